@@ -1,0 +1,192 @@
+//! The word count that an expert would write by hand, as the yardstick for the job's.
+//!
+//! A file and a number of threads go in, the counts come out. The file is mapped and cut at line
+//! borders, one piece a thread; each thread counts into tables of its own, partitioned by hash, so
+//! that the threads can then share out the partitions and merge each on its own. It splits words
+//! exactly as the job does. Tables, words and splitting have files of their own.
+
+use std::fs::File;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+
+use kiln::{Error, Result};
+use memmap2::Mmap;
+
+use crate::counts::Counts;
+use crate::word::Word;
+use crate::word_split::for_each_word;
+use crate::word_table::WordTable;
+
+/// Tables per thread, as a power of two: the high bits of a word's hash say which.
+const PARTITION_BITS: u32 = 6;
+const PARTITIONS: usize = 1 << PARTITION_BITS;
+
+/// Not part of the first word of a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Words that are split off before they are counted. A short loop that only counts lets the processor
+/// wait for several slots at once; done word by word, the next split would wait for the last slot.
+const BATCH_WORDS: usize = 256;
+
+/// Counts the words of `path` with `slots` threads.
+///
+/// # Errors
+/// When the file cannot be mapped, or is not UTF-8.
+pub fn count_file(path: &Path, slots: usize) -> Result<Counts> {
+    let map = map_file(path).map_err(|e| Error::io("cannot map the text", e).at("file", path.display()))?;
+    count(&map, slots).map_err(|e| e.at("file", path.display()))
+}
+
+/// Maps the file for reading.
+fn map_file(path: &Path) -> std::io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the map is only sound while nobody changes the file. The benchmark's own files appear by
+    // a rename and are never written again; for others the command line says that they must not change.
+    unsafe { Mmap::map(&file) }
+}
+
+/// Counts the words of `text` with `slots` threads.
+fn count(text: &[u8], slots: usize) -> Result<Counts> {
+    let pieces = pieces(text, slots).into_iter();
+    let tables = on_threads(pieces.map(|piece| move || count_piece(text, piece)));
+    Ok(merge(tables.into_iter().collect::<Result<Vec<_>>>()?, slots))
+}
+
+/// Cuts `text` into `count` ranges of about the same size, each ending at a line's end.
+fn pieces(text: &[u8], count: usize) -> Vec<Range<usize>> {
+    let line_end = |from: usize| {
+        let newline = text[from..].iter().position(|byte| *byte == b'\n');
+        newline.map_or(text.len(), |distance| from + distance + 1)
+    };
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let cut = |i: usize| {
+        let even = text.len() / count * i;
+        let end = if i == count { text.len() } else { line_end(even.max(start)) };
+        std::mem::replace(&mut start, end)..end
+    };
+    (1..=count).map(cut).collect()
+}
+
+/// Counts the words of one piece, in one table for each partition.
+fn count_piece(text: &[u8], piece: Range<usize>) -> Result<Vec<WordTable<'_>>> {
+    let start = piece.start;
+    let piece = std::str::from_utf8(&text[piece])
+        .map_err(|e| Error::data("the text is not UTF-8").at("byte", start + e.valid_up_to()))?;
+    let mut tables: Vec<WordTable> = (0..PARTITIONS).map(|_| WordTable::new(text)).collect();
+    let mut batch = Vec::with_capacity(BATCH_WORDS);
+    for_each_word(piece, start, |word| {
+        batch.push((word.hash(), word));
+        if batch.len() == BATCH_WORDS {
+            count_batch(&mut tables, &batch);
+            batch.clear();
+        }
+    });
+    count_batch(&mut tables, &batch);
+    Ok(tables)
+}
+
+/// Counts each word once, in the table of its partition.
+fn count_batch(tables: &mut [WordTable], batch: &[(u64, Word)]) {
+    for &(hash, word) in batch {
+        tables[(hash >> (u64::BITS - PARTITION_BITS)) as usize].add(hash, word, 1);
+    }
+}
+
+/// Adds up the tables of all threads; each thread takes the next partition when it is done with one.
+fn merge(tables: Vec<Vec<WordTable>>, slots: usize) -> Counts {
+    let mut partitions: Vec<Vec<WordTable>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
+    for of_one_thread in tables {
+        partitions.iter_mut().zip(of_one_thread).for_each(|(partition, table)| partition.push(table));
+    }
+    let queue = Mutex::new(partitions.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let parts = on_threads((0..slots).map(|_| {
+        || {
+            let mut counts = Counts::default();
+            while let Some(partition) = next() {
+                merge_partition(partition, &mut counts);
+            }
+            counts
+        }
+    }));
+    let mut counts = Counts::default();
+    parts.iter().for_each(|part| counts.merge(part));
+    counts
+}
+
+/// Adds up one partition's tables, and then adds its words to `counts`.
+fn merge_partition(tables: Vec<WordTable>, counts: &mut Counts) {
+    let mut tables = tables.into_iter();
+    let Some(mut all) = tables.next() else { return };
+    tables.for_each(|table| all.absorb(&table));
+    all.for_each(|word, count| counts.add(word, count));
+}
+
+/// Runs each of `works` on a thread of its own; a panic in one goes on here.
+fn on_threads<T: Send>(works: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = works.map(|work| scope.spawn(work)).collect();
+        let join = |thread: ScopedJoinHandle<T>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        threads.into_iter().map(join).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::generate::{Kind, Text};
+
+    #[test]
+    fn it_counts_as_a_plain_map_does_with_any_number_of_threads() {
+        for kind in [Kind::Natural, Kind::Distinct] {
+            let mut bytes = Vec::new();
+            Text { kind, words: 200_000, seed: 5 }.write(&mut bytes).expect("a vector takes every byte");
+            check(&bytes);
+        }
+    }
+
+    #[test]
+    fn short_and_unfinished_texts_lose_nothing() {
+        for text in ["", "\n", "one", "no newline\nat the end", "\n\n a\n\nb", "a\u{3000}b a\u{a0}b\nç\rç"]
+        {
+            check(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_words() {
+        let path = std::env::temp_dir().join(format!("kiln-bench-empty-{}", std::process::id()));
+        std::fs::write(&path, "").expect("the temporary directory is writable");
+        let counts = count_file(&path, 2);
+        std::fs::remove_file(&path).expect("it was just written");
+        assert_eq!(counts.expect("an empty file is a text"), Counts::default());
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_is_refused_with_the_byte() {
+        let error = count(b"good\nline\nbad \xff", 3).expect_err("byte 14 is not UTF-8");
+        assert_eq!(error.to_string(), "the text is not UTF-8, at byte 14");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_first_word() {
+        let counts = count("\u{feff}a a".as_bytes(), 2).expect("the text is UTF-8");
+        assert_eq!(counts.top, [("a".to_owned(), 2)]);
+    }
+
+    fn check(bytes: &[u8]) {
+        let mut plain: HashMap<&str, u64> = HashMap::new();
+        let text = std::str::from_utf8(bytes).expect("the text is UTF-8");
+        text.split_whitespace().for_each(|word| *plain.entry(word).or_default() += 1);
+        let mut expected = Counts::default();
+        plain.into_iter().for_each(|(word, count)| expected.add(word, count));
+        for slots in 1..=3 {
+            assert_eq!(count(bytes, slots).expect("the text is UTF-8"), expected, "{slots} slots");
+        }
+    }
+}

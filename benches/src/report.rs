@@ -1,0 +1,59 @@
+//! What a contest's times look like on a terminal.
+//!
+//! Times and the work they are of go in, lines of text come out: one per contender, then the ratios.
+//! Nothing is measured or judged here.
+
+use std::fmt::Write;
+
+use crate::cli::Work;
+use crate::contest::{Times, median};
+use crate::measure::Run;
+
+/// The lines to print for `times` of `work`.
+pub fn report(work: &Work, times: &Times) -> String {
+    let mut text = format!("{:<9} {:>8} {:>9} {:>8}", "", "min s", "median s", "peak MB");
+    text.push_str(if work.rows().is_some() { "   ns/row\n" } else { "\n" });
+    for (name, runs) in [("limit", &times.limit), ("job", &times.job)] {
+        text.push_str(&line(name, runs, work.rows()));
+    }
+    let (medians, paired) = (times.ratio_of_medians(), times.median_of_ratios());
+    let _ = writeln!(text, "job / limit: {medians:.2} by medians, {paired:.2} by paired rounds");
+    if let Work::WordCount { place, .. } = work {
+        text.push_str("the limit maps its file, so the pages of the file count in its peak\n");
+        if place.cluster {
+            text.push_str("the job's peak is that of its largest process\n");
+        }
+    }
+    text
+}
+
+/// One contender's line.
+fn line(name: &str, runs: &[Run], rows: Option<u64>) -> String {
+    let seconds = || runs.iter().map(|run| run.seconds);
+    let least = seconds().fold(f64::INFINITY, f64::min);
+    let middle = median(seconds());
+    let peak = runs.iter().map(|run| run.peak_bytes).max().unwrap_or(0) as f64 / 1e6;
+    let per_row = rows.map_or(String::new(), |rows| format!(" {:>8.2}", middle * 1e9 / rows as f64));
+    format!("{name:<9} {least:>8.3} {middle:>9.3} {peak:>8.0}{per_row}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::cli::Place;
+
+    #[test]
+    fn a_report_has_a_line_for_each_contender_and_one_for_the_ratios() {
+        let run = |seconds| Run { seconds, peak_bytes: 2_000_000, output: String::new() };
+        let place = Place { slots: NonZeroUsize::MIN, cluster: false };
+        let work = Work::MapChain { rows: 100_000_000, place };
+        let times = Times { limit: vec![run(0.25)], job: vec![run(0.5)] };
+        let expected = "             min s  median s  peak MB   ns/row\n\
+                        limit        0.250     0.250        2     2.50\n\
+                        job          0.500     0.500        2     5.00\n\
+                        job / limit: 2.00 by medians, 2.00 by paired rounds\n";
+        assert_eq!(report(&work, &times), expected);
+    }
+}

@@ -1,0 +1,77 @@
+//! `take`: the first rows.
+
+use std::marker::PhantomData;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::plan::Terminal;
+use crate::row::{Row, ipc, schema};
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// The first `n` rows, in the order of the partitions. Every task stops once it has `n`.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    pub fn take(&self, n: usize) -> Result<Vec<T>> {
+        self.origin.check()?;
+        let end = Take { rows: n, _row: PhantomData };
+        let mut rows = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
+        rows.truncate(n);
+        Ok(rows)
+    }
+}
+
+/// The first rows of a partition.
+struct Take<T> {
+    rows: usize,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T> Ship for Take<T> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.rows)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Take { rows: params.take()?, _row: PhantomData })
+    }
+}
+
+impl<T: Row> Terminal<T> for Take<T> {
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut sink = TakeSink { left: self.rows, writer: PartitionedWriter::<T>::new(1, out) };
+        if self.rows > 0 {
+            chain.drive(task, &mut sink)?;
+        }
+        sink.writer.finish()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self, _: &mut Vec<Step>) {}
+}
+
+struct TakeSink<'a, T: Row> {
+    left: usize,
+    writer: PartitionedWriter<'a, T>,
+}
+
+impl<T: Row> Sink<T> for TakeSink<'_, T> {
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        if self.left > 0 {
+            self.left -= 1;
+            self.writer.push(0, row);
+        }
+    }
+    fn is_full(&self) -> bool {
+        self.left == 0 || self.writer.is_closed()
+    }
+}

@@ -1,0 +1,163 @@
+//! `top`: the rows with the largest keys.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::marker::PhantomData;
+
+use arrow::datatypes::SchemaRef;
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::plan::Terminal;
+use crate::row::{Row, ipc, schema};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::shared::{Param, Shared};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// The `n` rows for which `key` is largest, largest first; of rows with equal keys those that
+    /// come first. Each task keeps `n` rows at most.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let words = cx.parallelize(["aa", "b", "cccc"].map(String::from));
+    /// assert_eq!(words.top(2, |word| word.len())?, ["cccc", "aa"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn top<O: Ord + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
+    where
+        F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
+    {
+        self.top_by(n, Plain::new(key, Site::caller()))
+    }
+
+    /// `top` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn top_with<P: Param, O: Ord + 'static, F>(&self, shared: &Shared<P>, n: usize, key: F) -> Result<Vec<T>>
+    where
+        F: for<'a> Fn(&'a P, T::View<'a>) -> O + Send + Sync + 'static,
+    {
+        self.top_by(n, With::new(shared, key, Site::caller()))
+    }
+
+    fn top_by<O: Ord + 'static, G>(&self, n: usize, key: G) -> Result<Vec<T>>
+    where
+        G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
+    {
+        self.origin.check()?;
+        let end = Top::<O, G> { rows: n, key: key.clone(), _order: PhantomData };
+        let candidates: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
+        let mut ranked: Vec<(O, T)> = candidates.into_iter().map(|row| (key.call(row.view()), row)).collect();
+        ranked.sort_by(|a, b| b.0.cmp(&a.0));
+        ranked.truncate(n);
+        Ok(ranked.into_iter().map(|(_, row)| row).collect())
+    }
+}
+
+/// The rows of a partition with the largest keys, in the order in which they came.
+struct Top<O, G> {
+    rows: usize,
+    key: G,
+    _order: PhantomData<fn() -> O>,
+}
+
+impl<O, G: Ship> Ship for Top<O, G> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.rows)?;
+        self.key.ship(params)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let rows = params.take()?;
+        Ok(Top { rows, key: G::rebuild(params)?, _order: PhantomData })
+    }
+}
+
+impl<T: Row, O: Ord + 'static, G> Terminal<T> for Top<O, G>
+where
+    G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
+{
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut sink = TopSink { room: self.rows, key: &self.key, seen: 0, best: BinaryHeap::new() };
+        chain.drive(task, &mut sink)?;
+        let mut best = sink.best.into_vec();
+        best.sort_by_key(|ranked| ranked.0.seen);
+        let mut writer = PartitionedWriter::<T>::new(1, out);
+        best.iter().for_each(|ranked| writer.push(0, ranked.0.row.view()));
+        writer.finish()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::new("top", self.key.site()));
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        closures.push(self.key.describe("top"));
+    }
+}
+
+/// A row with its rank: a larger key ranks higher, and so does an earlier row.
+struct Ranked<O, T> {
+    key: O,
+    seen: u64,
+    row: T,
+}
+
+impl<O: Ord, T> Ord for Ranked<O, T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key).then(other.seen.cmp(&self.seen))
+    }
+}
+impl<O: Ord, T> PartialOrd for Ranked<O, T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<O: Ord, T> PartialEq for Ranked<O, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl<O: Ord, T> Eq for Ranked<O, T> {}
+
+struct TopSink<'a, O, G, T> {
+    room: usize,
+    key: &'a G,
+    seen: u64,
+    /// The lowest rank on top.
+    best: BinaryHeap<Reverse<Ranked<O, T>>>,
+}
+
+impl<T: Row, O: Ord, G> Sink<T> for TopSink<'_, O, G, T>
+where
+    G: for<'a> Func<'a, T::View<'a>, Out = O>,
+{
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        let func = self.key;
+        let key = func.call(T::narrow(row));
+        self.seen += 1;
+        if self.best.len() == self.room {
+            match self.best.peek() {
+                Some(lowest) if key > lowest.0.key => self.best.pop(),
+                _ => return,
+            };
+        }
+        self.best.push(Reverse(Ranked { key, seen: self.seen, row: T::own(row) }));
+    }
+}

@@ -1,0 +1,142 @@
+//! Before the exchange: rows in, one row per key and task out, ordered by target partition.
+//!
+//! The table is bounded: past its limit it is put out and starts again. When the first rows show
+//! that keys hardly repeat, the table is left out and rows go straight to their partitions.
+
+use std::marker::PhantomData;
+
+use arrow::datatypes::SchemaRef;
+
+use super::kinds::Aggregate;
+use super::table::{Table, partition_of};
+use crate::chain::{Chain, Sink, Step};
+use crate::error::Result;
+use crate::plan::Terminal;
+use crate::row::{Key, Row, schema};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+/// Bytes of slots that one task's table may hold before it is put out.
+const TABLE_BYTES: usize = 512 << 20;
+/// After so many rows the table has to have shown its use.
+const TRIAL_ROWS: usize = 1 << 16;
+/// With more than nine keys in ten rows the table is left out.
+const USELESS_KEYS: usize = TRIAL_ROWS / 10 * 9;
+
+/// A row as it crosses the exchange: hash, key, accumulator.
+pub(super) type Combined<K, A> = (u64, K, A);
+
+/// Ends a chain of key-value rows with a combine by `G`.
+pub struct Combine<K, G> {
+    aggregate: G,
+    partitions: usize,
+    _key: PhantomData<fn() -> K>,
+}
+
+impl<K, G> Combine<K, G> {
+    /// Combines by `aggregate` for an exchange into `partitions`.
+    pub fn new(aggregate: G, partitions: usize) -> Self {
+        Combine { aggregate, partitions, _key: PhantomData }
+    }
+}
+
+impl<K: Key, G: Aggregate> Terminal<(K, G::Value)> for Combine<K, G> {
+    fn run<C: Chain<Out = (K, G::Value)>>(
+        &self,
+        chain: &C,
+        task: &Task<'_>,
+        out: &mut dyn Output,
+    ) -> Result<()> {
+        let mut sink = CombineSink {
+            table: Table::new(0, 1),
+            aggregate: &self.aggregate,
+            writer: PartitionedWriter::new(self.partitions, out),
+            rows: 0,
+            bypass: false,
+        };
+        chain.drive(task, &mut sink)?;
+        sink.flush();
+        sink.writer.finish()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<Combined<K, G::Acc>>()
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        let (name, site) = self.aggregate.name();
+        steps.push(Step::new(format!("combine for {name}"), site));
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.aggregate.closures(closures);
+    }
+}
+
+impl<K, G: Ship> Ship for Combine<K, G> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.partitions)?;
+        self.aggregate.ship(params)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let partitions = params.take()?;
+        Ok(Combine::new(G::rebuild(params)?, partitions))
+    }
+}
+
+struct CombineSink<'a, K: Key, G: Aggregate> {
+    table: Table<K, G::Acc>,
+    aggregate: &'a G,
+    writer: PartitionedWriter<'a, Combined<K, G::Acc>>,
+    rows: usize,
+    bypass: bool,
+}
+
+impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
+    #[inline]
+    fn push(&mut self, (key, value): (K::View<'_>, <G::Value as Row>::View<'_>)) {
+        let hash = K::hash(key);
+        let aggregate = self.aggregate;
+        if self.bypass {
+            return self.send(hash, key, &aggregate.start(value));
+        }
+        let before = self.table.len();
+        self.table.upsert(hash, key, || aggregate.start(value), |acc| aggregate.add(acc, value));
+        self.rows += 1;
+        if self.table.len() != before {
+            self.look();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.writer.is_closed()
+    }
+}
+
+impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
+    fn send(&mut self, hash: u64, key: K::View<'_>, acc: &G::Acc) {
+        let partition = partition_of(hash, self.writer.partitions());
+        self.writer.push(partition, (hash, K::narrow(key), acc.view()));
+    }
+
+    /// Looks, after a new key, whether the table is too large or useless.
+    #[inline]
+    fn look(&mut self) {
+        let useless = self.table.len() == USELESS_KEYS && self.rows <= TRIAL_ROWS;
+        if useless || self.table.size_bytes() > TABLE_BYTES {
+            self.flush();
+            self.bypass = useless;
+        }
+    }
+
+    #[cold]
+    fn flush(&mut self) {
+        let table = std::mem::replace(&mut self.table, Table::new(0, 1));
+        for (hash, key, acc) in table.iter() {
+            self.send(hash, key, acc);
+        }
+    }
+}
+

@@ -1,0 +1,264 @@
+//! The hash table of the combine: open addressing, in the order of the hash.
+//!
+//! A key's home is given by the *high* bits of its hash, so a walk over the slots meets the keys
+//! ordered by hash: one exchange partition behind another, without sorting. The stage after the
+//! exchange therefore adds each task's rows in the order of its own table and walks through memory
+//! instead of jumping. It multiplies the hash by the number of partitions first, which drops the
+//! bits that its partition has used up. An entry holds hash, key and value in one place, so a hit
+//! costs one cache miss at most. All `unsafe` of the aggregation is in this file.
+
+use std::mem::{MaybeUninit, needs_drop};
+
+use crate::row::Key;
+
+/// Keys with a value each.
+pub struct Table<K: Key, A> {
+    entries: Box<[Entry<K, A>]>,
+    /// Hash bits to drop for a home; homes are `0..1 << (64 - shift)`, and a tail lies behind them.
+    shift: u32,
+    /// What every hash is multiplied by before its home is taken.
+    scale: u64,
+    len: usize,
+    arena: K::Arena,
+}
+
+/// Free when the hash is 0; else key and value are there.
+struct Entry<K: Key, A> {
+    hash: u64,
+    key: MaybeUninit<K::Slot>,
+    value: MaybeUninit<A>,
+}
+
+/// Slots of an empty table.
+const FIRST_SLOTS: usize = 1 << 10;
+/// Slots behind the homes, so that a probe never wraps; grown if keys share their hash.
+const TAIL_SLOTS: usize = 64;
+/// A longer probe makes the table grow although it is not full: keys that arrive in the order of
+/// their hash fill one region first.
+const LONG_PROBE: usize = 48;
+
+/// The exchange partition of a hash: its high bits, by multiplication.
+#[inline]
+pub fn partition_of(hash: u64, partitions: usize) -> usize {
+    ((u128::from(hash) * partitions as u128) >> 64) as usize
+}
+
+impl<K: Key, A> Table<K, A> {
+    /// An empty table with room for about `keys`. With a `scale` it expects the hashes of one of
+    /// `scale` exchange partitions.
+    pub fn new(keys: usize, scale: usize) -> Self {
+        let homes = (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS);
+        Table {
+            entries: free(homes + TAIL_SLOTS),
+            shift: 64 - homes.trailing_zeros(),
+            scale: scale as u64,
+            len: 0,
+            arena: K::Arena::default(),
+        }
+    }
+
+    /// Keys held.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes held by the slots.
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&*self.entries)
+    }
+
+    /// Changes the value of `key` with `add`, or gives it the value `start` when it is new.
+    #[inline]
+    pub fn upsert(
+        &mut self,
+        hash: u64,
+        key: K::View<'_>,
+        start: impl FnOnce() -> A,
+        add: impl FnOnce(&mut A),
+    ) {
+        let hash = hash.max(1);
+        let home = self.home(hash);
+        let mut at = home;
+        loop {
+            let entry = &mut self.entries[at];
+            if entry.hash == hash {
+                // SAFETY: a hash other than 0 is written after key and value.
+                let (kept, value) =
+                    unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_mut()) };
+                if K::matches(kept, &self.arena, key) {
+                    return add(value);
+                }
+            } else if entry.hash == 0 {
+                let value = start();
+                return self.insert(at, at - home, hash, key, value);
+            }
+            at += 1;
+            if at == self.entries.len() {
+                self.lengthen();
+                return self.upsert(hash, key, start, add);
+            }
+        }
+    }
+
+    /// All keys and values, ordered by hash.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, K::View<'_>, &A)> {
+        self.entries.iter().filter(|e| e.hash != 0).map(|e| {
+            // SAFETY: a hash other than 0 is written after key and value.
+            let (key, value) = unsafe { (e.key.assume_init_ref(), e.value.assume_init_ref()) };
+            (e.hash, K::load(key, &self.arena), value)
+        })
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, hash: u64, key: K::View<'_>) -> Option<&A> {
+        let hash = hash.max(1);
+        for entry in &self.entries[self.home(hash)..] {
+            if entry.hash == 0 {
+                return None;
+            }
+            if entry.hash == hash {
+                // SAFETY: a hash other than 0 is written after key and value.
+                let (kept, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_ref()) };
+                if K::matches(kept, &self.arena, key) {
+                    return Some(value);
+                }
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        (hash.wrapping_mul(self.scale) >> self.shift) as usize
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, at: usize, probe: usize, hash: u64, key: K::View<'_>, value: A) {
+        let entry = &mut self.entries[at];
+        entry.key.write(K::store(key, &mut self.arena));
+        entry.value.write(value);
+        entry.hash = hash;
+        self.len += 1;
+        let homes = self.homes();
+        if self.len * 5 > homes * 3 || (probe > LONG_PROBE && self.len * 16 > homes) {
+            self.rebuild(homes * 2, TAIL_SLOTS);
+        }
+    }
+
+    fn homes(&self) -> usize {
+        1 << (64 - self.shift)
+    }
+
+    /// Makes room behind the homes: many keys share the highest hashes, or one hash.
+    #[cold]
+    fn lengthen(&mut self) {
+        let homes = self.homes();
+        let tail = self.entries.len() - homes;
+        self.rebuild(homes, tail * 2);
+    }
+
+    #[cold]
+    fn rebuild(&mut self, homes: usize, tail: usize) {
+        let old = std::mem::replace(&mut self.entries, free(homes + tail));
+        self.shift = 64 - homes.trailing_zeros();
+        for entry in old {
+            if entry.hash == 0 {
+                continue;
+            }
+            let mut at = self.home(entry.hash);
+            while self.entries.get(at).is_some_and(|e| e.hash != 0) {
+                at += 1;
+            }
+            if at == self.entries.len() {
+                // Rare, and only with keys of one hash: the tail doubles until it holds them.
+                let mut longer = std::mem::take(&mut self.entries).into_vec();
+                longer.extend(free(tail.max(longer.len() - homes)));
+                self.entries = longer.into_boxed_slice();
+            }
+            self.entries[at] = entry;
+        }
+    }
+}
+
+/// Slots that are all free.
+fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
+    // SAFETY: zeroes are a valid entry: hash 0, and key and value are not there yet.
+    unsafe { Box::new_zeroed_slice(slots).assume_init() }
+}
+
+/// Replaces a value that lies in a [`Table`] with what `f` makes of it.
+///
+/// A panic of `f` leaves the value moved out. It is not dropped a second time, because a table
+/// that is dropped by a panic leaks its values.
+#[inline]
+pub(super) fn replace<A>(value: &mut A, f: impl FnOnce(A) -> A) {
+    // SAFETY: the value is written back unless `f` panics, and then nobody reads it again: the
+    // task is unwinding, its table goes with it, and see `Drop` below.
+    unsafe {
+        let old = std::ptr::read(value);
+        std::ptr::write(value, f(old));
+    }
+}
+
+impl<K: Key, A> Drop for Table<K, A> {
+    fn drop(&mut self) {
+        if !needs_drop::<A>() || std::thread::panicking() {
+            return;
+        }
+        for entry in self.entries.iter_mut().filter(|e| e.hash != 0) {
+            // SAFETY: a hash other than 0 is written after the value, and each is dropped once.
+            unsafe { entry.value.assume_init_drop() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::row::mix;
+
+    fn add(table: &mut Table<String, u64>, hash: u64, word: &str) {
+        table.upsert(hash, word, || 1, |n| *n += 1);
+    }
+
+    #[test]
+    fn a_table_counts_like_a_map_and_walks_in_hash_order() {
+        let (mut table, mut map) = (Table::new(0, 1), BTreeMap::new());
+        for i in 0..200_000u64 {
+            let word = format!("{}", mix(i, 7) % 30_000 * 1_000_003);
+            add(&mut table, String::hash(&word), &word);
+            *map.entry(word).or_insert(0) += 1;
+        }
+        let hashes: Vec<u64> = table.iter().map(|(h, ..)| h).collect();
+        let near = |w: &[u64]| w[0] <= w[1] || w[0] - w[1] < u64::MAX / 1000;
+        assert!(hashes.windows(2).all(near), "neighbours are nearly in order");
+        let counted: BTreeMap<String, u64> = table.iter().map(|(_, k, n)| (k.to_owned(), *n)).collect();
+        assert_eq!(counted, map);
+    }
+
+    #[test]
+    fn keys_that_share_one_hash_are_told_apart() {
+        for hash in [0, 1, u64::MAX] {
+            let mut table = Table::new(0, 1);
+            (0..1000).for_each(|i| add(&mut table, hash, &format!("k{}", i % 300)));
+            assert_eq!(table.len(), 300);
+            assert!(table.iter().all(|(_, _, n)| *n == 3 || *n == 4), "hash {hash}");
+        }
+    }
+
+    #[test]
+    fn keys_in_hash_order_do_not_fill_one_region_of_a_small_table() {
+        let mut hashes: Vec<u64> = (0..300_000).map(|i| mix(i, 0x1234_5678_9abc_def1)).collect();
+        hashes.sort_unstable();
+        let mut table: Table<u64, u64> = Table::new(0, 1);
+        hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n += 1));
+        assert_eq!(table.len(), 300_000);
+    }
+
+    #[test]
+    fn partitions_are_equal_ranges_of_the_hash() {
+        assert_eq!([0, u64::MAX / 3 - 9, u64::MAX / 3 + 9, u64::MAX].map(|h| partition_of(h, 3)), [0, 0, 1, 2]);
+    }
+}

@@ -1,0 +1,91 @@
+//! One narrow operator behind a chain: what all of them share.
+
+use std::marker::PhantomData;
+
+use super::{Chain, FuncInfo, Sink, Step};
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::Task;
+
+/// What a narrow operator does with one row, by the function `G` that it was given.
+pub trait Narrow<T: Row, G>: Send + Sync + 'static {
+    /// The rows that come out.
+    type Out: Row;
+    /// The operator, as users call it.
+    const NAME: &'static str;
+
+    /// Handles one row. `func` and `row` live equally long, so a result may borrow from both.
+    fn push<'a, S: Sink<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S);
+}
+
+/// The chain `C`, then the operator `N` with the function `G`.
+pub struct Then<C, G, N> {
+    chain: C,
+    func: G,
+    _operator: PhantomData<fn() -> N>,
+}
+
+impl<C, G, N> Then<C, G, N> {
+    /// `chain`, then the operator with `func`.
+    pub fn new(chain: C, func: G) -> Self {
+        Then { chain, func, _operator: PhantomData }
+    }
+}
+
+impl<C: Clone, G: Clone, N> Clone for Then<C, G, N> {
+    fn clone(&self) -> Self {
+        Then::new(self.chain.clone(), self.func.clone())
+    }
+}
+
+impl<C: Ship, G: Ship, N> Ship for Then<C, G, N> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.chain.ship(params)?;
+        self.func.ship(params)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let chain = C::rebuild(params)?;
+        Ok(Then::new(chain, G::rebuild(params)?))
+    }
+}
+
+impl<C: Chain, G: FuncInfo, N: Narrow<C::Out, G>> Chain for Then<C, G, N> {
+    type Out = N::Out;
+
+    #[inline]
+    fn drive<S: Sink<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        self.chain.drive(task, &mut Onto::<C::Out, G, N, S> { func: &self.func, sink, _types: PhantomData })
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        self.chain.steps(steps);
+        steps.push(Step::new(N::NAME, self.func.site()));
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.chain.closures(closures);
+        closures.push(self.func.describe(N::NAME));
+    }
+}
+
+/// The sink that the operator puts in front of the sink below it.
+struct Onto<'s, T, G, N, S> {
+    func: &'s G,
+    sink: &'s mut S,
+    _types: PhantomData<fn(T) -> N>,
+}
+
+impl<T: Row, G, N: Narrow<T, G>, S: Sink<N::Out>> Sink<T> for Onto<'_, T, G, N, S> {
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        let func = self.func;
+        N::push(func, T::narrow(row), self.sink);
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.sink.is_full()
+    }
+}

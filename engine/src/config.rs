@@ -1,0 +1,128 @@
+//! Where and how a job runs, as its environment says.
+
+use crate::error::{Error, Result};
+use crate::ship::captures::Captures;
+
+/// The variable that says where a job runs.
+const CLUSTER: &str = "KILN_CLUSTER";
+/// The variable that makes undeclared captures an error in one process, too.
+const STRICT: &str = "KILN_STRICT";
+/// Task slots or executors at most, against slips such as `local[20000]`.
+const MAX_COUNT: usize = 4096;
+
+/// Where tasks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cluster {
+    /// On slots of this process.
+    Local {
+        /// Tasks at once.
+        slots: usize,
+    },
+    /// On executor processes on this machine.
+    LocalCluster {
+        /// Processes.
+        executors: usize,
+        /// Tasks at once in each.
+        slots: usize,
+    },
+}
+
+/// How a context runs its jobs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where tasks run.
+    pub cluster: Cluster,
+    /// What becomes of jobs whose closures capture undeclared values.
+    pub captures: Captures,
+    /// Arguments with which this binary is started as an executor; tests need some.
+    pub executor_args: Vec<String>,
+}
+
+impl Config {
+    /// Tasks on `cluster`, and everything else as usual.
+    pub fn new(cluster: Cluster) -> Config {
+        let captures = match cluster {
+            Cluster::Local { .. } => Captures::Warn,
+            Cluster::LocalCluster { .. } => Captures::Refuse,
+        };
+        Config { cluster, captures, executor_args: Vec::new() }
+    }
+
+    /// What `KILN_CLUSTER` and `KILN_STRICT` say.
+    ///
+    /// # Errors
+    /// Of class config when one of them cannot be read.
+    pub fn from_env() -> Result<Config> {
+        let cluster = match std::env::var(CLUSTER) {
+            Ok(text) if !text.trim().is_empty() => parse_cluster(text.trim())?,
+            Ok(_) | Err(std::env::VarError::NotPresent) => Cluster::Local { slots: all_cores() },
+            Err(e) => return Err(malformed("", &e.to_string())),
+        };
+        let mut config = Config::new(cluster);
+        if std::env::var(STRICT).is_ok_and(|v| v != "0" && !v.is_empty()) {
+            config.captures = Captures::Refuse;
+        }
+        Ok(config)
+    }
+}
+
+/// Reads `local`, `local[N]` or `local-cluster[E,S]`.
+pub fn parse_cluster(text: &str) -> Result<Cluster> {
+    if text == "local" {
+        return Ok(Cluster::Local { slots: all_cores() });
+    }
+    if text.starts_with("agents:") {
+        return Err(malformed(text, "agents cannot be used yet"));
+    }
+    let (name, counts) = text
+        .strip_suffix(']')
+        .and_then(|t| t.split_once('['))
+        .ok_or_else(|| malformed(text, "it names no way to run a job"))?;
+    let counts = counts.split(',').map(|n| count(text, n)).collect::<Result<Vec<usize>>>()?;
+    match (name, counts.as_slice()) {
+        ("local", [slots]) => Ok(Cluster::Local { slots: *slots }),
+        ("local-cluster", [executors, slots]) => {
+            Ok(Cluster::LocalCluster { executors: *executors, slots: *slots })
+        }
+        ("local", _) => Err(malformed(text, "`local[N]` takes one number of slots")),
+        ("local-cluster", _) => Err(malformed(text, "`local-cluster[E,S]` takes executors and slots")),
+        _ => Err(malformed(text, "it names no way to run a job")),
+    }
+}
+
+fn count(text: &str, number: &str) -> Result<usize> {
+    match number.trim().parse() {
+        Ok(n) if (1..=MAX_COUNT).contains(&n) => Ok(n),
+        _ => Err(malformed(text, &format!("`{}` is no number from 1 to {MAX_COUNT}", number.trim()))),
+    }
+}
+
+fn malformed(text: &str, why: &str) -> Error {
+    Error::config(format!("{CLUSTER}=`{text}` cannot be read: {why}"))
+        .help("use `local`, `local[N]` with N task slots, or `local-cluster[E,S]` with E executors of S slots")
+}
+
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_read_as_it_is_written() {
+        assert_eq!(parse_cluster("local[3]").unwrap(), Cluster::Local { slots: 3 });
+        let two = Cluster::LocalCluster { executors: 2, slots: 1 };
+        assert_eq!(parse_cluster("local-cluster[2, 1]").unwrap(), two);
+    }
+
+    #[test]
+    fn a_malformed_cluster_is_a_config_error_that_names_it() {
+        for text in ["loca", "local[0]", "local[x]", "local[1,2]", "local-cluster[2]", "local-cluster[2,1", "local[]"] {
+            let error = parse_cluster(text).unwrap_err();
+            assert_eq!(error.class().exit_code(), 78);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The start of every job: makes datasets, shares values, and runs what actions ask for.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use datafusion_physical_plan::ExecutionPlan;
+use kiln_planner::{ExchangeId, Movement, Stage, StageGraph, cut, explain};
+
+use crate::config::{Cluster, Config};
+use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec, TaskReport};
+use crate::error::{Error, Result};
+use crate::job::{Run, StageView};
+use crate::plan::OperatorExec;
+use crate::runtime::{JobDone, LocalBackend, Runtime, whole};
+use crate::ship::captures;
+use crate::ship::shared::{Param, Shared};
+use crate::task::ExchangeReader;
+
+/// Submissions of one action at most: a result that is lost before it is fetched is computed again.
+const MAX_SUBMISSIONS: u32 = 4;
+/// How long a failed job's tasks are waited for.
+const QUIESCE_LIMIT: Duration = Duration::from_millis(1200);
+
+/// Makes datasets and runs jobs; cheap to clone.
+///
+/// `#[kiln::main]` hands one to the job. Nothing is started before the first action.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    run: Arc<Run>,
+    exchanges: AtomicU64,
+    jobs: AtomicU64,
+    bytes_read: Arc<AtomicU64>,
+    runtime: Mutex<Option<Arc<Runtime>>>,
+}
+
+/// What a job has brought.
+pub(crate) struct Outcome {
+    /// The rows of the result stage, by partition.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// What its tasks noted, by partition.
+    pub(crate) reports: Vec<TaskReport>,
+}
+
+impl Context {
+    /// A context for `config` that reports to `run`.
+    pub fn new(config: Config, run: Arc<Run>) -> Context {
+        Context(Arc::new(Inner {
+            config,
+            run,
+            exchanges: AtomicU64::new(1),
+            jobs: AtomicU64::new(1),
+            bytes_read: Arc::default(),
+            runtime: Mutex::new(None),
+        }))
+    }
+
+    /// A context with `slots` task slots in this process, for tests and for programs that do not use
+    /// `#[kiln::main]`.
+    pub fn local(slots: usize) -> Context {
+        Context::new(Config::new(Cluster::Local { slots }), Run::new("local".to_owned(), crate::job::Progress::silent()))
+    }
+
+    /// A context as the environment says: `KILN_CLUSTER`, `KILN_STRICT`.
+    ///
+    /// # Errors
+    /// Of class config when a variable cannot be read.
+    pub fn from_env(run: Arc<Run>) -> Result<Context> {
+        Ok(Context::new(Config::from_env()?, run))
+    }
+
+    /// Declares a value, so that closures may use it wherever they run: the `…_with` operators take
+    /// it and hand it to the closure as its first argument.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let offset = cx.share(10u64);
+    /// assert_eq!(cx.range(0..2).map_with(&offset, |offset, n| n + offset).collect()?, [10, 11]);
+    /// # Ok(()) }
+    /// ```
+    pub fn share<P: Param>(&self, value: P) -> Shared<P> {
+        Shared::new(value)
+    }
+
+    /// The run that this context reports to.
+    pub fn job_run(&self) -> &Arc<Run> {
+        &self.0.run
+    }
+
+    pub(crate) fn new_exchange(&self) -> ExchangeId {
+        ExchangeId(self.0.exchanges.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn explain(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<String> {
+        Ok(explain(&cut(plan, ExchangeId(0))?))
+    }
+
+    /// Runs an action: everything that must be known first, then the job itself.
+    pub(crate) fn act(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
+        self.act_with(plan, false)
+    }
+
+    /// The same for a sink, whose files lie in shared storage and survive their executors.
+    pub(crate) fn act_with(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
+        let mut closures = Vec::new();
+        visit(plan, &mut BTreeSet::new(), &mut |node| {
+            closures.extend(node.operator.closures());
+            Ok(())
+        })?;
+        captures::check(&closures, self.0.config.captures)?;
+        let outcome = visit(plan, &mut BTreeSet::new(), &mut |node| node.operator.prepare(node, self))
+            .and_then(|()| self.run_job(plan, durable));
+        self.release(plan);
+        outcome
+    }
+
+    /// Runs a job on the way to an action: what it computes below its result is kept for the rest of
+    /// the action.
+    pub(crate) fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
+        self.run_job(plan, false)
+    }
+
+    fn run_job(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
+        let mut tries = 1;
+        loop {
+            match self.submit(plan, durable) {
+                Err(e) if e.lost().is_some() && tries < MAX_SUBMISSIONS => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn submit(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
+        if self.0.run.cancel.is_requested() {
+            return Err(cancelled());
+        }
+        let runtime = self.runtime()?;
+        let result = self.new_exchange();
+        let graph = cut(plan, result)?;
+        let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
+        self.0.run.progress.job_started(&views(&graph), None);
+        let stop = runtime.events();
+        let _guard = self.0.run.cancel.on_request_while(Box::new(move || {
+            stop.send(Event::Cancel { job: id, error: cancelled() });
+        }));
+        let outcome = self.finish(&runtime, id, graph, result, durable);
+        self.0.run.progress.job_ended();
+        if outcome.is_err() {
+            runtime.quiesce(QUIESCE_LIMIT);
+        }
+        outcome
+    }
+
+    fn finish(
+        &self,
+        runtime: &Runtime,
+        id: JobId,
+        graph: StageGraph,
+        result: ExchangeId,
+        durable: bool,
+    ) -> Result<Outcome> {
+        let done = runtime.run(spec(id, &graph, durable), graph.stages.into_iter().map(Arc::new).collect())?;
+        self.0.run.add_retries(done.retries);
+        let batches = if durable { Ok(Vec::new()) } else { fetch(runtime, result, &done) };
+        if !durable {
+            runtime.events().send(Event::Release { exchange: result });
+        }
+        Ok(Outcome { batches: batches?, reports: done.reports })
+    }
+
+    /// Lets go of what an action kept between its jobs; what `cache` keeps stays.
+    fn release(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let Some(runtime) = self.lock().clone() else { return };
+        let Ok(graph) = cut(plan, ExchangeId(0)) else { return };
+        for stage in graph.stages.iter().filter(|stage| !is_cached(stage)) {
+            runtime.events().send(Event::Release { exchange: stage.output });
+        }
+    }
+
+    fn runtime(&self) -> Result<Arc<Runtime>> {
+        let mut runtime = self.lock();
+        if let Some(running) = &*runtime {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(self.start()?);
+        *runtime = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    fn start(&self) -> Result<Runtime> {
+        let (run, bytes_read) = (Arc::clone(&self.0.run), Arc::clone(&self.0.bytes_read));
+        match self.0.config.cluster {
+            Cluster::Local { slots } => {
+                let never = Limits { executor_silence: Duration::MAX, ..Limits::default() };
+                Runtime::start(never, run, |events| LocalBackend::start(slots, bytes_read, events))
+            }
+            Cluster::LocalCluster { .. } => Err(Error::config("executors cannot be started yet")),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Runtime>>> {
+        self.0.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cancelled() -> Error {
+    Error::cancelled("the job was stopped; nothing was published")
+}
+
+fn is_cached(stage: &Stage) -> bool {
+    stage.exchange.as_ref().is_some_and(|how| how.movement == Movement::Keep)
+}
+
+/// What the driver must know of the stages. All but the result are kept until the action ends, as
+/// it may consist of several jobs.
+fn spec(id: JobId, graph: &StageGraph, durable: bool) -> JobSpec {
+    let last = graph.stages.len() - 1;
+    let stages = graph.stages.iter().enumerate().map(|(at, stage)| StageSpec {
+        id: stage.id,
+        output: stage.output,
+        inputs: stage.inputs.clone(),
+        partitions: stage.tasks as u32,
+        durable: durable && at == last,
+        keep: at != last,
+    });
+    JobSpec { id, stages: stages.collect() }
+}
+
+fn views(graph: &StageGraph) -> Vec<StageView> {
+    let view = |stage: &Stage| StageView { id: stage.id.0, label: label(stage), tasks: stage.tasks as u32 };
+    graph.stages.iter().map(view).collect()
+}
+
+/// The name of the last operator of a stage.
+fn label(stage: &Stage) -> String {
+    let steps = stage.plan.downcast_ref::<OperatorExec>().map(|node| node.operator.steps());
+    steps.and_then(|steps| steps.into_iter().last()).map_or_else(|| "stage".to_owned(), |step| step.name)
+}
+
+fn fetch(runtime: &Runtime, result: ExchangeId, done: &JobDone) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    runtime.reader(vec![whole(result, &done.outputs)])?.read(result, 0, &mut |batch| {
+        batches.push(batch);
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(batches)
+}
+
+/// Calls `visit` for every operator of ours below `plan`, inputs first, shared ones once.
+fn visit(
+    plan: &Arc<dyn ExecutionPlan>,
+    seen: &mut BTreeSet<usize>,
+    act: &mut dyn FnMut(&OperatorExec) -> Result<()>,
+) -> Result<()> {
+    if !seen.insert(Arc::as_ptr(plan).addr()) {
+        return Ok(());
+    }
+    plan.children().into_iter().try_for_each(|child| visit(child, seen, act))?;
+    plan.downcast_ref::<OperatorExec>().map_or(Ok(()), act)
+}

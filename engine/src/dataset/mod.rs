@@ -1,0 +1,126 @@
+//! What users hold: a typed, lazily evaluated dataset.
+//!
+//! A [`Dataset`] is a fused chain over the plan nodes that feed it. Narrow operators lengthen the
+//! chain and change its type; wide operators end it in a plan node, so that what they return is
+//! always `Dataset<T>`, a type that a loop variable or a signature can name. The methods stand in
+//! the files of the operators (`operators/`) and actions (`actions/`), one each.
+
+mod plan;
+
+pub(crate) use plan::Origin;
+
+use std::sync::Arc;
+
+use datafusion_physical_plan::ExecutionPlan;
+use kiln_planner::Site;
+
+use crate::chain::{Chain, FuncInfo, Input, Narrow, Then};
+use crate::context::Context;
+use crate::error::Result;
+use crate::plan::{Fused, OperatorExec, Terminal};
+use crate::row::Row;
+
+/// Rows of type `T`, not computed before an action asks for them.
+///
+/// The second parameter is the fused chain; it defaults to that of a dataset that starts a stage,
+/// so `Dataset<T>` is the type to write down:
+///
+/// ```
+/// use kiln::{Context, Dataset};
+/// # fn main() -> kiln::Result<()> {
+/// let cx = Context::local(2);
+/// let mut ranks: Dataset<(u64, f64)> = cx.range(0..4).map(|n| (n % 2, n as f64)).erase();
+/// for _ in 0..3 {
+///     ranks = ranks.reduce_by_key(|a, b| a + b);
+/// }
+/// assert_eq!(ranks.count()?, 2);
+/// # Ok(()) }
+/// ```
+pub struct Dataset<T: Row, C: Chain<Out = T> = Input<T>> {
+    pub(crate) chain: C,
+    pub(crate) origin: Origin,
+}
+
+impl<T: Row, C: Chain<Out = T>> Clone for Dataset<T, C> {
+    fn clone(&self) -> Self {
+        Dataset { chain: self.chain.clone(), origin: self.origin.clone() }
+    }
+}
+
+impl<T: Row> Dataset<T> {
+    /// The rows of a plan node.
+    pub(crate) fn from_plan(plan: Arc<dyn ExecutionPlan>, origin: Origin) -> Dataset<T> {
+        Dataset { chain: Input::new(), origin: origin.over(plan) }
+    }
+}
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Gives the dataset a type that can be written down: `Dataset<T>`.
+    ///
+    /// The chain ends here; rows cross to the next one as Arrow batches. Wide operators do this by
+    /// themselves.
+    pub fn erase(self) -> Dataset<T> {
+        let plan = self.to_plan();
+        Dataset::from_plan(plan, self.origin)
+    }
+
+    /// The stages that an action on this dataset would run, why rows move between them, and the
+    /// lines of your program that asked for it. Reads no data.
+    ///
+    /// # Errors
+    /// Of class config when a source cannot be found.
+    pub fn explain(&self) -> Result<String> {
+        self.origin.check()?;
+        self.origin.cx.explain(&self.to_plan())
+    }
+
+    /// The context that this dataset belongs to.
+    pub fn context(&self) -> &Context {
+        &self.origin.cx
+    }
+
+    /// The chain, then the narrow operator `N`.
+    pub(crate) fn then<G, N>(self, func: G) -> Dataset<N::Out, Then<C, G, N>>
+    where
+        G: FuncInfo,
+        N: Narrow<T, G>,
+    {
+        // A new row may have a new key, so nothing is known of where rows lie.
+        Dataset { chain: Then::new(self.chain, func), origin: self.origin.moved() }
+    }
+
+    /// The same, for an operator that leaves every row's key as it is.
+    pub(crate) fn then_keyed<G, N>(self, func: G) -> Dataset<N::Out, Then<C, G, N>>
+    where
+        G: FuncInfo,
+        N: Narrow<T, G>,
+    {
+        Dataset { chain: Then::new(self.chain, func), origin: self.origin }
+    }
+
+    /// The plan node that gives these rows as columns.
+    pub(crate) fn to_plan(&self) -> Arc<dyn ExecutionPlan> {
+        match self.origin.inputs.first() {
+            Some(input) if self.chain.is_input() => Arc::clone(input),
+            _ => self.end_in(crate::operators::Columns::new()),
+        }
+    }
+
+    /// The plan node in which the chain ends with `end`.
+    pub(crate) fn end_in<E: Terminal<T>>(&self, end: E) -> Arc<dyn ExecutionPlan> {
+        let operator = Fused::operator(self.chain.clone(), end);
+        Arc::new(OperatorExec::new(operator, self.origin.inputs.clone(), self.origin.partitions))
+    }
+
+    /// Ends the chain with `end` and sends the rows through an exchange.
+    pub(crate) fn exchange<E: Terminal<T>>(
+        &self,
+        end: E,
+        movement: kiln_planner::Movement,
+        reason: &str,
+        site: Site,
+    ) -> Arc<dyn ExecutionPlan> {
+        let id = self.origin.cx.new_exchange();
+        Arc::new(kiln_planner::ExchangeExec::new(id, self.end_in(end), movement, reason, site))
+    }
+}

@@ -1,0 +1,73 @@
+//! What a dataset knows about its rows without their type.
+
+use std::sync::Arc;
+
+use datafusion_physical_plan::ExecutionPlan;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// Input bytes that one partition after an exchange should stand for. It depends on the input
+/// alone, never on slots or executors, because the output must not depend on them.
+const BYTES_PER_PARTITION: u64 = 32 << 20;
+/// Partitions after an exchange at most.
+const MAX_PARTITIONS: u64 = 1024;
+
+/// Where the rows of a dataset come from.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) cx: Context,
+    /// The plan nodes that feed the chain: one, or none when the chain starts with a source.
+    pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
+    pub(crate) partitions: usize,
+    /// Bytes of the sources behind it, estimated.
+    pub(crate) bytes: u64,
+    /// The rows are pairs that lie by the hash of their key among so many partitions.
+    pub(crate) placed: Option<usize>,
+    /// Why the source cannot be read: said by the first action, as nothing runs before.
+    error: Option<Error>,
+}
+
+impl Origin {
+    /// A source of `partitions`.
+    pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
+        Origin { cx: cx.clone(), inputs: Vec::new(), partitions, bytes, placed: None, error: None }
+    }
+
+    /// A source that cannot be read.
+    pub(crate) fn broken(cx: &Context, error: Error) -> Origin {
+        Origin { error: Some(error), ..Origin::source(cx, 1, 0) }
+    }
+
+    /// The same rows, out of `plan`.
+    pub(crate) fn over(self, plan: Arc<dyn ExecutionPlan>) -> Origin {
+        let partitions = plan.properties().partitioning.partition_count();
+        Origin { inputs: vec![plan], partitions, ..self }
+    }
+
+    /// The same, but nothing is known of where keys lie.
+    pub(crate) fn moved(self) -> Origin {
+        Origin { placed: None, ..self }
+    }
+
+    /// The same, with pairs that lie by the hash of their key among `partitions`.
+    pub(crate) fn placed_by_key(self, partitions: usize) -> Origin {
+        Origin { placed: Some(partitions), ..self }
+    }
+
+    /// Both together; the first error of the two stays.
+    pub(crate) fn with(self, other: &Origin) -> Origin {
+        let error = self.error.or_else(|| other.error.clone());
+        Origin { bytes: self.bytes.saturating_add(other.bytes), error, ..self }
+    }
+
+    /// Partitions that rows should have after an exchange.
+    pub(crate) fn exchange_partitions(&self) -> usize {
+        self.bytes.div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
+    }
+
+    /// Fails when the source cannot be read.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+}

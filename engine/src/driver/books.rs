@@ -1,0 +1,68 @@
+//! An audit: do the driver's books agree with each other?
+//!
+//! The same fact is written in several places (a task that is out, its slot, its cell, the waiting
+//! set) so that each question is cheap to answer. Tests and debug builds call this after every step;
+//! a release build has no need to.
+
+use std::collections::BTreeSet;
+
+use super::ids::{ExchangeId, Partition, TaskId};
+use super::output::{Cell, Output};
+use super::{Driver, Running};
+use crate::error::{Error, Result};
+
+impl Driver {
+    /// Checks that used slots are running tasks, and that every partition is in exactly one state.
+    ///
+    /// # Errors
+    /// `Bug` with the first disagreement. Looks at everything: meant for tests and debug builds.
+    pub fn check_books(&self) -> Result<()> {
+        for (id, executor) in self.executors.iter() {
+            let ours = self.running.iter().filter(|(_, running)| running.executor == id);
+            let ours: BTreeSet<TaskId> = ours.map(|(task, _)| *task).collect();
+            ensure(ours == executor.running, || format!("{id}: used slots are not its running tasks"))?;
+            let within = ours.len() <= executor.slots as usize;
+            ensure(within, || format!("{id}: {} tasks on {} slots", ours.len(), executor.slots))?;
+        }
+        for (task, running) in &self.running {
+            self.check_task(*task, running)?;
+        }
+        self.outputs.iter().try_for_each(|(exchange, output)| self.check_output(exchange, output))
+    }
+
+    fn check_task(&self, task: TaskId, running: &Running) -> Result<()> {
+        ensure(self.jobs.contains_key(&task.job), || format!("{task} runs for a job that has ended"))?;
+        ensure(self.executors.is_living(running.executor), || format!("{task} runs on a lost executor"))?;
+        let cells = self.outputs.find(running.output).map(Output::cells).unwrap_or_default();
+        let cell = cells.get(task.partition.0 as usize);
+        let known = matches!(cell, Some(Cell::Running(id)) if *id == task);
+        ensure(known, || format!("{task} runs but its partition is {cell:?}"))
+    }
+
+    fn check_output(&self, exchange: ExchangeId, output: &Output) -> Result<()> {
+        let mut done = 0;
+        for (index, cell) in (0..).zip(output.cells()) {
+            let partition = Partition(index);
+            let waits = output.waiting().contains(&partition);
+            let sound = match cell {
+                Cell::Waiting => waits,
+                Cell::Running(task) => {
+                    !waits && task.partition == partition && self.running.contains_key(task)
+                }
+                Cell::Done(located, _) => {
+                    done += 1;
+                    let reachable = output.durable || self.executors.is_living(located.executor);
+                    !waits && located.partition == partition && reachable
+                }
+            };
+            ensure(sound, || format!("{exchange} {partition} is {cell:?}, waiting: {waits}"))?;
+        }
+        ensure(done == output.done(), || format!("{exchange}: {done} done, not {}", output.done()))?;
+        let needed = output.keep || output.holds > 0 || self.jobs.values().any(|job| job.uses(exchange));
+        ensure(needed, || format!("{exchange} is needed by nobody"))
+    }
+}
+
+fn ensure(holds: bool, or_else: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::bug(or_else())) }
+}

@@ -1,0 +1,70 @@
+//! How a job ends, and what is cleaned up then: its running tasks and the output nobody needs.
+//!
+//! An output outlives its job for one of three reasons: another live job uses it, it is a cache, or
+//! the caller has not yet fetched a result out of it. Executors are told to forget the others. The
+//! end of the job is reported last, so whoever hears of it finds nothing running any more.
+
+use super::ids::{ExchangeId, JobId, TaskId};
+use super::job::Job;
+use super::{Action, Driver};
+use crate::error::Error;
+
+impl Driver {
+    /// Ends a live job with its result, which must be complete.
+    pub(super) fn finish(&mut self, id: JobId) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let (mut reports, mut outputs) = (Vec::new(), Vec::new());
+        if let Some(result) = job.result().and_then(|exchange| self.outputs.find_mut(exchange)) {
+            reports.extend(result.reports());
+            outputs.extend(result.winners());
+            result.holds += u32::from(!result.durable && !result.keep);
+        }
+        self.clean_up(&job);
+        self.actions.push(Action::JobDone { job: id, reports, outputs, retries: job.retries });
+    }
+
+    /// Ends a live job with an error; a job that has ended stays as it is.
+    pub(super) fn fail(&mut self, id: JobId, error: Error) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        self.clean_up(&job);
+        self.actions.push(Action::JobFailed { job: id, error, retries: job.retries });
+    }
+
+    /// One reason less to keep an output.
+    pub(super) fn release(&mut self, exchange: ExchangeId) {
+        let Some(output) = self.outputs.find_mut(exchange) else { return };
+        match output.holds {
+            0 => output.keep = false,
+            _ => output.holds -= 1,
+        }
+        self.forget_unneeded(exchange);
+    }
+
+    fn clean_up(&mut self, job: &Job) {
+        let is_its = |task: &&TaskId| task.job == job.id;
+        let tasks: Vec<TaskId> = self.running.keys().filter(is_its).copied().collect();
+        for task in tasks {
+            if let Some(running) = self.take_back(task) {
+                self.actions.push(Action::Abort { executor: running.executor, task });
+            }
+        }
+        for stage in &job.stages {
+            self.forget_unneeded(stage.spec.output);
+        }
+    }
+
+    fn forget_unneeded(&mut self, exchange: ExchangeId) {
+        let Some(output) = self.outputs.find(exchange) else { return };
+        let in_use = self.jobs.values().any(|job| job.uses(exchange));
+        if in_use || output.keep || output.holds > 0 {
+            return;
+        }
+        let Some(output) = self.outputs.retire(exchange) else { return };
+        if output.durable {
+            return; // published files are the sink's, not the executors'
+        }
+        for executor in output.touched().filter(|id| self.executors.is_living(*id)) {
+            self.actions.push(Action::Forget { executor, exchange });
+        }
+    }
+}

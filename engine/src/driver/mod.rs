@@ -1,0 +1,163 @@
+//! The driver: runs jobs on executors, whatever happens to them, as a pure state machine.
+//!
+//! Events and the time go in, actions come out; there is no clock, socket, thread or randomness
+//! inside, so a whole cluster can be simulated from one seed (`simulation`). Each step has two
+//! halves: the event changes what is known (`outcome`, `loss`, `ending`), then `settle` derives what
+//! follows: jobs that are done, tasks that can start. Nothing that can be derived is stored, and so
+//! a loss needs no repair: a stage that lost output is simply incomplete again.
+//!
+//! ```text
+//!   event ──▶ step ──▶ executors   who lives, which slots are taken
+//!                      outputs     what is computed, and where it lies
+//!                      jobs        what is wanted, how often it was tried
+//!                        └──▶ settle ──▶ actions
+//! ```
+//!
+//! What a task computes, how bytes travel and how executors are started is not known here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+mod books;
+mod ending;
+mod event;
+mod executors;
+mod guard;
+mod ids;
+mod job;
+mod limits;
+mod loss;
+mod outcome;
+mod output;
+mod outputs;
+mod settle;
+mod spec;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod stories;
+
+pub use event::{Action, Event, Located, TaskInput, TaskReport};
+pub use ids::{Attempt, ExchangeId, ExecutorId, JobId, Partition, StageId, TaskId};
+pub use limits::Limits;
+pub use spec::{JobSpec, MAX_PARTITIONS, StageSpec};
+
+use executors::{Executors, Joined};
+use job::Job;
+use outputs::Outputs;
+
+use crate::error::Error;
+
+/// Runs jobs on executors; see the module for how.
+#[derive(Debug)]
+pub struct Driver {
+    limits: Limits,
+    /// The latest time that was told.
+    now: Duration,
+    executors: Executors,
+    outputs: Outputs,
+    /// The jobs that have not ended.
+    jobs: BTreeMap<JobId, Job>,
+    /// The tasks that are out; a status about any other task does not count.
+    running: BTreeMap<TaskId, Running>,
+    /// Since when there is no executor, and why the last one went.
+    deserted: Deserted,
+    /// What the current step wants done.
+    actions: Vec<Action>,
+    #[cfg(test)]
+    broken: Option<guard::Guard>,
+}
+
+/// A task that is out.
+#[derive(Clone, Debug)]
+struct Running {
+    executor: ExecutorId,
+    output: ExchangeId,
+    /// As they were at the start: a missing input is judged by what the task was told.
+    inputs: Vec<TaskInput>,
+}
+
+/// What is known about having no executor.
+#[derive(Debug, Default)]
+struct Deserted {
+    since: Duration,
+    last_loss: Option<String>,
+}
+
+impl Driver {
+    /// A driver with no executors and no jobs.
+    pub fn new(limits: Limits) -> Driver {
+        Driver {
+            limits,
+            now: Duration::ZERO,
+            executors: Executors::default(),
+            outputs: Outputs::default(),
+            jobs: BTreeMap::new(),
+            running: BTreeMap::new(),
+            deserted: Deserted::default(),
+            actions: Vec::new(),
+            #[cfg(test)]
+            broken: None,
+        }
+    }
+
+    /// Takes in one event that happened at `now`, counted from the start on a clock that never goes
+    /// back, and says what is to be done, in order.
+    pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        self.now = self.now.max(now);
+        match event {
+            Event::ExecutorJoined { executor, slots } => self.executor_joined(executor, slots),
+            Event::ExecutorLost { executor, reason } => self.executor_lost(executor, &reason),
+            Event::Heartbeat { executor } => self.executors.heard(executor, self.now),
+            Event::Submit(spec) => self.submit(spec),
+            Event::TaskFinished { executor, task, outcome } => self.task_finished(executor, task, outcome),
+            Event::Cancel { job, error } => self.fail(job, error),
+            Event::Release { exchange } => self.release(exchange),
+            Event::Tick => self.give_up_silent(),
+        }
+        self.settle();
+        std::mem::take(&mut self.actions)
+    }
+
+    fn executor_joined(&mut self, executor: ExecutorId, slots: u32) {
+        match self.executors.join(executor, slots, self.now) {
+            Joined::Welcome => {}
+            Joined::Again => {
+                self.notice(None, format!("{executor} joined twice; its second word is ignored"))
+            }
+            Joined::TooLate => {
+                let reason = "it was given up and cannot come back under the same id".to_owned();
+                self.actions.push(Action::GiveUp { executor, reason });
+            }
+        }
+    }
+
+    fn submit(&mut self, spec: JobSpec) {
+        let id = spec.id;
+        if self.jobs.contains_key(&id) {
+            // Two jobs under one name: whatever is said about it would be wrong for one of them.
+            return self.fail(id, Error::bug("a job was submitted twice").at("job", id.0));
+        }
+        let checked = spec.stages.iter().try_for_each(|stage| self.outputs.check(stage));
+        match checked.and_then(|()| Job::new(spec, self.now)) {
+            Ok(job) => self.admit(job),
+            Err(error) => {
+                let error = error.at("job", id.0);
+                self.actions.push(Action::JobFailed { job: id, error, retries: 0 });
+            }
+        }
+    }
+
+    fn admit(&mut self, mut job: Job) {
+        for stage in &mut job.stages {
+            self.outputs.admit(&stage.spec);
+            stage.shown = self.outputs.find(stage.spec.output).map_or(0, |output| output.done());
+        }
+        self.jobs.insert(job.id, job);
+    }
+
+    fn notice(&mut self, job: Option<JobId>, text: String) {
+        self.actions.push(Action::Notice { job, text });
+    }
+}

@@ -1,0 +1,175 @@
+//! The output of one stage: for each partition, whether it waits, runs or lies somewhere.
+//!
+//! ```text
+//!            start                  finish
+//!   Waiting ───────▶ Running(task) ────────▶ Done(where, report)
+//!      ▲                  │ put_back               │ lose
+//!      └──────────────────┴────────────────────────┘
+//! ```
+//!
+//! It belongs to no job, since two jobs may use the same dataset: whoever starts a partition first
+//! computes it for both. Why a partition is put back or lost is not known here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::event::{Located, TaskReport};
+use super::ids::{Attempt, ExecutorId, Partition, TaskId};
+use super::spec::StageSpec;
+
+/// The state of one partition.
+#[derive(Clone, Debug)]
+pub(super) enum Cell {
+    /// To be computed.
+    Waiting,
+    /// Being computed by this task.
+    Running(TaskId),
+    /// Computed: the first success, where it lies and what it said.
+    Done(Located, TaskReport),
+}
+
+/// The partitions of one exchange.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// It survives the executors that made it.
+    pub(super) durable: bool,
+    /// It is a cache: it outlives its jobs until it is released.
+    pub(super) keep: bool,
+    /// How many finished jobs have their result here and have not released it.
+    pub(super) holds: u32,
+    cells: Vec<Cell>,
+    /// The indices of the `Waiting` cells, so that a start does not search all of them.
+    waiting: BTreeSet<Partition>,
+    done: u32,
+    /// By partition: the number that its next attempt gets.
+    next_attempts: Vec<u32>,
+    /// Executors that started a partition: even an aborted one may have left something.
+    touched: BTreeSet<ExecutorId>,
+    /// The location table, once made and as long as it holds.
+    table: Option<Arc<[Located]>>,
+}
+
+impl Output {
+    /// The output of `spec` with nothing computed; attempts count from `first_attempt`.
+    pub(super) fn new(spec: &StageSpec, first_attempt: u32) -> Output {
+        let count = spec.partitions as usize;
+        Output {
+            durable: spec.durable,
+            keep: spec.keep,
+            holds: 0,
+            cells: vec![Cell::Waiting; count],
+            waiting: (0..spec.partitions).map(Partition).collect(),
+            done: 0,
+            next_attempts: vec![first_attempt; count],
+            touched: BTreeSet::new(),
+            table: None,
+        }
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    pub(super) fn total(&self) -> u32 {
+        self.cells.len() as u32 // from a u32 in `new`
+    }
+
+    pub(super) fn done(&self) -> u32 {
+        self.done
+    }
+
+    pub(super) fn waiting(&self) -> &BTreeSet<Partition> {
+        &self.waiting
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.done == self.total()
+    }
+
+    /// An attempt number above all that were used.
+    pub(super) fn unused_attempt(&self) -> u32 {
+        self.next_attempts.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The executors that may hold something of it.
+    pub(super) fn touched(&self) -> impl Iterator<Item = ExecutorId> + '_ {
+        self.touched.iter().copied()
+    }
+
+    /// The number that the next attempt of `partition` has to bear.
+    pub(super) fn next_attempt(&self, partition: Partition) -> Attempt {
+        Attempt(self.next_attempts.get(partition.0 as usize).copied().unwrap_or(0))
+    }
+
+    /// `task` is being sent to `executor`.
+    pub(super) fn start(&mut self, task: TaskId, executor: ExecutorId) {
+        if let Some(next) = self.next_attempts.get_mut(task.partition.0 as usize) {
+            *next = task.attempt.0.saturating_add(1);
+        }
+        self.touched.insert(executor);
+        self.set(task.partition, Cell::Running(task));
+    }
+
+    /// A running partition ended without success.
+    pub(super) fn put_back(&mut self, partition: Partition) {
+        self.set(partition, Cell::Waiting);
+    }
+
+    /// A partition is computed.
+    pub(super) fn finish(&mut self, located: Located, report: TaskReport) {
+        self.set(located.partition, Cell::Done(located, report));
+    }
+
+    /// Forgets `located` if it is still the winner; says whether it was.
+    pub(super) fn lose(&mut self, located: Located) -> bool {
+        let cell = self.cells.get(located.partition.0 as usize);
+        let current = matches!(cell, Some(Cell::Done(winner, _)) if *winner == located);
+        if current {
+            self.set(located.partition, Cell::Waiting);
+        }
+        current
+    }
+
+    /// Forgets all that lies on `executor`; says how many partitions that were.
+    pub(super) fn lose_executor(&mut self, executor: ExecutorId) -> u32 {
+        self.touched.remove(&executor);
+        let there: Vec<Located> = self.winners().filter(|winner| winner.executor == executor).collect();
+        there.into_iter().map(|located| u32::from(self.lose(located))).sum()
+    }
+
+    /// What is computed, in partition order.
+    pub(super) fn winners(&self) -> impl Iterator<Item = Located> + '_ {
+        self.cells.iter().filter_map(|cell| match cell {
+            Cell::Done(located, _) => Some(*located),
+            _ => None,
+        })
+    }
+
+    /// The winners' reports, in partition order.
+    pub(super) fn reports(&self) -> impl Iterator<Item = TaskReport> + '_ {
+        self.cells.iter().filter_map(|cell| match cell {
+            Cell::Done(_, report) => Some(report.clone()),
+            _ => None,
+        })
+    }
+
+    /// The location table; made once and shared by all tasks that read it.
+    pub(super) fn table(&mut self) -> Arc<[Located]> {
+        let table = self.table.take().unwrap_or_else(|| self.winners().collect());
+        self.table = Some(Arc::clone(&table));
+        table
+    }
+
+    /// The only place that changes a cell, so that the count, the set and the table follow it.
+    fn set(&mut self, partition: Partition, cell: Cell) {
+        let Some(place) = self.cells.get_mut(partition.0 as usize) else { return };
+        self.done -= u32::from(matches!(place, Cell::Done(..)));
+        self.done += u32::from(matches!(cell, Cell::Done(..)));
+        match cell {
+            Cell::Waiting => self.waiting.insert(partition),
+            _ => self.waiting.remove(&partition),
+        };
+        *place = cell;
+        self.table = None;
+    }
+}

@@ -1,0 +1,69 @@
+//! All stage outputs that the driver knows, of running jobs and kept ones.
+//!
+//! An output enters with the first job that names it and leaves when nobody needs it. What stays of
+//! it is one number: a later job that makes it again counts its attempts on from there, so that a
+//! straggler of the earlier job can never be taken for a new attempt. Who needs what is for jobs to say.
+
+use std::collections::BTreeMap;
+
+use super::ids::{ExchangeId, ExecutorId};
+use super::output::Output;
+use super::spec::StageSpec;
+use crate::error::{Error, Result};
+
+/// The outputs, by exchange.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    known: BTreeMap<ExchangeId, Output>,
+    /// First unused attempt of outputs that are gone.
+    retired: BTreeMap<ExchangeId, u32>,
+}
+
+impl Outputs {
+    /// Whether what `spec` says agrees with what an earlier job said about the same exchange.
+    pub(super) fn check(&self, spec: &StageSpec) -> Result<()> {
+        let agrees = |known: &Output| known.total() == spec.partitions && known.durable == spec.durable;
+        if self.known.get(&spec.output).is_none_or(agrees) {
+            return Ok(());
+        }
+        let text = format!("{} has another shape than in an earlier job", spec.output);
+        Err(Error::bug(text).at("stage", spec.id.0))
+    }
+
+    /// Makes room for the output of a stage, or finds what an earlier job left.
+    pub(super) fn admit(&mut self, spec: &StageSpec) {
+        let first_attempt = self.retired.remove(&spec.output).unwrap_or(0);
+        let output = self.known.entry(spec.output).or_insert_with(|| Output::new(spec, first_attempt));
+        output.keep |= spec.keep;
+    }
+
+    pub(super) fn find(&self, exchange: ExchangeId) -> Option<&Output> {
+        self.known.get(&exchange)
+    }
+
+    pub(super) fn find_mut(&mut self, exchange: ExchangeId) -> Option<&mut Output> {
+        self.known.get_mut(&exchange)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ExchangeId, &Output)> {
+        self.known.iter().map(|(exchange, output)| (*exchange, output))
+    }
+
+    /// Whether every partition of `exchange` is computed.
+    pub(super) fn is_complete(&self, exchange: ExchangeId) -> bool {
+        self.find(exchange).is_some_and(Output::is_complete)
+    }
+
+    /// Drops what lay on `executor` alone; says how many partitions that were.
+    pub(super) fn lose_executor(&mut self, executor: ExecutorId) -> u32 {
+        let mortal = self.known.values_mut().filter(|output| !output.durable);
+        mortal.map(|output| output.lose_executor(executor)).sum()
+    }
+
+    /// Takes an output out that nobody needs any more.
+    pub(super) fn retire(&mut self, exchange: ExchangeId) -> Option<Output> {
+        let output = self.known.remove(&exchange)?;
+        self.retired.insert(exchange, output.unused_attempt());
+        Some(output)
+    }
+}

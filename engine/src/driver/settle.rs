@@ -1,0 +1,131 @@
+//! What follows from what is known, worked out anew after every event.
+//!
+//! First the jobs that need no more work end, then those that cannot get any; then free slots are
+//! filled: the oldest job first, its earliest stage, its lowest partition, on the executor with the
+//! most free slots. Last comes the watchdog: a job that neither runs nor waits for a slot would hang
+//! for ever, and an error is better.
+
+use super::guard::Guard;
+use super::ids::{Attempt, ExecutorId, JobId, Partition, StageId, TaskId};
+use super::job::{Job, Stage};
+use super::{Action, Driver, Running, TaskInput};
+use crate::error::Error;
+
+impl Driver {
+    pub(super) fn settle(&mut self) {
+        self.report_progress();
+        for job in self.jobs_that(|driver, job| driver.is_finished(job)) {
+            self.finish(job);
+        }
+        if !self.executors.have_slots() {
+            return self.fail_deserted();
+        }
+        self.fill_slots();
+        for job in self.jobs_that(|driver, job| driver.stands_still(job)) {
+            let states = self.jobs.get(&job).map(|job| self.stage_states(job)).unwrap_or_default();
+            let error = Error::bug("the job stands still with executors present").at("stages", states);
+            self.fail(job, error.at("job", job.0));
+        }
+    }
+
+    fn jobs_that(&self, holds: impl Fn(&Driver, &Job) -> bool) -> Vec<JobId> {
+        self.jobs.values().filter(|job| holds(self, job)).map(|job| job.id).collect()
+    }
+
+    fn is_finished(&self, job: &Job) -> bool {
+        job.result().is_none_or(|result| self.outputs.is_complete(result))
+    }
+
+    /// Fails the jobs that have waited long enough for an executor.
+    fn fail_deserted(&mut self) {
+        let (since, grace) = (self.deserted.since, self.limits.no_executor_grace);
+        let waited_enough =
+            |driver: &Driver, job: &Job| driver.now >= since.max(job.submitted).saturating_add(grace);
+        for job in self.jobs_that(waited_enough) {
+            let text = match &self.deserted.last_loss {
+                Some(loss) => format!("no executor is left, the last was {loss}"),
+                None => "no executor has joined".to_owned(),
+            };
+            self.fail(job, Error::transient(text).at("job", job.0));
+        }
+    }
+
+    fn fill_slots(&mut self) {
+        while let Some(executor) = self.executors.freest() {
+            let ready = |job: &Job| Some((job.id, job.next_ready(&self.outputs)?));
+            let Some((job, (stage, partition))) = self.jobs.values().find_map(ready) else { return };
+            if self.launch(executor, job, stage, partition).is_none() {
+                return; // the watchdog names the job
+            }
+        }
+    }
+
+    fn launch(
+        &mut self,
+        executor: ExecutorId,
+        id: JobId,
+        stage: StageId,
+        partition: Partition,
+    ) -> Option<()> {
+        let fresh = self.has(Guard::FreshAttempt);
+        let job = self.jobs.get_mut(&id)?;
+        let stage = job.stages.iter_mut().find(|known| known.spec.id == stage)?;
+        let mut inputs = Vec::with_capacity(stage.spec.inputs.len());
+        for exchange in &stage.spec.inputs {
+            let sources = self.outputs.find_mut(*exchange)?.table();
+            inputs.push(TaskInput { exchange: *exchange, sources });
+        }
+        let output = self.outputs.find_mut(stage.spec.output)?;
+        let attempt = if fresh { output.next_attempt(partition) } else { Attempt(0) };
+        let task = TaskId { job: id, stage: stage.spec.id, partition, attempt };
+        let tries = stage.tries_mut(partition)?;
+        job.retries += u32::from(tries.starts > 0);
+        tries.starts += 1;
+        output.start(task, executor);
+        self.executors.occupy(executor, task);
+        let running = Running { executor, output: stage.spec.output, inputs: inputs.clone() };
+        self.running.insert(task, running);
+        self.actions.push(Action::Launch { executor, task, inputs });
+        Some(())
+    }
+
+    /// Whether nothing that the job wants is being computed or could be.
+    fn stands_still(&self, job: &Job) -> bool {
+        let wanted = job.wanted(&self.outputs);
+        let wanted = job.stages.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+        let wanted: Vec<_> = wanted.map(|(stage, _)| stage.spec.output).collect();
+        let is_running = self.running.values().any(|running| wanted.contains(&running.output));
+        let waits_for_slot = self.executors.freest().is_none() && job.next_ready(&self.outputs).is_some();
+        !is_running && !waits_for_slot
+    }
+
+    /// `stage 0: 2 of 5 done, 3 waiting, wanted; stage 1: …`
+    fn stage_states(&self, job: &Job) -> String {
+        let state = |(stage, wanted): (&Stage, bool)| {
+            let output = self.outputs.find(stage.spec.output);
+            let (done, waiting) = output.map_or((0, 0), |output| (output.done(), output.waiting().len()));
+            let wanted = if wanted { "wanted" } else { "not wanted" };
+            format!(
+                "{}: {done} of {} done, {waiting} waiting, {wanted}",
+                stage.spec.id, stage.spec.partitions
+            )
+        };
+        let states = job.stages.iter().zip(job.wanted(&self.outputs)).map(state);
+        states.collect::<Vec<_>>().join("; ")
+    }
+
+    fn report_progress(&mut self) {
+        for job in self.jobs.values_mut() {
+            let wanted = job.wanted(&self.outputs);
+            for (stage, wanted) in job.stages.iter_mut().zip(wanted) {
+                let done = self.outputs.find(stage.spec.output).map_or(0, |output| output.done());
+                // What is lost but not wanted will not be done again: no step back to show.
+                if done > stage.shown || (done < stage.shown && wanted) {
+                    stage.shown = done;
+                    let (stage, total) = (stage.spec.id, stage.spec.partitions);
+                    self.actions.push(Action::Progress { job: job.id, stage, done, total });
+                }
+            }
+        }
+    }
+}

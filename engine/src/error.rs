@@ -1,0 +1,322 @@
+//! One error for the whole engine: what failed, where, of which class, and what to do about it.
+//!
+//! The class decides everything that acts on an error: whether a task is tried again, which exit
+//! code a scheduler sees, which word stands in the result JSON. The place is added by the layer
+//! that knows it, on the way up. An error that crosses a process keeps all of its parts
+//! ([`Error::to_wire`]); only the Rust type of its cause becomes text.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of everything in Kiln that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is, and so what may be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// The command line is wrong.
+    Usage,
+    /// The job, its plan or its environment is wrong; running it again changes nothing.
+    Config,
+    /// The data is wrong: it cannot be decoded, or breaks a limit.
+    Data,
+    /// Permission or credentials are missing.
+    Auth,
+    /// May go away by itself: the only class that is retried.
+    Transient,
+    /// A source or sink cannot be reached at all.
+    Unavailable,
+    /// Memory or disk ran out.
+    Resource,
+    /// Someone asked for the job to stop.
+    Cancelled,
+    /// A newer attempt has taken over.
+    Fenced,
+    /// The job's own deadline has passed.
+    Deadline,
+    /// A fault in the job's closures or in Kiln.
+    Bug,
+}
+
+impl Class {
+    /// The process exit code that a scheduler sees for this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Class::Usage => 64,
+            Class::Data => 65,
+            Class::Unavailable => 69,
+            Class::Bug => 70,
+            Class::Fenced => 73,
+            Class::Transient | Class::Resource => 75,
+            Class::Auth => 77,
+            Class::Config => 78,
+            Class::Deadline => 124,
+            Class::Cancelled => 143,
+        }
+    }
+
+    /// The lower-case word for this class in messages and in the result JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Usage => "usage",
+            Class::Config => "config",
+            Class::Data => "data",
+            Class::Auth => "auth",
+            Class::Transient => "transient",
+            Class::Unavailable => "unavailable",
+            Class::Resource => "resource",
+            Class::Cancelled => "cancelled",
+            Class::Fenced => "fenced",
+            Class::Deadline => "deadline",
+            Class::Bug => "bug",
+        }
+    }
+}
+
+/// A failure with its class, its place and its cause.
+#[derive(Clone, Debug)]
+pub struct Error(Box<Parts>);
+
+/// All that an error holds; also its form on the wire.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Parts {
+    class: Class,
+    message: String,
+    /// Innermost first: ("file", "a.txt"), ("byte", "17"), ("stage", "1").
+    places: Vec<(String, String)>,
+    causes: Vec<String>,
+    help: Option<String>,
+    lost: Option<LostOutput>,
+}
+
+/// The output of a finished task that could not be fetched any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostOutput {
+    /// The exchange whose output is missing.
+    pub exchange: u64,
+    /// The executor that should have held it.
+    pub executor: u32,
+}
+
+macro_rules! constructors {
+    ($($name:ident $class:ident $doc:literal)*) => {$(
+        #[doc = $doc]
+        pub fn $name(message: impl Into<String>) -> Error { Error::new(Class::$class, message) }
+    )*};
+}
+
+impl Error {
+    /// An error of `class` that says `message`: lower case, no full stop, no function name.
+    pub fn new(class: Class, message: impl Into<String>) -> Error {
+        Error(Box::new(Parts {
+            class,
+            message: message.into(),
+            places: Vec::new(),
+            causes: Vec::new(),
+            help: None,
+            lost: None,
+        }))
+    }
+
+    constructors! {
+        usage Usage "The command line is wrong."
+        config Config "The job, its plan or its environment is wrong."
+        data Data "The data is wrong."
+        auth Auth "Permission or credentials are missing."
+        transient Transient "May go away by itself."
+        unavailable Unavailable "A source or sink cannot be reached."
+        resource Resource "Memory or disk ran out."
+        cancelled Cancelled "Someone asked for the job to stop."
+        bug Bug "A fault in the job's closures or in Kiln."
+    }
+
+    /// A file operation that failed: the class follows from the kind of `source`.
+    pub fn io(message: impl Into<String>, source: std::io::Error) -> Error {
+        use std::io::ErrorKind::*;
+        let class = match source.kind() {
+            NotFound | AlreadyExists | IsADirectory | NotADirectory | InvalidInput => Class::Config,
+            PermissionDenied | ReadOnlyFilesystem => Class::Auth,
+            InvalidData | UnexpectedEof => Class::Data,
+            StorageFull | QuotaExceeded | OutOfMemory => Class::Resource,
+            _ => Class::Transient,
+        };
+        Error::new(class, message).because(source)
+    }
+
+    /// Output of a finished task that `executor` no longer serves; its task is run again.
+    pub fn lost_output(message: impl Into<String>, lost: LostOutput) -> Error {
+        let mut error = Error::transient(message);
+        error.0.lost = Some(lost);
+        error
+    }
+
+    /// Adds where it happened; callers further out add wider places.
+    #[must_use]
+    pub fn at(mut self, what: &str, place: impl fmt::Display) -> Error {
+        self.0.places.push((what.to_owned(), place.to_string()));
+        self
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn help(mut self, advice: impl Into<String>) -> Error {
+        self.0.help = Some(advice.into());
+        self
+    }
+
+    /// Adds the cause, and the causes of that cause.
+    #[must_use]
+    pub fn because(mut self, source: impl std::error::Error) -> Error {
+        self.0.causes.push(source.to_string());
+        let mut next = source.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Many libraries repeat the inner message in the outer one.
+            if !self.0.causes.iter().any(|known| known.contains(&text)) {
+                self.0.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// Whether the same task may be tried again.
+    pub fn is_retryable(&self) -> bool {
+        self.0.class == Class::Transient
+    }
+
+    /// The output that went missing, when that is what failed.
+    pub fn lost(&self) -> Option<LostOutput> {
+        self.0.lost
+    }
+
+    /// The message alone, without place, cause and advice.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// All parts of the error as bytes for another process.
+    pub fn to_wire(&self) -> Vec<u8> {
+        postcard::to_stdvec(&*self.0).unwrap_or_default()
+    }
+
+    /// The error that [`Error::to_wire`] wrote.
+    pub fn from_wire(bytes: &[u8]) -> Error {
+        match postcard::from_bytes(bytes) {
+            Ok(parts) => Error(Box::new(parts)),
+            Err(e) => Error::bug("an error from another process cannot be read").because(e),
+        }
+    }
+}
+
+/// `message, at file a.txt, byte 17: cause: deeper cause`
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        for (i, (what, place)) in self.0.places.iter().enumerate() {
+            write!(f, "{} {what} {place}", if i == 0 { ", at" } else { "," })?;
+        }
+        for cause in &self.0.causes {
+            write!(f, ": {cause}")?;
+        }
+        if let Some(advice) = &self.0.help {
+            write!(f, "\n  help: {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for datafusion_common::DataFusionError {
+    fn from(error: Error) -> Self {
+        datafusion_common::DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<datafusion_common::DataFusionError> for Error {
+    fn from(error: datafusion_common::DataFusionError) -> Self {
+        use datafusion_common::DataFusionError as D;
+        match error {
+            D::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(other) => Error::bug(format!("a plan failed: {other}")),
+            },
+            D::Context(text, inner) => Error::from(*inner).at("step", text),
+            D::ResourcesExhausted(text) => Error::resource(text),
+            D::IoError(e) => Error::io("input or output failed", e),
+            other => Error::bug("a plan failed").because(other),
+        }
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Error::bug("arrow data could not be built or read").because(error)
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error as O;
+        let (class, what) = match &error {
+            O::NotFound { .. } => (Class::Config, "no such object"),
+            O::PermissionDenied { .. } | O::Unauthenticated { .. } => (Class::Auth, "no permission"),
+            O::AlreadyExists { .. } => (Class::Config, "the object exists"),
+            O::InvalidPath { .. } | O::UnknownConfigurationKey { .. } | O::NotSupported { .. } => {
+                (Class::Config, "the store refuses this address")
+            }
+            O::Generic { .. } => match io_cause(&error) {
+                Some(std::io::ErrorKind::PermissionDenied) => (Class::Auth, "no permission"),
+                Some(std::io::ErrorKind::NotFound) => (Class::Config, "no such object"),
+                _ => (Class::Transient, "the object store failed"),
+            },
+            _ => (Class::Transient, "the object store failed"),
+        };
+        Error::new(class, what).because(error)
+    }
+}
+
+/// The kind of the first IO error among the causes, for stores that wrap it.
+fn io_cause(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        next = cause.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_where_why_and_what_to_do() {
+        let e = Error::data("invalid UTF-8").at("file", "a.txt").at("byte", 17).help("convert it");
+        assert_eq!(e.to_string(), "invalid UTF-8, at file a.txt, byte 17\n  help: convert it");
+    }
+
+    #[test]
+    fn an_error_keeps_its_class_and_lost_output_across_processes() {
+        let lost = LostOutput { exchange: 3, executor: 1 };
+        let e = Error::from_wire(&Error::lost_output("gone", lost).at("task", 2).to_wire());
+        assert_eq!((e.class(), e.lost()), (Class::Transient, Some(lost)));
+        assert_eq!(e.to_string(), "gone, at task 2");
+    }
+
+    #[test]
+    fn an_io_error_is_classed_by_its_kind() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(Error::io("cannot open", denied).class().exit_code(), 77);
+    }
+}

@@ -1,0 +1,125 @@
+//! The wish that a run should stop: who asked, and who wants to be told.
+//!
+//! A request enters once; later ones change nothing, so that the exit code tells of the first. Tasks
+//! poll [`Cancel::is_requested`], which is one relaxed load; what waits instead of polling registers a
+//! callback. Signals belong to `signals`, and what a cancelled run reports belongs to `exit`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::callbacks::{CallbackGuard, Callbacks};
+
+/// Why a run was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelReason {
+    /// SIGINT: a person pressed Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a scheduler, or the machine's shutdown.
+    Terminate,
+}
+
+impl CancelReason {
+    /// The exit code that a shell gives to a process ended by this signal.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            CancelReason::Interrupt => 130,
+            CancelReason::Terminate => 143,
+        }
+    }
+
+    /// The name of the signal, for messages.
+    pub fn signal_name(self) -> &'static str {
+        match self {
+            CancelReason::Interrupt => "SIGINT",
+            CancelReason::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Whether a run should stop. Clones share one answer.
+#[derive(Clone, Default)]
+pub struct Cancel {
+    /// 0, or one more than the reason.
+    state: Arc<AtomicU8>,
+    callbacks: Callbacks,
+}
+
+const NOT_REQUESTED: u8 = 0;
+const INTERRUPT: u8 = 1;
+const TERMINATE: u8 = 2;
+
+impl Cancel {
+    /// Asks the run to stop and runs the callbacks on this thread; only the first request counts.
+    pub fn request(&self, reason: CancelReason) {
+        let asked = match reason {
+            CancelReason::Interrupt => INTERRUPT,
+            CancelReason::Terminate => TERMINATE,
+        };
+        let first = self.state.compare_exchange(NOT_REQUESTED, asked, Ordering::SeqCst, Ordering::SeqCst);
+        if first.is_ok() {
+            self.callbacks.fire();
+        }
+    }
+
+    /// Whether the run was asked to stop; cheap enough to ask per batch.
+    pub fn is_requested(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != NOT_REQUESTED
+    }
+
+    /// Who asked first, if anyone has.
+    pub fn reason(&self) -> Option<CancelReason> {
+        match self.state.load(Ordering::SeqCst) {
+            INTERRUPT => Some(CancelReason::Interrupt),
+            TERMINATE => Some(CancelReason::Terminate),
+            _ => None,
+        }
+    }
+
+    /// Runs `callback` once when the run is asked to stop, or now if it has been.
+    ///
+    /// It runs on the signal thread and must not wait for the job. It stays for the rest of the run;
+    /// what belongs to one action uses [`Cancel::on_request_while`].
+    pub fn on_request(&self, callback: Box<dyn Fn() + Send + Sync>) {
+        self.on_request_while(callback).keep();
+    }
+
+    /// Like [`Cancel::on_request`], but only until the guard is dropped.
+    #[must_use = "dropping the guard takes the callback off the list again"]
+    pub fn on_request_while(&self, callback: Box<dyn Fn() + Send + Sync>) -> CallbackGuard {
+        self.callbacks.register(Box::new(callback))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    fn count_requests(cancel: &Cancel) -> Arc<AtomicU32> {
+        let count = Arc::new(AtomicU32::new(0));
+        let inside = Arc::clone(&count);
+        cancel.on_request(Box::new(move || {
+            inside.fetch_add(1, Ordering::SeqCst);
+        }));
+        count
+    }
+
+    #[test]
+    fn only_the_first_request_counts() {
+        let cancel = Cancel::default();
+        let count = count_requests(&cancel);
+        assert_eq!((cancel.is_requested(), cancel.reason()), (false, None));
+        cancel.request(CancelReason::Interrupt);
+        cancel.request(CancelReason::Terminate);
+        assert_eq!(cancel.reason(), Some(CancelReason::Interrupt));
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_callback_that_comes_after_the_request_runs_at_once() {
+        let cancel = Cancel::default();
+        cancel.request(CancelReason::Terminate);
+        assert_eq!(count_requests(&cancel).load(Ordering::SeqCst), 1);
+    }
+}

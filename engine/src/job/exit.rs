@@ -1,0 +1,170 @@
+//! How a run ended, and the code that a scheduler sees.
+//!
+//! The outcome of the job's main function and the facts of the run enter, one [`Ending`] leaves. The
+//! rule is a pure function, because a scheduler's retries, skips and alarms hang on it. Who runs the
+//! job belongs to `mod`, where the ending is written to `result`.
+
+use serde::Serialize;
+
+use crate::error::{Class, Result};
+
+use super::cancel::CancelReason;
+use super::run::Facts;
+
+/// The job ran and found nothing to do; Airflow's BashOperator skips what follows on this code.
+pub const NOTHING_TO_DO: u8 = 99;
+
+/// The word for how a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// At least one output is published.
+    Published,
+    /// The job ran to its end and had nothing to publish.
+    Succeeded,
+    /// The job said that there was nothing to do.
+    Skipped,
+    /// The job failed; the class says how.
+    Failed,
+    /// Someone asked the job to stop, and it did.
+    Cancelled,
+}
+
+/// How a run ended, in the words of the result JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The word for it.
+    pub status: Status,
+    /// The class of the failure; none on success.
+    pub class: Option<Class>,
+    /// The process exit code.
+    pub code: u8,
+    /// The error, or why there was nothing to do.
+    pub message: Option<String>,
+}
+
+impl Ending {
+    /// What the job's `outcome` means, given the facts of the run and who asked it to stop.
+    ///
+    /// A cancel explains any error that came after it. It does not undo a success: a job that had
+    /// published when the signal came is reported as published, or the scheduler would run it twice.
+    pub fn of(outcome: &Result<()>, cancel: Option<CancelReason>, facts: &Facts) -> Ending {
+        match (outcome, cancel) {
+            (Ok(()), _) => Ending::success(facts),
+            (Err(_), Some(reason)) => Ending::cancelled(reason, facts),
+            (Err(error), None) if error.class() == Class::Cancelled => {
+                Ending { status: Status::Cancelled, ..Ending::failed(Class::Cancelled, error.to_string()) }
+            }
+            (Err(error), None) => Ending::failed(error.class(), error.to_string()),
+        }
+    }
+
+    fn success(facts: &Facts) -> Ending {
+        let (status, code, message) = match &facts.skipped {
+            // What is published is published, whatever the job said about the rest.
+            _ if !facts.outputs.is_empty() => (Status::Published, 0, None),
+            Some(why) => (Status::Skipped, NOTHING_TO_DO, Some(why.clone())),
+            None => (Status::Succeeded, 0, None),
+        };
+        Ending { status, class: None, code, message }
+    }
+
+    /// A run that failed with `class` and says `message`.
+    pub fn failed(class: Class, message: String) -> Ending {
+        Ending { status: Status::Failed, class: Some(class), code: class.exit_code(), message: Some(message) }
+    }
+
+    /// A run that stopped because it was asked to.
+    pub fn cancelled(reason: CancelReason, facts: &Facts) -> Ending {
+        let left = if facts.outputs.is_empty() { ", nothing published" } else { &left_behind(facts) };
+        Ending::by_signal(reason, left)
+    }
+
+    /// A run that was ended because it did not stop: a commit may have been on its way, so what is
+    /// not known to be published is not said to be unpublished.
+    pub fn stopped_by_force(reason: CancelReason, facts: &Facts) -> Ending {
+        let left = format!("{}, ended before it had stopped by itself", left_behind(facts));
+        Ending::by_signal(reason, &left)
+    }
+
+    fn by_signal(reason: CancelReason, left: &str) -> Ending {
+        Ending {
+            status: Status::Cancelled,
+            class: Some(Class::Cancelled),
+            code: reason.exit_code(),
+            message: Some(format!("cancelled by {}{left}", reason.signal_name())),
+        }
+    }
+}
+
+/// A job may end after one of its writes: who runs it again must know.
+pub(super) fn left_behind(facts: &Facts) -> String {
+    match facts.outputs.len() {
+        0 => String::new(),
+        1 => ", 1 output was published".to_owned(),
+        many => format!(", {many} outputs were published"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::Output;
+    use super::*;
+    use crate::error::Error;
+
+    fn seen(outcome: Result<()>, cancel: Option<CancelReason>, facts: &Facts) -> (Status, u8) {
+        let ending = Ending::of(&outcome, cancel, facts);
+        (ending.status, ending.code)
+    }
+
+    fn one_output() -> Facts {
+        Facts { outputs: vec![Output::default()], ..Facts::default() }
+    }
+
+    #[test]
+    fn success_is_published_or_succeeded_or_skipped() {
+        let skipped = Facts { skipped: Some("no new input".to_owned()), ..Facts::default() };
+        assert_eq!(seen(Ok(()), None, &one_output()), (Status::Published, 0));
+        assert_eq!(seen(Ok(()), None, &Facts::default()), (Status::Succeeded, 0));
+        assert_eq!(seen(Ok(()), None, &skipped), (Status::Skipped, 99));
+        assert_eq!(Ending::of(&Ok(()), None, &skipped).message.as_deref(), Some("no new input"));
+    }
+
+    #[test]
+    fn a_job_that_published_is_not_skipped() {
+        let both = Facts { skipped: Some("half of it".to_owned()), ..one_output() };
+        assert_eq!(seen(Ok(()), None, &both), (Status::Published, 0));
+    }
+
+    #[test]
+    fn a_failure_ends_with_the_code_of_its_class() {
+        let none = Facts::default();
+        assert_eq!(seen(Err(Error::data("bad")), None, &none), (Status::Failed, 65));
+        assert_eq!(seen(Err(Error::transient("again")), None, &none), (Status::Failed, 75));
+        assert_eq!(seen(Err(Error::new(Class::Deadline, "late")), None, &none), (Status::Failed, 124));
+        assert_eq!(seen(Err(Error::cancelled("by the page")), None, &none), (Status::Cancelled, 143));
+    }
+
+    #[test]
+    fn a_cancel_wins_over_the_error_that_it_caused_but_not_over_success() {
+        let int = Some(CancelReason::Interrupt);
+        let term = Some(CancelReason::Terminate);
+        assert_eq!(seen(Err(Error::bug("channel closed")), int, &Facts::default()), (Status::Cancelled, 130));
+        assert_eq!(seen(Err(Error::cancelled("stop")), term, &Facts::default()), (Status::Cancelled, 143));
+        assert_eq!(seen(Ok(()), term, &one_output()), (Status::Published, 0));
+    }
+
+    #[test]
+    fn a_cancelled_run_claims_only_what_is_known() {
+        let int = CancelReason::Interrupt;
+        let none = Facts::default();
+        let said = |ending: Ending| ending.message.unwrap_or_default();
+        assert_eq!(said(Ending::cancelled(int, &none)), "cancelled by SIGINT, nothing published");
+        assert_eq!(
+            said(Ending::cancelled(int, &one_output())),
+            "cancelled by SIGINT, 1 output was published"
+        );
+        let forced = "cancelled by SIGINT, ended before it had stopped by itself";
+        assert_eq!(said(Ending::stopped_by_force(int, &none)), forced);
+    }
+}

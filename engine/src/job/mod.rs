@@ -1,0 +1,156 @@
+//! The job contract: what a scheduler and a terminal see of one run of a job binary.
+//!
+//! The user's main function enters as a closure; an exit code, one summary line and, where it is
+//! wanted, one JSON object leave. Logs and progress go to standard error and never to standard
+//! output, which belongs to the job and to the result. How the job's datasets are computed is not
+//! known here; the driver and the sinks tell [`Run`] what they did.
+//!
+//! ```no_run
+//! use kiln::job::{self, Run};
+//!
+//! #[derive(clap::Parser)]
+//! struct Args { input: String }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     job::install_panic_hook();
+//!     job::init_logging();
+//!     let run = Run::from_env();
+//!     let code = match job::parse_args::<Args>(&run) {
+//!         Ok(args) => job::execute(run, || {
+//!             println!("{}", args.input);
+//!             Ok(())
+//!         }),
+//!         Err(code) => code,
+//!     };
+//!     code.into()
+//! }
+//! ```
+
+mod args;
+mod bars;
+mod callbacks;
+mod cancel;
+mod exit;
+mod logging;
+mod numbers;
+mod pace;
+mod panic;
+mod progress;
+mod result;
+mod run;
+mod signals;
+mod start;
+mod summary;
+mod terminal;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Result;
+
+pub use args::parse_args;
+pub use callbacks::{Callback, CallbackGuard, Callbacks, Cleanup, CleanupGuard};
+pub use cancel::{Cancel, CancelReason};
+pub use exit::{Ending, NOTHING_TO_DO, Status};
+pub use logging::init as init_logging;
+pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
+pub use progress::{Look, Progress, StageView};
+pub use run::{Facts, Output, Run};
+pub use signals::{CANCEL_GRACE, install as install_signals};
+pub use start::{start, start_without_args};
+pub use terminal::above_bars;
+
+/// Runs the job's main function, reports how it ended and returns the process exit code.
+///
+/// It runs the cleanups that are left and writes the result last; the caller exits with the code and
+/// prints nothing more. Signals are handled only if [`install_signals`] was called for this run.
+pub fn execute(run: Arc<Run>, body: impl FnOnce() -> Result<()>) -> u8 {
+    // The body is not called again after a panic, so what it leaves half done is not seen by anyone.
+    let outcome = panic::catch(AssertUnwindSafe(body));
+    if !run.claim_end() {
+        wait_for_exit();
+    }
+    run.cleanup.fire();
+    let reason = run.cancel.reason();
+    if let (Err(error), Some(_)) = (&outcome, reason) {
+        log::debug!("error after the cancel: {error}");
+    }
+    let ending = Ending::of(&outcome, reason, &run.facts());
+    report(&run, &ending);
+    ending.code
+}
+
+/// The signal thread ends the process and knows its exit code; returning here would give another.
+fn wait_for_exit() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Says how the run ended: the error and the summary for people, then the result for machines.
+fn report(run: &Run, ending: &Ending) {
+    run.progress.job_ended();
+    if let Some(error) = summary::error_text(ending) {
+        terminal::say(&error);
+    }
+    terminal::say(&summary::summary(ending, &run.facts(), run.elapsed()));
+    result::write(run, ending);
+}
+
+/// Takes a lock also after a panic of another holder: what these locks guard is whole at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::error::Error;
+
+    fn code_of(body: impl FnOnce(&Run) -> Result<()>) -> u8 {
+        let run = Run::new("r", Progress::silent());
+        execute(Arc::clone(&run), || body(&run))
+    }
+
+    #[test]
+    fn the_exit_code_tells_how_the_job_ended() {
+        assert_eq!(code_of(|_| Ok(())), 0);
+        assert_eq!(
+            code_of(|run| {
+                run.skip("no new input");
+                Ok(())
+            }),
+            99
+        );
+        assert_eq!(code_of(|_| Err(Error::config("no such folder"))), 78);
+    }
+
+    #[test]
+    fn a_panic_of_the_job_is_a_bug() {
+        install_panic_hook();
+        assert_eq!(code_of(|_| panic!("no rows")), 70);
+    }
+
+    #[test]
+    fn a_cancel_explains_the_error_and_the_panic_that_follow_it() {
+        install_panic_hook();
+        let cancelled = |run: &Run| {
+            run.cancel.request(CancelReason::Interrupt);
+            Err(Error::bug("channel closed"))
+        };
+        assert_eq!(code_of(cancelled), 130);
+        assert_eq!(code_of(|run| cancelled(run).map_err(|e| panic!("{e}"))), 130);
+    }
+
+    #[test]
+    fn cleanups_that_are_left_run_at_the_normal_end() {
+        static CLEANED: AtomicBool = AtomicBool::new(false);
+        code_of(|run| {
+            run.cleanup.register(Box::new(|| CLEANED.store(true, Ordering::SeqCst))).keep();
+            Ok(())
+        });
+        assert!(CLEANED.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,162 @@
+//! One run of a job binary: its name, and the facts that it will report about itself.
+//!
+//! Sinks, the driver and the job's own code put facts in while they work; `exit` and `result` take
+//! them out once, at the end. There is one run per process, shared by all of its actions, so that
+//! three writes give one report. How the job is run, and where the report goes, is not known here.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::callbacks::Cleanup;
+use super::cancel::Cancel;
+use super::lock;
+use super::progress::Progress;
+
+/// The variable by which a scheduler names the run, so that a retry carries the same name.
+const RUN_ID: &str = "KILN_RUN_ID";
+
+/// What one sink has published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Where it lies, for example `file:///data/counts`.
+    pub uri: String,
+    /// How many partitions of the dataset were written.
+    pub partitions: u64,
+    /// How many data files there are.
+    pub files: u64,
+    /// How many rows they hold.
+    pub rows: u64,
+    /// How long they are together.
+    pub bytes: u64,
+}
+
+/// What a run has to say about itself so far.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What was published, in the order of publishing.
+    pub outputs: Vec<Output>,
+    /// The job's own counters by name.
+    pub counters: BTreeMap<String, u64>,
+    /// How many attempts of tasks had to be made again.
+    pub retries: u32,
+    /// The version that the last publish made, where the sink counts versions.
+    pub version: Option<u64>,
+    /// Why there was nothing to do, if the job said so.
+    pub skipped: Option<String>,
+}
+
+/// One run of a job binary; the process holds one and shares it.
+pub struct Run {
+    run_id: String,
+    started: Instant,
+    facts: Mutex<Facts>,
+    ending: AtomicBool,
+    /// Whether the run should stop.
+    pub cancel: Cancel,
+    /// What must be undone when the run ends.
+    pub cleanup: Cleanup,
+    /// What a person sees while the run works.
+    pub progress: Progress,
+}
+
+impl Run {
+    /// The run of this process: named by `KILN_RUN_ID`, or by a new UUID.
+    pub fn from_env() -> Arc<Run> {
+        let given = std::env::var(RUN_ID).ok().filter(|id| !id.trim().is_empty());
+        let run_id = given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        Run::new(run_id, Progress::from_env())
+    }
+
+    /// A run named `run_id` that shows its work by `progress`.
+    pub fn new(run_id: impl Into<String>, progress: Progress) -> Arc<Run> {
+        Arc::new(Run {
+            run_id: run_id.into(),
+            started: Instant::now(),
+            facts: Mutex::default(),
+            ending: AtomicBool::new(false),
+            cancel: Cancel::default(),
+            cleanup: Cleanup::default(),
+            progress,
+        })
+    }
+
+    /// The run's name in the result JSON.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Says that `output` is published: call it after the commit, never before.
+    pub fn published(&self, output: Output) {
+        lock(&self.facts).outputs.push(output);
+    }
+
+    /// Says which version the publish made.
+    pub fn published_version(&self, version: u64) {
+        lock(&self.facts).version = Some(version);
+    }
+
+    /// Adds `delta` to the job's counter `name`.
+    pub fn count(&self, name: &str, delta: u64) {
+        let mut facts = lock(&self.facts);
+        let counter = facts.counters.entry(name.to_owned()).or_default();
+        *counter = counter.saturating_add(delta);
+    }
+
+    /// Adds `count` attempts that had to be made again.
+    pub fn add_retries(&self, count: u32) {
+        let mut facts = lock(&self.facts);
+        facts.retries = facts.retries.saturating_add(count);
+    }
+
+    /// Says that there is nothing to do: unless the job fails or publishes, it ends with code 99.
+    pub fn skip(&self, message: impl Into<String>) {
+        lock(&self.facts).skipped = Some(message.into());
+    }
+
+    /// What the run has to say about itself so far.
+    pub fn facts(&self) -> Facts {
+        lock(&self.facts).clone()
+    }
+
+    /// Whether this caller is the one that ends the run and reports it; true exactly once.
+    pub(super) fn claim_end(&self) -> bool {
+        !self.ending.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether someone ends the run already.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gathers_facts_from_all_of_its_actions() {
+        let run = Run::new("r", Progress::silent());
+        run.published(Output { uri: "file:///a".to_owned(), rows: 3, ..Output::default() });
+        run.count("bad rows", 1);
+        run.count("bad rows", 2);
+        run.add_retries(2);
+        run.add_retries(1);
+        let facts = run.facts();
+        assert_eq!((facts.outputs.len(), facts.counters["bad rows"], facts.retries), (1, 3, 3));
+    }
+
+    #[test]
+    fn only_one_caller_ends_the_run() {
+        let run = Run::new("r", Progress::silent());
+        assert_eq!((run.claim_end(), run.claim_end()), (true, false));
+    }
+}

@@ -1,0 +1,37 @@
+//! What `#[kiln::main]` calls: from the process's start to its exit code.
+
+use std::process::ExitCode;
+
+use super::{Run, execute, init_logging, install_panic_hook, install_signals, parse_args};
+use crate::context::Context;
+use crate::error::Result;
+
+/// Runs a job whose main function takes arguments.
+pub fn start<A: clap::Parser>(main: fn(Context, A) -> Result<()>) -> ExitCode {
+    begin(|run| parse_args::<A>(run), main)
+}
+
+/// Runs a job whose main function takes none; the command line may ask for help only.
+pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
+    #[derive(clap::Parser)]
+    struct NoArgs {}
+    begin(|run| parse_args::<NoArgs>(run), |cx, _| main(cx))
+}
+
+fn begin<A>(
+    parse: impl FnOnce(&Run) -> Result<A, u8>,
+    main: impl FnOnce(Context, A) -> Result<()>,
+) -> ExitCode {
+    install_panic_hook();
+    init_logging();
+    let run = Run::from_env();
+    let args = match parse(&run) {
+        Ok(args) => args,
+        Err(code) => return code.into(),
+    };
+    let code = execute(run.clone(), || {
+        install_signals(&run)?;
+        main(Context::from_env(run.clone())?, args)
+    });
+    code.into()
+}

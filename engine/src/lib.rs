@@ -1,0 +1,55 @@
+//! Kiln: typed, lazily evaluated datasets that run in one process or across executors.
+//!
+//! A job is an ordinary program. It builds [`Dataset`]s from sources and operators and asks for a
+//! result with an action; the plan is cut into stages wherever rows must move, and stages run on
+//! task slots of this process or on executor processes of the same binary.
+//!
+//! ```no_run
+//! use kiln::Context;
+//!
+//! #[derive(clap::Parser)]
+//! struct Args {
+//!     input: String,
+//!     output: String,
+//! }
+//!
+//! #[kiln::main]
+//! fn main(cx: Context, args: Args) -> kiln::Result<()> {
+//!     let counts = cx.read_text(&args.input)
+//!         .flat_map(str::split_whitespace)
+//!         .map_to::<(String, u64)>(|word| (word, 1))
+//!         .reduce_by_key(|a, b| a + b);
+//!     counts.write_parquet(&args.output)
+//! }
+//! ```
+
+// Code that the derive writes names this crate; so do the tests inside it.
+extern crate self as kiln;
+
+mod actions;
+mod aggregate;
+pub mod chain;
+mod config;
+mod context;
+mod dataset;
+mod driver;
+pub mod error;
+pub mod job;
+mod operators;
+mod plan;
+mod publish;
+pub mod row;
+mod runtime;
+pub mod ship;
+mod shuffle;
+mod source;
+mod sources;
+mod task;
+
+pub use config::{Cluster, Config, parse_cluster};
+pub use context::Context;
+pub use dataset::Dataset;
+pub use error::{Class, Error, Result};
+pub use kiln_derive::{Row, main};
+pub use row::Row;
+pub use ship::shared::{Param, Shared};

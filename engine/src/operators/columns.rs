@@ -1,0 +1,57 @@
+//! Ends a chain in Arrow columns, in the partition that the rows are in.
+
+use std::marker::PhantomData;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::error::Result;
+use crate::plan::Terminal;
+use crate::row::{Row, schema};
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+/// Rows as columns; `collect`, `cache`, `union` and `erase` begin with this.
+pub(crate) struct Columns<T>(PhantomData<fn() -> T>);
+
+impl<T> Columns<T> {
+    pub(crate) fn new() -> Self {
+        Columns(PhantomData)
+    }
+}
+
+impl<T> Ship for Columns<T> {
+    fn ship(&self, _: &mut ParamWriter) -> Result<()> {
+        Ok(())
+    }
+    fn rebuild(_: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Columns::new())
+    }
+}
+
+impl<T: Row> Terminal<T> for Columns<T> {
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut sink = ColumnSink(PartitionedWriter::<T>::new(1, out));
+        chain.drive(task, &mut sink)?;
+        sink.0.finish()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self, _: &mut Vec<Step>) {}
+}
+
+struct ColumnSink<'a, T: Row>(PartitionedWriter<'a, T>);
+
+impl<T: Row> Sink<T> for ColumnSink<'_, T> {
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        self.0.push(0, row);
+    }
+    fn is_full(&self) -> bool {
+        self.0.is_closed()
+    }
+}

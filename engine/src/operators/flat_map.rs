@@ -1,0 +1,128 @@
+//! `flat_map`: one row in, any number of rows out.
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Func, Map1, Narrow, Plain, Sink, Then, With};
+use crate::dataset::Dataset;
+use crate::row::{IntoRow, Row};
+use crate::ship::shared::{Param, Shared};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Turns each row into the items of an iterator. Closures give owned items; functions such as
+    /// `str::split_whitespace` may give borrowed ones, and nothing is copied.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["a b".to_owned(), "c".to_owned()]);
+    /// assert_eq!(lines.flat_map(str::split_whitespace).collect()?, ["a", "b", "c"]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn flat_map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, FlatMap<O>>>
+    where
+        F: for<'a> Map1<'a, T::View<'a>> + Send + Sync + 'static,
+        for<'a> <F as Map1<'a, T::View<'a>>>::Out: IntoIterator,
+        for<'a> <<F as Map1<'a, T::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
+    {
+        self.then(Plain::new(f, Site::caller()))
+    }
+
+    /// `flat_map` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn flat_map_with<P: Param, O: Row, R, F>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+    ) -> Dataset<O, Then<C, With<P, F>, FlatMap<O>>>
+    where
+        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
+        R: IntoIterator<Item: IntoRow<Row = O>>,
+    {
+        self.then(With::new(shared, f, Site::caller()))
+    }
+
+    /// `flat_map` for a closure that hands on what it borrows, or builds: it calls `emit` for each
+    /// row that comes out.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["A b".to_owned()]);
+    /// let words = lines.flat_map_emit::<String>(|line, emit| {
+    ///     line.split(' ').for_each(|word| emit(&word.to_lowercase()));
+    /// });
+    /// assert_eq!(words.collect()?, ["a", "b"]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn flat_map_emit<O: Row>(
+        self,
+        f: impl for<'a, 'e> Fn(T::View<'a>, &'e mut dyn for<'b> FnMut(O::View<'b>)) + Send + Sync + 'static,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        self.then::<_, FlatMapEmit<O>>(Plain::new(f, Site::caller()))
+    }
+
+    /// `flat_map_emit` with a value from [`Context::share`](crate::Context::share) as the first
+    /// argument.
+    #[track_caller]
+    pub fn flat_map_emit_with<O: Row, P: Param>(
+        self,
+        shared: &Shared<P>,
+        f: impl for<'a, 'e> Fn(&P, T::View<'a>, &'e mut dyn for<'b> FnMut(O::View<'b>)) + Send + Sync + 'static,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        self.then::<_, FlatMapEmit<O>>(With::new(shared, f, Site::caller()))
+    }
+}
+
+/// The items of an iterator for one row.
+pub struct FlatMap<O>(PhantomData<fn() -> O>);
+
+impl<T: Row, O: Row, G> Narrow<T, G> for FlatMap<O>
+where
+    G: for<'a> Func<'a, T::View<'a>>,
+    for<'a> <G as Func<'a, T::View<'a>>>::Out: IntoIterator,
+    for<'a> <<G as Func<'a, T::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
+{
+    type Out = O;
+    const NAME: &'static str = "flat_map";
+
+    #[inline]
+    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+        for item in func.call(row) {
+            sink.push(item.as_view());
+        }
+    }
+}
+
+/// The rows that a closure emits for one row. Once the closure is inlined, the virtual call of `emit`
+/// is a constant and costs nothing.
+pub struct FlatMapEmit<O>(PhantomData<fn() -> O>);
+
+impl<T: Row, O: Row, F> Narrow<T, Plain<F>> for FlatMapEmit<O>
+where
+    F: for<'a, 'e> Fn(T::View<'a>, &'e mut dyn for<'b> FnMut(O::View<'b>)) + Send + Sync + 'static,
+{
+    type Out = O;
+    const NAME: &'static str = "flat_map_emit";
+
+    #[inline]
+    fn push<'a, S: Sink<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
+        (func.code())(row, &mut |out: O::View<'_>| sink.push(out));
+    }
+}
+
+impl<T: Row, O: Row, P: Param, F> Narrow<T, With<P, F>> for FlatMapEmit<O>
+where
+    F: for<'a, 'e> Fn(&P, T::View<'a>, &'e mut dyn for<'b> FnMut(O::View<'b>)) + Send + Sync + 'static,
+{
+    type Out = O;
+    const NAME: &'static str = "flat_map_emit";
+
+    #[inline]
+    fn push<'a, S: Sink<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
+        (func.code())(func.shared(), row, &mut |out: O::View<'_>| sink.push(out));
+    }
+}

@@ -1,0 +1,91 @@
+//! `map`: one row in, one row out.
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Exact, Func, Into1, Into2, Map1, Narrow, Plain, Sink, Then, With};
+use crate::dataset::Dataset;
+use crate::row::{IntoRow, Row};
+use crate::ship::shared::{Param, Shared};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Turns each row into another. Closures return owned rows; functions may return borrowed ones.
+    ///
+    /// A closure whose argument borrows names its type, as in `|word: &str| word.len()`: the price of
+    /// one `map` for both.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lengths = cx.parallelize(["  a ", "bcd"].map(String::from)).map(str::trim).map(|w| w.len() as u64);
+    /// assert_eq!(lengths.collect()?, [1, 3]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, Map<O>>>
+    where
+        F: for<'a> Map1<'a, T::View<'a>> + Send + Sync + 'static,
+        for<'a> <F as Map1<'a, T::View<'a>>>::Out: IntoRow<Row = O>,
+    {
+        self.then(Plain::new(f, Site::caller()))
+    }
+
+    /// `map` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn map_with<P: Param, R: IntoRow, F>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+    ) -> Dataset<R::Row, Then<C, With<P, F>, Map<R::Row>>>
+    where
+        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
+    {
+        self.then(With::new(shared, f, Site::caller()))
+    }
+
+    /// `map` to a row type that is named, so that a closure may return what it borrows.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let words = cx.parallelize(["a", "b"].map(String::from));
+    /// let pairs = words.map_to::<(String, u64)>(|word| (word, 1));
+    /// assert_eq!(pairs.collect()?, [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn map_to<O: Row>(
+        self,
+        f: impl for<'a> Into1<T::View<'a>, O::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        self.then::<_, Map<O>>(Exact::<_, O>::new(Plain::new(f, Site::caller())))
+    }
+
+    /// `map_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn map_to_with<O: Row, P: Param>(
+        self,
+        shared: &Shared<P>,
+        f: impl for<'a> Into2<'a, P, T::View<'a>, O::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        self.then::<_, Map<O>>(Exact::<_, O>::new(With::new(shared, f, Site::caller())))
+    }
+}
+
+/// One row for one row.
+pub struct Map<O>(PhantomData<fn() -> O>);
+
+impl<T: Row, O: Row, G> Narrow<T, G> for Map<O>
+where
+    G: for<'a> Func<'a, T::View<'a>>,
+    for<'a> <G as Func<'a, T::View<'a>>>::Out: IntoRow<Row = O>,
+{
+    type Out = O;
+    const NAME: &'static str = "map";
+
+    #[inline]
+    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+        sink.push(func.call(row).as_view());
+    }
+}

@@ -1,0 +1,60 @@
+//! `map_values`: changes the value of each pair and leaves its key.
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::dataset::Dataset;
+use crate::row::{IntoRow, Row};
+use crate::ship::shared::{Param, Shared};
+
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// Turns each value into another. Keys stay where they are, so no later join has to move them.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let pairs = cx.parallelize([("a".to_owned(), 1u64), ("b".to_owned(), 2)]);
+    /// assert_eq!(pairs.map_values(|n| n * 10).collect()?, [("a".to_owned(), 10), ("b".to_owned(), 20)]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn map_values<R: IntoRow, F>(self, f: F) -> Dataset<(K, R::Row), Then<C, Plain<F>, MapValues<R::Row>>>
+    where
+        F: for<'a> Fn(V::View<'a>) -> R + Send + Sync + 'static,
+    {
+        self.then_keyed(Plain::new(f, Site::caller()))
+    }
+
+    /// `map_values` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn map_values_with<P: Param, R: IntoRow, F>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+    ) -> Dataset<(K, R::Row), Then<C, With<P, F>, MapValues<R::Row>>>
+    where
+        F: for<'a> Fn(&'a P, V::View<'a>) -> R + Send + Sync + 'static,
+    {
+        self.then_keyed(With::new(shared, f, Site::caller()))
+    }
+}
+
+/// One pair for one pair, with the same key.
+pub struct MapValues<W>(PhantomData<fn() -> W>);
+
+impl<K: Row, V: Row, W: Row, G> Narrow<(K, V), G> for MapValues<W>
+where
+    G: for<'a> Func<'a, V::View<'a>>,
+    for<'a> <G as Func<'a, V::View<'a>>>::Out: IntoRow<Row = W>,
+{
+    type Out = (K, W);
+    const NAME: &'static str = "map_values";
+
+    #[inline]
+    fn push<'a, S: Sink<(K, W)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
+        let value = func.call(value);
+        sink.push((K::narrow(key), value.as_view()));
+    }
+}

@@ -1,0 +1,46 @@
+//! `reduce_by_key`: the values of one key become one, combined before rows move.
+
+use std::sync::Arc;
+
+use kiln_planner::{Movement, Site};
+
+use crate::aggregate::{Aggregate, Combine, Merge, Name, Reduce};
+use crate::chain::Chain;
+use crate::dataset::Dataset;
+use crate::plan::OperatorExec;
+use crate::row::{Key, Row};
+
+impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// Reduces the values of each key to one. `f` must be associative and commutative.
+    ///
+    /// Every task combines its own rows first, so only one row per key and task moves.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let words = cx.parallelize(["a", "b", "a"].map(String::from));
+    /// let mut counts = words.map_to::<(String, u64)>(|w| (w, 1)).reduce_by_key(|a, b| a + b).collect()?;
+    /// counts.sort();
+    /// assert_eq!(counts, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn reduce_by_key<F>(self, f: F) -> Dataset<(K, V)>
+    where
+        F: Fn(V, V) -> V + Send + Sync + 'static,
+    {
+        self.aggregate(Reduce::new(f, Name::ReduceByKey, Site::caller()))
+    }
+
+    /// Combine, exchange, merge.
+    pub(crate) fn aggregate<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)> {
+        let partitions = self.origin.exchange_partitions();
+        let (name, site) = aggregate.name();
+        let (reason, site) = (format!("{name} brings equal keys together"), site.clone());
+        let end = Combine::new(aggregate.clone(), partitions);
+        let moved = self.exchange(end, Movement::Hash { partitions }, &reason, site);
+        let merge = Merge::<K, G>::operator(aggregate, partitions);
+        let plan = Arc::new(OperatorExec::new(merge, vec![moved], partitions));
+        Dataset::from_plan(plan, self.origin.placed_by_key(partitions))
+    }
+}

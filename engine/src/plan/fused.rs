@@ -1,0 +1,107 @@
+//! A fused chain with what becomes of its rows: the typed body of a stage.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion_physical_plan::ExecutionPlan;
+
+use super::{Operator, OperatorExec};
+use crate::chain::{Chain, Step};
+use crate::context::Context;
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::table::{self, Shipped};
+use crate::task::{Output, Task};
+
+/// What becomes of a chain's rows at the end of its stage: columns, a combine table, a file …
+pub trait Terminal<T: Row>: Ship + Send + Sync + 'static {
+    /// Drives the chain and puts out what comes of it.
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()>;
+
+    /// The columns that come out.
+    fn schema(&self) -> SchemaRef;
+
+    /// Names itself, for explain.
+    fn steps(&self, steps: &mut Vec<Step>);
+
+    /// Lists its closures.
+    fn closures(&self, _: &mut Vec<Closure>) {}
+
+    /// Finds out, before the job, what it must know of the chain's rows.
+    fn prepare<C: Chain<Out = T>>(
+        &self,
+        _: &C,
+        _: &[Arc<dyn ExecutionPlan>],
+        _partitions: usize,
+        _: &Context,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// `chain`, then `end`: compiled to one loop.
+pub struct Fused<C, E> {
+    chain: C,
+    end: E,
+}
+
+impl<C: Chain, E: Terminal<C::Out>> Fused<C, E> {
+    /// The operator, registered in the link-time table.
+    pub fn operator(chain: C, end: E) -> Arc<dyn Operator> {
+        table::anchor::<Self>();
+        Arc::new(Fused { chain, end })
+    }
+}
+
+impl<C: Chain, E: Terminal<C::Out>> Operator for Fused<C, E> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        self.end.run(&self.chain, task, out)
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.end.schema()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.chain.steps(&mut steps);
+        self.end.steps(&mut steps);
+        steps
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        let mut closures = Vec::new();
+        self.chain.closures(&mut closures);
+        self.end.closures(&mut closures);
+        closures
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.chain.ship(params)?;
+        self.end.ship(params)
+    }
+
+    fn entry(&self) -> Option<u32> {
+        table::position::<Self>()
+    }
+
+    fn prepare(&self, node: &OperatorExec, cx: &Context) -> Result<()> {
+        let partitions = node.properties().partitioning.partition_count();
+        self.end.prepare(&self.chain, &node.inputs, partitions, cx)
+    }
+}
+
+impl<C: Chain, E: Terminal<C::Out>> Shipped for Fused<C, E> {
+    fn rebuild(params: &[u8]) -> Box<dyn Any> {
+        let mut params = ParamReader::new(params);
+        let fused: Result<Arc<dyn Operator>> = (|| {
+            let chain = C::rebuild(&mut params)?;
+            let end = E::rebuild(&mut params)?;
+            Ok(Arc::new(Fused { chain, end }) as Arc<dyn Operator>)
+        })();
+        Box::new(fused)
+    }
+}

@@ -1,0 +1,9 @@
+//! Our operators as DataFusion plan nodes: typed inside, erased outside.
+
+mod fused;
+mod operator;
+mod wire;
+
+pub use fused::{Fused, Terminal};
+pub use operator::{Operator, OperatorExec};
+pub use wire::{decode, encode};

@@ -1,0 +1,120 @@
+//! Views in, Arrow arrays out, and back: the two halves that every row type brings.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use super::Row;
+use crate::error::{Error, Result};
+
+/// Collects the views of one column.
+pub trait ColumnBuilder: Default + Send + 'static {
+    /// The row type it takes.
+    type Row: Row;
+
+    /// Adds one row.
+    fn push(&mut self, view: <Self::Row as Row>::View<'_>);
+
+    /// Adds a placeholder that lies beneath a null.
+    fn push_null(&mut self);
+
+    /// Rows added since the last `finish`.
+    fn len(&self) -> usize;
+
+    /// Whether no row was added since the last `finish`.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes held, roughly: what a flush rule needs to know.
+    fn size_bytes(&self) -> usize;
+
+    /// The rows so far as one array; the builder starts again.
+    fn finish(&mut self) -> ArrayRef;
+
+    /// The rows so far as the columns of a table.
+    fn finish_columns(&mut self) -> Vec<ArrayRef> {
+        vec![self.finish()]
+    }
+}
+
+/// Reads views out of one column.
+pub trait ColumnReader: Send + Sync + Sized + 'static {
+    /// The row type it gives.
+    type Row: Row;
+
+    /// Takes an array; its type must be the row's.
+    fn open(array: &ArrayRef) -> Result<Self>;
+
+    /// Takes the columns of a table.
+    fn open_columns(columns: &[ArrayRef]) -> Result<Self> {
+        match columns {
+            [only] => Self::open(only),
+            _ => Err(columns_differ::<Self::Row>(columns.len())),
+        }
+    }
+
+    /// The row at `index`, which must be in bounds.
+    fn get(&self, index: usize) -> <Self::Row as Row>::View<'_>;
+}
+
+/// The schema of a table of `T`: the one place that makes it, so that it is equal everywhere.
+pub fn schema<T: Row>() -> SchemaRef {
+    Arc::new(Schema::new(T::columns()))
+}
+
+/// The rows collected in `builder` as a batch; the builder starts again.
+pub fn to_batch<T: Row>(builder: &mut T::Builder) -> Result<RecordBatch> {
+    let rows = builder.len();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema::<T>(), builder.finish_columns(), &options)?)
+}
+
+/// Views over the rows of one batch.
+pub struct RowReader<T: Row> {
+    reader: T::Reader,
+    rows: usize,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> RowReader<T> {
+    /// Opens a batch whose columns are those of `T`.
+    pub fn open(batch: &RecordBatch) -> Result<Self> {
+        let reader = T::Reader::open_columns(batch.columns())?;
+        Ok(RowReader { reader, rows: batch.num_rows(), _row: PhantomData })
+    }
+
+    /// Rows in the batch.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether the batch has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The row at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> T::View<'_> {
+        self.reader.get(index)
+    }
+
+    /// All rows in order.
+    pub fn iter(&self) -> impl Iterator<Item = T::View<'_>> {
+        (0..self.rows).map(|i| self.get(i))
+    }
+}
+
+/// The array as `A`, or an error that names both types.
+pub(super) fn typed<A: Array + Clone + 'static>(array: &ArrayRef, expected: &DataType) -> Result<A> {
+    array.as_any().downcast_ref::<A>().cloned().ok_or_else(|| {
+        Error::data(format!("a column has the type {}, expected {expected}", array.data_type()))
+    })
+}
+
+pub(super) fn columns_differ<T: Row>(found: usize) -> Error {
+    Error::data(format!("a batch has {found} columns, expected {}", T::columns().len()))
+}

@@ -1,0 +1,54 @@
+//! What the code that `#[derive(Row)]` writes calls: the parts that need no knowledge of the struct.
+//!
+//! In come the columns of a struct, out go readers, arrays and hashes of its fields. Each function
+//! here is one that the macro would otherwise repeat in every job; and through the names exported
+//! here a job needs no dependency on `arrow` of its own. It knows no struct and is no public API:
+//! the macro is the only caller.
+
+use std::sync::Arc;
+
+pub use arrow::array::ArrayRef;
+use arrow::array::StructArray;
+use arrow::datatypes::Fields;
+pub use arrow::datatypes::{DataType, Field};
+
+use super::column::{columns_differ, typed};
+use super::{ColumnReader, Row, mix};
+use crate::error::Result;
+
+/// The column `name` of a table, for a field of the type `F`.
+pub fn field<F: Row>(name: &str) -> Field {
+    Field::new(name, F::data_type(), F::NULLABLE)
+}
+
+/// The Arrow type of one column of `R`: a struct of the columns that a table of `R` has.
+pub fn data_type<R: Row>() -> DataType {
+    DataType::Struct(Fields::from(R::columns()))
+}
+
+/// One struct column of `R` out of the columns of a table of `R`.
+pub fn struct_column<R: Row>(columns: Vec<ArrayRef>) -> ArrayRef {
+    Arc::new(StructArray::new(Fields::from(R::columns()), columns, None))
+}
+
+/// The columns inside a struct column of `R`.
+pub fn open_struct<R: Row>(column: &ArrayRef) -> Result<Vec<ArrayRef>> {
+    let column: StructArray = typed(column, &R::data_type())?;
+    Ok(column.columns().to_vec())
+}
+
+/// Refuses a table that has not exactly `expected` columns, the number of fields of `R`.
+pub fn check_count<R: Row>(columns: &[ArrayRef], expected: usize) -> Result<()> {
+    if columns.len() == expected { Ok(()) } else { Err(columns_differ::<R>(columns.len())) }
+}
+
+/// The reader of one field; an error says which column does not fit.
+pub fn open_field<F: Row>(column: &ArrayRef, name: &str) -> Result<F::Reader> {
+    F::Reader::open(column).map_err(|e| e.at("column", name))
+}
+
+/// Adds the hash of one more field to `hash`, which starts at 0: the hash of a tuple of the fields.
+#[inline]
+pub fn mix_field(hash: u64, field: u64) -> u64 {
+    mix(hash ^ field, 0x5899_65cc_7537_4cc3)
+}

@@ -1,0 +1,77 @@
+//! What a closure may return: a row, or a borrowed form of one.
+
+use super::Row;
+
+/// A value that stands for a row: the owned row itself or its view.
+///
+/// This is what lets `map` and `flat_map` take closures with owned results and functions with
+/// borrowed results alike: `str::trim` gives `&str`, a closure gives `String`, both are `String` rows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not stand for a row",
+    label = "a closure of a dataset cannot return this",
+    note = "rows are numbers, `bool`, `String`, `Option`, tuples, and structs with `#[derive(kiln::Row)]`",
+    note = "for a result borrowed from the argument use `map_to::<Row>(..)` or `flat_map_emit::<Row>(..)`"
+)]
+pub trait IntoRow {
+    /// The row type that this value stands for.
+    type Row: Row;
+
+    /// The row's view.
+    fn as_view(&self) -> <Self::Row as Row>::View<'_>;
+}
+
+impl IntoRow for &str {
+    type Row = String;
+    #[inline]
+    fn as_view(&self) -> &str {
+        self
+    }
+}
+
+impl IntoRow for String {
+    type Row = String;
+    #[inline]
+    fn as_view(&self) -> &str {
+        self
+    }
+}
+
+impl<T: IntoRow> IntoRow for Option<T> {
+    type Row = Option<T::Row>;
+    #[inline]
+    fn as_view(&self) -> Option<<T::Row as Row>::View<'_>> {
+        self.as_ref().map(T::as_view)
+    }
+}
+
+macro_rules! plain {
+    ($($t:ty)*) => {$(
+        impl IntoRow for $t {
+            type Row = $t;
+            #[inline]
+            fn as_view(&self) -> $t {
+                *self
+            }
+        }
+    )*};
+}
+plain!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64 bool);
+
+macro_rules! tuples {
+    ($($name:ident)*) => {
+        impl<$($name: IntoRow),*> IntoRow for ($($name,)*) {
+            type Row = ($($name::Row,)*);
+            #[inline]
+            #[allow(non_snake_case, reason = "the type parameters' names serve as the fields'")]
+            fn as_view(&self) -> <Self::Row as Row>::View<'_> {
+                let ($($name,)*) = self;
+                ($($name.as_view(),)*)
+            }
+        }
+    };
+}
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);

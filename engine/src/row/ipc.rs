@@ -1,0 +1,37 @@
+//! Rows as bytes: the Arrow IPC stream format, for rows that travel as an operator's parameters.
+
+use arrow::array::RecordBatch;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use super::{ColumnBuilder, Row, RowReader, to_batch};
+use crate::error::Result;
+
+/// `rows` as one batch.
+pub fn batch_of<'a, T: Row>(rows: impl Iterator<Item = &'a T>) -> Result<RecordBatch> {
+    let mut builder = T::Builder::default();
+    rows.for_each(|row| builder.push(row.view()));
+    to_batch::<T>(&mut builder)
+}
+
+/// A batch as bytes.
+pub fn to_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(batch)?;
+    Ok(writer.into_inner()?)
+}
+
+/// The batches in what [`to_bytes`] wrote.
+pub fn from_bytes(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
+    Ok(StreamReader::try_new(bytes, None)?.collect::<Result<_, _>>()?)
+}
+
+/// The rows of batches, owned.
+pub fn rows_of<T: Row>(batches: &[RecordBatch]) -> Result<Vec<T>> {
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for batch in batches {
+        rows.extend(RowReader::<T>::open(batch)?.iter().map(T::own));
+    }
+    
+    Ok(rows)
+}

@@ -1,0 +1,48 @@
+//! Rows that can be keys: hashed, compared and kept in a table, always through their views.
+
+use std::cmp::Ordering;
+
+use super::Row;
+
+/// A row that can be a key.
+///
+/// A table keeps each key as a small `Copy` slot; what does not fit lies in the table's arena. So
+/// a hit touches no allocator, and most comparisons touch nothing but the slot.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    note = "keys are numbers, `bool`, `String`, `Option` and tuples of keys, and structs with `#[derive(kiln::Row)] #[row(key)]`"
+)]
+pub trait Key: Row {
+    /// What a table keeps of a key, beside the arena.
+    type Slot: Copy + Send + 'static;
+    /// Where the table's long keys lie.
+    type Arena: Default + Send + 'static;
+
+    /// A 64-bit hash, equal on every executor and in every run; all its bits are usable.
+    fn hash(view: Self::View<'_>) -> u64;
+
+    /// Whether two keys are one.
+    fn same(a: Self::View<'_>, b: Self::View<'_>) -> bool;
+
+    /// The order in which `sort_by_key` puts keys.
+    fn compare(a: Self::View<'_>, b: Self::View<'_>) -> Ordering;
+
+    /// Keeps a key.
+    fn store(view: Self::View<'_>, arena: &mut Self::Arena) -> Self::Slot;
+
+    /// A kept key.
+    fn load<'a>(slot: &'a Self::Slot, arena: &'a Self::Arena) -> Self::View<'a>;
+
+    /// Whether the kept key is `view`.
+    #[inline]
+    fn matches(slot: &Self::Slot, arena: &Self::Arena, view: Self::View<'_>) -> bool {
+        Self::same(Self::load(slot, arena), view)
+    }
+}
+
+/// Multiplies to 128 bits and folds the halves: the mixing step of wyhash (Wang Yi, 2019).
+#[inline]
+pub fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(u128::from(b));
+    (product as u64) ^ ((product >> 64) as u64)
+}

@@ -1,0 +1,67 @@
+//! What a dataset holds: a row type, the borrowed view that closures see, and its Arrow columns.
+//!
+//! Inside a fused chain rows are views in registers; at stage borders, in caches and in files they
+//! are columns. A [`Row`] says how to go from one to the other: [`ColumnBuilder`] takes views in,
+//! [`ColumnReader`] gives views out. Keys add hashing and comparison on views ([`Key`]), so that
+//! a lookup never needs an owned key. This folder knows Arrow arrays; it knows no plan and no task.
+
+mod column;
+#[doc(hidden)]
+pub mod derived;
+mod into_row;
+pub mod ipc;
+mod key;
+mod option;
+mod primitive;
+mod string;
+mod tuple;
+
+pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
+pub use into_row::IntoRow;
+pub use key::{Key, mix};
+
+use arrow::datatypes::{DataType, Field};
+
+/// A type that a [`Dataset`](crate::Dataset) can hold; `#[derive(Row)]` writes this for structs.
+///
+/// | Rust | Arrow | view |
+/// |---|---|---|
+/// | integers, floats, `bool` | the same width; `usize` as `UInt64` | the value |
+/// | `String` | `Utf8` | `&str` |
+/// | `Option<T>` | `T`, nullable | `Option<view of T>` |
+/// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
+/// | derived structs | `Struct` with the fields' names | the generated view struct |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a row type",
+    label = "a dataset cannot hold this type",
+    note = "rows are numbers, `bool`, `String`, `Option`, tuples, and structs with `#[derive(kiln::Row)]`",
+    note = "a closure that returns a borrowed `&str` needs `map_to::<String>(..)`, or a `fn` item in its place"
+)]
+pub trait Row: Sized + Send + Sync + 'static {
+    /// What a closure sees of a row: it lives for one call and is cheap to copy.
+    type View<'a>: Copy + IntoRow<Row = Self>;
+    /// Collects views into an Arrow array.
+    type Builder: ColumnBuilder<Row = Self>;
+    /// Gives views of an Arrow array.
+    type Reader: ColumnReader<Row = Self>;
+
+    /// Whether a column of this type may hold nulls.
+    const NULLABLE: bool = false;
+
+    /// An owned copy of a view.
+    fn own(view: Self::View<'_>) -> Self;
+
+    /// The view of an owned row.
+    fn view(&self) -> Self::View<'_>;
+
+    /// The same view for a shorter time: what the compiler does by itself for a type that it knows.
+    fn narrow<'short, 'long: 'short>(view: Self::View<'long>) -> Self::View<'short>;
+
+    /// The Arrow type of one column of these rows.
+    fn data_type() -> DataType;
+
+    /// The columns of a table of these rows: a struct's or tuple's fields, else one named `value`.
+    fn columns() -> Vec<Field> {
+        vec![Field::new("value", Self::data_type(), Self::NULLABLE)]
+    }
+}

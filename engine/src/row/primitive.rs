@@ -1,0 +1,221 @@
+//! Numbers and `bool`: the view is the value, the column a plain buffer.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+
+use super::column::typed;
+use super::{ColumnBuilder, ColumnReader, Key, Row, mix};
+use crate::error::Result;
+
+/// Builds a column of numbers.
+pub struct Numbers<T: Native>(Vec<<T::Arrow as ArrowPrimitiveType>::Native>);
+
+/// Reads a column of numbers.
+pub struct NumberReader<T: Native>(PrimitiveArray<T::Arrow>);
+
+/// A number and the Arrow type of its column.
+pub trait Native: Row + Copy {
+    /// The Arrow type, of the same width except for `usize` and `isize`.
+    type Arrow: ArrowPrimitiveType;
+    /// The number as Arrow holds it.
+    fn to_arrow(self) -> <Self::Arrow as ArrowPrimitiveType>::Native;
+    /// The number that Arrow holds.
+    fn from_arrow(native: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
+}
+
+impl<T: Native> Default for Numbers<T> {
+    fn default() -> Self {
+        Numbers(Vec::new())
+    }
+}
+
+impl<T: Native + for<'a> Row<View<'a> = T>> ColumnBuilder for Numbers<T> {
+    type Row = T;
+    #[inline]
+    fn push(&mut self, view: T) {
+        self.0.push(view.to_arrow());
+    }
+    fn push_null(&mut self) {
+        self.0.push(Default::default());
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn size_bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+    fn finish(&mut self) -> ArrayRef {
+        let values = ScalarBuffer::from(std::mem::take(&mut self.0));
+        Arc::new(PrimitiveArray::<T::Arrow>::new(values, None))
+    }
+}
+
+impl<T: Native + for<'a> Row<View<'a> = T>> ColumnReader for NumberReader<T> {
+    type Row = T;
+    fn open(array: &ArrayRef) -> Result<Self> {
+        typed(array, &T::data_type()).map(NumberReader)
+    }
+    #[inline]
+    fn get(&self, index: usize) -> T {
+        T::from_arrow(self.0.values()[index])
+    }
+}
+
+macro_rules! row {
+    ($t:ty, $arrow:ty) => {
+        impl Row for $t {
+            type View<'a> = $t;
+            type Builder = Numbers<$t>;
+            type Reader = NumberReader<$t>;
+            #[inline]
+            fn own(view: $t) -> $t {
+                view
+            }
+            #[inline]
+            fn view(&self) -> $t {
+                *self
+            }
+            #[inline]
+            fn narrow<'short, 'long: 'short>(view: $t) -> $t {
+                view
+            }
+            fn data_type() -> DataType {
+                <$arrow>::DATA_TYPE
+            }
+        }
+        impl Native for $t {
+            type Arrow = $arrow;
+            #[inline]
+            fn to_arrow(self) -> <$arrow as ArrowPrimitiveType>::Native {
+                self as _
+            }
+            #[inline]
+            fn from_arrow(native: <$arrow as ArrowPrimitiveType>::Native) -> $t {
+                native as _
+            }
+        }
+    };
+}
+
+macro_rules! key {
+    ($t:ty, |$v:ident| $bits:expr, $cmp:expr) => {
+        impl Key for $t {
+            type Slot = $t;
+            type Arena = ();
+            #[inline]
+            fn hash($v: $t) -> u64 {
+                mix($bits, 0xa076_1d64_78bd_642f)
+            }
+            #[inline]
+            fn same(a: $t, b: $t) -> bool {
+                Self::compare(a, b) == Ordering::Equal
+            }
+            #[inline]
+            fn compare(a: $t, b: $t) -> Ordering {
+                $cmp(&a, &b)
+            }
+            #[inline]
+            fn store(view: $t, _: &mut ()) -> $t {
+                view
+            }
+            #[inline]
+            fn load<'a>(slot: &'a $t, _: &'a ()) -> $t {
+                *slot
+            }
+        }
+    };
+}
+
+macro_rules! integers { ($($t:ty => $arrow:ty),*) => {$(
+    row!($t, $arrow);
+    key!($t, |v| v as u64, Ord::cmp);
+)*}; }
+
+integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Type, usize => UInt64Type,
+          i8 => Int8Type, i16 => Int16Type, i32 => Int32Type, i64 => Int64Type, isize => Int64Type);
+row!(f32, Float32Type);
+row!(f64, Float64Type);
+// As in Spark: as keys, -0.0 and 0.0 are one, and every NaN is one that sorts last.
+key!(f32, |v| u64::from(one_zero_one_nan(v.into()).to_bits()), |a: &f32, b: &f32| {
+    one_zero_one_nan((*a).into()).total_cmp(&one_zero_one_nan((*b).into()))
+});
+key!(f64, |v| one_zero_one_nan(v).to_bits(), |a: &f64, b: &f64| {
+    one_zero_one_nan(*a).total_cmp(&one_zero_one_nan(*b))
+});
+
+#[inline]
+fn one_zero_one_nan(v: f64) -> f64 {
+    if v.is_nan() {
+        f64::NAN
+    } else {
+        v + 0.0 // -0.0 + 0.0 is 0.0
+    }
+}
+
+/// Builds a column of booleans.
+#[derive(Default)]
+pub struct Bools(Vec<bool>);
+
+/// Reads a column of booleans.
+pub struct BoolReader(BooleanArray);
+
+impl ColumnBuilder for Bools {
+    type Row = bool;
+    #[inline]
+    fn push(&mut self, view: bool) {
+        self.0.push(view);
+    }
+    fn push_null(&mut self) {
+        self.0.push(false);
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn size_bytes(&self) -> usize {
+        self.0.len()
+    }
+    fn finish(&mut self) -> ArrayRef {
+        let values = BooleanBuffer::from(std::mem::take(&mut self.0));
+        Arc::new(BooleanArray::new(values, None))
+    }
+}
+
+impl ColumnReader for BoolReader {
+    type Row = bool;
+    fn open(array: &ArrayRef) -> Result<Self> {
+        typed(array, &DataType::Boolean).map(BoolReader)
+    }
+    #[inline]
+    fn get(&self, index: usize) -> bool {
+        self.0.value(index)
+    }
+}
+
+impl Row for bool {
+    type View<'a> = bool;
+    type Builder = Bools;
+    type Reader = BoolReader;
+    #[inline]
+    fn own(view: bool) -> bool {
+        view
+    }
+    #[inline]
+    fn view(&self) -> bool {
+        *self
+    }
+    #[inline]
+    fn narrow<'short, 'long: 'short>(view: bool) -> bool {
+        view
+    }
+    fn data_type() -> DataType {
+        DataType::Boolean
+    }
+}
+key!(bool, |v| v as u64, Ord::cmp);

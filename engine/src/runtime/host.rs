@@ -1,0 +1,205 @@
+//! The driver's thread: events and time in, the driver's actions carried out.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use kiln_planner::{ExchangeId, Stage, StageId};
+
+use super::backend::{Backend, Launch};
+use super::inputs::TaskInputs;
+use crate::driver::{Action, Driver, Event, JobId, JobSpec, Limits, Located, TaskInput, TaskReport};
+use crate::error::{Error, Result};
+use crate::job::Run;
+
+/// How often the driver looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Sends events to the driver's thread, from any thread.
+#[derive(Clone)]
+pub struct Events(Sender<Message>);
+
+impl Events {
+    /// Hands in an event; after the driver's end it is dropped.
+    pub fn send(&self, event: Event) {
+        let _ = self.0.send(Message::Event(event));
+    }
+}
+
+enum Message {
+    Event(Event),
+    Submit { spec: JobSpec, stages: Vec<Arc<Stage>>, done: Sender<Result<JobDone>> },
+    Reader { inputs: Vec<TaskInput>, reply: Sender<TaskInputs> },
+    Quiesce { limit: Duration, done: Sender<()> },
+    Stop,
+}
+
+/// A job that has succeeded.
+#[derive(Debug)]
+pub struct JobDone {
+    /// What the tasks of the result stage said, by partition.
+    pub reports: Vec<TaskReport>,
+    /// Where their output lies, by partition.
+    pub outputs: Vec<Located>,
+    /// Task starts beyond the first of each partition.
+    pub retries: u32,
+}
+
+/// A running driver.
+pub struct Runtime {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// Starts the driver's thread with the backend that `make` gives it.
+    ///
+    /// # Errors
+    /// Those of `make`, and resource when the thread cannot be started.
+    pub fn start<B: Backend + 'static>(
+        limits: Limits,
+        run: Arc<Run>,
+        make: impl FnOnce(Events) -> Result<B>,
+    ) -> Result<Runtime> {
+        let (messages, inbox) = mpsc::channel();
+        let backend = make(Events(messages.clone()))?;
+        let host = Host { driver: Driver::new(limits), backend, run, jobs: HashMap::new(), start: Instant::now() };
+        let thread = std::thread::Builder::new()
+            .name("kiln-driver".to_owned())
+            .spawn(move || host.run(&inbox))
+            .map_err(|e| Error::io("the driver's thread cannot be started", e))?;
+        Ok(Runtime { messages, thread: Some(thread) })
+    }
+
+    /// Runs a job to its end.
+    pub fn run(&self, spec: JobSpec, stages: Vec<Arc<Stage>>) -> Result<JobDone> {
+        let (done, outcome) = mpsc::channel();
+        let _ = self.messages.send(Message::Submit { spec, stages, done });
+        outcome.recv().unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Hands an event to the driver.
+    pub fn events(&self) -> Events {
+        Events(self.messages.clone())
+    }
+
+    /// A reader of finished outputs.
+    pub fn reader(&self, inputs: Vec<TaskInput>) -> Result<TaskInputs> {
+        let (reply, answer) = mpsc::channel();
+        let _ = self.messages.send(Message::Reader { inputs, reply });
+        answer.recv().map_err(|_| ended())
+    }
+
+    /// Waits until no task runs any more, at most `limit`.
+    pub fn quiesce(&self, limit: Duration) {
+        let (done, answer) = mpsc::channel();
+        let _ = self.messages.send(Message::Quiesce { limit, done });
+        let _ = answer.recv_timeout(limit * 2);
+    }
+}
+
+fn ended() -> Error {
+    Error::bug("the driver has ended")
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Host<B> {
+    driver: Driver,
+    backend: B,
+    run: Arc<Run>,
+    jobs: HashMap<JobId, Submitted>,
+    start: Instant,
+}
+
+struct Submitted {
+    stages: HashMap<StageId, Arc<Stage>>,
+    done: Sender<Result<JobDone>>,
+}
+
+impl<B: Backend> Host<B> {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            match inbox.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(message) => self.take(message),
+                // Only an empty queue lets the tick through: a waiting heartbeat is no silence.
+                Err(RecvTimeoutError::Timeout) => {
+                    next_tick = Instant::now() + TICK;
+                    self.step(Event::Tick);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.step(event),
+            Message::Submit { spec, stages, done } => {
+                let stages = stages.into_iter().map(|stage| (stage.id, stage)).collect();
+                self.jobs.insert(spec.id, Submitted { stages, done });
+                self.step(Event::Submit(spec));
+            }
+            Message::Reader { inputs, reply } => {
+                let _ = reply.send(self.backend.reader(inputs));
+            }
+            Message::Quiesce { limit, done } => {
+                self.backend.quiesce(limit);
+                let _ = done.send(());
+            }
+            Message::Stop => {}
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.driver.step(self.start.elapsed(), event) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Launch { executor, task, inputs } => {
+                let stage = self.jobs.get(&task.job).and_then(|job| job.stages.get(&task.stage));
+                if let Some(stage) = stage.cloned() {
+                    self.backend.launch(Launch { executor, task, stage, inputs });
+                }
+            }
+            Action::Abort { executor, task } => self.backend.abort(executor, task),
+            Action::Forget { executor, exchange } => self.backend.forget(executor, exchange),
+            Action::GiveUp { executor, reason } => self.backend.give_up(executor, &reason),
+            Action::JobDone { job, reports, outputs, retries } => {
+                self.end(job, Ok(JobDone { reports, outputs, retries }));
+            }
+            Action::JobFailed { job, error, retries } => {
+                self.run.add_retries(retries);
+                self.end(job, Err(error));
+            }
+            Action::Notice { text, .. } => log::warn!("{text}"),
+            Action::Progress { stage, done, total, .. } => {
+                self.run.progress.stage_progress(stage.0, done, total);
+            }
+        }
+    }
+
+    fn end(&mut self, job: JobId, outcome: Result<JobDone>) {
+        if let Some(job) = self.jobs.remove(&job) {
+            let _ = job.done.send(outcome);
+        }
+    }
+}
+
+/// One input of a reader: the whole output of a job's result stage.
+pub(crate) fn whole(exchange: ExchangeId, sources: &[Located]) -> TaskInput {
+    TaskInput { exchange, sources: sources.into() }
+}

@@ -1,0 +1,119 @@
+//! Reads the outputs of finished tasks, wherever they lie, in the order of the tasks.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use kiln_planner::ExchangeId;
+
+use crate::driver::{ExecutorId, Located, TaskInput};
+use crate::error::{Error, LostOutput, Result};
+use crate::shuffle::{BlockStore, OutputKey};
+use crate::task::{BatchSink, ExchangeReader};
+
+/// What to fetch from one executor: one target partition of some tasks' outputs.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// The target partition.
+    pub target: u32,
+    /// The tasks, in order: partition and attempt.
+    pub sources: Vec<(u32, u32)>,
+}
+
+/// Batches as they arrive, each with the partition of the task that wrote it, in the order asked.
+pub type FetchedBatches = Box<dyn Iterator<Item = Result<(u32, RecordBatch)>> + Send>;
+
+/// Fetches from other executors.
+pub trait Peers: Send + Sync {
+    /// Opens a stream; a failure while it runs comes as an item.
+    fn fetch(&self, from: ExecutorId, fetch: Fetch) -> Result<FetchedBatches>;
+}
+
+/// The inputs of one task.
+pub struct TaskInputs {
+    inputs: Vec<TaskInput>,
+    store: Arc<BlockStore>,
+    /// The executor that this process is: its outputs are in `store`.
+    me: Option<ExecutorId>,
+    peers: Option<Arc<dyn Peers>>,
+}
+
+impl TaskInputs {
+    /// Reads `inputs` from `store` where they are of executor `me`, from `peers` else.
+    pub fn new(
+        inputs: Vec<TaskInput>,
+        store: Arc<BlockStore>,
+        me: Option<ExecutorId>,
+        peers: Option<Arc<dyn Peers>>,
+    ) -> TaskInputs {
+        TaskInputs { inputs, store, me, peers }
+    }
+
+    fn sources(&self, exchange: ExchangeId) -> Result<&[Located]> {
+        let input = self.inputs.iter().find(|input| input.exchange == exchange);
+        input.map(|i| &*i.sources).ok_or_else(|| Error::bug(format!("{exchange} is no input of this task")))
+    }
+
+    /// One stream per executor other than this one; each is in the order of its tasks.
+    fn open(&self, exchange: ExchangeId, target: u32) -> Result<BTreeMap<ExecutorId, Peekable<FetchedBatches>>> {
+        let mut wanted: BTreeMap<ExecutorId, Vec<(u32, u32)>> = BTreeMap::new();
+        for source in self.sources(exchange)?.iter().filter(|s| Some(s.executor) != self.me) {
+            wanted.entry(source.executor).or_default().push((source.partition.0, source.attempt.0));
+        }
+        let Some(peers) = &self.peers else {
+            return if wanted.is_empty() { Ok(BTreeMap::new()) } else { Err(Error::bug("outputs lie elsewhere")) };
+        };
+        wanted
+            .into_iter()
+            .map(|(from, sources)| {
+                let fetched = peers.fetch(from, Fetch { exchange, target, sources })?;
+                Ok((from, fetched.peekable()))
+            })
+            .collect()
+    }
+
+    fn local(&self, exchange: ExchangeId, source: &Located, target: usize, take: &mut BatchSink<'_>) -> Result<ControlFlow<()>> {
+        let key = OutputKey { exchange, source: source.partition.0, attempt: source.attempt.0 };
+        let output = self.store.get(key).ok_or_else(|| {
+            let lost = LostOutput { exchange: exchange.0, executor: source.executor.0 };
+            Error::lost_output("the output of a finished task is not here any more", lost)
+        })?;
+        for batch in output.partition(target) {
+            if take(batch.clone())?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl ExchangeReader for TaskInputs {
+    fn read(&self, exchange: ExchangeId, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {
+        let mut streams = self.open(exchange, partition as u32)?;
+        for source in self.sources(exchange)? {
+            let flow = match streams.get_mut(&source.executor) {
+                Some(stream) => remote(stream, source, take)?,
+                None => self.local(exchange, source, partition, take)?,
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes from `stream` while the batches are those of `source`.
+fn remote(stream: &mut Peekable<FetchedBatches>, source: &Located, take: &mut BatchSink<'_>) -> Result<ControlFlow<()>> {
+    let ours = |item: &Result<(u32, RecordBatch)>| item.as_ref().map_or(true, |(from, _)| *from == source.partition.0);
+    while let Some(item) = stream.next_if(ours) {
+        if take(item?.1)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}

@@ -1,0 +1,67 @@
+//! Tasks on slots of this process: one executor that is never lost.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use kiln_planner::ExchangeId;
+
+use super::backend::{Backend, Launch};
+use super::host::Events;
+use super::inputs::TaskInputs;
+use super::worker::{Assignment, Worker};
+use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
+use crate::error::Result;
+
+const ME: ExecutorId = ExecutorId(0);
+
+/// This process as an executor.
+pub struct LocalBackend {
+    worker: Worker,
+}
+
+impl LocalBackend {
+    /// `slots` slots, whose statuses go to `events`.
+    ///
+    /// # Errors
+    /// Of class resource when the threads cannot be started.
+    pub fn start(slots: usize, bytes_read: Arc<AtomicU64>, events: Events) -> Result<LocalBackend> {
+        let statuses = events.clone();
+        let worker = Worker::new(slots, bytes_read, move |task, outcome| {
+            statuses.send(Event::TaskFinished { executor: ME, task, outcome });
+        })?;
+        events.send(Event::ExecutorJoined { executor: ME, slots: slots as u32 });
+        Ok(LocalBackend { worker })
+    }
+}
+
+impl Backend for LocalBackend {
+    fn launch(&mut self, launch: Launch) {
+        self.worker.start(Assignment {
+            task: launch.task,
+            plan: Arc::clone(&launch.stage.plan),
+            output: launch.stage.output,
+            inputs: self.reader(launch.inputs),
+        });
+    }
+
+    fn abort(&mut self, _: ExecutorId, task: TaskId) {
+        self.worker.abort(task);
+    }
+
+    fn forget(&mut self, _: ExecutorId, exchange: ExchangeId) {
+        self.worker.store().forget(exchange);
+    }
+
+    fn give_up(&mut self, _: ExecutorId, reason: &str) {
+        log::error!("the process's own executor was given up: {reason}");
+    }
+
+    fn reader(&self, inputs: Vec<TaskInput>) -> TaskInputs {
+        TaskInputs::new(inputs, Arc::clone(self.worker.store()), Some(ME), None)
+    }
+
+    fn quiesce(&mut self, limit: Duration) {
+        self.worker.quiesce(limit);
+    }
+}

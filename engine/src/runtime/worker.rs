@@ -1,0 +1,152 @@
+//! Runs tasks on a bounded number of slots: the same in the driver's process and in an executor's.
+//!
+//! Tasks are CPU-bound and synchronous, so they run on a rayon pool of exactly that many threads;
+//! whoever talks to sockets does so on other threads and is never kept waiting by them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use datafusion_physical_plan::ExecutionPlan;
+use kiln_planner::ExchangeId;
+
+use super::inputs::TaskInputs;
+use crate::driver::{TaskId, TaskReport};
+use crate::error::{Error, Result};
+use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
+use crate::task::{Task, TaskEnv, guarded, push};
+
+/// One task as a worker gets it.
+pub struct Assignment {
+    /// Which task.
+    pub task: TaskId,
+    /// The plan of its stage.
+    pub plan: Arc<dyn ExecutionPlan>,
+    /// Where its output goes.
+    pub output: ExchangeId,
+    /// Its inputs.
+    pub inputs: TaskInputs,
+}
+
+/// Says how a task ended. An aborted task says nothing.
+type Report = dyn Fn(TaskId, Result<TaskReport>) + Send + Sync;
+
+/// Slots, and the outputs of the tasks that ran on them.
+pub struct Worker {
+    pool: rayon::ThreadPool,
+    store: Arc<BlockStore>,
+    running: Arc<Running>,
+    bytes_read: Arc<AtomicU64>,
+    report: Arc<Report>,
+}
+
+/// The tasks that have not ended yet, each with its stop flag.
+#[derive(Default)]
+struct Running {
+    tasks: Mutex<HashMap<TaskId, Arc<AtomicBool>>>,
+    ended: Condvar,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<AtomicBool>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Worker {
+    /// A worker with `slots` threads.
+    ///
+    /// # Errors
+    /// Of class resource when the threads cannot be started.
+    pub fn new(
+        slots: usize,
+        bytes_read: Arc<AtomicU64>,
+        report: impl Fn(TaskId, Result<TaskReport>) + Send + Sync + 'static,
+    ) -> Result<Worker> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(slots)
+            .thread_name(|i| format!("kiln-slot-{i}"))
+            .build()
+            .map_err(|e| Error::resource("the task threads cannot be started").because(e))?;
+        let (store, running) = (Arc::default(), Arc::default());
+        Ok(Worker { pool, store, running, bytes_read, report: Arc::new(report) })
+    }
+
+    /// The outputs that this process holds.
+    pub fn store(&self) -> &Arc<BlockStore> {
+        &self.store
+    }
+
+    /// Runs a task when a slot is free; its end is reported.
+    pub fn start(&self, assignment: Assignment) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let id = assignment.task;
+        self.running.lock().insert(id, Arc::clone(&cancelled));
+        let (store, running) = (Arc::clone(&self.store), Arc::clone(&self.running));
+        let (bytes_read, report) = (Arc::clone(&self.bytes_read), Arc::clone(&self.report));
+        self.pool.spawn_fifo(move || {
+            let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), bytes_read, &store));
+            running.lock().remove(&id);
+            running.ended.notify_all();
+            if !cancelled.load(Ordering::Relaxed) {
+                report(id, outcome);
+            }
+        });
+    }
+
+    /// Stops a task; what it wrote is dropped.
+    pub fn abort(&self, task: TaskId) {
+        if let Some(flag) = self.running.lock().get(&task) {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until no task runs any more, at most `limit`; says whether that is so.
+    pub fn quiesce(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        let mut tasks = self.running.lock();
+        while !tasks.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            tasks = self.running.ended.wait_timeout(tasks, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// Computes one partition and keeps its output. Only a whole output is kept.
+fn run(
+    assignment: Assignment,
+    cancelled: Arc<AtomicBool>,
+    bytes_read: Arc<AtomicU64>,
+    store: &BlockStore,
+) -> Result<TaskReport> {
+    let Assignment { task: id, plan, output: exchange, inputs } = assignment;
+    let env = TaskEnv { exchanges: Arc::new(inputs), cancelled, bytes_read, attempt: id.attempt.0 };
+    let mut output = TaskOutput::default();
+    run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
+    let task = Task { env: &env, partition: id.partition.0 as usize, inputs: &[] };
+    task.check()?;
+    let report = TaskReport { rows: output.rows, bytes: output.bytes, payload: std::mem::take(&mut output.note) };
+    let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
+    store.put(key, output);
+    Ok(report)
+}
+
+fn run_plan(
+    plan: &Arc<dyn ExecutionPlan>,
+    partition: usize,
+    env: &TaskEnv,
+    output: &mut TaskOutput,
+) -> Result<()> {
+    use crate::task::Output;
+    // The last operator of a stage chooses target partitions; any other node's rows go to 0.
+    if let Some(node) = plan.downcast_ref::<crate::plan::OperatorExec>() {
+        let task = Task { env, partition, inputs: &node.inputs };
+        return node.operator.run(&task, output);
+    }
+    push(plan, partition, env, &mut |batch| output.push(0, batch))
+}

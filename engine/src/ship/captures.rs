@@ -1,0 +1,51 @@
+//! Finds closures that capture what was not declared.
+//!
+//! On executors such a closure would silently lack its values, so the job is refused before
+//! anything runs. In one process it works, and says with the same words that it will not elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::closure::Closure;
+use crate::error::{Error, Result};
+
+/// What happens to a job with undeclared captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Captures {
+    /// It runs, after one warning for each closure.
+    Warn,
+    /// It is refused.
+    Refuse,
+}
+
+/// Checks the closures of one job.
+pub fn check(closures: &[Closure], policy: Captures) -> Result<()> {
+    let lines: BTreeSet<String> = closures.iter().filter(|c| c.captured_bytes > 0).map(line).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    if policy == Captures::Warn {
+        lines.iter().filter(|line| is_new(line)).for_each(|line| log::warn!("{line}; {ADVICE}"));
+        return Ok(());
+    }
+    let text: Vec<String> = lines.into_iter().collect();
+    let message = format!("the job cannot run on executors: {}", text.join("; "));
+    Err(Error::config(message).help(ADVICE))
+}
+
+const ADVICE: &str = "declare the value with `cx.share(value)` and take it as the closure's first argument \
+                      in the `…_with` form of the operator";
+
+fn line(c: &Closure) -> String {
+    let (what, bytes) = (c.operator, c.captured_bytes);
+    if c.is_pointer {
+        return format!("{}: `{what}` was given a function pointer: pass the function itself", c.site);
+    }
+    format!("{}: the closure of `{what}` captures {bytes} bytes that were not declared", c.site)
+}
+
+/// Whether this warning was not given yet; loops build the same operator many times.
+fn is_new(line: &str) -> bool {
+    static GIVEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned())
+}

@@ -1,0 +1,69 @@
+//! The data of an operator as bytes: written in one order by the driver, read in the same order.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::{Error, Result};
+
+/// An operator, or a part of one, whose data can travel.
+pub trait Ship: Sized {
+    /// Writes the data; fails when something cannot travel.
+    fn ship(&self, params: &mut ParamWriter) -> Result<()>;
+
+    /// Builds the value from its type and the data.
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self>;
+}
+
+/// Collects parameters.
+#[derive(Default)]
+pub struct ParamWriter(Vec<u8>);
+
+impl ParamWriter {
+    /// Adds a value.
+    pub fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        let bytes = postcard::to_stdvec(value)
+            .map_err(|e| Error::config("a parameter cannot be serialised").because(e))?;
+        self.0.extend(bytes);
+        Ok(())
+    }
+
+    /// Adds bytes as they are.
+    pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.put(&(bytes.len() as u64))?;
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// All bytes so far.
+    pub fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Reads parameters in the order in which they were put.
+pub struct ParamReader<'a>(&'a [u8]);
+
+impl<'a> ParamReader<'a> {
+    /// Reads from the start of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        ParamReader(bytes)
+    }
+
+    /// The next value.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let (value, rest) = postcard::take_from_bytes(self.0)
+            .map_err(|e| Error::bug("a parameter cannot be read back").because(e))?;
+        self.0 = rest;
+        Ok(value)
+    }
+
+    /// The next bytes put by [`ParamWriter::put_bytes`].
+    pub fn take_bytes(&mut self) -> Result<&'a [u8]> {
+        let count: u64 = self.take()?;
+        let (bytes, rest) = usize::try_from(count)
+            .ok()
+            .and_then(|n| self.0.split_at_checked(n))
+            .ok_or_else(|| Error::bug("the parameters end early"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+}

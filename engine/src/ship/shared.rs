@@ -1,0 +1,49 @@
+//! Values that closures may use on every executor: `cx.share`.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::params::{ParamReader, ParamWriter, Ship};
+use crate::error::Result;
+
+/// A value that can travel to executors.
+pub trait Param: Serialize + DeserializeOwned + Send + Sync + 'static {}
+impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Param for P {}
+
+/// A value declared to the engine, so that closures may use it wherever they run.
+///
+/// Made by [`Context::share`](crate::Context::share), used by the `…_with` operators. Sharing is
+/// cheap in one process; on executors the value is serialised once and travels with the stage.
+pub struct Shared<P>(Arc<P>);
+
+impl<P> Shared<P> {
+    pub(crate) fn new(value: P) -> Self {
+        Shared(Arc::new(value))
+    }
+}
+
+impl<P> Clone for Shared<P> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<P> Deref for Shared<P> {
+    type Target = P;
+    #[inline]
+    fn deref(&self) -> &P {
+        &self.0
+    }
+}
+
+impl<P: Param> Ship for Shared<P> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&*self.0)
+    }
+
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Shared::new(params.take()?))
+    }
+}

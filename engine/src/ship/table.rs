@@ -1,0 +1,112 @@
+//! The link-time table of operators: each instantiation leaves one pointer in the binary.
+//!
+//! [`anchor`] is a generic function with an `asm!` block that writes the address of its own
+//! `describe` into a section; the linker gathers the section and names its two ends. The same
+//! binary has the same table in every process, so a position in it names code. Nothing else may
+//! write to this section. This file uses `std` alone, so that a test can build it by itself under
+//! every optimisation level and linker setting.
+
+use std::any::{Any, TypeId, type_name};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
+
+/// A type that another process can rebuild from its table position and its parameters.
+pub trait Shipped: 'static {
+    /// Rebuilds the value from what its driver-side twin wrote.
+    fn rebuild(params: &[u8]) -> Box<dyn Any>;
+}
+
+/// One entry: a type and the function that rebuilds it.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    id: TypeId,
+    /// The type's name, for messages and for the fingerprint.
+    pub name: &'static str,
+    /// [`Shipped::rebuild`] of the type.
+    pub rebuild: fn(&[u8]) -> Box<dyn Any>,
+}
+
+/// Puts `S` into the table of the binary that this is compiled into.
+#[inline(never)]
+pub fn anchor<S: Shipped>() {
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    // SAFETY: the block emits no instruction. It adds to the section the address of a function of
+    // the type that `table` reads back: `fn() -> Entry`. The block may be duplicated by the
+    // compiler; `table` drops repeated types.
+    unsafe {
+        std::arch::asm!(
+            ".pushsection kiln_stages,\"awR\",@progbits",
+            ".balign 8",
+            ".quad {describe}",
+            ".popsection",
+            describe = sym describe::<S>,
+            options(nomem, nostack, preserves_flags)
+        )
+    }
+}
+
+fn describe<S: Shipped>() -> Entry {
+    Entry { id: TypeId::of::<S>(), name: type_name::<S>(), rebuild: S::rebuild }
+}
+
+/// All entries of this binary, in link order.
+pub fn table() -> &'static [Entry] {
+    static TABLE: OnceLock<Vec<Entry>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut entries: Vec<Entry> = Vec::new();
+        for describe in section::pointers() {
+            let entry = describe();
+            if !entries.iter().any(|known| known.id == entry.id) {
+                entries.push(entry);
+            }
+        }
+        entries
+    })
+}
+
+/// Where `S` stands in the table; nothing on a platform without one.
+pub fn position<S: Shipped>() -> Option<u32> {
+    table().iter().position(|e| e.id == TypeId::of::<S>()).map(|at| at as u32)
+}
+
+/// A hash over length and names of the table: equal in two processes of one binary.
+pub fn fingerprint() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table().iter().for_each(|entry| entry.name.hash(&mut hasher));
+    table().len().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod section {
+    use super::Entry;
+
+    // The section must exist even in a program without a stage, or its ends do not link.
+    std::arch::global_asm!(".pushsection kiln_stages,\"awR\",@progbits", ".balign 8", ".popsection");
+
+    unsafe extern "C" {
+        #[link_name = "__start_kiln_stages"]
+        static START: usize;
+        #[link_name = "__stop_kiln_stages"]
+        static STOP: usize;
+    }
+
+    /// The functions whose addresses lie in the section.
+    pub(super) fn pointers() -> Vec<fn() -> Entry> {
+        let (start, stop) = (&raw const START, &raw const STOP);
+        // SAFETY: both are ends of one section, which holds nothing but aligned addresses of
+        // functions of the type `fn() -> Entry`, written by `anchor`.
+        unsafe {
+            let count = stop.offset_from(start) as usize;
+            (0..count).map(|i| std::mem::transmute::<usize, fn() -> Entry>(*start.add(i))).collect()
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod section {
+    /// No table here: jobs run in one process only.
+    pub(super) fn pointers() -> Vec<fn() -> super::Entry> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,135 @@
+//! Looks at one place of a store: is it a file, a folder or nothing, and what is directly in it.
+//!
+//! A path enters, names and sizes leave, in the order of the names. The local file system is read
+//! with `std::fs`: `LocalFileSystem` leaves out what it has no permission to see, and input that is
+//! silently missing is the worst kind of wrong result. Hidden names and wildcards are not known here.
+
+use std::fs::{DirEntry, metadata};
+use std::io::ErrorKind;
+use std::path::Path as FilePath;
+
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::store::Store;
+use crate::error::{Error, Result};
+
+/// What is at a path.
+pub(super) enum Found {
+    /// A file of so many bytes.
+    File(u64),
+    Folder,
+    Nothing,
+}
+
+/// What is directly in a folder; a folder that does not exist has nothing in it.
+#[derive(Default)]
+pub(super) struct Content {
+    /// Names and sizes in bytes.
+    pub(super) files: Vec<(String, u64)>,
+    pub(super) folders: Vec<Child>,
+}
+
+/// A folder in a folder.
+pub(super) struct Child {
+    pub(super) name: String,
+    /// Whether it is a symbolic link to a folder.
+    pub(super) is_link: bool,
+}
+
+/// What is at `path`.
+pub(super) fn find(store: &Store, path: &Path) -> Result<Found> {
+    let found = if store.is_local() { find_local(&store.address(path)) } else { find_object(store, path) };
+    found.map_err(|e| e.at("file", store.address(path)))
+}
+
+/// What is directly in `folder`.
+pub(super) fn read_folder(store: &Store, folder: &Path) -> Result<Content> {
+    let content =
+        if store.is_local() { read_local(&store.address(folder)) } else { read_prefix(store, folder) };
+    content.map_err(|e| e.at("folder", store.address(folder)))
+}
+
+fn find_local(path: &str) -> Result<Found> {
+    match metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(Found::Folder),
+        Ok(meta) if meta.is_file() => {
+            // Only opening it tells whether it may be read, and a job should not start in vain.
+            std::fs::File::open(path).map_err(|e| Error::io("cannot open the file", e))?;
+            Ok(Found::File(meta.len()))
+        }
+        Ok(_) => Err(Error::config("not a regular file").help("pipes and devices cannot be cut into splits")),
+        Err(e) if is_absent(&e) => Ok(Found::Nothing),
+        Err(e) => Err(Error::io("cannot look at the file", e)),
+    }
+}
+
+fn find_object(store: &Store, path: &Path) -> Result<Found> {
+    if !path.as_ref().is_empty() {
+        match store.wait(store.objects().head(path)) {
+            Ok(meta) => return Ok(Found::File(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let content = read_prefix(store, path)?;
+    Ok(if content.files.is_empty() && content.folders.is_empty() { Found::Nothing } else { Found::Folder })
+}
+
+fn read_local(path: &str) -> Result<Content> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if is_absent(&e) => return Ok(Content::default()),
+        Err(e) => return Err(Error::io("cannot read the folder", e)),
+    };
+    let mut content = Content::default();
+    for entry in entries {
+        content.add_entry(&entry.map_err(|e| Error::io("cannot read the folder", e))?)?;
+    }
+    content.files.sort_unstable();
+    content.folders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(content)
+}
+
+impl Content {
+    fn add_entry(&mut self, entry: &DirEntry) -> Result<()> {
+        let cannot = |e| Error::io("cannot look at the file", e).at("file", entry.path().display());
+        let is_link = entry.file_type().map_err(cannot)?.is_symlink();
+        let meta = match metadata(entry.path()) {
+            Ok(meta) => meta,
+            // A dangling link, or a file that went away meanwhile.
+            Err(e) if is_absent(&e) => return Ok(()),
+            Err(e) => return Err(cannot(e)),
+        };
+        let name = entry.file_name().into_string().map_err(|name| {
+            Error::config("the file name is not UTF-8")
+                .at("file", FilePath::new(&name).display())
+                .help("rename it")
+        })?;
+        if meta.is_dir() {
+            self.folders.push(Child { name, is_link });
+        } else if meta.is_file() {
+            self.files.push((name, meta.len()));
+        }
+        Ok(())
+    }
+}
+
+fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
+    let listed = store.wait(store.objects().list_with_delimiter(Some(prefix)))?;
+    let file = |meta: ObjectMeta| Some((meta.location.filename()?.to_owned(), meta.size));
+    // Some programs mark a folder by an empty object that has the folder's own name.
+    let is_inside = |meta: &ObjectMeta| meta.location != *prefix;
+    let folder = |path: Path| Some(Child { name: path.filename()?.to_owned(), is_link: false });
+    let mut content = Content {
+        files: listed.objects.into_iter().filter(is_inside).filter_map(file).collect(),
+        folders: listed.common_prefixes.into_iter().filter_map(folder).collect(),
+    };
+    content.files.sort_unstable();
+    content.folders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(content)
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}

@@ -1,0 +1,162 @@
+//! Understands wildcards: one pattern enters, what each path segment must look like leaves.
+//!
+//! `*`, `?` and `[..]` stay within a segment, `**` stands for any number of folders, and `{a,b}` is
+//! written out into several patterns first, because its alternatives may hold slashes. Segments
+//! are kept apart so that the listing only opens folders that can match. Nothing here touches a store.
+
+use glob::MatchOptions;
+
+use crate::error::{Error, Result};
+
+/// How many patterns one pattern with `{..}` may stand for.
+const MAX_ALTERNATIVES: usize = 1024;
+
+/// What one segment of a path must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// Exactly this name.
+    Name(String),
+    /// A name that matches.
+    Wild(glob::Pattern),
+    /// Any number of folders, also none.
+    Deep,
+}
+
+impl Segment {
+    /// Any name that is not hidden.
+    pub(super) fn any() -> Segment {
+        Segment::Wild(glob::Pattern::new("*").unwrap_or_default())
+    }
+}
+
+/// Whether `text` holds a character that makes it a pattern.
+pub(super) fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// Whether a listing leaves `name` out unless it is asked for by name.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+/// Whether `name` matches; a hidden name only matches a pattern that begins like it.
+pub(super) fn matches(wild: &glob::Pattern, name: &str) -> bool {
+    let named = !is_hidden(name) || wild.as_str().chars().next() == name.chars().next();
+    named && wild.matches_with(name, MatchOptions { case_sensitive: true, ..MatchOptions::default() })
+}
+
+/// The alternatives that `pattern` stands for, each as segments.
+pub(super) fn parse(pattern: &str) -> Result<Vec<Vec<Segment>>> {
+    let mut alternatives = Vec::new();
+    expand(pattern, &mut alternatives).map_err(|e| e.at("pattern", pattern))?;
+    alternatives.iter().map(|text| segments(text).map_err(|e| e.at("pattern", pattern))).collect()
+}
+
+fn segments(text: &str) -> Result<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for part in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        segments.push(match part {
+            ".." => return Err(Error::config("`..` cannot follow a wildcard")),
+            "**" => Segment::Deep,
+            name if !is_pattern(name) => Segment::Name(name.to_owned()),
+            wild => Segment::Wild(glob::Pattern::new(wild).map_err(malformed)?),
+        });
+    }
+    Ok(segments)
+}
+
+fn malformed(error: glob::PatternError) -> Error {
+    let advice =
+        "`[` needs its `]`, and `**` stands alone between slashes; a literal wildcard is written `[*]`";
+    Error::config("the pattern cannot be understood").because(error).help(advice)
+}
+
+/// Writes out the first `{..}` of `text`, and so by recursion all of them.
+fn expand(text: &str, into: &mut Vec<String>) -> Result<()> {
+    let Some((open, _)) = text.match_indices('{').find(|&(at, _)| !in_brackets(text, at)) else {
+        if into.len() == MAX_ALTERNATIVES {
+            return Err(Error::config(format!(
+                "the pattern stands for more than {MAX_ALTERNATIVES} patterns"
+            )));
+        }
+        into.push(text.to_owned());
+        return Ok(());
+    };
+    let (choices, close) = choices(text, open)?;
+    for choice in choices {
+        expand(&format!("{}{choice}{}", &text[..open], &text[close + 1..]), into)?;
+    }
+    Ok(())
+}
+
+/// The alternatives of the group that opens at `open`, and where it closes.
+fn choices(text: &str, open: usize) -> Result<(Vec<&str>, usize)> {
+    let (mut depth, mut from, mut choices) = (0, open + 1, Vec::new());
+    for (at, byte) in text.bytes().enumerate().skip(open) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 1 => {
+                choices.push(&text[from..at]);
+                return Ok((choices, at));
+            }
+            b'}' => depth -= 1,
+            b',' if depth == 1 => {
+                choices.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    Err(Error::config("`{` has no `}`").help("a literal brace is written `[{]`"))
+}
+
+/// Whether the byte `at` stands in a character class such as `[{]`.
+fn in_brackets(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    before.rfind('[').is_some_and(|open| !before[open..].contains(']')) && text[at..].contains(']')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Class;
+
+    #[test]
+    fn braces_stand_for_their_alternatives_also_nested_and_across_slashes() {
+        let mut texts = Vec::new();
+        expand("x/{a,b{1,2}}/{c/d,}*", &mut texts).unwrap();
+        assert_eq!(texts.join(" "), "x/a/c/d* x/a/* x/b1/c/d* x/b1/* x/b2/c/d* x/b2/*");
+    }
+
+    #[test]
+    fn a_brace_in_brackets_is_a_literal() {
+        let alternatives = parse("[{]{a,b}").unwrap();
+        let is_match = |s: &[Segment], name| matches!(s, [Segment::Wild(wild)] if matches(wild, name));
+        let count = |name| alternatives.iter().filter(|s| is_match(s, name)).count();
+        assert_eq!([count("{a"), count("{b"), count("a")], [1, 1, 0]);
+    }
+
+    #[test]
+    fn hidden_names_match_only_patterns_that_begin_like_them() {
+        let wild = |text| glob::Pattern::new(text).unwrap();
+        assert!(!matches(&wild("*"), "_SUCCESS") && !matches(&wild("?x"), ".x"));
+        assert!(matches(&wild("_*"), "_SUCCESS") && matches(&wild(".?"), ".x"));
+    }
+
+    #[test]
+    fn a_malformed_pattern_is_the_jobs_fault_and_says_why() {
+        for (pattern, message) in [
+            ("a[b", "the pattern cannot be understood"),
+            ("a**b", "the pattern cannot be understood"),
+            ("{a,b", "`{` has no `}`"),
+            ("*/../a", "`..` cannot follow a wildcard"),
+            (
+                "{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}{1,2}",
+                "the pattern stands for more than 1024 patterns",
+            ),
+        ] {
+            let error = parse(pattern).unwrap_err();
+            assert_eq!((error.class(), error.message()), (Class::Config, message), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Cuts and packs files into splits: what one task reads.
+//!
+//! Files enter, splits leave, both in the order of the list. The plan depends on nothing but the
+//! files and the target size, never on slots or executors, so that the partitions of a job and thus
+//! its output are the same wherever it runs. Packing keeps the order and looks at one split at a
+//! time: Spark sorts by size first and packs tighter, but loses the order of the rows. Where
+//! a line begins is not known here; [`TextBlocks`](super::TextBlocks) settles that at the borders.
+
+use serde::{Deserialize, Serialize};
+
+use super::decode::Codec;
+use super::listing::InputFile;
+
+/// How much input a split holds unless the job says otherwise.
+pub const SPLIT_BYTES: u64 = 128 << 20;
+
+/// What opening a file costs, as bytes that could be read meanwhile (Spark's `openCostInBytes`).
+pub const OPEN_COST_BYTES: u64 = 4 << 20;
+
+/// How many bytes of text a byte of a compressed file is taken for.
+const COMPRESSION_RATIO: u64 = 4;
+
+/// The input of one task: its pieces are read one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The pieces, in the order of their rows.
+    pub pieces: Vec<Piece>,
+}
+
+/// A byte range of a file; it owns the lines that start in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The absolute address of the file.
+    pub address: String,
+    /// The first byte of the range.
+    pub start: u64,
+    /// The byte after the range.
+    pub end: u64,
+    /// The size of the whole file when it was listed; later growth is not read.
+    pub size: u64,
+}
+
+/// Cuts big files and packs small ones into splits of about `target_bytes`.
+///
+/// Compressed files are never cut. Empty plain files hold no line and are left out, so no split has
+/// nothing to read and the plan of no data has no splits.
+pub fn plan_splits(files: &[InputFile], target_bytes: u64) -> Vec<Split> {
+    let target_bytes = target_bytes.max(1);
+    let mut splits: Vec<Split> = Vec::new();
+    let mut packed_bytes = 0;
+    for piece in files.iter().flat_map(|file| cut(file, target_bytes)) {
+        let bytes = piece.end - piece.start + OPEN_COST_BYTES;
+        match splits.last_mut() {
+            Some(split) if packed_bytes + bytes <= target_bytes => {
+                split.pieces.push(piece);
+                packed_bytes += bytes;
+            }
+            _ => {
+                splits.push(Split { pieces: vec![piece] });
+                packed_bytes = bytes;
+            }
+        }
+    }
+    splits
+}
+
+/// About how many bytes of text `files` hold; compressed files count four times.
+pub fn estimated_bytes(files: &[InputFile]) -> u64 {
+    files.iter().map(|file| if is_plain(file) { file.size } else { file.size * COMPRESSION_RATIO }).sum()
+}
+
+/// The pieces of one file: as few as the target allows, of even size.
+fn cut(file: &InputFile, target_bytes: u64) -> impl Iterator<Item = Piece> + '_ {
+    let count = if is_plain(file) { file.size.div_ceil(target_bytes) } else { 1 };
+    (0..count).map(move |index| Piece {
+        address: file.address.clone(),
+        start: border(file.size, index, count),
+        end: border(file.size, index + 1, count),
+        size: file.size,
+    })
+}
+
+/// Where piece `index` of `count` begins; in 128 bits because the product can pass 64.
+fn border(size: u64, index: u64, count: u64) -> u64 {
+    (u128::from(size) * u128::from(index) / u128::from(count)) as u64
+}
+
+fn is_plain(file: &InputFile) -> bool {
+    Codec::of(&file.address) == Codec::Plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_big_file_is_cut_into_even_ranges_of_at_most_the_target() {
+        assert_eq!(plan(&[("a", 10)], 4), "a[0..3] | a[3..6] | a[6..10]");
+        assert_eq!(plan(&[("a", 8)], 4), "a[0..4] | a[4..8]");
+    }
+
+    #[test]
+    fn a_compressed_file_stays_whole_even_when_big_or_empty() {
+        let files = [("a.gz", 300 * MIB), ("b.ZST", 0)];
+        assert_eq!(plan(&files, 128 * MIB), "a.gz[0..314572800] | b.ZST[0..0]");
+    }
+
+    #[test]
+    fn small_files_share_a_split_in_order_and_opening_counts() {
+        let files = [("a", MIB), ("b", 2 * MIB), ("c", MIB), ("d", 8 * MIB), ("e", 0)];
+        let expected = "a[0..1048576] b[0..2097152] | c[0..1048576] | d[0..8388608]";
+        assert_eq!(plan(&files, 12 * MIB), expected);
+    }
+
+    #[test]
+    fn ten_thousand_tiny_files_make_few_splits() {
+        let files: Vec<_> = (0..10_000).map(|i| file(&format!("{i:05}"), 10)).collect();
+        let splits = plan_splits(&files, SPLIT_BYTES);
+        assert_eq!((splits.len(), splits[0].pieces.len()), (323, 31));
+    }
+
+    #[test]
+    fn no_data_has_no_splits() {
+        assert!(plan_splits(&[file("a", 0)], SPLIT_BYTES).is_empty());
+    }
+
+    #[test]
+    fn compressed_bytes_are_estimated_four_times() {
+        assert_eq!(estimated_bytes(&[file("a", 10), file("b.gz", 10), file("c.zst", 1)]), 54);
+    }
+
+    fn file(address: &str, size: u64) -> InputFile {
+        InputFile { address: address.to_owned(), size }
+    }
+
+    fn plan(files: &[(&str, u64)], target_bytes: u64) -> String {
+        let files: Vec<_> = files.iter().map(|&(address, size)| file(address, size)).collect();
+        let show = |piece: &Piece| format!("{}[{}..{}]", piece.address, piece.start, piece.end);
+        let splits = plan_splits(&files, target_bytes);
+        let splits = splits.iter().map(|s| s.pieces.iter().map(show).collect::<Vec<_>>().join(" "));
+        splits.collect::<Vec<_>>().join(" | ")
+    }
+}

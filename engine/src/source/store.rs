@@ -1,0 +1,169 @@
+//! Finds the store behind an address and waits for it.
+//!
+//! A scheme and host enter, an open [`Store`] leaves; stores are kept for the whole process because a
+//! store holds connections and credentials, and because the memory store is its data. Credentials
+//! come from the environment alone, so that they never stand in an address, a plan or a log.
+//! Nothing here looks into a path.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+
+use object_store::path::Path;
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+
+use crate::error::{Error, Result};
+
+/// Threads that serve the connections of remote stores; the waiting thread itself drives its request.
+const IO_THREADS: usize = 2;
+
+/// Which variables of the environment reach a store; a bare `REGION` or `TOKEN` must not.
+const ENVIRONMENT: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+
+/// An open store: the local file system, this process's memory, or a bucket.
+#[derive(Clone, Debug)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    /// What stands before every path: `/`, `memory:///`, `s3://bucket/`.
+    root: Arc<str>,
+    reach: Reach,
+}
+
+/// How far a request to a store goes, and so what must drive it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Local,
+    Memory,
+    Network,
+}
+
+static STORES: LazyLock<Mutex<HashMap<String, Store>>> = LazyLock::new(Mutex::default);
+
+impl Store {
+    /// The store at `scheme://host`; the same one for the whole process.
+    ///
+    /// # Errors
+    /// Of class config for a scheme that Kiln, or this build of it, does not know.
+    pub(super) fn open(scheme: &str, host: &str) -> Result<Store> {
+        let key = format!("{scheme}://{host}");
+        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(&key) {
+            return Ok(store.clone());
+        }
+        let store = match scheme {
+            "file" => Store::new(Arc::new(LocalFileSystem::new()), "/", Reach::Local),
+            "memory" => Store::new(Arc::new(InMemory::new()), "memory:///", Reach::Memory),
+            _ => Store::new(connect(scheme, &key)?, &format!("{key}/"), Reach::Network),
+        };
+        stores.insert(key, store.clone());
+        Ok(store)
+    }
+
+    fn new(objects: Arc<dyn ObjectStore>, root: &str, reach: Reach) -> Store {
+        Store { objects, root: root.into(), reach }
+    }
+
+    /// The store itself.
+    pub fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    /// Whether this is the file system of this machine.
+    pub fn is_local(&self) -> bool {
+        self.reach == Reach::Local
+    }
+
+    /// The address of `path` in this store: absolute and, except in memory, good in any process.
+    pub fn address(&self, path: &Path) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    /// Blocks this thread until `request` to this store is done.
+    ///
+    /// Call it from a plain thread, never from a tokio task: there it would block the runtime.
+    pub fn wait<T>(&self, request: impl Future<Output = T>) -> T {
+        match (self.reach, RUNTIME.get()) {
+            // Outside a tokio context both work inline, without a hop to another thread.
+            (Reach::Local | Reach::Memory, _) | (Reach::Network, None) => {
+                futures::executor::block_on(request)
+            }
+            (Reach::Network, Some(runtime)) => runtime.block_on(request),
+        }
+    }
+}
+
+/// Drives remote stores; set before the first of them exists.
+static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+
+fn start_runtime() -> Result<()> {
+    if RUNTIME.get().is_none() {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(IO_THREADS).thread_name("kiln-store").enable_all();
+        let runtime =
+            builder.build().map_err(|e| Error::io("cannot start the threads for remote stores", e))?;
+        // `STORES` is locked, so nobody else can have set it.
+        let _ = RUNTIME.set(runtime);
+    }
+    Ok(())
+}
+
+fn connect(scheme: &str, root: &str) -> Result<Arc<dyn ObjectStore>> {
+    let (feature, enabled) = feature_of(scheme)?;
+    if !enabled {
+        return Err(Error::config(format!("this build cannot read or write `{scheme}://`"))
+            .help(format!("build with the cargo feature `{feature}` of the crate `kiln`")));
+    }
+    start_runtime()?;
+    let url = url::Url::parse(root)
+        .map_err(|e| Error::config("not a valid address").because(e).at("store", root))?;
+    let (objects, _) = object_store::parse_url_opts(&url, environment())
+        .map_err(|e| Error::config("the store cannot be set up").because(e).at("store", root))?;
+    Ok(objects.into())
+}
+
+/// The cargo feature that brings the store for `scheme`, and whether this build has it.
+fn feature_of(scheme: &str) -> Result<(&'static str, bool)> {
+    match scheme {
+        "s3" | "s3a" => Ok(("aws", cfg!(feature = "aws"))),
+        "gs" => Ok(("gcp", cfg!(feature = "gcp"))),
+        "az" | "adl" | "azure" | "abfs" | "abfss" => Ok(("azure", cfg!(feature = "azure"))),
+        other => Err(Error::config(format!("unknown kind of address `{other}://`"))
+            .help("known are plain paths, file://, memory://, s3://, gs:// and az://")),
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    // A variable that is not UTF-8 cannot be a credential; `vars` would panic on it.
+    let known = |name: &str| ENVIRONMENT.iter().any(|prefix| name.starts_with(prefix));
+    let text = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    text.filter(|(name, _)| known(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Class;
+
+    #[test]
+    fn a_store_is_opened_once() {
+        let (first, second) = (Store::open("memory", "").unwrap(), Store::open("memory", "").unwrap());
+        assert!(Arc::ptr_eq(first.objects(), second.objects()));
+    }
+
+    #[test]
+    #[cfg(not(feature = "aws"))]
+    fn a_store_that_is_not_built_in_names_its_feature() {
+        let error = Store::open("s3", "bucket").unwrap_err();
+        assert_eq!(error.class(), Class::Config);
+        assert!(
+            error.to_string().ends_with("build with the cargo feature `aws` of the crate `kiln`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_scheme_names_the_known_ones() {
+        let error = Store::open("ftp", "host").unwrap_err();
+        assert_eq!((error.class(), error.message()), (Class::Config, "unknown kind of address `ftp://`"));
+    }
+}

@@ -1,0 +1,8 @@
+//! Where chains start: the typed side of each source, one per file.
+//!
+//! A source knows its partitions when it is made; reading begins when a task drives it. What text
+//! files are and how they are cut into splits is the business of `source`.
+
+mod parallelize;
+mod range;
+mod read_text;

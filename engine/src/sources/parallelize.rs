@@ -1,0 +1,113 @@
+//! `parallelize`: rows that the driver has in memory.
+
+use std::marker::PhantomData;
+
+use arrow::array::RecordBatch;
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::context::Context;
+use crate::dataset::{Dataset, Origin};
+use crate::error::Result;
+use crate::row::{Row, RowReader, ipc};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::Task;
+
+/// Rows in one partition, about.
+const ROWS_PER_PARTITION: usize = 1 << 16;
+/// Partitions at most.
+const MAX_PARTITIONS: usize = 256;
+
+impl Context {
+    /// A dataset of rows that are here already. They travel to executors with the plan, so this is
+    /// for small data: a lookup table, a test.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// assert_eq!(cx.parallelize([Some(1u64), None]).count()?, 2);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn parallelize<T: Row>(&self, rows: impl IntoIterator<Item = T>) -> Dataset<T, Rows<T>> {
+        self.parallelize_in(0, rows)
+    }
+
+    /// `parallelize` into a number of partitions; 0 lets the engine choose.
+    #[track_caller]
+    pub fn parallelize_in<T: Row>(
+        &self,
+        partitions: usize,
+        rows: impl IntoIterator<Item = T>,
+    ) -> Dataset<T, Rows<T>> {
+        let rows: Vec<T> = rows.into_iter().collect();
+        let chosen = rows.len().div_ceil(ROWS_PER_PARTITION).clamp(1, MAX_PARTITIONS);
+        let partitions = if partitions == 0 { chosen } else { partitions };
+        let site = Site::caller();
+        match ipc::batch_of(rows.iter()) {
+            Ok(batch) => {
+                let origin = Origin::source(self, partitions, batch.get_array_memory_size() as u64);
+                Dataset { chain: Rows { batch: Some(batch), partitions, site, _row: PhantomData }, origin }
+            }
+            Err(error) => {
+                let chain = Rows { batch: None, partitions: 1, site, _row: PhantomData };
+                Dataset { chain, origin: Origin::broken(self, error) }
+            }
+        }
+    }
+}
+
+/// A chain that starts with rows of the driver's.
+pub struct Rows<T> {
+    batch: Option<RecordBatch>,
+    partitions: usize,
+    site: Site,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Rows<T> {
+    fn clone(&self) -> Self {
+        Rows {
+            batch: self.batch.clone(),
+            partitions: self.partitions,
+            site: self.site.clone(),
+            _row: PhantomData,
+        }
+    }
+}
+
+impl<T: Row> Ship for Rows<T> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(self.partitions, &self.site))?;
+        params.put_bytes(&self.batch.as_ref().map_or(Ok(Vec::new()), ipc::to_bytes)?)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (partitions, site) = params.take()?;
+        let batch = ipc::from_bytes(params.take_bytes()?)?.pop();
+        Ok(Rows { batch, partitions, site, _row: PhantomData })
+    }
+}
+
+impl<T: Row> Chain for Rows<T> {
+    type Out = T;
+
+    fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let Some(batch) = &self.batch else { return Ok(()) };
+        let rows = RowReader::<T>::open(batch)?;
+        let cut = |i: usize| rows.len() * i / self.partitions;
+        for i in cut(task.partition)..cut(task.partition + 1) {
+            if sink.is_full() {
+                break;
+            }
+            sink.push(rows.get(i));
+        }
+        Ok(())
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::new("parallelize", &self.site));
+    }
+
+    fn closures(&self, _: &mut Vec<Closure>) {}
+}

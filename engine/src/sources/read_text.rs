@@ -1,0 +1,89 @@
+//! `read_text`: the lines of text files.
+
+use std::sync::Arc;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::context::Context;
+use crate::dataset::{Dataset, Origin};
+use crate::error::Result;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::source::{SPLIT_BYTES, Split, TextBlocks, estimated_bytes, lines, list, plan_splits};
+use crate::task::Task;
+
+impl Context {
+    /// The lines of text files, without their ends: a path, a folder, a glob or a URL.
+    ///
+    /// Files ending in `.gz` and `.zst` are decompressed. Large files are cut into byte ranges and
+    /// small ones packed together; how depends on the files alone, never on slots or executors.
+    /// The files are listed now and read when an action asks; what is wrong with the address is
+    /// said by that action.
+    ///
+    /// # Errors
+    /// Given by the action: config for what cannot be found, auth for what may not be read, data
+    /// for text that is not UTF-8, a broken archive, or a line longer than 64 MiB.
+    #[track_caller]
+    pub fn read_text(&self, address: &str) -> Dataset<String, TextLines> {
+        let site = Site::caller();
+        let files = match list(address) {
+            Ok(files) => files,
+            Err(error) => {
+                let chain = TextLines { splits: Arc::default(), label: address.into(), site };
+                return Dataset { chain, origin: Origin::broken(self, error) };
+            }
+        };
+        let splits: Arc<[Split]> = plan_splits(&files, SPLIT_BYTES).into();
+        let origin = Origin::source(self, splits.len().max(1), estimated_bytes(&files));
+        Dataset { chain: TextLines { splits, label: address.into(), site }, origin }
+    }
+}
+
+/// A chain that starts with the lines of text files.
+#[derive(Clone)]
+pub struct TextLines {
+    splits: Arc<[Split]>,
+    label: Arc<str>,
+    site: Site,
+}
+
+impl Ship for TextLines {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(&*self.splits, &*self.label, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (splits, label, site): (Vec<Split>, String, Site) = params.take()?;
+        Ok(TextLines { splits: splits.into(), label: label.into(), site })
+    }
+}
+
+impl Chain for TextLines {
+    type Out = String;
+
+    #[inline]
+    fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
+        for piece in pieces {
+            let mut text = TextBlocks::open(piece)?;
+            let mut counted = 0;
+            while let Some(block) = text.next_block()? {
+                lines(block).for_each(|line| sink.push(line));
+                task.check()?;
+                let read = text.bytes_read();
+                task.count_bytes(read - counted);
+                counted = read;
+                if sink.is_full() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::new(format!("read_text {}", self.label), &self.site));
+    }
+
+    fn closures(&self, _: &mut Vec<Closure>) {}
+}

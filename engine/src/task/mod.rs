@@ -1,0 +1,86 @@
+//! One task: a stage's plan at one partition, and what it may ask of the process it runs in.
+
+mod panic_guard;
+mod push;
+
+pub use panic_guard::guarded;
+pub use push::push;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arrow::array::RecordBatch;
+use datafusion_physical_plan::ExecutionPlan;
+use kiln_planner::ExchangeId;
+
+use crate::error::{Error, Result};
+
+/// Takes batches; `Break` asks for no more.
+pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
+
+/// Gives the rows that finished stages have put out.
+pub trait ExchangeReader: Send + Sync {
+    /// Passes on the batches of `exchange` for one target partition, those of the first source
+    /// partition first: the order never depends on who finished when.
+    fn read(&self, exchange: ExchangeId, partition: usize, take: &mut BatchSink<'_>) -> Result<()>;
+}
+
+/// Where the operators of a task put their batches.
+pub trait Output {
+    /// Adds a batch for a partition of the next stage (0 where there is no exchange).
+    fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>>;
+
+    /// Leaves a note for the driver: a sink's list of files.
+    fn note(&mut self, note: Vec<u8>);
+}
+
+/// What a task may use of its process: shared by all operators of the task.
+pub struct TaskEnv {
+    /// The rows of finished stages.
+    pub exchanges: Arc<dyn ExchangeReader>,
+    /// Set when the task is to stop.
+    pub cancelled: Arc<AtomicBool>,
+    /// Bytes that the process's tasks have read from sources.
+    pub bytes_read: Arc<AtomicU64>,
+    /// Tells apart the attempts at one partition: in the name of whatever they leave.
+    pub attempt: u32,
+}
+
+/// An operator's view of its task.
+pub struct Task<'a> {
+    /// What the process offers.
+    pub env: &'a TaskEnv,
+    /// Which partition this task computes.
+    pub partition: usize,
+    /// The plan nodes that feed the operator.
+    pub inputs: &'a [Arc<dyn ExecutionPlan>],
+}
+
+impl Task<'_> {
+    /// Passes on the batches of one input at this partition.
+    pub fn read_input(&self, index: usize, take: &mut BatchSink<'_>) -> Result<()> {
+        let input = self.inputs.get(index).ok_or_else(|| Error::bug("an operator lacks an input"))?;
+        push(input, self.partition, self.env, take)
+    }
+
+    /// Fails when the task is to stop; called once per block of rows.
+    #[inline]
+    pub fn check(&self) -> Result<()> {
+        if self.env.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::cancelled("the task was stopped"));
+        }
+        Ok(())
+    }
+
+    /// Counts bytes read from a source.
+    pub fn count_bytes(&self, bytes: u64) {
+        self.env.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The name of this task's part of an output, without and with its attempt.
+    pub fn part_names(&self, extension: &str) -> (String, String) {
+        let part = format!("part-{:05}", self.partition);
+        (format!("{part}.{extension}"), format!("{part}-attempt-{}.{extension}", self.env.attempt))
+    }
+}

@@ -1,0 +1,71 @@
+//! Runs a plan node at one partition on the calling thread.
+//!
+//! Nodes of ours push: nothing waits between the operators of a stage. A node of DataFusion's is
+//! pulled as a stream, on the same thread, and its batches are pushed on.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion_execution::TaskContext;
+use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::union::UnionExec;
+use futures::StreamExt;
+use kiln_planner::ExchangeReadExec;
+
+use super::{BatchSink, Output, Task, TaskEnv};
+use crate::error::{Error, Result};
+use crate::plan::OperatorExec;
+
+/// Passes on the batches of `plan` at `partition`.
+pub fn push(
+    plan: &Arc<dyn ExecutionPlan>,
+    partition: usize,
+    env: &TaskEnv,
+    take: &mut BatchSink<'_>,
+) -> Result<()> {
+    if let Some(node) = plan.downcast_ref::<OperatorExec>() {
+        let task = Task { env, partition, inputs: &node.inputs };
+        return node.operator.run(&task, &mut Onward(take));
+    }
+    if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
+        return env.exchanges.read(node.id, partition, take);
+    }
+    if let Some(node) = plan.downcast_ref::<UnionExec>() {
+        let (input, partition) = branch(node, partition)?;
+        return push(input, partition, env, take);
+    }
+    pull(plan, partition, take)
+}
+
+/// The batches of an operator inside a stage go to the operator behind it.
+struct Onward<'a, 'b>(&'a mut BatchSink<'b>);
+
+impl Output for Onward<'_, '_> {
+    fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
+        (self.0)(batch)
+    }
+    fn note(&mut self, _: Vec<u8>) {}
+}
+
+/// The input of a union that holds `partition`: the inputs' partitions stand one behind another.
+fn branch(union: &UnionExec, mut partition: usize) -> Result<(&Arc<dyn ExecutionPlan>, usize)> {
+    for input in union.inputs() {
+        let count = input.properties().partitioning.partition_count();
+        if partition < count {
+            return Ok((input, partition));
+        }
+        partition -= count;
+    }
+    Err(Error::bug("a union was asked for a partition that it does not have"))
+}
+
+fn pull(plan: &Arc<dyn ExecutionPlan>, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {
+    let mut stream = plan.execute(partition, Arc::new(TaskContext::default()))?;
+    while let Some(batch) = futures::executor::block_on(stream.next()) {
+        if take(batch?)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}

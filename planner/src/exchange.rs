@@ -1,0 +1,202 @@
+//! The two ends of an exchange: where rows must move, and where they are read after the cut.
+//!
+//! An exchange says how rows move and why; it says nothing about waiting, blocks or sockets. Its
+//! input already puts every batch out under its target partition. Neither node runs by itself: the
+//! engine reads an [`ExchangeReadExec`] from wherever the stage before it left its output.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{Result, internal_err};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion_physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+    ReplaceChildrenOptions,
+};
+
+use crate::ids::{ExchangeId, Site};
+
+/// How rows move from the partitions of one stage to those of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// Equal keys meet in one of `partitions`.
+    Hash {
+        /// Partitions after the exchange.
+        partitions: usize,
+    },
+    /// Each of `partitions` holds a range of keys, in order.
+    Range {
+        /// Partitions after the exchange.
+        partitions: usize,
+    },
+    /// Every partition stays as it is, and its rows are kept for later jobs.
+    Keep,
+}
+
+impl Movement {
+    /// Partitions after the exchange, for an input of `before` partitions.
+    pub fn partitions(self, before: usize) -> usize {
+        match self {
+            Movement::Hash { partitions } | Movement::Range { partitions } => partitions,
+            Movement::Keep => before,
+        }
+    }
+}
+
+impl fmt::Display for Movement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Movement::Hash { .. } => "by hash of the key",
+            Movement::Range { .. } => "by range of the key",
+            Movement::Keep => "kept",
+        })
+    }
+}
+
+/// An edge on which rows move; the plan is cut here.
+#[derive(Debug)]
+pub struct ExchangeExec {
+    /// Names the rows that cross.
+    pub id: ExchangeId,
+    /// What puts out the rows, each batch under its target partition.
+    pub input: Arc<dyn ExecutionPlan>,
+    /// How they move.
+    pub movement: Movement,
+    /// Why they must, in the words of the user's operator.
+    pub reason: String,
+    /// The user's line that asked for it.
+    pub site: Site,
+    properties: Arc<PlanProperties>,
+}
+
+impl ExchangeExec {
+    /// Rows of `input` move as `movement` says, because of `reason` at `site`.
+    pub fn new(
+        id: ExchangeId,
+        input: Arc<dyn ExecutionPlan>,
+        movement: Movement,
+        reason: impl Into<String>,
+        site: Site,
+    ) -> ExchangeExec {
+        let partitions = movement.partitions(input.properties().partitioning.partition_count());
+        let properties = leaf_properties(input.schema(), partitions);
+        ExchangeExec { id, input, movement, reason: reason.into(), site, properties }
+    }
+
+    /// Partitions after the exchange.
+    pub fn partitions(&self) -> usize {
+        self.properties.partitioning.partition_count()
+    }
+}
+
+/// Rows that a stage before this one has put out.
+#[derive(Debug)]
+pub struct ExchangeReadExec {
+    /// Names the rows.
+    pub id: ExchangeId,
+    properties: Arc<PlanProperties>,
+}
+
+impl ExchangeReadExec {
+    /// The rows of exchange `id`, in `partitions`.
+    pub fn new(id: ExchangeId, schema: SchemaRef, partitions: usize) -> ExchangeReadExec {
+        ExchangeReadExec { id, properties: leaf_properties(schema, partitions) }
+    }
+}
+
+/// Properties of a node about which a planner knows its schema and partitions and nothing else.
+pub fn leaf_properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(schema),
+        Partitioning::UnknownPartitioning(partitions),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
+}
+
+impl DisplayAs for ExchangeExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, {} partitions", self.id, self.movement, self.partitions())
+    }
+}
+
+impl DisplayAs for ExchangeReadExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "read {}", self.id)
+    }
+}
+
+impl ExecutionPlan for ExchangeExec {
+    fn name(&self) -> &str {
+        "ExchangeExec"
+    }
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop().filter(|_| children.is_empty()) else {
+            return internal_err!("an exchange has one input");
+        };
+        Ok(Arc::new(ExchangeExec::new(self.id, input, self.movement, self.reason.clone(), self.site.clone())))
+    }
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        internal_err!("{} was not cut into stages", self.id)
+    }
+}
+
+impl ExecutionPlan for ExchangeReadExec {
+    fn name(&self) -> &str {
+        "ExchangeReadExec"
+    }
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        internal_err!("{} is read by the task that holds it, not as a stream", self.id)
+    }
+}

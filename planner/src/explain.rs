@@ -1,0 +1,42 @@
+//! Stages as text: stable, so that a test can hold a plan against what it should be.
+
+use std::fmt::Write;
+
+use datafusion_physical_plan::{ExecutionPlan, displayable};
+
+use crate::cut::{Stage, StageGraph};
+
+/// The stages, the reason of each exchange, and the user's source lines.
+///
+/// ```text
+/// stage 1: 4 tasks
+///   read_text, flat_map, map_to, combine
+///   → exchange 1 by hash of the key, 8 partitions: reduce_by_key brings equal keys together (src/main.rs:9)
+/// stage 2: 8 tasks
+///   collect
+///     reduce_by_key
+///       read exchange 1
+///   → result
+/// ```
+pub fn explain(graph: &StageGraph) -> String {
+    let mut text = String::new();
+    for stage in &graph.stages {
+        let tasks = if stage.tasks == 1 { "task" } else { "tasks" };
+        let _ = writeln!(text, "{}: {} {tasks}", stage.id, stage.tasks);
+        for line in displayable(&*stage.plan as &dyn ExecutionPlan).indent(false).to_string().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+        let _ = writeln!(text, "  → {}", leaves_as(stage));
+    }
+    text
+}
+
+fn leaves_as(stage: &Stage) -> String {
+    match &stage.exchange {
+        None => "result".to_owned(),
+        Some(how) => format!(
+            "{} {}, {} partitions: {} ({})",
+            stage.output, how.movement, how.partitions, how.reason, how.site
+        ),
+    }
+}
