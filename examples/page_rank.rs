@@ -43,7 +43,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
 
     // Every page, also one without links, with the number of its links; every link with its page's.
     let none = pages.clone().map(|page| (page, 0u64));
-    let degrees = links.clone().map(|(from, _)| (from, 1)).union(none).reduce_by_key(|a, b| a + b).cache();
+    let degrees = links.clone().map(|(from, _)| (from, 1u64)).union(none).reduce_by_key(|a, b| a + b).cache();
     let links = links.join(degrees.clone()).cache();
 
     let start = cx.share(1.0 / count);
