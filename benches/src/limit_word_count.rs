@@ -17,7 +17,6 @@ use memmap2::Mmap;
 
 use crate::counts::Counts;
 use crate::word::Word;
-use crate::word_split::for_each_word;
 use crate::word_table::WordTable;
 
 /// Tables per thread, as a power of two: the high bits of a word's hash say which.
@@ -77,13 +76,15 @@ fn count_piece(text: &[u8], piece: Range<usize>) -> Result<Vec<WordTable<'_>>> {
         .map_err(|e| Error::data("the text is not UTF-8").at("byte", start + e.valid_up_to()))?;
     let mut tables: Vec<WordTable> = (0..PARTITIONS).map(|_| WordTable::new(text)).collect();
     let mut batch = Vec::with_capacity(BATCH_WORDS);
-    for_each_word(piece, start, |word| {
+    for word in piece.split_whitespace() {
+        let offset = word.as_ptr().addr() - text.as_ptr().addr();
+        let word = Word::new(word.as_bytes(), offset);
         batch.push((word.hash(), word));
         if batch.len() == BATCH_WORDS {
             count_batch(&mut tables, &batch);
             batch.clear();
         }
-    });
+    }
     count_batch(&mut tables, &batch);
     Ok(tables)
 }

@@ -24,7 +24,6 @@ mod limit_word_count;
 mod random;
 mod vocabulary;
 mod word;
-mod word_split;
 mod word_table;
 
 /// Ten maps: the steps and the limit.

@@ -4,6 +4,7 @@
 //! that keys hardly repeat, the table is left out and rows go straight to their partitions.
 
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 
 use arrow::datatypes::SchemaRef;
 
@@ -20,6 +21,8 @@ use crate::task::{Output, Task};
 
 /// Bytes of slots that one task's table may hold before it is put out.
 const TABLE_BYTES: usize = 512 << 20;
+/// Rows that are hashed ahead of the table.
+const WAITING_ROWS: usize = 128;
 /// After so many rows the table has to have shown its use.
 const TRIAL_ROWS: usize = 1 << 16;
 /// With more than nine keys in ten rows the table is left out.
@@ -51,12 +54,14 @@ impl<K: Key, G: Aggregate> Terminal<(K, G::Value)> for Combine<K, G> {
     ) -> Result<()> {
         let mut sink = CombineSink {
             table: Table::new(0, 1),
+            waiting: Waiting { rows: Vec::with_capacity(WAITING_ROWS), arena: K::Arena::default() },
             aggregate: &self.aggregate,
             writer: PartitionedWriter::new(self.partitions, out),
             rows: 0,
             bypass: false,
         };
         chain.drive(task, &mut sink)?;
+        sink.add_waiting();
         sink.flush();
         sink.writer.finish()
     }
@@ -88,25 +93,33 @@ impl<K, G: Ship> Ship for Combine<K, G> {
 
 struct CombineSink<'a, K: Key, G: Aggregate> {
     table: Table<K, G::Acc>,
+    waiting: Waiting<K, G::Value>,
     aggregate: &'a G,
     writer: PartitionedWriter<'a, Combined<K, G::Acc>>,
     rows: usize,
     bypass: bool,
 }
 
+/// Rows that are hashed but not yet in the table. A short loop that does nothing but look up keys lets
+/// the processor wait for several cache misses at once; between two calls of the user's closures it
+/// would wait for each.
+struct Waiting<K: Key, V> {
+    rows: Vec<(u64, K::Slot, V)>,
+    arena: K::Arena,
+}
+
 impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
     #[inline]
     fn push(&mut self, (key, value): (K::View<'_>, <G::Value as Row>::View<'_>)) {
         let hash = K::hash(key);
-        let aggregate = self.aggregate;
-        if self.bypass {
-            return self.send(hash, key, &aggregate.start(value));
+        // A value with an allocation of its own is not worth owning for this.
+        if needs_drop::<G::Value>() {
+            return self.add(hash, key, value);
         }
-        let before = self.table.len();
-        self.table.upsert(hash, key, || aggregate.start(value), |acc| aggregate.add(acc, value));
-        self.rows += 1;
-        if self.table.len() != before {
-            self.look();
+        let slot = K::store(key, &mut self.waiting.arena);
+        self.waiting.rows.push((hash, slot, G::Value::own(value)));
+        if self.waiting.rows.len() == WAITING_ROWS {
+            self.add_waiting();
         }
     }
 
@@ -116,18 +129,47 @@ impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
 }
 
 impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
+    #[inline(never)]
+    fn add_waiting(&mut self) {
+        let mut waiting = std::mem::replace(&mut self.waiting, Waiting { rows: Vec::new(), arena: K::Arena::default() });
+        let aggregate = self.aggregate;
+        for (hash, slot, value) in &waiting.rows {
+            if self.bypass {
+                self.send(*hash, K::load(slot, &waiting.arena), &aggregate.start(value.view()));
+                continue;
+            }
+            let (start, add) = (|| aggregate.start(value.view()), |acc: &mut G::Acc| aggregate.add(acc, value.view()));
+            self.table.upsert_slot(*hash, (slot, &waiting.arena), start, add);
+        }
+        self.rows += waiting.rows.len();
+        self.look();
+        waiting.rows.clear();
+        self.waiting.rows = waiting.rows;
+    }
+
+    fn add(&mut self, hash: u64, key: K::View<'_>, value: <G::Value as Row>::View<'_>) {
+        let aggregate = self.aggregate;
+        if self.bypass {
+            return self.send(hash, key, &aggregate.start(value));
+        }
+        self.table.upsert(hash, key, || aggregate.start(value), |acc| aggregate.add(acc, value));
+        self.rows += 1;
+        if self.rows.is_multiple_of(WAITING_ROWS) {
+            self.look();
+        }
+    }
+
     fn send(&mut self, hash: u64, key: K::View<'_>, acc: &G::Acc) {
         let partition = partition_of(hash, self.writer.partitions());
         self.writer.push(partition, (hash, K::narrow(key), acc.view()));
     }
 
-    /// Looks, after a new key, whether the table is too large or useless.
-    #[inline]
+    /// Looks now and then whether the table is too large or useless.
     fn look(&mut self) {
-        let useless = self.table.len() == USELESS_KEYS && self.rows <= TRIAL_ROWS;
+        let useless = self.rows == TRIAL_ROWS && self.table.len() > USELESS_KEYS;
         if useless || self.table.size_bytes() > TABLE_BYTES {
             self.flush();
-            self.bypass = useless;
+            self.bypass |= useless;
         }
     }
 

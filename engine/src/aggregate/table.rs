@@ -33,6 +33,10 @@ struct Entry<K: Key, A> {
 const FIRST_SLOTS: usize = 1 << 10;
 /// Slots behind the homes, so that a probe never wraps; grown if keys share their hash.
 const TAIL_SLOTS: usize = 64;
+/// The unit of advice about memory.
+const PAGE_BYTES: usize = 4096;
+/// Smaller tables are left in ordinary pages.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// A longer probe makes the table grow although it is not full: keys that arrive in the order of
 /// their hash fill one region first.
 const LONG_PROBE: usize = 48;
@@ -76,6 +80,32 @@ impl<K: Key, A> Table<K, A> {
         start: impl FnOnce() -> A,
         add: impl FnOnce(&mut A),
     ) {
+        let same = |slot: &K::Slot, arena: &K::Arena| K::matches(slot, arena, key);
+        self.upsert_by(hash, same, |arena| K::store(key, arena), start, add);
+    }
+
+    /// The same for a key that is kept in a slot already, with its arena.
+    #[inline]
+    pub fn upsert_slot(
+        &mut self,
+        hash: u64,
+        key: (&K::Slot, &K::Arena),
+        start: impl FnOnce() -> A,
+        add: impl FnOnce(&mut A),
+    ) {
+        let same = |slot: &K::Slot, arena: &K::Arena| K::slots_match((slot, arena), key);
+        self.upsert_by(hash, same, |arena| K::store_slot(key, arena), start, add);
+    }
+
+    #[inline]
+    fn upsert_by(
+        &mut self,
+        hash: u64,
+        same: impl Fn(&K::Slot, &K::Arena) -> bool,
+        store: impl FnOnce(&mut K::Arena) -> K::Slot,
+        start: impl FnOnce() -> A,
+        add: impl FnOnce(&mut A),
+    ) {
         let hash = hash.max(1);
         let home = self.home(hash);
         let mut at = home;
@@ -85,17 +115,17 @@ impl<K: Key, A> Table<K, A> {
                 // SAFETY: a hash other than 0 is written after key and value.
                 let (kept, value) =
                     unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_mut()) };
-                if K::matches(kept, &self.arena, key) {
+                if same(kept, &self.arena) {
                     return add(value);
                 }
             } else if entry.hash == 0 {
-                let value = start();
-                return self.insert(at, at - home, hash, key, value);
+                let (value, slot) = (start(), store(&mut self.arena));
+                return self.insert(at, at - home, hash, slot, value);
             }
             at += 1;
             if at == self.entries.len() {
                 self.lengthen();
-                return self.upsert(hash, key, start, add);
+                at = self.home(hash);
             }
         }
     }
@@ -133,9 +163,9 @@ impl<K: Key, A> Table<K, A> {
     }
 
     #[inline(never)]
-    fn insert(&mut self, at: usize, probe: usize, hash: u64, key: K::View<'_>, value: A) {
+    fn insert(&mut self, at: usize, probe: usize, hash: u64, key: K::Slot, value: A) {
         let entry = &mut self.entries[at];
-        entry.key.write(K::store(key, &mut self.arena));
+        entry.key.write(key);
         entry.value.write(value);
         entry.hash = hash;
         self.len += 1;
@@ -180,10 +210,26 @@ impl<K: Key, A> Table<K, A> {
     }
 }
 
-/// Slots that are all free.
+/// Slots that are all free, each written once: memory that is first read is given to a process page
+/// by page twice, the second time with a halt of all its threads.
 fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
-    // SAFETY: zeroes are a valid entry: hash 0, and key and value are not there yet.
-    unsafe { Box::new_zeroed_slice(slots).assume_init() }
+    let mut entries = Vec::with_capacity(slots);
+    in_huge_pages(entries.spare_capacity_mut());
+    entries.extend((0..slots).map(|_| Entry { hash: 0, key: MaybeUninit::uninit(), value: MaybeUninit::uninit() }));
+    entries.into_boxed_slice()
+}
+
+/// Asks for large pages under a large table: nearly every lookup would miss the TLB without.
+fn in_huge_pages<E>(room: &mut [MaybeUninit<E>]) {
+    let bytes = room.as_mut_ptr_range();
+    let start = bytes.start.addr().next_multiple_of(PAGE_BYTES);
+    let end = bytes.end.addr() / PAGE_BYTES * PAGE_BYTES;
+    if end.saturating_sub(start) >= HUGE_PAGE_BYTES {
+        let at = bytes.start.with_addr(start).cast();
+        // SAFETY: the range lies within `room`, which nobody else holds, and the advice does not
+        // change what is in it. A refusal costs time only.
+        let _ = unsafe { rustix::mm::madvise(at, end - start, rustix::mm::Advice::LinuxHugepage) };
+    }
 }
 
 /// Replaces a value that lies in a [`Table`] with what `f` makes of it.

@@ -38,6 +38,18 @@ pub trait Key: Row {
     fn matches(slot: &Self::Slot, arena: &Self::Arena, view: Self::View<'_>) -> bool {
         Self::same(Self::load(slot, arena), view)
     }
+
+    /// Whether two kept keys, each with its arena, are one.
+    #[inline]
+    fn slots_match(a: (&Self::Slot, &Self::Arena), b: (&Self::Slot, &Self::Arena)) -> bool {
+        Self::matches(a.0, a.1, Self::load(b.0, b.1))
+    }
+
+    /// Keeps a kept key in another arena.
+    #[inline]
+    fn store_slot(from: (&Self::Slot, &Self::Arena), arena: &mut Self::Arena) -> Self::Slot {
+        Self::store(Self::load(from.0, from.1), arena)
+    }
 }
 
 /// Multiplies to 128 bits and folds the halves: the mixing step of wyhash (Wang Yi, 2019).

@@ -171,6 +171,22 @@ impl Key for String {
             slot.0[15] == IN_ARENA && Self::load(slot, arena) == view
         }
     }
+
+    #[inline]
+    fn slots_match(a: (&StringSlot, &Vec<u8>), b: (&StringSlot, &Vec<u8>)) -> bool {
+        match b.0.0[15] {
+            IN_ARENA => Self::matches(a.0, a.1, Self::load(b.0, b.1)),
+            _ => a.0.words() == b.0.words(),
+        }
+    }
+
+    #[inline]
+    fn store_slot(from: (&StringSlot, &Vec<u8>), arena: &mut Vec<u8>) -> StringSlot {
+        match from.0.0[15] {
+            IN_ARENA => Self::store(Self::load(from.0, from.1), arena),
+            _ => *from.0,
+        }
+    }
 }
 
 /// Up to 15 bytes, little endian, with their count in the last byte: equal words, equal strings.
