@@ -53,12 +53,15 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         let ends = degrees.clone().filter(|(_, links)| links == 0).join(ranks.clone());
         let dangling = ends.map(|(_, (_, rank))| rank).reduce(|a, b| a + b)?.unwrap_or(0.0);
         let round = cx.share(Round { pages: count, dangling });
-        let flow = links.clone().join(ranks.clone()).map(|(_, ((to, links), rank))| (to, rank / links as f64));
+        let flow =
+            links.clone().join(ranks.clone()).map(|(_, ((to, links), rank))| (to, rank / links as f64));
         let nothing = ranks.map_values(|_| 0.0);
         ranks = flow
             .union(nothing)
             .reduce_by_key(|a, b| a + b)
-            .map_values_with(&round, |r, flow| (1.0 - DAMPING) / r.pages + DAMPING * (flow + r.dangling / r.pages))
+            .map_values_with(&round, |r, flow| {
+                (1.0 - DAMPING) / r.pages + DAMPING * (flow + r.dangling / r.pages)
+            })
             .cache();
     }
 

@@ -98,8 +98,9 @@ fn count(text: &str, number: &str) -> Result<usize> {
 }
 
 fn malformed(text: &str, why: &str) -> Error {
-    Error::config(format!("{CLUSTER}=`{text}` cannot be read: {why}"))
-        .help("use `local`, `local[N]` with N task slots, or `local-cluster[E,S]` with E executors of S slots")
+    Error::config(format!("{CLUSTER}=`{text}` cannot be read: {why}")).help(
+        "use `local`, `local[N]` with N task slots, or `local-cluster[E,S]` with E executors of S slots",
+    )
 }
 
 fn all_cores() -> usize {
@@ -119,7 +120,9 @@ mod tests {
 
     #[test]
     fn a_malformed_cluster_is_a_config_error_that_names_it() {
-        for text in ["loca", "local[0]", "local[x]", "local[1,2]", "local-cluster[2]", "local-cluster[2,1", "local[]"] {
+        for text in
+            ["loca", "local[0]", "local[x]", "local[1,2]", "local-cluster[2]", "local-cluster[2,1", "local[]"]
+        {
             let error = parse_cluster(text).unwrap_err();
             assert_eq!(error.class().exit_code(), 78);
             assert!(error.to_string().contains(text), "{error}");

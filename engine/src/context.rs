@@ -63,7 +63,10 @@ impl Context {
     /// A context with `slots` task slots in this process, for tests and for programs that do not use
     /// `#[kiln::main]`.
     pub fn local(slots: usize) -> Context {
-        Context::new(Config::new(Cluster::Local { slots }), Run::new("local".to_owned(), crate::job::Progress::silent()))
+        Context::new(
+            Config::new(Cluster::Local { slots }),
+            Run::new("local".to_owned(), crate::job::Progress::silent()),
+        )
     }
 
     /// A context as the environment says: `KILN_CLUSTER`, `KILN_STRICT`.
@@ -165,7 +168,8 @@ impl Context {
         result: ExchangeId,
         durable: bool,
     ) -> Result<Outcome> {
-        let done = runtime.run(spec(id, &graph, durable), graph.stages.into_iter().map(Arc::new).collect())?;
+        let done =
+            runtime.run(spec(id, &graph, durable), graph.stages.into_iter().map(Arc::new).collect())?;
         self.0.run.add_retries(done.retries);
         let batches = if durable { Ok(Vec::new()) } else { fetch(runtime, result, &done) };
         if !durable {

@@ -45,7 +45,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn top_with<P: Param, O: Ord + 'static, F>(&self, shared: &Shared<P>, n: usize, key: F) -> Result<Vec<T>>
+    pub fn top_with<P: Param, O: Ord + 'static, F>(
+        &self,
+        shared: &Shared<P>,
+        n: usize,
+        key: F,
+    ) -> Result<Vec<T>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> O + Send + Sync + 'static,
     {

@@ -107,7 +107,8 @@ impl<T: Row> Terminal<T> for WriteParquet<T> {
         let mut file = PartFile { make: || self.create(task), schema: self.file_schema(), part: first };
         Columns::<T>::new().run(chain, task, &mut file)?;
         let part = file.part.map(ParquetPart::finish).transpose()?;
-        let note = postcard::to_stdvec(&part).map_err(|e| Error::bug("a list of files cannot be sent").because(e))?;
+        let note = postcard::to_stdvec(&part)
+            .map_err(|e| Error::bug("a list of files cannot be sent").because(e))?;
         out.note(note);
         Ok(())
     }
@@ -134,7 +135,7 @@ impl<F: Fn() -> Result<ParquetPart>> Output for PartFile<F> {
             Some(part) => part,
             none => none.insert((self.make)()?),
         };
-        part.write(&batch.with_schema(Arc::clone(&self.schema))?)?;
+        part.write(&RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec())?)?;
         Ok(ControlFlow::Continue(()))
     }
 

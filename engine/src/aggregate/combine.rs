@@ -131,14 +131,16 @@ impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
 impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
     #[inline(never)]
     fn add_waiting(&mut self) {
-        let mut waiting = std::mem::replace(&mut self.waiting, Waiting { rows: Vec::new(), arena: K::Arena::default() });
+        let mut waiting =
+            std::mem::replace(&mut self.waiting, Waiting { rows: Vec::new(), arena: K::Arena::default() });
         let aggregate = self.aggregate;
         for (hash, slot, value) in &waiting.rows {
             if self.bypass {
                 self.send(*hash, K::load(slot, &waiting.arena), &aggregate.start(value.view()));
                 continue;
             }
-            let (start, add) = (|| aggregate.start(value.view()), |acc: &mut G::Acc| aggregate.add(acc, value.view()));
+            let (start, add) =
+                (|| aggregate.start(value.view()), |acc: &mut G::Acc| aggregate.add(acc, value.view()));
             self.table.upsert_slot(*hash, (slot, &waiting.arena), start, add);
         }
         self.rows += waiting.rows.len();
@@ -181,4 +183,3 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
         }
     }
 }
-

@@ -113,8 +113,7 @@ impl<K: Key, A> Table<K, A> {
             let entry = &mut self.entries[at];
             if entry.hash == hash {
                 // SAFETY: a hash other than 0 is written after key and value.
-                let (kept, value) =
-                    unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_mut()) };
+                let (kept, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_mut()) };
                 if same(kept, &self.arena) {
                     return add(value);
                 }
@@ -215,7 +214,11 @@ impl<K: Key, A> Table<K, A> {
 fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
     let mut entries = Vec::with_capacity(slots);
     in_huge_pages(entries.spare_capacity_mut());
-    entries.extend((0..slots).map(|_| Entry { hash: 0, key: MaybeUninit::uninit(), value: MaybeUninit::uninit() }));
+    entries.extend((0..slots).map(|_| Entry {
+        hash: 0,
+        key: MaybeUninit::uninit(),
+        value: MaybeUninit::uninit(),
+    }));
     entries.into_boxed_slice()
 }
 
@@ -305,6 +308,9 @@ mod tests {
 
     #[test]
     fn partitions_are_equal_ranges_of_the_hash() {
-        assert_eq!([0, u64::MAX / 3 - 9, u64::MAX / 3 + 9, u64::MAX].map(|h| partition_of(h, 3)), [0, 0, 1, 2]);
+        assert_eq!(
+            [0, u64::MAX / 3 - 9, u64::MAX / 3 + 9, u64::MAX].map(|h| partition_of(h, 3)),
+            [0, 0, 1, 2]
+        );
     }
 }

@@ -154,7 +154,8 @@ impl Ship for Sample {
 impl<K: Key, V: Row> Terminal<(K, V)> for Sample {
     fn run<C: Chain<Out = (K, V)>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         let seed = mix(task.partition as u64, 0x2545_f491_4f6c_dd1d);
-        let mut sink = SampleSink::<K, V> { kept: Vec::new(), room: self.keys, seen: 0, seed, _v: PhantomData };
+        let mut sink =
+            SampleSink::<K, V> { kept: Vec::new(), room: self.keys, seen: 0, seed, _v: PhantomData };
         chain.drive(task, &mut sink)?;
         let mut writer = PartitionedWriter::<K>::new(1, out);
         sink.kept.iter().for_each(|key| writer.push(0, key.view()));

@@ -71,7 +71,9 @@ fn from_node(node: Node) -> Result<Arc<dyn ExecutionPlan>> {
             let schema: Schema = arrow::ipc::convert::fb_to_schema(schema);
             Arc::new(ExchangeReadExec::new(exchange, Arc::new(schema), partitions as usize))
         }
-        Node::Union { inputs } => UnionExec::try_new(inputs.into_iter().map(from_node).collect::<Result<_>>()?)?,
+        Node::Union { inputs } => {
+            UnionExec::try_new(inputs.into_iter().map(from_node).collect::<Result<_>>()?)?
+        }
     })
 }
 

@@ -53,7 +53,8 @@ impl Publication {
         let made = first_missing(parent);
         let id = format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4());
         let staging = parent.join(STAGE).join(id);
-        fs::create_dir_all(staging.join("parts")).map_err(|e| cannot("make the staging folder", &staging, e))?;
+        fs::create_dir_all(staging.join("parts"))
+            .map_err(|e| cannot("make the staging folder", &staging, e))?;
         let (doomed, outer) = (staging.clone(), made.clone());
         let cleanup = run.cleanup.register(Box::new(move || remove(&doomed, outer.as_deref())));
         Ok(Publication { target, staging, made, _cleanup: cleanup })

@@ -32,6 +32,6 @@ pub fn rows_of<T: Row>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     for batch in batches {
         rows.extend(RowReader::<T>::open(batch)?.iter().map(T::own));
     }
-    
+
     Ok(rows)
 }

@@ -1,8 +1,8 @@
 //! The driver's thread: events and time in, the driver's actions carried out.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,8 @@ impl Runtime {
     ) -> Result<Runtime> {
         let (messages, inbox) = mpsc::channel();
         let backend = make(Events(messages.clone()))?;
-        let host = Host { driver: Driver::new(limits), backend, run, jobs: HashMap::new(), start: Instant::now() };
+        let host =
+            Host { driver: Driver::new(limits), backend, run, jobs: HashMap::new(), start: Instant::now() };
         let thread = std::thread::Builder::new()
             .name("kiln-driver".to_owned())
             .spawn(move || host.run(&inbox))

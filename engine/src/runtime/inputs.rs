@@ -59,13 +59,21 @@ impl TaskInputs {
     }
 
     /// One stream per executor other than this one; each is in the order of its tasks.
-    fn open(&self, exchange: ExchangeId, target: u32) -> Result<BTreeMap<ExecutorId, Peekable<FetchedBatches>>> {
+    fn open(
+        &self,
+        exchange: ExchangeId,
+        target: u32,
+    ) -> Result<BTreeMap<ExecutorId, Peekable<FetchedBatches>>> {
         let mut wanted: BTreeMap<ExecutorId, Vec<(u32, u32)>> = BTreeMap::new();
         for source in self.sources(exchange)?.iter().filter(|s| Some(s.executor) != self.me) {
             wanted.entry(source.executor).or_default().push((source.partition.0, source.attempt.0));
         }
         let Some(peers) = &self.peers else {
-            return if wanted.is_empty() { Ok(BTreeMap::new()) } else { Err(Error::bug("outputs lie elsewhere")) };
+            return if wanted.is_empty() {
+                Ok(BTreeMap::new())
+            } else {
+                Err(Error::bug("outputs lie elsewhere"))
+            };
         };
         wanted
             .into_iter()
@@ -76,7 +84,13 @@ impl TaskInputs {
             .collect()
     }
 
-    fn local(&self, exchange: ExchangeId, source: &Located, target: usize, take: &mut BatchSink<'_>) -> Result<ControlFlow<()>> {
+    fn local(
+        &self,
+        exchange: ExchangeId,
+        source: &Located,
+        target: usize,
+        take: &mut BatchSink<'_>,
+    ) -> Result<ControlFlow<()>> {
         let key = OutputKey { exchange, source: source.partition.0, attempt: source.attempt.0 };
         let output = self.store.get(key).ok_or_else(|| {
             let lost = LostOutput { exchange: exchange.0, executor: source.executor.0 };
@@ -108,8 +122,14 @@ impl ExchangeReader for TaskInputs {
 }
 
 /// Takes from `stream` while the batches are those of `source`.
-fn remote(stream: &mut Peekable<FetchedBatches>, source: &Located, take: &mut BatchSink<'_>) -> Result<ControlFlow<()>> {
-    let ours = |item: &Result<(u32, RecordBatch)>| item.as_ref().map_or(true, |(from, _)| *from == source.partition.0);
+fn remote(
+    stream: &mut Peekable<FetchedBatches>,
+    source: &Located,
+    take: &mut BatchSink<'_>,
+) -> Result<ControlFlow<()>> {
+    let ours = |item: &Result<(u32, RecordBatch)>| {
+        item.as_ref().map_or(true, |(from, _)| *from == source.partition.0)
+    };
     while let Some(item) = stream.next_if(ours) {
         if take(item?.1)?.is_break() {
             return Ok(ControlFlow::Break(()));

@@ -130,7 +130,8 @@ fn run(
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
     let task = Task { env: &env, partition: id.partition.0 as usize, inputs: &[] };
     task.check()?;
-    let report = TaskReport { rows: output.rows, bytes: output.bytes, payload: std::mem::take(&mut output.note) };
+    let report =
+        TaskReport { rows: output.rows, bytes: output.bytes, payload: std::mem::take(&mut output.note) };
     let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
     store.put(key, output);
     Ok(report)

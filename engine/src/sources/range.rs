@@ -60,7 +60,9 @@ impl Chain for Numbers {
     #[inline]
     fn drive<S: Sink<u64>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let rows = self.range.end.saturating_sub(self.range.start);
-        let cut = |i: u64| self.range.start + (u128::from(rows) * u128::from(i) / u128::from(self.partitions)) as u64;
+        let cut = |i: u64| {
+            self.range.start + (u128::from(rows) * u128::from(i) / u128::from(self.partitions)) as u64
+        };
         let (mut at, end) = (cut(task.partition as u64), cut(task.partition as u64 + 1));
         while at < end && !sink.is_full() {
             task.check()?;
