@@ -15,7 +15,9 @@ use crate::map_steps::*;
 /// Becomes an executor and never returns, when this process was started as one.
 ///
 /// Called first in `main`, because an executor does not have this program's command line.
-pub fn enter_executor_mode_if_asked() {}
+pub fn enter_executor_mode_if_asked() {
+    kiln::run_as_executor_if_asked();
+}
 
 /// Counts the words of `input`, split as `str::split_whitespace` does.
 pub fn word_count(input: &Path, place: &Place) -> Result<Counts> {

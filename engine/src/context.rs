@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::{ExchangeId, Movement, Stage, StageGraph, cut, explain};
 
+use crate::cluster::{ClusterBackend, ExecutorCommand};
 use crate::config::{Cluster, Config};
 use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec, TaskReport};
 use crate::error::{Error, Result};
@@ -35,7 +36,8 @@ struct Inner {
     run: Arc<Run>,
     exchanges: AtomicU64,
     jobs: AtomicU64,
-    bytes_read: Arc<AtomicU64>,
+    /// What `cache` holds already.
+    cached: Mutex<BTreeSet<ExchangeId>>,
     runtime: Mutex<Option<Arc<Runtime>>>,
 }
 
@@ -55,7 +57,7 @@ impl Context {
             run,
             exchanges: AtomicU64::new(1),
             jobs: AtomicU64::new(1),
-            bytes_read: Arc::default(),
+            cached: Mutex::default(),
             runtime: Mutex::new(None),
         }))
     }
@@ -147,7 +149,7 @@ impl Context {
         let result = self.new_exchange();
         let graph = cut(plan, result)?;
         let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
-        self.0.run.progress.job_started(&views(&graph), None);
+        self.0.run.progress.job_started(&views(&graph), self.source_bytes(&graph)?);
         let stop = runtime.events();
         let _guard = self.0.run.cancel.on_request_while(Box::new(move || {
             stop.send(Event::Cancel { job: id, error: cancelled() });
@@ -168,8 +170,10 @@ impl Context {
         result: ExchangeId,
         durable: bool,
     ) -> Result<Outcome> {
-        let done =
-            runtime.run(spec(id, &graph, durable), graph.stages.into_iter().map(Arc::new).collect())?;
+        let kept: Vec<ExchangeId> = graph.stages.iter().filter(|s| is_cached(s)).map(|s| s.output).collect();
+        let spec = spec(id, &graph, durable);
+        let done = runtime.run(spec, graph.stages.into_iter().map(Arc::new).collect())?;
+        self.cached().extend(kept);
         self.0.run.add_retries(done.retries);
         let batches = if durable { Ok(Vec::new()) } else { fetch(runtime, result, &done) };
         if !durable {
@@ -187,6 +191,26 @@ impl Context {
         }
     }
 
+    /// Bytes that the sources of a job will read, if any: what `cache` holds is not read again.
+    fn source_bytes(&self, graph: &StageGraph) -> Result<Option<u64>> {
+        let (mut wanted, mut bytes) = (BTreeSet::<ExchangeId>::new(), 0);
+        for stage in graph.stages.iter().rev() {
+            let is_result = stage.exchange.is_none();
+            if (is_result || wanted.contains(&stage.output)) && !self.cached().contains(&stage.output) {
+                wanted.extend(&stage.inputs);
+                visit(&stage.plan, &mut BTreeSet::new(), &mut |node| {
+                    bytes += node.operator.source_bytes();
+                    Ok(())
+                })?;
+            }
+        }
+        Ok((bytes > 0).then_some(bytes))
+    }
+
+    fn cached(&self) -> MutexGuard<'_, BTreeSet<ExchangeId>> {
+        self.0.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn runtime(&self) -> Result<Arc<Runtime>> {
         let mut runtime = self.lock();
         if let Some(running) = &*runtime {
@@ -198,13 +222,20 @@ impl Context {
     }
 
     fn start(&self) -> Result<Runtime> {
-        let (run, bytes_read) = (Arc::clone(&self.0.run), Arc::clone(&self.0.bytes_read));
+        let run = Arc::clone(&self.0.run);
         match self.0.config.cluster {
             Cluster::Local { slots } => {
+                let counter = run.progress.byte_counter();
                 let never = Limits { executor_silence: Duration::MAX, ..Limits::default() };
-                Runtime::start(never, run, |events| LocalBackend::start(slots, bytes_read, events))
+                Runtime::start(never, run, |events| LocalBackend::start(slots, counter, events))
             }
-            Cluster::LocalCluster { .. } => Err(Error::config("executors cannot be started yet")),
+            Cluster::LocalCluster { executors, slots } => {
+                let command = ExecutorCommand { args: self.0.config.executor_args.clone() };
+                let reports = Arc::clone(&run);
+                Runtime::start(Limits::default(), run, |events| {
+                    ClusterBackend::start(executors, slots, &command, &reports, events)
+                })
+            }
         }
     }
 

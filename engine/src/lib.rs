@@ -28,6 +28,7 @@ extern crate self as kiln;
 
 mod actions;
 mod aggregate;
+mod cluster;
 pub mod chain;
 mod config;
 mod context;
@@ -49,6 +50,7 @@ mod task;
 pub use config::{Cluster, Config, parse_cluster};
 pub use context::Context;
 pub use dataset::Dataset;
+pub use job::run_as_executor_if_asked;
 pub use error::{Class, Error, Result};
 pub use kiln_derive::{Row, main};
 pub use row::Row;

@@ -47,6 +47,11 @@ pub trait Chain: Ship + Clone + Send + Sync + 'static {
     /// Lists the closures.
     fn closures(&self, closures: &mut Vec<Closure>);
 
+    /// Bytes that its source will read, where that is known.
+    fn source_bytes(&self) -> u64 {
+        0
+    }
+
     /// Whether this is nothing but the rows of another plan node.
     fn is_input(&self) -> bool {
         false

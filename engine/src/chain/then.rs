@@ -64,6 +64,10 @@ impl<C: Chain, G: FuncInfo, N: Narrow<C::Out, G>> Chain for Then<C, G, N> {
         steps.push(Step::new(N::NAME, self.func.site()));
     }
 
+    fn source_bytes(&self) -> u64 {
+        self.chain.source_bytes()
+    }
+
     fn closures(&self, closures: &mut Vec<Closure>) {
         self.chain.closures(closures);
         closures.push(self.func.describe(N::NAME));

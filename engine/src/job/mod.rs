@@ -57,7 +57,7 @@ pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
 pub use progress::{Look, Progress, StageView};
 pub use run::{Facts, Output, Run};
 pub use signals::{CANCEL_GRACE, install as install_signals};
-pub use start::{start, start_without_args};
+pub use start::{run_as_executor_if_asked, start, start_without_args};
 pub use terminal::above_bars;
 
 /// Runs the job's main function, reports how it ended and returns the process exit code.

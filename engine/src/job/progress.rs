@@ -66,7 +66,7 @@ pub struct Progress {
 struct Shared {
     numbers: Mutex<Numbers>,
     /// Apart from the other numbers because sources add to it per batch.
-    read_bytes: AtomicU64,
+    read_bytes: Arc<AtomicU64>,
 }
 
 /// The thread that draws one job; it ends when `stop` is dropped.
@@ -117,6 +117,11 @@ impl Progress {
     /// Says that sources have read `delta` more bytes of input.
     pub fn bytes_read(&self, delta: u64) {
         self.shared.read_bytes.fetch_add(delta, Ordering::Relaxed);
+    }
+
+    /// The counter behind [`bytes_read`](Progress::bytes_read), for sources on other threads.
+    pub fn byte_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.read_bytes)
     }
 
     /// Ends the job's block and clears it from the screen.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Run, execute, init_logging, install_panic_hook, install_signals, parse_args};
+use crate::cluster::{executor_main, executor_requested};
 use crate::context::Context;
 use crate::error::Result;
 
@@ -18,10 +19,23 @@ pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
     begin(|run| parse_args::<NoArgs>(run), |cx, _| main(cx))
 }
 
+/// Becomes an executor and never returns, if a driver has started this process as one; else does
+/// nothing.
+///
+/// `#[kiln::main]` calls it before any code of the job. A program with a `main` of its own calls it
+/// first; a test binary has a test that does nothing else, and names it in
+/// [`Config::executor_args`](crate::Config::executor_args).
+pub fn run_as_executor_if_asked() {
+    if executor_requested() {
+        executor_main();
+    }
+}
+
 fn begin<A>(
     parse: impl FnOnce(&Run) -> Result<A, u8>,
     main: impl FnOnce(Context, A) -> Result<()>,
 ) -> ExitCode {
+    run_as_executor_if_asked();
     install_panic_hook();
     init_logging();
     let run = Run::from_env();

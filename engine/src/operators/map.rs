@@ -18,7 +18,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(1);
-    /// let lengths = cx.parallelize(["  a ", "bcd"].map(String::from)).map(str::trim).map(|w| w.len() as u64);
+    /// let lengths = cx.parallelize(["  a ", "bcd"].map(String::from)).map(str::trim).map(|w: &str| w.len() as u64);
     /// assert_eq!(lengths.collect()?, [1, 3]);
     /// # Ok(()) }
     /// ```

@@ -79,6 +79,10 @@ impl<C: Chain, E: Terminal<C::Out>> Operator for Fused<C, E> {
         closures
     }
 
+    fn source_bytes(&self) -> u64 {
+        self.chain.source_bytes()
+    }
+
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.chain.ship(params)?;
         self.end.ship(params)

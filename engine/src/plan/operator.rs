@@ -35,6 +35,11 @@ pub trait Operator: Send + Sync + 'static {
     /// Lists its closures.
     fn closures(&self) -> Vec<Closure>;
 
+    /// Bytes that its source will read, where that is known.
+    fn source_bytes(&self) -> u64 {
+        0
+    }
+
     /// Writes its data for another process.
     fn ship(&self, params: &mut ParamWriter) -> Result<()>;
 

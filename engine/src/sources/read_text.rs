@@ -81,6 +81,10 @@ impl Chain for TextLines {
         Ok(())
     }
 
+    fn source_bytes(&self) -> u64 {
+        self.splits.iter().flat_map(|split| &split.pieces).map(|piece| piece.end - piece.start).sum()
+    }
+
     fn steps(&self, steps: &mut Vec<Step>) {
         steps.push(Step::new(format!("read_text {}", self.label), &self.site));
     }

@@ -1,0 +1,219 @@
+//! Carries out what the driver decides on executor processes of this machine.
+//!
+//! Decisions come in on the driver's thread, which must not wait: each becomes a message in the
+//! outbox of one executor. A stage's plan goes before its first task to each executor, and is encoded
+//! once for all of them. Who has attached and who is lost is known to `members`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_planner::ExchangeId;
+use kiln_proto::v1;
+use kiln_proto::v1::driver_message::Kind;
+use tokio::runtime::Runtime;
+
+use super::handshake::Identity;
+use super::members::Members;
+use super::net::{self, MAX_MESSAGE_BYTES};
+use super::peers::FlightPeers;
+use super::plans::{PlanId, Plans};
+use super::process::{Process, Start};
+use super::server::Door;
+use super::token::Token;
+use super::wire;
+use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
+use crate::error::{Error, Result};
+use crate::job::{CleanupGuard, Run};
+use crate::plan;
+use crate::runtime::{Backend, Events, Launch, Peers, TaskInputs};
+use crate::shuffle::BlockStore;
+
+/// How long all executors together may take to join.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long executors may take to end by themselves before they are killed.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
+/// How long an answer may be on its way, beyond the limit that executors were given for it.
+const ANSWER_GRACE: Duration = Duration::from_millis(100);
+/// Threads for sockets.
+const IO_THREADS: usize = 2;
+/// Bytes of a message around a plan, at most.
+const MESSAGE_FRAME_BYTES: usize = 1 << 10;
+
+/// How this binary is started as an executor.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExecutorCommand {
+    /// Arguments; none for a job, the name of a test for a test binary.
+    pub(crate) args: Vec<String>,
+}
+
+/// Executor processes, ended when it is dropped.
+pub(crate) struct ClusterBackend {
+    members: Arc<Members>,
+    peers: Arc<FlightPeers>,
+    events: Events,
+    /// The latest encoded plans.
+    encoded: Plans<Bytes>,
+    /// The number of the last question about quiet.
+    questions: u64,
+    runtime: Option<Runtime>,
+    _cleanup: CleanupGuard,
+}
+
+impl ClusterBackend {
+    /// Starts `executors` processes of `slots` slots and waits until all of them have joined.
+    ///
+    /// # Errors
+    /// When one of them ends or is refused meanwhile, when they take too long, and when the system
+    /// refuses processes, threads or sockets.
+    pub(crate) fn start(
+        executors: usize,
+        slots: usize,
+        launcher: &ExecutorCommand,
+        run: &Arc<Run>,
+        events: Events,
+    ) -> Result<ClusterBackend> {
+        let token = Token::random()?;
+        // From here on dropping it ends what was started.
+        let (backend, driver_address) = ClusterBackend::without_executors(&token, run, events)?;
+        for id in (0..executors as u32).map(ExecutorId) {
+            let driver_address = driver_address.clone();
+            backend.start_executor(&Start {
+                executor: id,
+                slots,
+                driver_address,
+                token: &token,
+                args: &launcher.args,
+            })?;
+        }
+        backend.members.wait_attached(START_LIMIT)?;
+        Ok(backend)
+    }
+
+    /// The driver's side alone, and where executors reach it.
+    fn without_executors(token: &Token, run: &Arc<Run>, events: Events) -> Result<(ClusterBackend, String)> {
+        let runtime = runtime()?;
+        let peers = Arc::new(FlightPeers::new(runtime.handle().clone(), token)?);
+        let told = events.clone();
+        let members = Arc::new(Members::new(Arc::clone(&peers), move |event| told.send(event)));
+        let identity = Arc::new(Identity::own()?);
+        let door = Door { members: Arc::clone(&members), identity, run: Arc::clone(run) };
+        let address = {
+            let _inside = runtime.enter();
+            let (incoming, address) = net::listen()?;
+            door.open(incoming, token);
+            address.to_string()
+        };
+        let ended = Arc::clone(&members);
+        let cleanup = run.cleanup.register(Box::new(move || ended.close(Duration::ZERO)));
+        let backend = ClusterBackend {
+            members,
+            peers,
+            events,
+            encoded: Plans::default(),
+            questions: 0,
+            runtime: Some(runtime),
+            _cleanup: cleanup,
+        };
+        Ok((backend, address))
+    }
+
+    fn start_executor(&self, start: &Start<'_>) -> Result<()> {
+        let id = start.executor;
+        self.members.expect(id);
+        let members = Arc::clone(&self.members);
+        let process = Process::start(start, move |exit| members.lose(id, exit.into_error()))?;
+        self.members.started(id, process);
+        Ok(())
+    }
+
+    /// Sends the plan of the task's stage to an executor that lacks it.
+    fn send_plan(&mut self, launch: &Launch) -> Result<()> {
+        let id = PlanId::of(launch.task);
+        let plan = match self.encoded.find(id) {
+            Some(plan) => plan.clone(),
+            None => {
+                let plan = encode(launch)?;
+                self.encoded.add(id, plan.clone());
+                plan
+            }
+        };
+        if self.members.needs_plan(launch.executor, id) {
+            let output = launch.stage.output.0;
+            let plan = v1::StagePlan { job: id.job.0, stage: id.stage.0, output, plan };
+            self.members.send(launch.executor, Kind::StagePlan(plan));
+        }
+        Ok(())
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(IO_THREADS)
+        .thread_name("kiln-io")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("the threads for sockets cannot be started", e))
+}
+
+fn encode(launch: &Launch) -> Result<Bytes> {
+    let plan = plan::encode(&launch.stage.plan)?;
+    if plan.len() > MAX_MESSAGE_BYTES - MESSAGE_FRAME_BYTES {
+        let text = format!("the plan of {} is {} bytes long", launch.stage.id, plan.len());
+        return Err(Error::config(text).help("read the data in the job instead of sending it along"));
+    }
+    Ok(Bytes::from(plan))
+}
+
+impl Backend for ClusterBackend {
+    fn launch(&mut self, launch: Launch) {
+        let (executor, task) = (launch.executor, launch.task);
+        if let Err(error) = self.send_plan(&launch) {
+            return self.events.send(Event::TaskFinished { executor, task, outcome: Err(error) });
+        }
+        let launch = v1::Launch {
+            task: Some(wire::task(task)),
+            output: launch.stage.output.0,
+            inputs: wire::inputs(&launch.inputs),
+        };
+        self.members.send(executor, Kind::Launch(launch));
+    }
+
+    fn abort(&mut self, executor: ExecutorId, task: TaskId) {
+        self.members.send(executor, Kind::Abort(v1::Abort { task: Some(wire::task(task)) }));
+    }
+
+    fn forget(&mut self, executor: ExecutorId, exchange: ExchangeId) {
+        self.members.send(executor, Kind::Forget(v1::Forget { exchange: exchange.0 }));
+    }
+
+    fn give_up(&mut self, executor: ExecutorId, reason: &str) {
+        self.members.lose(executor, Error::transient(reason));
+    }
+
+    fn reader(&self, inputs: Vec<TaskInput>) -> TaskInputs {
+        let peers: Arc<dyn Peers> = Arc::<FlightPeers>::clone(&self.peers);
+        // The driver holds no outputs of its own.
+        TaskInputs::new(inputs, Arc::new(BlockStore::default()), None, Some(peers))
+    }
+
+    fn quiesce(&mut self, limit: Duration) {
+        self.questions += 1;
+        let limit_ms = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+        for executor in self.members.attached() {
+            let question = v1::Quiesce { number: self.questions, limit_ms };
+            self.members.send(executor, Kind::Quiesce(question));
+        }
+        self.members.wait_quiet(self.questions, limit + ANSWER_GRACE);
+    }
+}
+
+impl Drop for ClusterBackend {
+    fn drop(&mut self) {
+        self.members.close(GOODBYE_LIMIT);
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime cannot be waited for inside another one, where a job may well drop this.
+            runtime.shutdown_background();
+        }
+    }
+}

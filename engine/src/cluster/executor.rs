@@ -1,0 +1,218 @@
+//! An executor process, from its start to its end.
+//!
+//! It enters here before any of the user's code and never gets there: it runs what its driver sends
+//! and nothing else. It holds a lease on its driver: when the stream of messages or the pipe on its
+//! standard input ends, the driver is gone, and nobody is left to want its outputs.
+
+use std::io::{BufRead, Read};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Builder;
+use std::time::Duration;
+
+use kiln_proto::v1::driver_client::DriverClient;
+use kiln_proto::v1::driver_message::Kind as FromDriver;
+use kiln_proto::v1::executor_message::Kind;
+use kiln_proto::v1::{DriverMessage, ExecutorMessage, Heartbeat, Hello};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::duties::Duties;
+use super::handshake::Identity;
+use super::net::{self, MAX_MESSAGE_BYTES};
+use super::peers::FlightPeers;
+use super::process::{DRIVER, EXECUTOR, SLOTS};
+use super::token::Token;
+use super::{flight, wire};
+use crate::driver::ExecutorId;
+use crate::error::{Error, Result};
+use crate::job;
+use crate::runtime::Worker;
+
+/// Threads for sockets; tasks have their own.
+const IO_THREADS: usize = 2;
+/// How often the driver hears that this process lives.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Messages that may wait for the connection; then the slots wait, too.
+const OUTBOX_MESSAGES: usize = 1024;
+/// The exit code of an executor whose driver has gone.
+const DRIVER_IS_GONE: i32 = 75;
+
+/// Whether this process was started as an executor: then [`executor_main`] must be called before any
+/// code of the job.
+pub fn executor_requested() -> bool {
+    std::env::var_os(EXECUTOR).is_some()
+}
+
+/// Runs this process as an executor until its driver ends, and ends the process.
+pub fn executor_main() -> ! {
+    job::install_panic_hook();
+    job::init_logging();
+    let code = run().unwrap_or_else(|error| {
+        log::error!("an executor ends: {error}");
+        i32::from(error.class().exit_code())
+    });
+    std::process::exit(code)
+}
+
+/// What the driver has said by environment and standard input.
+struct Settings {
+    me: ExecutorId,
+    driver_address: String,
+    slots: usize,
+    token: Token,
+}
+
+fn run() -> Result<i32> {
+    let flag = Arc::new(AtomicBool::new(false));
+    // Handled and not looked at: whoever presses Ctrl-C means the driver.
+    signal_hook::flag::register(signal_hook::consts::SIGINT, flag)
+        .map_err(|e| Error::io("signals cannot be handled", e))?;
+    let settings = Settings {
+        me: ExecutorId(variable(EXECUTOR)?),
+        driver_address: variable(DRIVER)?,
+        slots: variable(SLOTS)?,
+        token: token()?,
+    };
+    end_with_stdin()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(IO_THREADS)
+        .thread_name("kiln-io")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("the threads for sockets cannot be started", e))?;
+    let outcome = runtime.block_on(serve(settings));
+    runtime.shutdown_background();
+    outcome
+}
+
+fn variable<T: FromStr>(name: &str) -> Result<T> {
+    let text = std::env::var(name).ok();
+    let value = text.and_then(|text| text.parse().ok());
+    value.ok_or_else(|| {
+        Error::bug(format!("{name} is missing or malformed: only a driver can start an executor"))
+    })
+}
+
+fn token() -> Result<Token> {
+    let mut line = String::new();
+    let stdin = std::io::stdin().lock().take(1 << 10).read_line(&mut line);
+    stdin.map_err(|e| Error::io("standard input cannot be read", e))?;
+    Token::from_line(&line)
+}
+
+/// Ends this process when standard input ends, whatever its other threads do.
+fn end_with_stdin() -> Result<()> {
+    let watch = || {
+        let mut bytes = [0; 64];
+        let mut stdin = std::io::stdin().lock();
+        while !matches!(stdin.read(&mut bytes), Ok(0) | Err(_)) {}
+        // Not `exit`, which may wait for what another thread holds.
+        signal_hook::low_level::exit(DRIVER_IS_GONE)
+    };
+    let thread = Builder::new().name("kiln-lease".to_owned()).spawn(watch);
+    thread.map(drop).map_err(|e| Error::io("the thread that watches the driver cannot be started", e))
+}
+
+/// Attaches to the driver and does what it says; comes back with the exit code.
+async fn serve(settings: Settings) -> Result<i32> {
+    let (outbox, inbox) = channel(OUTBOX_MESSAGES);
+    let bytes_read = Arc::<AtomicU64>::default();
+    let worker = Arc::new(worker(settings.slots, &bytes_read, outbox.clone())?);
+    let flight_address = serve_outputs(&worker, &settings.token)?;
+    say(&outbox, Kind::Hello(hello(&settings, flight_address)?)).await;
+    let mut inbound = attach(&settings, inbox).await?;
+    match next(&mut inbound).await {
+        Some(FromDriver::Welcome(_)) => {}
+        // The driver has the reason and shows it to the user.
+        Some(FromDriver::Refused(_)) => return Ok(i32::from(crate::error::Class::Config.exit_code())),
+        _ => return Ok(DRIVER_IS_GONE),
+    }
+    tokio::spawn(heartbeats(outbox.clone(), bytes_read));
+    let peers = Arc::new(FlightPeers::new(Handle::current(), &settings.token)?);
+    let mut duties = Duties::new(settings.me, worker, peers, outbox);
+    while let Some(kind) = next(&mut inbound).await {
+        if duties.carry_out(Some(kind)).await?.is_break() {
+            return Ok(0);
+        }
+    }
+    Ok(DRIVER_IS_GONE)
+}
+
+fn worker(slots: usize, bytes_read: &Arc<AtomicU64>, outbox: Sender<ExecutorMessage>) -> Result<Worker> {
+    Worker::new(slots, Arc::clone(bytes_read), move |task, outcome| {
+        let kind = Kind::TaskStatus(wire::status(task, &outcome));
+        let _ = outbox.blocking_send(ExecutorMessage { kind: Some(kind) });
+    })
+}
+
+/// Serves the worker's outputs and says where.
+fn serve_outputs(worker: &Worker, token: &Token) -> Result<String> {
+    let (incoming, address) = net::listen()?;
+    let service = flight::service(Arc::clone(worker.store()), token);
+    tokio::spawn(async move {
+        if let Err(e) = net::server().add_service(service).serve_with_incoming(incoming).await {
+            log::error!("the outputs of this executor cannot be reached any more: {e}");
+        }
+    });
+    Ok(address.to_string())
+}
+
+fn hello(settings: &Settings, flight_address: String) -> Result<Hello> {
+    let identity = Identity::own()?;
+    Ok(Hello {
+        protocol_version: identity.protocol_version,
+        binary_hash: identity.binary_hash,
+        table_fingerprint: identity.table_fingerprint,
+        table_length: identity.table_length,
+        executor: settings.me.0,
+        slots: settings.slots as u32,
+        flight_address,
+        pid: std::process::id(),
+    })
+}
+
+async fn attach(settings: &Settings, inbox: Receiver<ExecutorMessage>) -> Result<Streaming<DriverMessage>> {
+    let channel = net::endpoint(&settings.driver_address)?
+        .connect()
+        .await
+        .map_err(|e| Error::transient("the driver cannot be reached").because(e))?;
+    let mut client = DriverClient::with_interceptor(channel, settings.token.shown()?)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let refused = |status: Status| Error::config(format!("the driver refuses: {}", status.message()));
+    Ok(client.attach(numbered(inbox)).await.map_err(refused)?.into_inner())
+}
+
+/// Numbers statuses where there is only one at a time: slots end at the same moment.
+fn numbered(inbox: Receiver<ExecutorMessage>) -> impl futures::Stream<Item = ExecutorMessage> {
+    let mut sequence = 0;
+    ReceiverStream::new(inbox).map(move |mut message| {
+        if let Some(Kind::TaskStatus(status)) = &mut message.kind {
+            sequence += 1;
+            status.sequence = sequence;
+        }
+        message
+    })
+}
+
+/// The driver's next message; nothing when its stream has ended or broken, or has lost its meaning.
+async fn next(inbound: &mut Streaming<DriverMessage>) -> Option<FromDriver> {
+    inbound.message().await.ok().flatten()?.kind
+}
+
+async fn heartbeats(outbox: Sender<ExecutorMessage>, bytes_read: Arc<AtomicU64>) {
+    let mut clock = tokio::time::interval(HEARTBEAT);
+    loop {
+        clock.tick().await;
+        let bytes_read_delta = bytes_read.swap(0, Ordering::Relaxed);
+        say(&outbox, Kind::Heartbeat(Heartbeat { bytes_read_delta })).await;
+    }
+}
+
+async fn say(outbox: &Sender<ExecutorMessage>, kind: Kind) {
+    let _ = outbox.send(ExecutorMessage { kind: Some(kind) }).await;
+}

@@ -1,0 +1,331 @@
+//! Who belongs to the cluster: the executors that were started, have attached, or are lost.
+//!
+//! ```text
+//!   expect ──▶ Starting ──attach──▶ Attached ──lose──▶ Lost      (never back: an id is used once)
+//!                  └──────────lose──────────────────────▲
+//! ```
+//!
+//! The first reason for a loss is the one that counts. Every change is told to the driver as an
+//! event, and to the other members as a new list of addresses that goes before whatever is sent to
+//! them next. Sockets are `server`'s business, what is sent is `backend`'s.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kiln_proto::v1::driver_message::Kind;
+use kiln_proto::v1::{self, DriverMessage};
+use tokio::sync::mpsc::{Receiver, channel};
+
+use super::member::{Attached, Member, Standing};
+use super::peers::FlightPeers;
+use super::plans::PlanId;
+use super::process::Process;
+use crate::driver::{Event, ExecutorId};
+use crate::error::{Error, Result};
+
+/// Messages that may wait for an executor to take them. It takes them within microseconds, so one
+/// that lets so many wait hangs.
+const OUTBOX_MESSAGES: usize = 4096;
+/// What a user can do when an executor does not start.
+const ADVICE: &str = "an executor is this program, started again: its own words stand on standard error; \
+                      it must come to `#[kiln::main]`, or to `kiln::executor_main`, before anything else";
+
+/// All members, shared by the driver's thread, the server and the watchers of processes.
+pub(super) struct Members {
+    state: Mutex<State>,
+    changed: Condvar,
+    peers: Arc<FlightPeers>,
+    tell: Tell,
+}
+
+/// Tells the driver.
+type Tell = Box<dyn Fn(Event) + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    members: BTreeMap<ExecutorId, Member>,
+    /// The driver ends: what ends now is not lost.
+    closing: bool,
+}
+
+impl Members {
+    pub(super) fn new(peers: Arc<FlightPeers>, tell: impl Fn(Event) + Send + Sync + 'static) -> Members {
+        Members { state: Mutex::default(), changed: Condvar::new(), peers, tell: Box::new(tell) }
+    }
+
+    /// Tells the driver what a member has said.
+    pub(super) fn tell(&self, event: Event) {
+        (self.tell)(event);
+    }
+
+    /// Says that a process with this id is about to start.
+    pub(super) fn expect(&self, id: ExecutorId) {
+        self.lock().members.insert(id, Member::starting());
+    }
+
+    /// Says which process it is, so that it is ended when it is lost.
+    pub(super) fn started(&self, id: ExecutorId, process: Arc<Process>) {
+        if let Some(member) = self.lock().members.get_mut(&id) {
+            match member.standing {
+                Standing::Lost(_) => process.kill(),
+                Standing::Starting | Standing::Attached(_) => member.process = Some(process),
+            }
+        }
+    }
+
+    /// Takes an executor in; what comes out of the receiver is for it, in order.
+    ///
+    /// # Errors
+    /// Why it cannot take part.
+    pub(super) fn attach(
+        &self,
+        id: ExecutorId,
+        slots: u32,
+        flight_address: String,
+    ) -> Result<Receiver<DriverMessage>, String> {
+        let mut state = self.lock();
+        let member =
+            state.members.get_mut(&id).ok_or_else(|| format!("{id} was not started by this driver"))?;
+        match &member.standing {
+            Standing::Starting => {}
+            Standing::Attached(_) => return Err(format!("{id} takes part already")),
+            Standing::Lost(reason) => return Err(format!("{id} was given up: {reason}")),
+        }
+        let (outbox, inbox) = channel(OUTBOX_MESSAGES);
+        // A new channel has room.
+        let _ = outbox.try_send(message(Kind::Welcome(v1::Welcome {})));
+        member.standing = Standing::Attached(Attached::new(outbox, flight_address));
+        self.tell_addresses(&state);
+        (self.tell)(Event::ExecutorJoined { executor: id, slots });
+        self.changed.notify_all();
+        Ok(inbox)
+    }
+
+    /// Writes a member off and ends its process. Does nothing if it is lost already.
+    pub(super) fn lose(&self, id: ExecutorId, reason: Error) {
+        let mut state = self.lock();
+        let closing = state.closing;
+        let Some(member) = state.members.get_mut(&id) else { return };
+        if closing || matches!(member.standing, Standing::Lost(_)) {
+            return;
+        }
+        let text = reason.to_string();
+        member.standing = Standing::Lost(reason);
+        if let Some(process) = member.process.take() {
+            process.kill();
+        }
+        self.tell_addresses(&state);
+        (self.tell)(Event::ExecutorLost { executor: id, reason: text });
+        self.changed.notify_all();
+    }
+
+    /// Sends to an attached member; one that does not take its messages is lost.
+    pub(super) fn send(&self, id: ExecutorId, kind: Kind) {
+        let sent = match self.lock().members.get(&id).and_then(Member::attached) {
+            Some(attached) => attached.outbox.try_send(message(kind)).is_ok(),
+            None => return,
+        };
+        if !sent {
+            self.lose(id, Error::transient(format!("it let {OUTBOX_MESSAGES} messages wait")));
+        }
+    }
+
+    /// Whether the member must be sent this plan first; from then on it counts as sent.
+    pub(super) fn needs_plan(&self, id: ExecutorId, plan: PlanId) -> bool {
+        let mut state = self.lock();
+        let attached = state.members.get_mut(&id).and_then(Member::attached_mut);
+        attached.is_some_and(|attached| attached.needs_plan(plan))
+    }
+
+    /// Whether a status with this number is no repeat.
+    pub(super) fn is_new_status(&self, id: ExecutorId, sequence: u64) -> bool {
+        let mut state = self.lock();
+        let attached = state.members.get_mut(&id).and_then(Member::attached_mut);
+        attached.is_some_and(|attached| attached.is_new_status(sequence))
+    }
+
+    /// Notes that a member runs no task, as the question `number` asked.
+    pub(super) fn quiet(&self, id: ExecutorId, number: u64) {
+        if let Some(attached) = self.lock().members.get_mut(&id).and_then(Member::attached_mut) {
+            attached.last_quiet = attached.last_quiet.max(number);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for the answer to question `number` of every member that still takes part.
+    pub(super) fn wait_quiet(&self, number: u64, limit: Duration) {
+        self.wait(limit, |state| {
+            let mut attached = state.members.values().filter_map(Member::attached);
+            attached.all(|member| member.last_quiet >= number).then_some(())
+        });
+    }
+
+    /// Waits until all that are expected have attached.
+    ///
+    /// # Errors
+    /// As soon as one of them is lost, or when `limit` has passed.
+    pub(super) fn wait_attached(&self, limit: Duration) -> Result<()> {
+        let outcome = self.wait(limit, |state| {
+            let lost = state.members.iter().find_map(|(id, member)| match &member.standing {
+                Standing::Lost(reason) => Some(reason.clone().at("executor", id.0).help(ADVICE)),
+                Standing::Starting | Standing::Attached(_) => None,
+            });
+            let all = || state.members.values().all(|member| member.attached().is_some());
+            lost.map(Err).or_else(|| all().then_some(Ok(())))
+        });
+        outcome.unwrap_or_else(|| {
+            let text = format!("executors have not joined within {} s", limit.as_secs_f64());
+            Err(Error::transient(text).help("is the machine overloaded?"))
+        })
+    }
+
+    /// The ids of those that take part.
+    pub(super) fn attached(&self) -> Vec<ExecutorId> {
+        let state = self.lock();
+        let attached = state.members.iter().filter(|(_, member)| member.attached().is_some());
+        attached.map(|(id, _)| *id).collect()
+    }
+
+    /// Says goodbye to all, waits at most `limit` for their processes, and kills those that are left.
+    pub(super) fn close(&self, limit: Duration) {
+        let mut state = self.lock();
+        state.closing = true;
+        let mut processes = Vec::new();
+        for member in state.members.values_mut() {
+            if let Some(attached) = member.attached() {
+                let _ = attached.outbox.try_send(message(Kind::Goodbye(v1::Goodbye {})));
+            }
+            processes.extend(member.process.take());
+        }
+        // The watchers of the processes take the lock when they end.
+        drop(state);
+        let until = Instant::now() + limit;
+        for process in processes {
+            process.end(until.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Tells all members, and this process, where all of them serve their outputs.
+    fn tell_addresses(&self, state: &State) {
+        let attached = state.members.iter().filter_map(|(id, member)| Some((id, member.attached()?)));
+        let peer = |(id, attached): (&ExecutorId, &Attached)| v1::Peer {
+            executor: id.0,
+            flight_address: attached.flight_address.clone(),
+        };
+        let peers = v1::Peers { peers: attached.map(peer).collect() };
+        for member in state.members.values().filter_map(Member::attached) {
+            // One with a full outbox is found out by the next message for it.
+            let _ = member.outbox.try_send(message(Kind::Peers(peers.clone())));
+        }
+        self.peers.set(peers);
+    }
+
+    /// Waits until `answer` has one, at most `limit`.
+    fn wait<T>(&self, limit: Duration, answer: impl Fn(&State) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + limit;
+        let mut state = self.lock();
+        loop {
+            if let Some(answer) = answer(&state) {
+                return Some(answer);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `kind` as a message.
+pub(super) fn message(kind: Kind) -> DriverMessage {
+    DriverMessage { kind: Some(kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::member::tests::peers_of_nobody;
+    use super::*;
+
+    const A: ExecutorId = ExecutorId(1);
+    const B: ExecutorId = ExecutorId(2);
+
+    #[test]
+    fn a_member_hears_welcome_and_then_where_all_are() {
+        check(|members, _| {
+            let mut inbox = members.attach(A, 1, "a:1".to_owned()).unwrap();
+            members.attach(B, 1, "b:2".to_owned()).unwrap();
+            assert!(matches!(inbox.try_recv().unwrap().kind, Some(Kind::Welcome(_))));
+            assert_eq!((addresses(&mut inbox), addresses(&mut inbox)), (1, 2));
+            members.wait_attached(Duration::ZERO).unwrap();
+        });
+    }
+
+    #[test]
+    fn only_the_first_reason_of_a_loss_counts() {
+        check(|members, events| {
+            members.lose(A, Error::resource("killed by signal 9"));
+            members.lose(A, Error::transient("the connection broke"));
+            let told: Vec<String> = events.try_iter().map(|event| format!("{event:?}")).collect();
+            assert!(matches!(&told[..], [one] if one.contains("signal 9")), "{told:?}");
+            let error = members.wait_attached(Duration::ZERO).unwrap_err();
+            assert!(error.to_string().starts_with("killed by signal 9, at executor 1"), "{error}");
+            assert!(members.attach(A, 1, String::new()).unwrap_err().contains("given up"));
+        });
+    }
+
+    #[test]
+    fn a_member_that_does_not_take_its_messages_is_lost() {
+        check(|members, events| {
+            let _inbox = members.attach(A, 1, String::new()).unwrap();
+            for exchange in 0..OUTBOX_MESSAGES as u64 {
+                members.send(A, Kind::Forget(v1::Forget { exchange }));
+            }
+            assert!(members.attached().is_empty());
+            assert!(events.try_iter().any(|event| matches!(event, Event::ExecutorLost { executor: A, .. })));
+        });
+    }
+
+    #[test]
+    fn an_id_is_taken_once_and_only_when_it_was_given() {
+        check(|members, _| {
+            let _inbox = members.attach(A, 1, String::new()).unwrap();
+            assert_eq!(members.attach(A, 1, String::new()).unwrap_err(), "executor 1 takes part already");
+            let other = members.attach(ExecutorId(9), 1, String::new());
+            assert_eq!(other.unwrap_err(), "executor 9 was not started by this driver");
+        });
+    }
+
+    #[test]
+    fn a_start_that_takes_too_long_is_an_error() {
+        check(|members, _| {
+            let error = members.wait_attached(Duration::from_millis(1)).unwrap_err();
+            assert!(error.is_retryable(), "{error}");
+        });
+    }
+
+    fn addresses(inbox: &mut Receiver<DriverMessage>) -> usize {
+        match inbox.try_recv().unwrap().kind {
+            Some(Kind::Peers(peers)) => peers.peers.len(),
+            other => panic!("no addresses but {other:?}"),
+        }
+    }
+
+    /// Two members that are expected, and what the driver is told about them.
+    fn check(body: impl FnOnce(&Members, &mpsc::Receiver<Event>)) {
+        let (runtime, peers) = peers_of_nobody();
+        let _inside = runtime.enter();
+        let (tell, events) = mpsc::channel();
+        let members = Members::new(peers, move |event| tell.send(event).unwrap());
+        members.expect(A);
+        members.expect(B);
+        body(&members, &events);
+    }
+}

@@ -1,0 +1,54 @@
+//! How the cluster's sockets are set up: addresses, windows and message limits in one place.
+//!
+//! Flow control is per stream. A window per connection as well could stop all tasks that read from
+//! one executor because one of them is slow, and two executors that wait so for each other would
+//! wait for ever; so the connection's window is as large as HTTP/2 allows.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Endpoint, Server};
+
+use crate::error::{Error, Result};
+
+/// The longest message that is accepted: a stage's plan, or a block of rows.
+pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// Bytes that may be on their way in one stream before its reader takes some.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// The most that HTTP/2 allows.
+const CONNECTION_WINDOW_BYTES: u32 = i32::MAX as u32;
+/// Streams on one connection: tasks that read from the same executor at once.
+const MAX_STREAMS: u32 = 1 << 16;
+
+/// A socket on this machine alone, at a free port. To be called inside a runtime.
+pub(super) fn listen() -> Result<(TcpIncoming, SocketAddr)> {
+    let failed = |e| Error::io("no port can be opened on this machine", e);
+    // Bound without waiting, so that it works from wherever the job calls an action.
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    Ok((TcpIncoming::from(listener).with_nodelay(Some(true)), address))
+}
+
+/// A server with the cluster's windows.
+pub(super) fn server() -> Server {
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(MAX_STREAMS)
+}
+
+/// The client's end for `address`, for example `127.0.0.1:4711`.
+///
+/// It has no keep-alive: both ends are on one machine, where the system ends the connections of a
+/// dead process, and where a driver that a person stops with Ctrl-Z must keep its executors.
+pub(super) fn endpoint(address: &str) -> Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|e| Error::bug("an address cannot be read").at("address", address).because(e))?;
+    Ok(endpoint
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES))
+}

@@ -1,0 +1,50 @@
+//! Waits for a future on a plain thread.
+//!
+//! Slots and the user's own thread wait for sockets that a runtime elsewhere drives. The waits that
+//! tokio and futures offer panic when the thread is already inside one of theirs, and a job may well
+//! call an action from inside a runtime of its own.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// What `future` comes to; the thread sleeps meanwhile.
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_sleeps_until_another_wakes_it() {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let other = std::thread::spawn(move || tx.send(7));
+        assert_eq!(wait(rx), Ok(7));
+        other.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn waiting_inside_a_runtime_does_not_panic() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(async { wait(async { 7 }) }), 7);
+    }
+}
