@@ -27,6 +27,14 @@ pub enum Command {
     MapChain(MapChain),
     /// Writes a text to count words in.
     Generate(Generate),
+    /// Times a job that has nothing to do: in process, and with executors.
+    Startup(Startup),
+    /// Runs two trivial jobs in this process; started by `startup`.
+    #[command(hide = true)]
+    RunTrivial {
+        #[command(flatten)]
+        place: Place,
+    },
     /// One run of the hand-written program.
     #[command(hide = true)]
     RunLimit {
@@ -71,6 +79,17 @@ pub struct MapChain {
     pub slots: NonZeroUsize,
     /// Measured rounds, after one warm-up.
     #[arg(long, default_value = "3")]
+    pub rounds: NonZeroUsize,
+}
+
+/// What `startup` may be told.
+#[derive(Debug, Args)]
+pub struct Startup {
+    /// Task slots in process, and executors of one slot.
+    #[arg(long, default_value = "2")]
+    pub slots: NonZeroUsize,
+    /// Processes that count.
+    #[arg(long, default_value = "7")]
     pub rounds: NonZeroUsize,
 }
 
@@ -119,6 +138,14 @@ pub struct Place {
 }
 
 impl Place {
+    /// The arguments with which this program runs its trivial jobs there.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["run-trivial".into(), "--slots".into()];
+        arguments.push(self.slots.to_string().into());
+        arguments.extend(self.cluster.then(|| "--cluster".into()));
+        arguments
+    }
+
     /// The same in the words of `KILN_CLUSTER`.
     pub fn kiln_cluster(&self) -> String {
         match self.cluster {

@@ -45,7 +45,8 @@ pub fn map_chain(rows: u64, place: &Place) -> Result<u64> {
     Ok(mapped.reduce(u64::wrapping_add)?.unwrap_or(0))
 }
 
-fn context(place: &Place) -> Result<Context> {
+/// A context for `place` that reports to nobody.
+pub fn context(place: &Place) -> Result<Context> {
     let config = Config::new(parse_cluster(&place.kiln_cluster())?);
     Ok(Context::new(config, Run::new("benchmark".to_owned(), Progress::silent())))
 }

@@ -4,6 +4,7 @@
 //! cargo run --release -p kiln-benches -- word-count
 //! cargo run --release -p kiln-benches -- word-count --text distinct --slots 2 --cluster
 //! cargo run --release -p kiln-benches -- map-chain
+//! cargo run --release -p kiln-benches -- startup
 //! cargo run --release -p kiln-benches -- generate natural --output /tmp/text.txt
 //! ```
 //!
@@ -32,6 +33,7 @@ mod map_steps;
 
 /// Both as jobs of the engine.
 mod job;
+mod startup;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -80,6 +82,16 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate(asked) => {
             let words = asked.words.unwrap_or(asked.kind.default_words());
             Text { kind: asked.kind, words, seed: asked.seed }.write_to(&asked.output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Startup(asked) => {
+            for cluster in [false, true] {
+                print!("{}", startup::report(&Place { slots: asked.slots, cluster }, asked.rounds.get())?);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RunTrivial { place } => {
+            println!("{}", startup::run(&place)?);
             Ok(ExitCode::SUCCESS)
         }
         Command::RunLimit { work } => run_limit(&work),

@@ -1,0 +1,43 @@
+//! How long a job takes that has nothing to do: as a whole process, and again in a warm driver.
+//!
+//! There is no limit program to compare with: the figures are what a user waits for before the first
+//! row. The child runs two trivial jobs of two stages and prints how long the second one took.
+
+use std::time::Instant;
+
+use kiln::{Error, Result};
+
+use crate::cli::Place;
+use crate::contest::median;
+use crate::job;
+use crate::measure::run_self;
+
+/// Measures `place` in `rounds` processes, after one that does not count.
+pub fn report(place: &Place, rounds: usize) -> Result<String> {
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let run = run_self(&place.arguments())?;
+        let second = run.output.trim().parse::<f64>();
+        let second = second.map_err(|e| Error::bug("a trivial job's time cannot be read").because(e))?;
+        if round > 0 {
+            cold.push(run.seconds * 1e3);
+            warm.push(second);
+        }
+    }
+    let (cold, warm) = (median(cold.into_iter()), median(warm.into_iter()));
+    let name = place.kiln_cluster();
+    Ok(format!("{name:<20} {cold:>9.1} ms whole process {warm:>9.2} ms second job in a warm driver\n"))
+}
+
+/// The child: two trivial jobs; the milliseconds of the second.
+pub fn run(place: &Place) -> Result<f64> {
+    let cx = job::context(place)?;
+    let trivial = |seed: u64| {
+        let seed = cx.share(seed);
+        cx.range(0..100).map_with(&seed, |seed, n| (n % 10, n + seed)).reduce_by_key(|a, b| a + b).count()
+    };
+    trivial(1)?;
+    let started = Instant::now();
+    trivial(2)?;
+    Ok(started.elapsed().as_secs_f64() * 1e3)
+}
