@@ -7,7 +7,10 @@
 use kiln::{Context, Dataset};
 
 /// The repository's text files, whichever folder the example is started in.
-const OWN_TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../**/*.md");
+const OWN_TEXT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../{engine,planner,proto,examples,benches,tests}/**/*.{rs,toml,proto}"
+);
 /// Where the run without arguments publishes.
 const OWN_OUTPUT: &str = "out/word_count";
 

@@ -38,6 +38,7 @@ pub fn word_count(input: &Path, place: &Place) -> Result<Counts> {
 }
 
 /// The wrapping sum of `0..rows` after `map_steps::step_0` to `step_9`, as ten closures.
+#[allow(clippy::redundant_closure, reason = "ten closures are what is measured")]
 pub fn map_chain(rows: u64, place: &Place) -> Result<u64> {
     let mapped = context(place)?.range(0..rows).map(|x| step_0(x)).map(|x| step_1(x)).map(|x| step_2(x));
     let mapped = mapped.map(|x| step_3(x)).map(|x| step_4(x)).map(|x| step_5(x)).map(|x| step_6(x));

@@ -251,11 +251,11 @@ fn batch<T: Row>(rows: &[T]) -> RecordBatch {
     let mut builder = T::Builder::default();
     rows.iter().for_each(|row| builder.push(row.view()));
     assert_eq!(builder.len(), rows.len());
-    to_batch::<T>(&mut builder).unwrap()
+    to_batch::<T>(&mut builder).expect("a builder's rows make a batch")
 }
 
 fn read<T: Row>(batch: &RecordBatch) -> Vec<T> {
-    RowReader::<T>::open(batch).unwrap().iter().map(T::own).collect()
+    RowReader::<T>::open(batch).expect("a batch of these rows opens").iter().map(T::own).collect()
 }
 
 fn round_trip<T: Row>(rows: &[T]) -> Vec<T> {

@@ -2,6 +2,8 @@
 //!
 //! After a change of `kiln.proto`: `KILN_REGENERATE=1 cargo test -p kiln-proto`.
 
+#![allow(clippy::unwrap_used, reason = "a failed build of the code is a failed test")]
+
 use std::path::{Path, PathBuf};
 
 #[test]

@@ -20,6 +20,12 @@ impl<T> Input<T> {
     }
 }
 
+impl<T> Default for Input<T> {
+    fn default() -> Self {
+        Input::new()
+    }
+}
+
 impl<T> Clone for Input<T> {
     fn clone(&self) -> Self {
         Input::new()

@@ -39,11 +39,14 @@ mod simulation;
 mod stories;
 
 pub use event::{Action, Event, Located, TaskInput, TaskReport};
-pub use ids::{Attempt, ExchangeId, ExecutorId, JobId, Partition, StageId, TaskId};
+pub use ids::{Attempt, ExecutorId, JobId, Partition, TaskId};
 pub use limits::Limits;
-pub use spec::{JobSpec, MAX_PARTITIONS, StageSpec};
+pub use spec::{JobSpec, StageSpec};
 
 use executors::{Executors, Joined};
+use ids::ExchangeId;
+#[cfg(test)]
+use ids::StageId;
 use job::Job;
 use outputs::Outputs;
 

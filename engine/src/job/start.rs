@@ -9,14 +9,14 @@ use crate::error::Result;
 
 /// Runs a job whose main function takes arguments.
 pub fn start<A: clap::Parser>(main: fn(Context, A) -> Result<()>) -> ExitCode {
-    begin(|run| parse_args::<A>(run), main)
+    begin(parse_args::<A>, main)
 }
 
 /// Runs a job whose main function takes none; the command line may ask for help only.
 pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
     #[derive(clap::Parser)]
     struct NoArgs {}
-    begin(|run| parse_args::<NoArgs>(run), |cx, _| main(cx))
+    begin(parse_args::<NoArgs>, |cx, _| main(cx))
 }
 
 /// Becomes an executor and never returns, if a driver has started this process as one; else does

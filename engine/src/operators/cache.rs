@@ -1,11 +1,20 @@
 //! `cache`: rows that are computed once and kept.
 
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use kiln_planner::{Movement, Site};
 
 use super::Columns;
-use crate::chain::Chain;
+use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
-use crate::row::Row;
+use crate::error::Result;
+use crate::plan::Terminal;
+use crate::row::{Row, schema};
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Keeps the rows in memory once an action has computed them, for as long as the context lives.
@@ -22,7 +31,53 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     #[track_caller]
     pub fn cache(self) -> Dataset<T> {
-        let kept = self.exchange(Columns::new(), Movement::Keep, "cache keeps these rows", Site::caller());
+        let kept = self.exchange(Kept::new(), Movement::Keep, "cache keeps these rows", Site::caller());
         Dataset::from_plan(kept, self.origin)
+    }
+}
+
+/// Rows as columns, each partition under its own number, so that it is read as what it was.
+struct Kept<T>(PhantomData<fn() -> T>);
+
+impl<T> Kept<T> {
+    fn new() -> Self {
+        Kept(PhantomData)
+    }
+}
+
+impl<T> Ship for Kept<T> {
+    fn ship(&self, _: &mut ParamWriter) -> Result<()> {
+        Ok(())
+    }
+    fn rebuild(_: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Kept::new())
+    }
+}
+
+impl<T: Row> Terminal<T> for Kept<T> {
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        Columns::<T>::new().run(chain, task, &mut InPlace { partition: task.partition, out })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self, _: &mut Vec<Step>) {}
+}
+
+/// Puts everything under one partition.
+struct InPlace<'a> {
+    partition: usize,
+    out: &'a mut dyn Output,
+}
+
+impl Output for InPlace<'_> {
+    fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
+        self.out.push(self.partition, batch)
+    }
+
+    fn note(&mut self, note: Vec<u8>) {
+        self.out.note(note);
     }
 }

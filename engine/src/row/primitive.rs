@@ -143,7 +143,7 @@ integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Ty
 row!(f32, Float32Type);
 row!(f64, Float64Type);
 // As in Spark: as keys, -0.0 and 0.0 are one, and every NaN is one that sorts last.
-key!(f32, |v| u64::from(one_zero_one_nan(v.into()).to_bits()), |a: &f32, b: &f32| {
+key!(f32, |v| one_zero_one_nan(v.into()).to_bits(), |a: &f32, b: &f32| {
     one_zero_one_nan((*a).into()).total_cmp(&one_zero_one_nan((*b).into()))
 });
 key!(f64, |v| one_zero_one_nan(v).to_bits(), |a: &f64, b: &f64| {

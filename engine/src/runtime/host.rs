@@ -166,6 +166,7 @@ impl<B: Backend> Host<B> {
         for action in self.driver.step(self.start.elapsed(), event) {
             self.act(action);
         }
+        debug_assert!(self.driver.check_books().is_ok(), "{:?}", self.driver.check_books());
     }
 
     fn act(&mut self, action: Action) {
@@ -186,9 +187,12 @@ impl<B: Backend> Host<B> {
                 self.run.add_retries(retries);
                 self.end(job, Err(error));
             }
-            Action::Notice { text, .. } => log::warn!("{text}"),
-            Action::Progress { stage, done, total, .. } => {
-                self.run.progress.stage_progress(stage.0, done, total);
+            Action::Notice { job: Some(job), text } => log::warn!("{job}: {text}"),
+            Action::Notice { job: None, text } => log::warn!("{text}"),
+            Action::Progress { job, stage, done, total } => {
+                if self.jobs.contains_key(&job) {
+                    self.run.progress.stage_progress(stage.0, done, total);
+                }
             }
         }
     }

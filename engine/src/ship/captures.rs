@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// What happens to a job with undeclared captures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Captures {
-    /// It runs, after one warning for each closure.
+    /// It runs, after one warning in the words of the refusal.
     Warn,
     /// It is refused.
     Refuse,
@@ -24,13 +24,17 @@ pub fn check(closures: &[Closure], policy: Captures) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    if policy == Captures::Warn {
-        lines.iter().filter(|line| is_new(line)).for_each(|line| log::warn!("{line}; {ADVICE}"));
-        return Ok(());
+    let text: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let error = Error::config(format!("the job cannot run on executors: {}", text.join("; "))).help(ADVICE);
+    match policy {
+        Captures::Refuse => Err(error),
+        Captures::Warn => {
+            if is_new(&error) {
+                log::warn!("{error}");
+            }
+            Ok(())
+        }
     }
-    let text: Vec<String> = lines.into_iter().collect();
-    let message = format!("the job cannot run on executors: {}", text.join("; "));
-    Err(Error::config(message).help(ADVICE))
 }
 
 const ADVICE: &str = "declare the value with `cx.share(value)` and take it as the closure's first argument \
@@ -44,8 +48,8 @@ fn line(c: &Closure) -> String {
     format!("{}: the closure of `{what}` captures {bytes} bytes that were not declared", c.site)
 }
 
-/// Whether this warning was not given yet; loops build the same operator many times.
-fn is_new(line: &str) -> bool {
+/// Whether this warning was not given yet; loops build the same operators many times.
+fn is_new(warning: &Error) -> bool {
     static GIVEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
-    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned())
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_string())
 }

@@ -17,10 +17,7 @@ mod reader;
 mod split;
 mod store;
 
-pub use blocks::{MAX_LINE_BYTES, TextBlocks};
-pub use decode::Codec;
-pub use lines::{Lines, lines};
-pub use listing::{InputFile, list};
-pub use location::Location;
-pub use split::{OPEN_COST_BYTES, Piece, SPLIT_BYTES, Split, estimated_bytes, plan_splits};
-pub use store::Store;
+pub use blocks::TextBlocks;
+pub use lines::lines;
+pub use listing::list;
+pub use split::{SPLIT_BYTES, Split, estimated_bytes, plan_splits};

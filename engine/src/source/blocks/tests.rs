@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Class;
-use crate::source::{InputFile, Location, lines, list, plan_splits};
+use crate::source::listing::InputFile;
+use crate::source::location::Location;
+use crate::source::{lines, list, plan_splits};
 
 #[test]
 fn the_lines_of_all_splits_are_the_lines_of_the_file_however_it_is_cut() {

@@ -1,0 +1,68 @@
+//! A job that is done at once: it counts some numbers, or publishes them in several files.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kiln::Context;
+
+/// How long tasks wait for the gate to open.
+const GATE_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(clap::Parser)]
+struct Args {
+    /// Numbers.
+    #[arg(long, default_value_t = 600)]
+    rows: u64,
+    /// Partitions, and so files.
+    #[arg(long, default_value_t = 6)]
+    partitions: usize,
+    /// Added to every number, so that two runs can be told apart.
+    #[arg(long, default_value_t = 0)]
+    offset: u64,
+    /// Where to publish; without it the rows are only counted.
+    #[arg(long)]
+    output: Option<String>,
+    /// A folder: every task leaves a file in it and waits for the file `open`.
+    #[arg(long)]
+    gate: Option<PathBuf>,
+    /// Says that there is nothing to do.
+    #[arg(long)]
+    skip: bool,
+    /// Sets the job's counter `odd rows`.
+    #[arg(long, default_value_t = 0)]
+    odd_rows: u64,
+}
+
+#[kiln::main]
+fn main(cx: Context, args: Args) -> kiln::Result<()> {
+    if args.skip {
+        cx.job_run().skip("no new rows");
+        return Ok(());
+    }
+    if args.odd_rows > 0 {
+        cx.job_run().count("odd rows", args.odd_rows);
+    }
+    let shared = cx.share((args.offset, args.gate));
+    let rows = cx.parallelize_in(args.partitions, 0..args.rows).map_with(&shared, |(offset, gate), n| {
+        if let Some(gate) = gate {
+            pass(gate);
+        }
+        n + offset
+    });
+    match args.output {
+        Some(output) => rows.write_parquet_as(&output, ["n"]),
+        None => {
+            println!("{} rows", rows.count()?);
+            Ok(())
+        }
+    }
+}
+
+/// Waits until the gate is open; the file with this process's id says that someone waits.
+fn pass(gate: &Path) {
+    let (open, end) = (gate.join("open"), Instant::now() + GATE_LIMIT);
+    while !open.exists() && Instant::now() < end {
+        let _ = std::fs::write(gate.join(format!("waits-{}", std::process::id())), "");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,48 @@
+//! Finds the processes of a job in /proc, also those that have lost their parent.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The variable that all processes of one job inherit.
+pub(crate) const MARK: &str = "KILN_TEST_MARK";
+
+/// How often /proc is looked at; it cannot be waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The processes whose environment says that they belong to the job `mark`, in ascending order.
+///
+/// A process that has ended and waits for its parent has no environment any more.
+pub(crate) fn marked(mark: &str) -> Vec<u32> {
+    let variable = format!("{MARK}={mark}");
+    let holds = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    let mut pids: Vec<u32> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(holds)
+        .collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Those of them that are still there after `limit`.
+pub(crate) fn left_after(mark: &str, limit: Duration) -> Vec<u32> {
+    let end = Instant::now() + limit;
+    loop {
+        let left = marked(mark);
+        if left.is_empty() || Instant::now() > end {
+            return left;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Whether process `pid` is still running.
+pub(crate) fn runs(pid: u32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}

@@ -1,0 +1,50 @@
+//! Reads published Parquet as any other program would.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+/// The rows of all files of an output, in the order of their names.
+pub(crate) fn batches(output: &Path) -> Vec<RecordBatch> {
+    let mut paths: Vec<_> = output.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let open =
+        |path| ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    paths.into_iter().flat_map(open).map(Result::unwrap).collect()
+}
+
+/// The names of the columns, which must be the same in every file.
+pub(crate) fn columns(output: &Path) -> Vec<String> {
+    let names = |batch: &RecordBatch| batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let all: Vec<Vec<String>> = batches(output).iter().map(names).collect();
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
+    all.into_iter().next().unwrap_or_default()
+}
+
+/// The column `word` with the column `count`; a word that stands there twice is an error.
+pub(crate) fn word_counts(output: &Path) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for batch in batches(output) {
+        let words = batch.column_by_name("word").unwrap().as_string::<i32>().clone();
+        let numbers = batch.column_by_name("count").unwrap().as_primitive::<UInt64Type>().clone();
+        for (word, count) in words.iter().zip(numbers.iter()) {
+            let before = counts.insert(word.unwrap().to_owned(), count.unwrap());
+            assert_eq!(before, None, "{word:?} stands there twice");
+        }
+    }
+    counts
+}
+
+/// The column `n`, in order.
+pub(crate) fn numbers(output: &Path) -> Vec<u64> {
+    let column = |batch: RecordBatch| {
+        batch.column_by_name("n").unwrap().as_primitive::<UInt64Type>().values().to_vec()
+    };
+    batches(output).into_iter().flat_map(column).collect()
+}
