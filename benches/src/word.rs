@@ -3,7 +3,7 @@
 //! A place in a text goes in, a [`Word`] comes out. Up to sixteen bytes, which is nearly every word,
 //! lie in it themselves: a comparison then does not fetch a line of the text from memory, which
 //! is what a table of pointers spends most of its time on. Longer words keep their hash and their
-//! place. How a text is cut into words belongs to `word_split`.
+//! place.
 
 /// Words up to this many bytes need no look at the text.
 pub const INLINE_BYTES: usize = 16;
@@ -25,22 +25,7 @@ impl Word {
         if bytes.len() > INLINE_BYTES {
             return Word { key: [hash_long(bytes), start as u64], bytes: bytes.len() };
         }
-        let mut padded = [0; INLINE_BYTES];
-        padded[..bytes.len()].copy_from_slice(bytes);
-        Word::head(u128::from_le_bytes(padded), bytes.len())
-    }
-
-    /// The word of the first `bytes` bytes, at most [`INLINE_BYTES`], of a little-endian `load`.
-    #[inline]
-    pub fn head(load: u128, bytes: usize) -> Word {
-        let kept = load & u128::MAX.unbounded_shr(8 * (INLINE_BYTES - bytes) as u32);
-        Word { key: [kept as u64, (kept >> 64) as u64], bytes }
-    }
-
-    /// Whether a word that is inline holds nothing but ASCII.
-    #[inline]
-    pub fn is_ascii(&self) -> bool {
-        (self.key[0] | self.key[1]) & 0x8080_8080_8080_8080 == 0
+        Word { key: pack(bytes), bytes: bytes.len() }
     }
 
     /// 64 bits, all of them good: tables partition by the high ones and probe by the low ones.
@@ -86,6 +71,29 @@ const SECOND: u64 = 0xe703_7ed1_a0b4_28db;
 fn hash_two(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ FIRST) * u128::from(b ^ SECOND);
     product as u64 ^ (product >> 64) as u64
+}
+
+/// Up to sixteen bytes as two little-endian words, padded with 0. Loads that overlap, in place of a
+/// copy of variable length, which would be a call.
+#[inline]
+fn pack(bytes: &[u8]) -> [u64; 2] {
+    let n = bytes.len();
+    if n >= 8 {
+        [word(&bytes[..8]), word(&bytes[n - 8..]).unbounded_shr(8 * (INLINE_BYTES - n) as u32)]
+    } else if n >= 4 {
+        let half = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| u64::from(u32::from_le_bytes(*b)));
+        [half(bytes) | half(&bytes[n - 4..]) << (8 * (n - 4)), 0]
+    } else if n > 0 {
+        let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
+        [byte(0) | byte(n / 2) | byte(n - 1), 0]
+    } else {
+        [0, 0]
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
 }
 
 /// The same, eight bytes a step.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::hash::Hasher;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -28,18 +28,22 @@ const NOTE_HEADER_BYTES: usize = 12;
 const PROGRAM_HEADER_IS_NOTE: u32 = 4;
 const NOTE_IS_BUILD_ID: u32 = 3;
 
-/// The file of the running program.
-pub(super) fn path() -> Result<PathBuf> {
-    if Path::new(SELF).exists() {
-        return Ok(PathBuf::from(SELF));
-    }
-    std::env::current_exe().map_err(|e| Error::io("this program's file cannot be found", e))
+/// The file to start the running program from once more. It is the program's name as long as that is
+/// the same file, so that `ps` and `top` show it; the handshake would notice if it changed just now.
+pub(super) fn path() -> PathBuf {
+    let running = PathBuf::from(SELF);
+    std::env::current_exe().ok().filter(|named| is_same_file(named, &running)).unwrap_or(running)
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let id = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    id(a).is_some_and(|file| Some(file) == id(b))
 }
 
 /// The hash of the running program; computed once.
 pub(super) fn hash() -> Result<String> {
     static HASH: OnceLock<Result<String>> = OnceLock::new();
-    HASH.get_or_init(|| hash_of(&path()?)).clone()
+    HASH.get_or_init(|| hash_of(Path::new(SELF))).clone()
 }
 
 fn hash_of(path: &Path) -> Result<String> {
@@ -130,7 +134,7 @@ mod tests {
     fn this_program_has_one_hash() {
         let hash = hash().unwrap();
         assert!(hash.ends_with(" bytes"), "{hash}");
-        assert_eq!(hash, hash_of(&path().unwrap()).unwrap());
+        assert_eq!(hash, hash_of(&std::env::current_exe().unwrap()).unwrap());
     }
 
     #[test]

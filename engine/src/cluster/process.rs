@@ -60,7 +60,7 @@ impl Process {
     ) -> Result<Arc<Process>> {
         let failed =
             |e| Error::io("an executor process cannot be started", e).at("executor", start.executor.0);
-        let mut child = command(start)?.spawn().map_err(failed)?;
+        let mut child = command(start).spawn().map_err(failed)?;
         let mut stdin = child.stdin.take();
         if let Some(pipe) = &mut stdin {
             // A process that ends at once closes the pipe; its exit says more than this error.
@@ -124,8 +124,8 @@ impl Process {
     }
 }
 
-fn command(start: &Start<'_>) -> Result<Command> {
-    let mut command = Command::new(binary::path()?);
+fn command(start: &Start<'_>) -> Command {
+    let mut command = Command::new(binary::path());
     command
         .arg0(std::env::args_os().next().unwrap_or_else(|| OsString::from("kiln-executor")))
         .args(start.args)
@@ -137,7 +137,7 @@ fn command(start: &Start<'_>) -> Result<Command> {
         .stderr(Stdio::inherit())
         // Its own group: a Ctrl-C at the terminal is for the driver, which then ends its executors.
         .process_group(0);
-    Ok(command)
+    command
 }
 
 /// How a process ended.
