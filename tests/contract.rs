@@ -152,6 +152,27 @@ fn a_second_signal_ends_a_job_at_once() {
     }
 }
 
+#[test]
+fn a_signal_ends_a_job_at_any_moment_of_its_start() {
+    for millis in (0..12).map(|step| 25 * step) {
+        let (place, signs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let job = Job::new(env!("CARGO_BIN_EXE_endless")).on(job::EXECUTORS);
+        let job = job.option("--output", place.path().join("deep/numbers")).option("--signs", signs.path());
+        let running = job.start();
+        // The moment is what is tried out; there is no event to wait for.
+        std::thread::sleep(Duration::from_millis(millis));
+        let sent = Instant::now();
+        running.signal(Signal::TERM);
+        let ended = running.wait();
+        let took = ended.ended_at.duration_since(sent);
+        assert!(took < CANCEL_LIMIT, "{took:?} after {millis} ms\n{}", ended.stderr);
+        // Before the handlers stand, the system ends the process.
+        let is_right = ended.code() == Some(143) || ended.killed_by() == Some(15);
+        assert!(is_right, "{:?} after {millis} ms\n{}", ended.code(), ended.stderr);
+        assert_eq!(folder::tree(place.path()), Vec::<std::path::PathBuf>::new(), "after {millis} ms");
+    }
+}
+
 /// A job in the middle of writing, and the folder it writes in.
 struct Work {
     place: tempfile::TempDir,

@@ -54,17 +54,21 @@ fn the_same_rows_give_the_same_bytes_everywhere_and_every_time() {
         let output = |name: &str| place.path().join(format!("{name}-{at}"));
         let words = word_count(cluster, &input, &output("words"));
         let rows = small(cluster).option("--output", output("rows"));
-        let merged = Job::new(env!("CARGO_BIN_EXE_gated_words")).on(cluster).arg("merge");
-        let merged = merged.option("--output", output("merged")).option("--gate", &gate);
-        for (name, job) in [("words", words), ("rows", rows), ("merged", merged)] {
+        let count = |kind, name| {
+            let job = Job::new(env!("CARGO_BIN_EXE_gated_words")).on(cluster).arg(kind);
+            job.option("--output", output(name)).option("--gate", &gate)
+        };
+        let (merged, kept) = (count("merge", "merged"), count("twice", "kept"));
+        for (name, job) in [("words", words), ("rows", rows), ("merged", merged), ("kept", kept)] {
             job.run().ok();
             seen.entry(name).or_default().insert(folder::files(&output(name)));
         }
     }
     let different: Vec<_> = seen.iter().map(|(name, outputs)| (*name, outputs.len())).collect();
-    assert_eq!(different, [("merged", 1), ("rows", 1), ("words", 1)]);
+    assert_eq!(different, [("kept", 1), ("merged", 1), ("rows", 1), ("words", 1)]);
     let files: Vec<_> = seen.values().map(|outputs| outputs.first().map_or(0, BTreeMap::len)).collect();
-    assert_eq!(files, [4, 6, 1]);
+    assert_eq!(files, [4, 4, 6, 1]);
+    assert_eq!(seen["kept"], seen["merged"], "`cache` leaves every row in its partition");
 }
 
 #[test]

@@ -1,0 +1,42 @@
+//! What every operator and action means: each against a dull model on a plain `Vec` or `BTreeMap`.
+//!
+//! Seeded rows enter a job that runs over 1, 2 and 7 input partitions, with one and with several
+//! partitions behind every exchange, on one slot, on two, and on two executor processes. The rows
+//! that come out must be those of the model, and their order the same wherever the job ran, also
+//! where the order itself is not promised. `support` does that; the facts stand in the other files.
+//! A failure prints the seed; `KILN_TEST_SEED` runs that seed alone.
+
+#[path = "semantics/empty.rs"]
+mod empty;
+#[path = "semantics/failure.rs"]
+mod failure;
+#[path = "semantics/joins.rs"]
+mod joins;
+#[path = "semantics/keyed.rs"]
+mod keyed;
+#[path = "semantics/keys.rs"]
+mod keys;
+#[path = "semantics/narrow.rs"]
+mod narrow;
+#[path = "semantics/order.rs"]
+mod order;
+#[path = "semantics/random.rs"]
+mod random;
+#[path = "semantics/results.rs"]
+mod results;
+#[path = "semantics/state.rs"]
+mod state;
+#[path = "semantics/support.rs"]
+mod support;
+#[path = "semantics/text.rs"]
+mod text;
+#[path = "semantics/values.rs"]
+mod values;
+#[path = "semantics/with_forms.rs"]
+mod with_forms;
+
+/// Executors of these tests are this binary, asked to run this test alone; by itself it does nothing.
+#[test]
+fn kiln_executor() {
+    kiln::run_as_executor_if_asked();
+}
