@@ -3,6 +3,8 @@
 //!
 //! Every case runs a real job binary, in one process and with executors, and leaves no output.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]
@@ -105,7 +107,7 @@ fn an_output_folder_without_permission_is_an_auth_error_that_names_it() {
         let output = closed.join("words");
         fs::write(place.path().join("a.txt"), "a").unwrap();
         let job = word_count(cluster).option("--input", place.path().join("a.txt"));
-        let ended = job.option("--output", &output).as_nobody().run();
+        let ended = job.option("--output", &output).by_nobody().run();
         ended.fails(77, "auth", &[&closed.display().to_string(), "ermission denied"]);
         assert_eq!(folder::tree(&closed), Vec::<std::path::PathBuf>::new());
     }
@@ -310,7 +312,7 @@ fn check(prepare: impl Fn(&Path) -> Case) {
 
 /// The same for a user whom permissions hold for.
 fn check_as_nobody(prepare: impl Fn(&Path) -> Case) {
-    check_job(prepare, Job::as_nobody);
+    check_job(prepare, Job::by_nobody);
 }
 
 fn check_job(prepare: impl Fn(&Path) -> Case, user: impl Fn(Job) -> Job) {

@@ -3,6 +3,8 @@
 //! Every case runs a real job binary, in one process and with executors. The text of messages is
 //! tested in `bad_input`, what is published in `publish`.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]
@@ -154,7 +156,7 @@ fn a_second_signal_ends_a_job_at_once() {
 
 #[test]
 fn a_signal_ends_a_job_at_any_moment_of_its_start() {
-    for millis in (0..12).map(|step| 25 * step) {
+    for millis in (0..15).map(|step| 20 * step) {
         let (place, signs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let job = Job::new(env!("CARGO_BIN_EXE_endless")).on(job::EXECUTORS);
         let job = job.option("--output", place.path().join("deep/numbers")).option("--signs", signs.path());
@@ -166,8 +168,10 @@ fn a_signal_ends_a_job_at_any_moment_of_its_start() {
         let ended = running.wait();
         let took = ended.ended_at.duration_since(sent);
         assert!(took < CANCEL_LIMIT, "{took:?} after {millis} ms\n{}", ended.stderr);
-        // Before the handlers stand, the system ends the process.
-        let is_right = ended.code() == Some(143) || ended.killed_by() == Some(15);
+        // Before the handlers stand, the system ends the process; after that the job stops by itself.
+        let stopped =
+            ended.stderr.contains("CANCELLED by SIGTERM, nothing published") && ended.code() == Some(143);
+        let is_right = stopped || ended.killed_by() == Some(15);
         assert!(is_right, "{:?} after {millis} ms\n{}", ended.code(), ended.stderr);
         assert_eq!(folder::tree(place.path()), Vec::<std::path::PathBuf>::new(), "after {millis} ms");
     }

@@ -1,6 +1,8 @@
 //! What is published: all of it or nothing, the same bytes wherever the job runs, and whoever else
 //! publishes at the same time.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]

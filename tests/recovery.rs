@@ -3,6 +3,8 @@
 //! The jobs stop at a gate, so that a test strikes when it means to and not when a clock says so.
 //! That a fault has struck is proved by the result: it counts the tasks that were started again.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]

@@ -6,6 +6,8 @@
 //! where the order itself is not promised. `support` does that; the facts stand in the other files.
 //! A failure prints the seed; `KILN_TEST_SEED` runs that seed alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
+
 #[path = "semantics/empty.rs"]
 mod empty;
 #[path = "semantics/failure.rs"]

@@ -15,7 +15,7 @@ use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec, TaskReport};
 use crate::error::{Error, Result};
 use crate::job::{Run, StageView};
 use crate::plan::OperatorExec;
-use crate::runtime::{JobDone, LocalBackend, Runtime, whole};
+use crate::runtime::{JobDone, LocalBackend, Runtime, on_slot, whole};
 use crate::ship::captures;
 use crate::ship::shared::{Param, Shared};
 use crate::task::ExchangeReader;
@@ -35,6 +35,7 @@ struct Inner {
     config: Config,
     run: Arc<Run>,
     exchanges: AtomicU64,
+    sources: AtomicU64,
     jobs: AtomicU64,
     /// What `cache` holds already.
     cached: Mutex<BTreeSet<ExchangeId>>,
@@ -56,6 +57,7 @@ impl Context {
             config,
             run,
             exchanges: AtomicU64::new(1),
+            sources: AtomicU64::new(0),
             jobs: AtomicU64::new(1),
             cached: Mutex::default(),
             runtime: Mutex::new(None),
@@ -98,6 +100,16 @@ impl Context {
         &self.0.run
     }
 
+    /// Whether both are one context.
+    pub(crate) fn is(&self, other: &Context) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number for a source, so that it is told apart from others.
+    pub(crate) fn new_source(&self) -> u64 {
+        self.0.sources.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn new_exchange(&self) -> ExchangeId {
         ExchangeId(self.0.exchanges.fetch_add(1, Ordering::Relaxed))
     }
@@ -113,6 +125,10 @@ impl Context {
 
     /// The same for a sink, whose files lie in shared storage and survive their executors.
     pub(crate) fn act_with(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
+        if on_slot() {
+            let text = "an action was called inside a closure";
+            return Err(Error::config(text).help("collect first and share the result with `cx.share`"));
+        }
         let mut closures = Vec::new();
         visit(plan, &mut BTreeSet::new(), &mut |node| {
             closures.extend(node.operator.closures());
@@ -131,55 +147,52 @@ impl Context {
         self.run_job(plan, false)
     }
 
+    /// Submits a job, again if its result is lost before it is fetched.
     fn run_job(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
         let mut tries = 1;
         loop {
-            match self.submit(plan, durable) {
+            let (runtime, result) = (self.runtime()?, self.new_exchange());
+            let done = self.submit(&runtime, plan, result, durable)?;
+            if durable {
+                return Ok(Outcome { batches: Vec::new(), reports: done.reports });
+            }
+            let fetched = fetch(&runtime, result, &done);
+            runtime.events().send(Event::Release { exchange: result });
+            match fetched {
                 Err(e) if e.lost().is_some() && tries < MAX_SUBMISSIONS => tries += 1,
-                outcome => return outcome,
+                batches => return Ok(Outcome { batches: batches?, reports: done.reports }),
             }
         }
     }
 
-    fn submit(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
-        if self.0.run.cancel.is_requested() {
-            return Err(cancelled());
-        }
-        let runtime = self.runtime()?;
-        let result = self.new_exchange();
-        let graph = cut(plan, result)?;
-        let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
-        self.0.run.progress.job_started(&views(&graph), self.source_bytes(&graph)?);
-        let stop = runtime.events();
-        let _guard = self.0.run.cancel.on_request_while(Box::new(move || {
-            stop.send(Event::Cancel { job: id, error: cancelled() });
-        }));
-        let outcome = self.finish(&runtime, id, graph, result, durable);
-        self.0.run.progress.job_ended();
-        if outcome.is_err() {
-            runtime.quiesce(QUIESCE_LIMIT);
-        }
-        outcome
-    }
-
-    fn finish(
+    /// Runs a job to its end.
+    fn submit(
         &self,
         runtime: &Runtime,
-        id: JobId,
-        graph: StageGraph,
+        plan: &Arc<dyn ExecutionPlan>,
         result: ExchangeId,
         durable: bool,
-    ) -> Result<Outcome> {
+    ) -> Result<JobDone> {
+        let graph = cut(plan, result)?;
+        let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
         let kept: Vec<ExchangeId> = graph.stages.iter().filter(|s| is_cached(s)).map(|s| s.output).collect();
+        let run = &self.0.run;
+        run.progress.job_started(&views(&graph), self.source_bytes(&graph)?);
         let spec = spec(id, &graph, durable);
-        let done = runtime.run(spec, graph.stages.into_iter().map(Arc::new).collect())?;
-        self.cached().extend(kept);
-        self.0.run.add_retries(done.retries);
-        let batches = if durable { Ok(Vec::new()) } else { fetch(runtime, result, &done) };
-        if !durable {
-            runtime.events().send(Event::Release { exchange: result });
+        let submission = runtime.submit(spec, graph.stages.into_iter().map(Arc::new).collect());
+        let stop = runtime.events();
+        // A cancel that came before this line is told at once, and the driver knows the job by now.
+        let _guard = run.cancel.on_request_while(Box::new(move || {
+            stop.send(Event::Cancel { job: id, error: cancelled() });
+        }));
+        let outcome = submission.wait();
+        run.progress.job_ended();
+        match &outcome {
+            Ok(done) => run.add_retries(done.retries),
+            Err(_) => runtime.quiesce(QUIESCE_LIMIT),
         }
-        Ok(Outcome { batches: batches?, reports: done.reports })
+        self.cached().extend(outcome.as_ref().map_or(&[][..], |_| &kept));
+        outcome
     }
 
     /// Lets go of what an action kept between its jobs; what `cache` keeps stays.

@@ -44,7 +44,7 @@ mod plan;
 mod publish;
 pub mod row;
 mod runtime;
-pub mod ship;
+mod ship;
 mod shuffle;
 mod source;
 mod sources;

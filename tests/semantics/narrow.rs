@@ -84,9 +84,10 @@ fn flat_map_gives_all_items_in_their_order() {
 fn flat_map_takes_options_and_empty_results() {
     for_each_seed(|seed| {
         let numbers = Random::new(seed).rows(300, |r| r.below(50));
-        let expected: Vec<u64> = numbers.iter().filter_map(|n| (n % 3 == 0).then_some(n / 3)).collect();
+        let expected: Vec<u64> =
+            numbers.iter().filter_map(|n| n.is_multiple_of(3).then_some(n / 3)).collect();
         check_ordered(&expected, |s| {
-            s.rows(&numbers).flat_map(|n: u64| (n % 3 == 0).then_some(n / 3)).collect()
+            s.rows(&numbers).flat_map(|n: u64| n.is_multiple_of(3).then_some(n / 3)).collect()
         });
         check_ordered(&Vec::<u64>::new(), |s| {
             s.rows(&numbers).flat_map(|_: u64| Vec::<u64>::new()).collect()

@@ -21,10 +21,7 @@ fn nothing_is_computed_before_an_action() {
 #[test]
 fn a_cache_is_computed_once_for_all_actions() {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let squares = local()
-        .parallelize_in(4, 0..100u64)
-        .map(|n: u64| n * n + CALLS.fetch_add(1, Ordering::SeqCst) * 0)
-        .cache();
+    let squares = local().parallelize_in(4, 0..100u64).map(|n: u64| count(&CALLS, n * n)).cache();
     assert_eq!(squares.count().unwrap(), 100);
     assert_eq!(squares.reduce(|a, b| a + b).unwrap(), Some(328_350));
     assert_eq!(squares.clone().filter(|n| n > 9000).collect().unwrap(), [9025, 9216, 9409, 9604, 9801]);
@@ -35,10 +32,7 @@ fn a_cache_is_computed_once_for_all_actions() {
 #[test]
 fn a_cache_is_computed_once_for_two_branches_of_one_job() {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let pairs = local()
-        .parallelize_in(4, 0..100u64)
-        .map(|n: u64| (n % 7, CALLS.fetch_add(1, Ordering::SeqCst) * 0 + n))
-        .cache();
+    let pairs = local().parallelize_in(4, 0..100u64).map(|n: u64| (n % 7, count(&CALLS, n))).cache();
     let sums = pairs.clone().reduce_by_key(|a, b| a + b);
     assert_eq!(pairs.clone().join(sums).union(pairs.clone().join(pairs)).count().unwrap(), 100 + 1430);
     assert_eq!(CALLS.load(Ordering::SeqCst), 100);
@@ -47,10 +41,15 @@ fn a_cache_is_computed_once_for_two_branches_of_one_job() {
 #[test]
 fn without_a_cache_every_action_computes_its_rows() {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let rows =
-        local().parallelize_in(4, 0..100u64).map(|n: u64| n + CALLS.fetch_add(1, Ordering::SeqCst) * 0);
+    let rows = local().parallelize_in(4, 0..100u64).map(|n: u64| count(&CALLS, n));
     assert_eq!((rows.count().unwrap(), rows.count().unwrap()), (100, 100));
     assert_eq!(CALLS.load(Ordering::SeqCst), 200);
+}
+
+/// Counts a call of a closure; a static is no capture.
+fn count<T>(calls: &AtomicU64, value: T) -> T {
+    calls.fetch_add(1, Ordering::SeqCst);
+    value
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Job {
     }
 
     /// Runs as a user that permissions hold for; the superuser is none.
-    pub(crate) fn as_nobody(mut self) -> Job {
+    pub(crate) fn by_nobody(mut self) -> Job {
         self.user = rustix::process::geteuid().is_root().then_some(65534);
         self
     }
@@ -108,7 +108,10 @@ impl Job {
             return self.binary.clone();
         }
         let copy = desk.join("job");
-        fs::copy(&self.binary, &copy).unwrap();
+        // Another program copies it: were it open for writing here, a child that another test starts
+        // at this moment would keep it so, and a file that is open for writing cannot be run.
+        let copied = Command::new("cp").arg(&self.binary).arg(&copy).status().unwrap();
+        assert!(copied.success());
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         copy
     }

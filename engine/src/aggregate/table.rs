@@ -241,8 +241,9 @@ fn in_huge_pages<E>(room: &mut [MaybeUninit<E>]) {
 /// that is dropped by a panic leaks its values.
 #[inline]
 pub(super) fn replace<A>(value: &mut A, f: impl FnOnce(A) -> A) {
-    // SAFETY: the value is written back unless `f` panics, and then nobody reads it again: the
-    // task is unwinding, its table goes with it, and see `Drop` below.
+    // SAFETY: the value is written back unless `f` panics, and then nobody reads it again: the task
+    // is unwinding, its table goes with it (see `Drop` below), and no closure can stop that: only
+    // those given to `flat_map_emit` lie above a table on the stack, and `emit` sees to it.
     unsafe {
         let old = std::ptr::read(value);
         std::ptr::write(value, f(old));

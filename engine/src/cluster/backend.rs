@@ -134,11 +134,11 @@ impl ClusterBackend {
             Some(plan) => plan.clone(),
             None => {
                 let plan = encode(launch)?;
-                self.encoded.add(id, plan.clone());
+                self.encoded.add(id, plan.len(), plan.clone());
                 plan
             }
         };
-        if self.members.needs_plan(launch.executor, id) {
+        if self.members.needs_plan(launch.executor, id, plan.len()) {
             let output = launch.stage.output.0;
             let plan = v1::StagePlan { job: id.job.0, stage: id.stage.0, output, plan };
             self.members.send(launch.executor, Kind::StagePlan(plan));

@@ -62,7 +62,7 @@ impl Duties {
         let id = PlanId { job: JobId(sent.job), stage: StageId(sent.stage) };
         // The job's own types are read here, and their code may panic.
         let plan = task::guarded(|| plan::decode(&sent.plan));
-        self.plans.add(id, plan);
+        self.plans.add(id, sent.plan.len(), plan);
     }
 
     async fn launch(&mut self, launch: v1::Launch) -> Result<()> {

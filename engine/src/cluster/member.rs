@@ -61,10 +61,10 @@ impl Attached {
     }
 
     /// Whether it must be sent this plan first; from then on the plan counts as sent.
-    pub(super) fn needs_plan(&mut self, plan: PlanId) -> bool {
+    pub(super) fn needs_plan(&mut self, plan: PlanId, bytes: usize) -> bool {
         let needs = self.plans.find(plan).is_none();
         if needs {
-            self.plans.add(plan, ());
+            self.plans.add(plan, bytes, ());
         }
         needs
     }
@@ -92,7 +92,7 @@ pub(super) mod tests {
     fn a_plan_is_needed_once() {
         let mut attached = Attached::new(channel(1).0, String::new());
         let plan = PlanId { job: JobId(1), stage: StageId(1) };
-        assert_eq!([attached.needs_plan(plan), attached.needs_plan(plan)], [true, false]);
+        assert_eq!([attached.needs_plan(plan, 1), attached.needs_plan(plan, 1)], [true, false]);
     }
 
     #[test]

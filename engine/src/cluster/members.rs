@@ -132,10 +132,10 @@ impl Members {
     }
 
     /// Whether the member must be sent this plan first; from then on it counts as sent.
-    pub(super) fn needs_plan(&self, id: ExecutorId, plan: PlanId) -> bool {
+    pub(super) fn needs_plan(&self, id: ExecutorId, plan: PlanId, bytes: usize) -> bool {
         let mut state = self.lock();
         let attached = state.members.get_mut(&id).and_then(Member::attached_mut);
-        attached.is_some_and(|attached| attached.needs_plan(plan))
+        attached.is_some_and(|attached| attached.needs_plan(plan, bytes))
     }
 
     /// Whether a status with this number is no repeat.

@@ -10,8 +10,11 @@ use kiln_planner::StageId;
 
 use crate::driver::{JobId, TaskId};
 
-/// Plans that an executor keeps.
-pub(super) const KEPT_PLANS: usize = 256;
+/// Plans that are kept at most.
+const KEPT_PLANS: usize = 256;
+/// Bytes of encoded plans that are kept at most, beside the latest one: a plan carries what its
+/// closures share.
+const KEPT_BYTES: usize = 256 << 20;
 
 /// Which plan: a stage of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,27 +30,38 @@ impl PlanId {
     }
 }
 
-/// The latest [`KEPT_PLANS`] plans, or what is known about them.
-pub(super) struct Plans<T>(VecDeque<(PlanId, T)>);
+/// The latest plans, or what is known about them.
+pub(super) struct Plans<T> {
+    kept: VecDeque<Kept<T>>,
+    /// Of all of them, encoded.
+    bytes: usize,
+}
+
+struct Kept<T> {
+    id: PlanId,
+    bytes: usize,
+    plan: T,
+}
 
 impl<T> Default for Plans<T> {
     fn default() -> Plans<T> {
-        Plans(VecDeque::new())
+        Plans { kept: VecDeque::new(), bytes: 0 }
     }
 }
 
 impl<T> Plans<T> {
-    /// Adds a plan and drops the oldest if there are too many.
-    pub(super) fn add(&mut self, id: PlanId, plan: T) {
-        if self.0.len() == KEPT_PLANS {
-            self.0.pop_front();
+    /// Adds a plan of so many encoded bytes and drops the oldest while there is too much.
+    pub(super) fn add(&mut self, id: PlanId, bytes: usize, plan: T) {
+        self.kept.push_back(Kept { id, bytes, plan });
+        self.bytes += bytes;
+        while self.kept.len() > KEPT_PLANS || (self.bytes > KEPT_BYTES && self.kept.len() > 1) {
+            self.bytes -= self.kept.pop_front().map_or(0, |oldest| oldest.bytes);
         }
-        self.0.push_back((id, plan));
     }
 
     /// The plan, if it is kept. The latest are looked at first, as tasks run what has just come.
     pub(super) fn find(&self, id: PlanId) -> Option<&T> {
-        self.0.iter().rev().find(|(known, _)| *known == id).map(|(_, plan)| plan)
+        self.kept.iter().rev().find(|kept| kept.id == id).map(|kept| &kept.plan)
     }
 }
 
@@ -60,9 +74,20 @@ mod tests {
         let id = |n: usize| PlanId { job: JobId(n as u64), stage: StageId(1) };
         let mut plans = Plans::default();
         for n in 0..=KEPT_PLANS {
-            plans.add(id(n), n);
+            plans.add(id(n), 1, n);
             plans.find(id(0));
         }
         assert_eq!((plans.find(id(0)), plans.find(id(1))), (None, Some(&1)));
+    }
+
+    #[test]
+    fn large_plans_drop_older_ones_but_never_themselves() {
+        let id = |n: u64| PlanId { job: JobId(n), stage: StageId(1) };
+        let mut plans = Plans::default();
+        plans.add(id(1), 1, 1);
+        plans.add(id(2), KEPT_BYTES + 1, 2);
+        assert_eq!((plans.find(id(1)), plans.find(id(2))), (None, Some(&2)));
+        plans.add(id(3), 1, 3);
+        assert_eq!((plans.find(id(2)), plans.find(id(3))), (None, Some(&3)));
     }
 }

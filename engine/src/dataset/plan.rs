@@ -1,5 +1,6 @@
 //! What a dataset knows about its rows without their type.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
@@ -20,8 +21,8 @@ pub(crate) struct Origin {
     /// The plan nodes that feed the chain: one, or none when the chain starts with a source.
     pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
     pub(crate) partitions: usize,
-    /// Bytes of the sources behind it, estimated.
-    pub(crate) bytes: u64,
+    /// The sources behind it, each once, with their estimated bytes.
+    sources: Arc<BTreeMap<u64, u64>>,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
     pub(crate) placed: Option<usize>,
     /// Why the source cannot be read: said by the first action, as nothing runs before.
@@ -31,7 +32,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// A source of `partitions`.
     pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
-        Origin { cx: cx.clone(), inputs: Vec::new(), partitions, bytes, placed: None, error: None }
+        let sources = Arc::new(BTreeMap::from([(cx.new_source(), bytes)]));
+        Origin { cx: cx.clone(), inputs: Vec::new(), partitions, sources, placed: None, error: None }
     }
 
     /// A source that cannot be read.
@@ -57,13 +59,19 @@ impl Origin {
 
     /// Both together; the first error of the two stays.
     pub(crate) fn with(self, other: &Origin) -> Origin {
-        let error = self.error.or_else(|| other.error.clone());
-        Origin { bytes: self.bytes.saturating_add(other.bytes), error, ..self }
+        let foreign = || Error::config("datasets of two contexts cannot be combined");
+        let strange = (!self.cx.is(&other.cx)).then(foreign);
+        let error = self.error.or_else(|| other.error.clone()).or(strange);
+        // A source that both come from counts once, or a loop would double it in every round.
+        let mut sources = (*self.sources).clone();
+        sources.extend(other.sources.iter());
+        Origin { sources: Arc::new(sources), error, ..self }
     }
 
     /// Partitions that rows should have after an exchange.
     pub(crate) fn exchange_partitions(&self) -> usize {
-        self.bytes.div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
+        let bytes = self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
+        bytes.div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
     }
 
     /// Fails when the source cannot be read.

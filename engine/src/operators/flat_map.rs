@@ -1,5 +1,6 @@
 //! `flat_map`: one row in, any number of rows out.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use kiln_planner::Site;
@@ -110,7 +111,9 @@ where
 
     #[inline]
     fn push<'a, S: Sink<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
-        (func.code())(row, &mut |out: O::View<'_>| sink.push(out));
+        whole(|broken| {
+            (func.code())(row, &mut |out: O::View<'_>| emit(sink, out, broken));
+        });
     }
 }
 
@@ -123,6 +126,25 @@ where
 
     #[inline]
     fn push<'a, S: Sink<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
-        (func.code())(func.shared(), row, &mut |out: O::View<'_>| sink.push(out));
+        whole(|broken| {
+            (func.code())(func.shared(), row, &mut |out: O::View<'_>| emit(sink, out, broken));
+        });
     }
+}
+
+/// Passes on one row that a closure emits. Here the user's code lies above the operators behind it, so
+/// it could catch their panics; a task goes on with none of them.
+#[inline]
+fn emit<O: Row, S: Sink<O>>(sink: &mut S, row: O::View<'_>, broken: &Cell<bool>) {
+    assert!(!broken.replace(true), "a row was emitted after a panic behind `emit` was caught");
+    sink.push(row);
+    broken.set(false);
+}
+
+/// Runs `body`, and panics if it has caught a panic that came out of [`emit`].
+#[inline]
+fn whole(body: impl FnOnce(&Cell<bool>)) {
+    let broken = Cell::new(false);
+    body(&broken);
+    assert!(!broken.get(), "a panic behind `emit` was caught");
 }

@@ -9,7 +9,8 @@ use crate::row::{Key, Row};
 
 impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Folds the values of each key into an accumulator that starts as `init()`; accumulators of
-    /// different tasks are joined by `merge`.
+    /// different tasks are joined by `merge`. `init()` must be neutral: it is called more than once
+    /// for a key, how often is not said.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

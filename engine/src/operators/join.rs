@@ -13,7 +13,7 @@ use super::place_by_key::PlaceByKey;
 use crate::aggregate::Table;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::{Operator, OperatorExec};
 use crate::row::{Key, Row, RowReader, schema};
 use crate::ship::closure::Closure;
@@ -21,6 +21,9 @@ use crate::ship::params::{ParamReader, ParamWriter};
 use crate::ship::table::{self, Shipped};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
+
+/// Pairs of one key between two looks at whether to stop.
+const LOOK_ROWS: usize = 1 << 16;
 
 impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Inner join: a row for every two pairs with equal keys. A side whose keys already lie by
@@ -96,6 +99,8 @@ impl<K: Key, W: Row> Right<K, W> {
         })?;
         let rows = batches.iter().map(RowReader::len).sum();
         let (mut last, mut pairs) = (Table::new(rows, partitions), Vec::with_capacity(rows));
+        u32::try_from(rows)
+            .map_err(|_| Error::resource("a partition of a join's right side has 2^32 rows"))?;
         for (batch, reader) in batches.iter().enumerate() {
             for (row, (key, _)) in reader.iter().enumerate() {
                 let (at, mut before) = (pairs.len() as u32, None);
@@ -129,8 +134,14 @@ impl<K: Key, V: Row, W: Row> Operator for HashJoin<K, V, W> {
         task.read_input(0, &mut |batch| {
             task.check()?;
             for (key, value) in RowReader::<(K, V)>::open(&batch)?.iter() {
-                for other in right.values(key, &mut found) {
+                for (at, other) in right.values(key, &mut found).enumerate() {
                     writer.push(0, (K::narrow(key), (V::narrow(value), W::narrow(other))));
+                    if at % LOOK_ROWS == LOOK_ROWS - 1 {
+                        task.check()?;
+                    }
+                }
+                if writer.is_closed() {
+                    break;
                 }
             }
             Ok(if writer.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

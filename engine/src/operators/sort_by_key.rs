@@ -26,8 +26,10 @@ use crate::ship::table::{self, Shipped};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// Sampled keys for each partition after the exchange, from each partition before it at most.
-const SAMPLE_PER_RANGE: usize = 64;
+/// Sampled keys for each partition after the exchange, from all partitions before it together.
+const KEYS_PER_RANGE: usize = 256;
+/// Sampled keys from each partition before the exchange at least.
+const KEYS_PER_PARTITION: usize = 64;
 
 impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Sorts by key, ascending. Pairs with equal keys stay in the order in which they were.
@@ -101,7 +103,8 @@ impl<K: Key, V: Row> Terminal<(K, V)> for ByRange<K> {
             let _ = self.bounds.set(Vec::new());
             return Ok(());
         }
-        let sample = Fused::operator(chain.clone(), Sample { keys: SAMPLE_PER_RANGE * self.partitions });
+        let keys = (KEYS_PER_RANGE * self.partitions).div_ceil(partitions).max(KEYS_PER_PARTITION);
+        let sample = Fused::operator(chain.clone(), Sample { keys });
         let plan: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(sample, inputs.to_vec(), partitions));
         let mut keys: Vec<K> = ipc::rows_of(&cx.run(&plan)?.batches)?;
         keys.sort_by(|a, b| K::compare(a.view(), b.view()));

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct Publication {
     staging: PathBuf,
     /// The outermost folder that had to be made for the target.
     made: Option<PathBuf>,
+    /// Held while the output is renamed into place, and while the staging folder is removed because
+    /// the process is told to end: set once it is gone.
+    gone: Arc<Mutex<bool>>,
     /// Removes the staging folder when the process is told to end.
     _cleanup: CleanupGuard,
 }
@@ -55,9 +59,13 @@ impl Publication {
         let staging = parent.join(STAGE).join(id);
         fs::create_dir_all(staging.join("parts"))
             .map_err(|e| cannot("make the staging folder", &staging, e))?;
-        let (doomed, outer) = (staging.clone(), made.clone());
-        let cleanup = run.cleanup.register(Box::new(move || remove(&doomed, outer.as_deref())));
-        Ok(Publication { target, staging, made, _cleanup: cleanup })
+        let gone = Arc::new(Mutex::new(false));
+        let (doomed, outer, gate) = (staging.clone(), made.clone(), Arc::clone(&gone));
+        let cleanup = run.cleanup.register(Box::new(move || {
+            *lock(&gate) = true;
+            remove(&doomed, outer.as_deref());
+        }));
+        Ok(Publication { target, staging, made, gone, _cleanup: cleanup })
     }
 
     /// Where tasks write their files.
@@ -77,7 +85,7 @@ impl Publication {
             fs::rename(&from, ready.join(&part.name)).map_err(|e| cannot("take the file", &from, e))?;
         }
         sync(&ready)?;
-        rename_to_new(&ready, &self.target)?;
+        self.rename(&ready)?;
         // From here on the output is there; a parent that cannot be synced is only worth a warning.
         if let Err(error) = self.target.parent().map_or(Ok(()), sync) {
             log::warn!("{error}");
@@ -90,6 +98,21 @@ impl Publication {
             bytes: parts.iter().map(|p| p.bytes).sum(),
         })
     }
+}
+
+impl Publication {
+    /// The commit itself; not once the staging folder is being removed.
+    fn rename(&self, ready: &Path) -> Result<()> {
+        let gone = lock(&self.gone);
+        if *gone {
+            return Err(Error::cancelled("the job was stopped; nothing was published"));
+        }
+        rename_to_new(ready, &self.target)
+    }
+}
+
+fn lock(gone: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    gone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Publication {

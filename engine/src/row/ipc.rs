@@ -5,12 +5,24 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use super::{ColumnBuilder, Row, RowReader, to_batch};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Bytes in one batch at most: Arrow's offsets are 32 bits wide.
+const MAX_BATCH_BYTES: usize = 1 << 30;
 
 /// `rows` as one batch.
+///
+/// # Errors
+/// Of class config when they are too large for one.
 pub fn batch_of<'a, T: Row>(rows: impl Iterator<Item = &'a T>) -> Result<RecordBatch> {
     let mut builder = T::Builder::default();
-    rows.for_each(|row| builder.push(row.view()));
+    for row in rows {
+        builder.push(row.view());
+        if builder.size_bytes() > MAX_BATCH_BYTES {
+            let text = format!("rows of the driver's are larger than {MAX_BATCH_BYTES} bytes");
+            return Err(Error::config(text).help("write them to a file and read that"));
+        }
+    }
     to_batch::<T>(&mut builder)
 }
 

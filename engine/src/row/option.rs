@@ -74,6 +74,7 @@ impl<T: Row> ColumnBuilder for Nullable<T> {
     }
     fn finish(&mut self) -> ArrayRef {
         let nulls = NullBuffer::from(std::mem::take(&mut self.valid));
+        assert_eq!(self.values.len(), nulls.len(), "a builder has lost rows");
         let data = self.values.finish().to_data().into_builder().nulls(Some(nulls));
         // SAFETY: only the null mask was added, and it has one bit for every row.
         make_array(unsafe { data.build_unchecked() })

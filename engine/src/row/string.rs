@@ -94,6 +94,8 @@ pub struct StringSlot([u8; 16]);
 const INLINE_BYTES: usize = 15;
 /// Marks, in the last byte, a string that lies in the arena.
 const IN_ARENA: u8 = 0xff;
+/// The bits of the second word that hold a long string's length.
+const LENGTH: u64 = u64::MAX >> 8;
 
 impl StringSlot {
     #[inline]
@@ -113,7 +115,7 @@ impl StringSlot {
 
 impl Key for String {
     type Slot = StringSlot;
-    type Arena = Vec<u8>;
+    type Arena = String;
 
     #[inline]
     fn hash(view: &str) -> u64 {
@@ -137,33 +139,30 @@ impl Key for String {
     }
 
     #[inline]
-    fn store(view: &str, arena: &mut Vec<u8>) -> StringSlot {
+    fn store(view: &str, arena: &mut String) -> StringSlot {
         let bytes = view.as_bytes();
         if bytes.len() <= INLINE_BYTES {
             let (lo, hi) = pack(bytes);
             return StringSlot::from_words(lo, hi);
         }
         let at = arena.len() as u64;
-        arena.extend_from_slice(bytes);
-        // A view is part of a line or a batch, both far below 4 GiB.
+        arena.push_str(view);
         StringSlot::from_words(at, bytes.len() as u64 | u64::from(IN_ARENA) << 56)
     }
 
     #[inline]
-    fn load<'a>(slot: &'a StringSlot, arena: &'a Vec<u8>) -> &'a str {
-        let bytes = if slot.0[15] == IN_ARENA {
+    fn load<'a>(slot: &'a StringSlot, arena: &'a String) -> &'a str {
+        if slot.0[15] == IN_ARENA {
             let (at, tagged) = slot.words();
-            &arena[at as usize..][..tagged as u32 as usize]
-        } else {
-            &slot.0[..slot.0[15] as usize]
-        };
-        // SAFETY: slots are made by `store` only, from the bytes of a whole `&str`, and the arena
-        // that came with the slot only grows.
+            return &arena[at as usize..][..(tagged & LENGTH) as usize];
+        }
+        let bytes = &slot.0[..slot.0[15] as usize];
+        // SAFETY: slots are made by `store` only, and a short one is the bytes of a whole `&str`.
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 
     #[inline]
-    fn matches(slot: &StringSlot, arena: &Vec<u8>, view: &str) -> bool {
+    fn matches(slot: &StringSlot, arena: &String, view: &str) -> bool {
         let bytes = view.as_bytes();
         if bytes.len() <= INLINE_BYTES {
             slot.words() == pack(bytes)
@@ -173,7 +172,7 @@ impl Key for String {
     }
 
     #[inline]
-    fn slots_match(a: (&StringSlot, &Vec<u8>), b: (&StringSlot, &Vec<u8>)) -> bool {
+    fn slots_match(a: (&StringSlot, &String), b: (&StringSlot, &String)) -> bool {
         match b.0.0[15] {
             IN_ARENA => Self::matches(a.0, a.1, Self::load(b.0, b.1)),
             _ => a.0.words() == b.0.words(),
@@ -181,7 +180,7 @@ impl Key for String {
     }
 
     #[inline]
-    fn store_slot(from: (&StringSlot, &Vec<u8>), arena: &mut Vec<u8>) -> StringSlot {
+    fn store_slot(from: (&StringSlot, &String), arena: &mut String) -> StringSlot {
         match from.0.0[15] {
             IN_ARENA => Self::store(Self::load(from.0, from.1), arena),
             _ => *from.0,
@@ -250,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_kept_string_matches_itself_and_no_other() {
-        let (samples, mut arena) = (samples(), Vec::new());
+        let (samples, mut arena) = (samples(), String::new());
         let slots: Vec<_> = samples.iter().map(|s| String::store(s, &mut arena)).collect();
         for (i, s) in samples.iter().enumerate() {
             assert_eq!(String::load(&slots[i], &arena), s);

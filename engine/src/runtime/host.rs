@@ -47,6 +47,16 @@ pub struct JobDone {
     pub retries: u32,
 }
 
+/// A job that was handed in.
+pub struct Submission(Receiver<Result<JobDone>>);
+
+impl Submission {
+    /// Waits for its end.
+    pub fn wait(self) -> Result<JobDone> {
+        self.0.recv().unwrap_or_else(|_| Err(ended()))
+    }
+}
+
 /// A running driver.
 pub struct Runtime {
     messages: Sender<Message>,
@@ -74,11 +84,11 @@ impl Runtime {
         Ok(Runtime { messages, thread: Some(thread) })
     }
 
-    /// Runs a job to its end.
-    pub fn run(&self, spec: JobSpec, stages: Vec<Arc<Stage>>) -> Result<JobDone> {
+    /// Hands in a job; events that are handed in later find it known.
+    pub fn submit(&self, spec: JobSpec, stages: Vec<Arc<Stage>>) -> Submission {
         let (done, outcome) = mpsc::channel();
         let _ = self.messages.send(Message::Submit { spec, stages, done });
-        outcome.recv().unwrap_or_else(|_| Err(ended()))
+        Submission(outcome)
     }
 
     /// Hands an event to the driver.
@@ -136,8 +146,13 @@ impl<B: Backend> Host<B> {
                 Ok(message) => self.take(message),
                 // Only an empty queue lets the tick through: a waiting heartbeat is no silence.
                 Err(RecvTimeoutError::Timeout) => {
+                    let late = next_tick.elapsed();
                     next_tick = Instant::now() + TICK;
-                    self.step(Event::Tick);
+                    // Much too late means that this process was stopped itself, and has not yet taken
+                    // in what the executors have said meanwhile.
+                    if late < TICK {
+                        self.step(Event::Tick);
+                    }
                 }
             }
         }

@@ -15,4 +15,5 @@ pub(crate) use host::whole;
 pub use host::{Events, JobDone, Runtime};
 pub use inputs::{Fetch, FetchedBatches, Peers, TaskInputs};
 pub use local::LocalBackend;
+pub(crate) use worker::on_slot;
 pub use worker::{Assignment, Worker};

@@ -3,6 +3,7 @@
 //! Tasks are CPU-bound and synchronous, so they run on a rayon pool of exactly that many threads;
 //! whoever talks to sockets does so on other threads and is never kept waiting by them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,15 @@ impl Running {
     fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<AtomicBool>>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Ends a task by `last`, in which no abort can come: what an aborted task made is never kept.
+    fn end<T>(&self, id: TaskId, last: impl FnOnce() -> T) -> T {
+        let mut tasks = self.lock();
+        let outcome = last();
+        tasks.remove(&id);
+        self.ended.notify_all();
+        outcome
+    }
 }
 
 impl Worker {
@@ -86,9 +96,9 @@ impl Worker {
         let (store, running) = (Arc::clone(&self.store), Arc::clone(&self.running));
         let (bytes_read, report) = (Arc::clone(&self.bytes_read), Arc::clone(&self.report));
         self.pool.spawn_fifo(move || {
-            let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), bytes_read, &store));
-            running.lock().remove(&id);
-            running.ended.notify_all();
+            ON_SLOT.set(true);
+            let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), bytes_read));
+            let outcome = running.end(id, || outcome.map(|done| done.keep(&store, &cancelled)));
             if !cancelled.load(Ordering::Relaxed) {
                 report(id, outcome);
             }
@@ -117,24 +127,41 @@ impl Worker {
     }
 }
 
-/// Computes one partition and keeps its output. Only a whole output is kept.
-fn run(
-    assignment: Assignment,
-    cancelled: Arc<AtomicBool>,
-    bytes_read: Arc<AtomicU64>,
-    store: &BlockStore,
-) -> Result<TaskReport> {
+thread_local! {
+    /// Whether this thread runs tasks.
+    static ON_SLOT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller is inside a task: there an action would wait for a slot that it takes itself.
+pub(crate) fn on_slot() -> bool {
+    ON_SLOT.get()
+}
+
+/// A task that has come to its end.
+struct Done {
+    key: OutputKey,
+    output: TaskOutput,
+}
+
+impl Done {
+    /// Keeps the whole output, unless the task was aborted.
+    fn keep(mut self, store: &BlockStore, cancelled: &AtomicBool) -> TaskReport {
+        let payload = std::mem::take(&mut self.output.note);
+        let report = TaskReport { rows: self.output.rows, bytes: self.output.bytes, payload };
+        if !cancelled.load(Ordering::Relaxed) {
+            store.put(self.key, self.output);
+        }
+        report
+    }
+}
+
+/// Computes one partition.
+fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, bytes_read: Arc<AtomicU64>) -> Result<Done> {
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
     let env = TaskEnv { exchanges: Arc::new(inputs), cancelled, bytes_read, attempt: id.attempt.0 };
     let mut output = TaskOutput::default();
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
-    let task = Task { env: &env, partition: id.partition.0 as usize, inputs: &[] };
-    task.check()?;
-    let report =
-        TaskReport { rows: output.rows, bytes: output.bytes, payload: std::mem::take(&mut output.note) };
-    let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
-    store.put(key, output);
-    Ok(report)
+    Ok(Done { key: OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 }, output })
 }
 
 fn run_plan(

@@ -10,8 +10,6 @@ use crate::task::Output;
 const BLOCK_ROWS: usize = 1 << 16;
 /// Bytes in one batch, about: one large row may go beyond.
 const BLOCK_BYTES: usize = 4 << 20;
-/// Rows after which a builder's bytes are looked at.
-const LOOK_ROWS: usize = 64;
 
 /// Collects rows per target partition and passes them on as batches.
 ///
@@ -45,8 +43,7 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     pub fn push(&mut self, partition: usize, row: T::View<'_>) {
         let builder = &mut self.builders[partition];
         builder.push(row);
-        let rows = builder.len();
-        if rows.is_multiple_of(LOOK_ROWS) && (rows >= BLOCK_ROWS || builder.size_bytes() >= BLOCK_BYTES) {
+        if builder.size_bytes() >= BLOCK_BYTES || builder.len() >= BLOCK_ROWS {
             self.flush(partition);
         }
     }

@@ -66,7 +66,7 @@ impl Chain for Numbers {
         let (mut at, end) = (cut(task.partition as u64), cut(task.partition as u64 + 1));
         while at < end && !sink.is_full() {
             task.check()?;
-            let stop = end.min(at + LOOK_ROWS);
+            let stop = end.min(at.saturating_add(LOOK_ROWS));
             for n in at..stop {
                 sink.push(n);
             }
