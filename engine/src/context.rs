@@ -235,6 +235,8 @@ impl Context {
     }
 
     fn start(&self) -> Result<Runtime> {
+        // A context of a program's own, too, must say where a closure panicked.
+        crate::job::install_panic_hook();
         let run = Arc::clone(&self.0.run);
         match self.0.config.cluster {
             Cluster::Local { slots } => {

@@ -58,3 +58,4 @@ pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
 pub use row::Row;
 pub use ship::shared::{Param, Shared};
+pub use ship::stage_names;

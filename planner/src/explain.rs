@@ -21,8 +21,7 @@ use crate::cut::{Stage, StageGraph};
 pub fn explain(graph: &StageGraph) -> String {
     let mut text = String::new();
     for stage in &graph.stages {
-        let tasks = if stage.tasks == 1 { "task" } else { "tasks" };
-        let _ = writeln!(text, "{}: {} {tasks}", stage.id, stage.tasks);
+        let _ = writeln!(text, "{}: {}", stage.id, counted(stage.tasks, "task"));
         for line in displayable(&*stage.plan as &dyn ExecutionPlan).indent(false).to_string().lines() {
             let _ = writeln!(text, "  {line}");
         }
@@ -35,8 +34,17 @@ fn leaves_as(stage: &Stage) -> String {
     match &stage.exchange {
         None => "result".to_owned(),
         Some(how) => format!(
-            "{} {}, {} partitions: {} ({})",
-            stage.output, how.movement, how.partitions, how.reason, how.site
+            "{} {}, {}: {} ({})",
+            stage.output,
+            how.movement,
+            counted(how.partitions, "partition"),
+            how.reason,
+            how.site
         ),
     }
+}
+
+/// `1 task`, `2 tasks`
+fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,6 +1,7 @@
 //! `reduce`: all rows become one.
 
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
@@ -8,6 +9,7 @@ use kiln_planner::Site;
 use crate::chain::{Chain, Sink, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::job;
 use crate::plan::Terminal;
 use crate::row::{Row, ipc, schema};
 use crate::ship::closure::{Closure, Code};
@@ -37,7 +39,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         let code = Code::new(f, Site::caller());
         let end = ReduceAll { code: code.clone(), _row: PhantomData };
         let parts: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
-        Ok(parts.into_iter().reduce(|a, b| (*code)(a, b)))
+        // The closure runs in the driver's own thread, too, and may panic there as well.
+        job::catch(AssertUnwindSafe(|| Ok(parts.into_iter().reduce(|a, b| (*code)(a, b)))))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
@@ -10,6 +11,7 @@ use kiln_planner::Site;
 use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::job;
 use crate::plan::Terminal;
 use crate::row::{Row, ipc, schema};
 use crate::ship::closure::Closure;
@@ -64,8 +66,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.origin.check()?;
         let end = Top::<O, G> { rows: n, key: key.clone(), _order: PhantomData };
         let candidates: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
-        let mut ranked: Vec<(O, T)> = candidates.into_iter().map(|row| (key.call(row.view()), row)).collect();
-        ranked.sort_by(|a, b| b.0.cmp(&a.0));
+        let mut ranked = job::catch(AssertUnwindSafe(|| {
+            let mut ranked: Vec<(O, T)> =
+                candidates.into_iter().map(|row| (key.call(row.view()), row)).collect();
+            ranked.sort_by(|a, b| b.0.cmp(&a.0));
+            Ok(ranked)
+        }))?;
         ranked.truncate(n);
         Ok(ranked.into_iter().map(|(_, row)| row).collect())
     }

@@ -15,11 +15,11 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
 
 /// A function of one argument whose result may depend on the argument's lifetime.
-pub trait Map1<'a, A>: Fn(A) -> <Self as Map1<'a, A>>::Out {
+pub trait Map1<A>: Fn(A) -> <Self as Map1<A>>::Out {
     /// The result.
     type Out;
 }
-impl<'a, A, R, F: Fn(A) -> R> Map1<'a, A> for F {
+impl<A, R, F: Fn(A) -> R> Map1<A> for F {
     type Out = R;
 }
 
@@ -81,8 +81,8 @@ impl<G, O> Exact<G, O> {
     }
 }
 
-impl<'a, A, F: Map1<'a, A>> Func<'a, A> for Plain<F> {
-    type Out = <F as Map1<'a, A>>::Out;
+impl<'a, A, F: Map1<A>> Func<'a, A> for Plain<F> {
+    type Out = <F as Map1<A>>::Out;
     #[inline]
     fn call(&'a self, row: A) -> Self::Out {
         (*self.0)(row)

@@ -9,6 +9,7 @@ mod plan;
 
 pub(crate) use plan::Origin;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
@@ -36,21 +37,29 @@ use crate::row::Row;
 /// assert_eq!(ranks.count()?, 2);
 /// # Ok(()) }
 /// ```
-pub struct Dataset<T: Row, C: Chain<Out = T> = Input<T>> {
+pub struct Dataset<T, C = Input<T>> {
     pub(crate) chain: C,
     pub(crate) origin: Origin,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T, C> Dataset<T, C> {
+    /// The rows that `chain` makes of those of `origin`.
+    pub(crate) fn over(chain: C, origin: Origin) -> Dataset<T, C> {
+        Dataset { chain, origin, _row: PhantomData }
+    }
 }
 
 impl<T: Row, C: Chain<Out = T>> Clone for Dataset<T, C> {
     fn clone(&self) -> Self {
-        Dataset { chain: self.chain.clone(), origin: self.origin.clone() }
+        Dataset::over(self.chain.clone(), self.origin.clone())
     }
 }
 
 impl<T: Row> Dataset<T> {
     /// The rows of a plan node.
     pub(crate) fn from_plan(plan: Arc<dyn ExecutionPlan>, origin: Origin) -> Dataset<T> {
-        Dataset { chain: Input::new(), origin: origin.over(plan) }
+        Dataset::over(Input::new(), origin.over(plan))
     }
 }
 
@@ -86,7 +95,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         N: Narrow<T, G>,
     {
         // A new row may have a new key, so nothing is known of where rows lie.
-        Dataset { chain: Then::new(self.chain, func), origin: self.origin.moved() }
+        Dataset::over(Then::new(self.chain, func), self.origin.moved())
     }
 
     /// The same, for an operator that leaves every row's key as it is.
@@ -95,7 +104,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         G: FuncInfo,
         N: Narrow<T, G>,
     {
-        Dataset { chain: Then::new(self.chain, func), origin: self.origin }
+        Dataset::over(Then::new(self.chain, func), self.origin)
     }
 
     /// The plan node that gives these rows as columns.

@@ -53,6 +53,7 @@ pub use callbacks::{Callback, CallbackGuard, Callbacks, Cleanup, CleanupGuard};
 pub use cancel::{Cancel, CancelReason};
 pub use exit::{Ending, NOTHING_TO_DO, Status};
 pub use logging::init as init_logging;
+pub(crate) use panic::catch;
 pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
 pub use progress::{Look, Progress, StageView};
 pub use run::{Facts, Output, Run};

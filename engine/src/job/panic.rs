@@ -62,7 +62,7 @@ pub fn take_panic() -> Option<PanicNote> {
 }
 
 /// Runs `body`; a panic becomes an error of class bug that names the line.
-pub(super) fn catch<T>(body: impl FnOnce() -> Result<T, Error> + UnwindSafe) -> Result<T, Error> {
+pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T, Error> + UnwindSafe) -> Result<T, Error> {
     take_panic();
     let before = CAUGHT.replace(true);
     let outcome = std::panic::catch_unwind(body);

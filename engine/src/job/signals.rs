@@ -22,9 +22,9 @@ use super::run::Run;
 use super::terminal::say;
 
 /// How long a job may take to end by itself after the first signal. All in all it has 2 s.
-pub const CANCEL_GRACE: Duration = Duration::from_millis(1800);
-/// How long the cleanups of a job that is ended may take; what they leave, the next run must sweep.
-const CLEANUP_LIMIT: Duration = Duration::from_millis(1000);
+pub const CANCEL_GRACE: Duration = Duration::from_millis(1500);
+/// How long the cleanups of a job that is ended may take.
+const CLEANUP_LIMIT: Duration = Duration::from_millis(300);
 /// How long the report of a job that is ended may take.
 const REPORT_LIMIT: Duration = Duration::from_millis(100);
 

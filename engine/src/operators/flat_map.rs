@@ -24,9 +24,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     #[track_caller]
     pub fn flat_map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, FlatMap<O>>>
     where
-        F: for<'a> Map1<'a, T::View<'a>> + Send + Sync + 'static,
-        for<'a> <F as Map1<'a, T::View<'a>>>::Out: IntoIterator,
-        for<'a> <<F as Map1<'a, T::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
+        F: for<'a> Map1<T::View<'a>> + Send + Sync + 'static,
+        for<'a> <F as Map1<T::View<'a>>>::Out: IntoIterator,
+        for<'a> <<F as Map1<T::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
     {
         self.then(Plain::new(f, Site::caller()))
     }

@@ -25,8 +25,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     #[track_caller]
     pub fn map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, Map<O>>>
     where
-        F: for<'a> Map1<'a, T::View<'a>> + Send + Sync + 'static,
-        for<'a> <F as Map1<'a, T::View<'a>>>::Out: IntoRow<Row = O>,
+        F: for<'a> Map1<T::View<'a>> + Send + Sync + 'static,
+        for<'a> <F as Map1<T::View<'a>>>::Out: IntoRow<Row = O>,
     {
         self.then(Plain::new(f, Site::caller()))
     }

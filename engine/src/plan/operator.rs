@@ -83,6 +83,10 @@ impl fmt::Debug for OperatorExec {
 impl DisplayAs for OperatorExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps: Vec<String> = self.operator.steps().iter().map(Step::to_string).collect();
+        if steps.is_empty() {
+            // A chain that only sends the rows of one exchange through the next has no step of the user's.
+            return f.write_str("pass on");
+        }
         f.write_str(&steps.join(", "))
     }
 }

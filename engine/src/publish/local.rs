@@ -14,6 +14,8 @@ use crate::job::{CleanupGuard, Output, Run};
 
 /// The folder, beside a target, in which outputs are staged.
 const STAGE: &str = ".kiln-stage";
+/// How often a folder is tried to be made.
+const MAX_MAKES: u32 = 5;
 
 /// One file that a task has written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,8 +59,7 @@ impl Publication {
         let made = first_missing(parent);
         let id = format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4());
         let staging = parent.join(STAGE).join(id);
-        fs::create_dir_all(staging.join("parts"))
-            .map_err(|e| cannot("make the staging folder", &staging, e))?;
+        make_folder(&staging.join("parts")).map_err(|e| cannot("make the staging folder", &staging, e))?;
         let gone = Arc::new(Mutex::new(false));
         let (doomed, outer, gate) = (staging.clone(), made.clone(), Arc::clone(&gone));
         let cleanup = run.cleanup.register(Box::new(move || {
@@ -118,6 +119,18 @@ fn lock(gone: &Mutex<bool>) -> MutexGuard<'_, bool> {
 impl Drop for Publication {
     fn drop(&mut self) {
         remove(&self.staging, self.made.as_deref());
+    }
+}
+
+/// Makes a folder and those around it, again when another job that ends has just removed one of them
+/// because it was empty.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut makes = 1;
+    loop {
+        match fs::create_dir_all(folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && makes < MAX_MAKES => makes += 1,
+            outcome => return outcome,
+        }
     }
 }
 

@@ -10,3 +10,8 @@ pub mod closure;
 pub mod params;
 pub mod shared;
 pub mod table;
+
+/// The names of all operators that an executor of this binary can run: its link-time table.
+pub fn stage_names() -> impl Iterator<Item = &'static str> {
+    table::table().iter().map(|entry| entry.name)
+}

@@ -48,11 +48,11 @@ impl Context {
         match ipc::batch_of(rows.iter()) {
             Ok(batch) => {
                 let origin = Origin::source(self, partitions, batch.get_array_memory_size() as u64);
-                Dataset { chain: Rows { batch: Some(batch), partitions, site, _row: PhantomData }, origin }
+                Dataset::over(Rows { batch: Some(batch), partitions, site, _row: PhantomData }, origin)
             }
             Err(error) => {
                 let chain = Rows { batch: None, partitions: 1, site, _row: PhantomData };
-                Dataset { chain, origin: Origin::broken(self, error) }
+                Dataset::over(chain, Origin::broken(self, error))
             }
         }
     }

@@ -32,7 +32,7 @@ impl Context {
         let rows = range.end.saturating_sub(range.start);
         let partitions = rows.div_ceil(ROWS_PER_PARTITION).clamp(1, MAX_PARTITIONS);
         let origin = Origin::source(self, partitions as usize, rows.saturating_mul(8));
-        Dataset { chain: Numbers { range, partitions, site: Site::caller() }, origin }
+        Dataset::over(Numbers { range, partitions, site: Site::caller() }, origin)
     }
 }
 

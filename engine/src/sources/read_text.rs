@@ -31,12 +31,12 @@ impl Context {
             Ok(files) => files,
             Err(error) => {
                 let chain = TextLines { splits: Arc::default(), label: address.into(), site };
-                return Dataset { chain, origin: Origin::broken(self, error) };
+                return Dataset::over(chain, Origin::broken(self, error));
             }
         };
         let splits: Arc<[Split]> = plan_splits(&files, SPLIT_BYTES).into();
         let origin = Origin::source(self, splits.len().max(1), estimated_bytes(&files));
-        Dataset { chain: TextLines { splits, label: address.into(), site }, origin }
+        Dataset::over(TextLines { splits, label: address.into(), site }, origin)
     }
 }
 
