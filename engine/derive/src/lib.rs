@@ -15,7 +15,7 @@ use proc_macro::TokenStream;
 /// Every field must be a row itself. The fields are the columns, under their own names; those of a
 /// tuple struct are `_1`, `_2`, …. A struct inside a struct is a column of the type `Struct`.
 ///
-/// ```ignore
+/// ```text
 /// /// One request.
 /// #[derive(kiln::Row)]
 /// struct Hit {
@@ -47,7 +47,7 @@ pub fn derive_row(item: TokenStream) -> TokenStream {
 
 /// Makes `fn main` the entry point of a job: it gets a context, and the parsed command line if wanted.
 ///
-/// ```ignore
+/// ```text
 /// #[kiln::main]
 /// fn main(cx: Context, args: Args) -> kiln::Result<()> { Ok(()) }
 /// ```
