@@ -32,17 +32,20 @@ struct Args {
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let counts = count_words(&cx, args.input.as_deref().unwrap_or(OWN_TEXT)).cache();
 
+    let output = match (&args.input, args.output) {
+        (None, None) => Some(fresh(OWN_OUTPUT)?),
+        (_, output) => output,
+    };
+    if let Some(output) = &output {
+        counts.write_parquet_as(output, ["word", "count"])?;
+    }
+
     for (word, count) in counts.top(args.top, |(_, count)| count)? {
         println!("{count:>10}  {word}");
     }
-
-    let output = match (args.input, args.output) {
-        (None, None) => fresh(OWN_OUTPUT)?,
-        (_, Some(output)) => output,
-        (Some(_), None) => return Ok(()),
-    };
-    counts.write_parquet_as(&output, ["word", "count"])?;
-    println!("published to {output}");
+    if let Some(output) = &output {
+        println!("published to {output}");
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion_physical_plan::ExecutionPlan;
@@ -178,6 +178,10 @@ impl Context {
         let kept: Vec<ExchangeId> = graph.stages.iter().filter(|s| is_cached(s)).map(|s| s.output).collect();
         let run = &self.0.run;
         run.progress.job_started(&views(&graph), self.source_bytes(&graph)?);
+        for stage in &graph.stages {
+            log::info!("{id}: {} has {} tasks: {}", stage.id, stage.tasks, label(stage));
+        }
+        let started = Instant::now();
         let spec = spec(id, &graph, durable);
         let submission = runtime.submit(spec, graph.stages.into_iter().map(Arc::new).collect());
         let stop = runtime.events();
@@ -188,7 +192,14 @@ impl Context {
         let outcome = submission.wait();
         run.progress.job_ended();
         match &outcome {
-            Ok(done) => run.add_retries(done.retries),
+            Ok(done) => {
+                log::info!(
+                    "{id}: done in {:.3} s, {} retries",
+                    started.elapsed().as_secs_f64(),
+                    done.retries
+                );
+                run.add_retries(done.retries);
+            }
             Err(_) => runtime.quiesce(QUIESCE_LIMIT),
         }
         self.cached().extend(outcome.as_ref().map_or(&[][..], |_| &kept));

@@ -67,6 +67,7 @@ impl Process {
             let _ = pipe.write_all(start.token.line().as_bytes());
         }
         let pid = child.id();
+        log::info!("{} is started as process {pid}", start.executor);
         let state = Mutex::new(State { child: Some(child), stdin });
         let process = Arc::new(Process { pid, state, ended: Condvar::new() });
         let watched = Arc::clone(&process);

@@ -19,8 +19,9 @@ impl Driver {
         let outputs =
             if self.has(Guard::OutputDiesWithExecutor) { self.outputs.lose_executor(executor) } else { 0 };
         let tasks = buried.running.len();
-        let text =
-            format!("{executor} is lost: {reason}; {tasks} tasks start again, {outputs} outputs are gone");
+        let tasks = if tasks == 1 { "1 task starts".to_owned() } else { format!("{tasks} tasks start") };
+        let outputs = if outputs == 1 { "1 output is".to_owned() } else { format!("{outputs} outputs are") };
+        let text = format!("{executor} is lost: {reason}; {tasks} again, {outputs} gone");
         self.notice(None, text);
         self.deserted.since = self.now;
         self.deserted.last_loss = Some(format!("{executor}: {reason}"));

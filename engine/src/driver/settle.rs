@@ -46,7 +46,8 @@ impl Driver {
                 Some(loss) => format!("no executor is left, the last was {loss}"),
                 None => "no executor has joined".to_owned(),
             };
-            self.fail(job, Error::transient(text).at("job", job.0));
+            let advice = "run it again; where nobody sent signal 9, memory was short: take fewer slots";
+            self.fail(job, Error::transient(text).at("job", job.0).help(advice));
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::numbers::{Numbers, StageNumbers, time_left};
 use super::summary::{duration, size};
@@ -48,7 +48,7 @@ impl Bars {
 
     fn draw_whole(&mut self, numbers: &Numbers, elapsed: Duration) {
         let bar = self.whole.get_or_insert_with(|| {
-            let bar = ProgressBar::new(WHOLE).with_style(style(JOB)).with_elapsed(elapsed);
+            let bar = unseen(WHOLE).with_style(style(JOB)).with_elapsed(elapsed);
             SCREEN.insert(0, bar)
         });
         bar.set_message(counts(numbers, elapsed));
@@ -61,7 +61,7 @@ impl Bars {
             return;
         }
         let bar = self.stages.entry(stage.id).or_insert_with(|| {
-            let bar = ProgressBar::new(stage.total.into()).with_style(style(STAGE));
+            let bar = unseen(stage.total.into()).with_style(style(STAGE));
             bar.set_message(label(stage));
             SCREEN.add(bar)
         });
@@ -85,6 +85,12 @@ impl Drop for Bars {
 fn clear(bar: &ProgressBar) {
     bar.finish_and_clear();
     SCREEN.remove(bar);
+}
+
+/// A bar that draws nothing until it is on the screen: by itself it would write a line between the
+/// others, and the screen would erase one line too few.
+fn unseen(length: u64) -> ProgressBar {
+    ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden())
 }
 
 /// A template that cannot be read costs its looks, not the job; a test reads all of them.

@@ -5,9 +5,9 @@ use kiln_planner::Site;
 use crate::aggregate::{Name, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::row::Key;
+use crate::row::{Key, Row};
 
-impl<T: Key, C: Chain<Out = T>> Dataset<T, C> {
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Counts how often each row occurs. The result is a dataset: there may be many rows.
     ///
     /// ```
@@ -19,7 +19,10 @@ impl<T: Key, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn count_by_value(self) -> Dataset<(T, u64)> {
+    pub fn count_by_value(self) -> Dataset<(T, u64)>
+    where
+        T: Key,
+    {
         let count = Reduce::new(|a: u64, b: u64| a + b, Name::CountByValue, Site::caller());
         self.map_to::<(T, u64)>(|row| (row, 1)).aggregate(count)
     }

@@ -5,9 +5,9 @@ use kiln_planner::Site;
 use crate::aggregate::Seen;
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::row::Key;
+use crate::row::{Key, Row};
 
-impl<T: Key, C: Chain<Out = T>> Dataset<T, C> {
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Keeps one of each group of equal rows.
     ///
     /// ```
@@ -19,7 +19,10 @@ impl<T: Key, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn distinct(self) -> Dataset<T> {
+    pub fn distinct(self) -> Dataset<T>
+    where
+        T: Key,
+    {
         let site = Site::caller();
         self.map_to::<(T, bool)>(|row| (row, true)).aggregate(Seen(site)).map_to::<T>(|(row, _)| row).erase()
     }

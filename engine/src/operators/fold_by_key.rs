@@ -7,7 +7,7 @@ use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
-impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Folds the values of each key into an accumulator that starts as `init()`; accumulators of
     /// different tasks are joined by `merge`. `init()` must be neutral: it is called more than once
     /// for a key, how often is not said.
@@ -27,6 +27,7 @@ impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     #[track_caller]
     pub fn fold_by_key<A: Row, I, F, M>(self, init: I, fold: F, merge: M) -> Dataset<(K, A)>
     where
+        K: Key,
         I: Fn() -> A + Send + Sync + 'static,
         F: for<'a> Fn(&mut A, V::View<'a>) + Send + Sync + 'static,
         M: Fn(&mut A, A) + Send + Sync + 'static,

@@ -25,7 +25,7 @@ use crate::task::{Output, Task};
 /// Pairs of one key between two looks at whether to stop.
 const LOOK_ROWS: usize = 1 << 16;
 
-impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Inner join: a row for every two pairs with equal keys. A side whose keys already lie by
     /// their hash, after `reduce_by_key` or another join, is not moved again.
     ///
@@ -39,7 +39,10 @@ impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn join<W: Row, D: Chain<Out = (K, W)>>(self, right: Dataset<(K, W), D>) -> Dataset<(K, (V, W))> {
+    pub fn join<W: Row, D: Chain<Out = (K, W)>>(self, right: Dataset<(K, W), D>) -> Dataset<(K, (V, W))>
+    where
+        K: Key,
+    {
         let site = Site::caller();
         let origin = self.origin.clone().with(&right.origin);
         let placed = self.origin.placed.or(right.origin.placed);
@@ -51,7 +54,10 @@ impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 
     /// The pairs, each in the partition of its key's hash.
-    fn placed(&self, partitions: usize, site: &Site) -> Arc<dyn ExecutionPlan> {
+    fn placed(&self, partitions: usize, site: &Site) -> Arc<dyn ExecutionPlan>
+    where
+        K: Key,
+    {
         if self.origin.placed == Some(partitions) {
             return self.to_plan();
         }

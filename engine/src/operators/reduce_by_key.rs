@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::plan::OperatorExec;
 use crate::row::{Key, Row};
 
-impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Reduces the values of each key to one. `f` must be associative and commutative.
     ///
     /// Every task combines its own rows first, so only one row per key and task moves.
@@ -27,13 +27,17 @@ impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     #[track_caller]
     pub fn reduce_by_key<F>(self, f: F) -> Dataset<(K, V)>
     where
+        K: Key,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         self.aggregate(Reduce::new(f, Name::ReduceByKey, Site::caller()))
     }
 
     /// Combine, exchange, merge.
-    pub(crate) fn aggregate<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)> {
+    pub(crate) fn aggregate<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)>
+    where
+        K: Key,
+    {
         let partitions = self.origin.exchange_partitions();
         let (name, site) = aggregate.name();
         let (reason, site) = (format!("{name} brings equal keys together"), site.clone());

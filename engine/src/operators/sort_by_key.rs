@@ -31,7 +31,7 @@ const KEYS_PER_RANGE: usize = 256;
 /// Sampled keys from each partition before the exchange at least.
 const KEYS_PER_PARTITION: usize = 64;
 
-impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Sorts by key, ascending. Pairs with equal keys stay in the order in which they were.
     ///
     /// ```
@@ -42,7 +42,10 @@ impl<K: Key, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn sort_by_key(self) -> Dataset<(K, V)> {
+    pub fn sort_by_key(self) -> Dataset<(K, V)>
+    where
+        K: Key,
+    {
         let site = Site::caller();
         let partitions = self.origin.exchange_partitions();
         let (how, reason) = (Movement::Range { partitions }, "sort_by_key puts ranges of keys in order");

@@ -59,7 +59,7 @@ impl Publication {
         let made = first_missing(parent);
         let id = format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4());
         let staging = parent.join(STAGE).join(id);
-        make_folder(&staging.join("parts")).map_err(|e| cannot("make the staging folder", &staging, e))?;
+        make_folder(&staging.join("parts")).map_err(|e| cannot("stage the output in", parent, e))?;
         let gone = Arc::new(Mutex::new(false));
         let (doomed, outer, gate) = (staging.clone(), made.clone(), Arc::clone(&gone));
         let cleanup = run.cleanup.register(Box::new(move || {
@@ -200,7 +200,7 @@ fn local_path(uri: &str) -> Result<PathBuf> {
         _ => PathBuf::from(uri),
     };
     if uri.is_empty() {
-        return Err(Error::config("the output has no name"));
+        return Err(Error::config("the output has no name").help("give a path or a file:// URL"));
     }
     std::path::absolute(&path).map_err(|e| cannot("find the folder of", &path, e))
 }

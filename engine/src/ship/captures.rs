@@ -37,8 +37,9 @@ pub fn check(closures: &[Closure], policy: Captures) -> Result<()> {
     }
 }
 
-const ADVICE: &str = "declare the value with `cx.share(value)` and take it as the closure's first argument \
-                      in the `…_with` form of the operator";
+const ADVICE: &str = "declare the value with `let shared = cx.share(value)` and pass `&shared` to the operator's `…_with` \
+                      form, which hands it to the closure: `filter_with(&shared, |shared, row| …)`; capture nothing, \
+                      not even `shared`";
 
 fn line(c: &Closure) -> String {
     let (what, bytes) = (c.operator, c.captured_bytes);
