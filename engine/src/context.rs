@@ -298,10 +298,17 @@ fn views(graph: &StageGraph) -> Vec<StageView> {
     graph.stages.iter().map(view).collect()
 }
 
-/// The name of the last operator of a stage.
+/// The name of the last operator of a stage that has one.
 fn label(stage: &Stage) -> String {
-    let steps = stage.plan.downcast_ref::<OperatorExec>().map(|node| node.operator.steps());
-    steps.and_then(|steps| steps.into_iter().last()).map_or_else(|| "stage".to_owned(), |step| step.name)
+    let mut next = Some(&stage.plan);
+    while let Some(plan) = next {
+        let steps = plan.downcast_ref::<OperatorExec>().map(|node| node.operator.steps());
+        if let Some(step) = steps.and_then(|mut steps| steps.pop()) {
+            return step.name;
+        }
+        next = plan.children().into_iter().next();
+    }
+    "read".to_owned()
 }
 
 fn fetch(runtime: &Runtime, result: ExchangeId, done: &JobDone) -> Result<Vec<RecordBatch>> {

@@ -42,12 +42,12 @@ impl Driver {
         let waited_enough =
             |driver: &Driver, job: &Job| driver.now >= since.max(job.submitted).saturating_add(grace);
         for job in self.jobs_that(waited_enough) {
-            let text = match &self.deserted.last_loss {
-                Some(loss) => format!("no executor is left, the last was {loss}"),
-                None => "no executor has joined".to_owned(),
+            let error = match &self.deserted.last_loss {
+                Some(loss) => Error::transient(format!("no executor is left, the last was {loss}"))
+                    .help("run it again; where nobody sent signal 9, memory was short: take fewer slots"),
+                None => Error::transient("no executor has joined"),
             };
-            let advice = "run it again; where nobody sent signal 9, memory was short: take fewer slots";
-            self.fail(job, Error::transient(text).at("job", job.0).help(advice));
+            self.fail(job, error.at("job", job.0));
         }
     }
 

@@ -150,7 +150,9 @@ fn a_task_that_loses_three_executors_is_named_as_the_cause() {
 fn the_loss_of_the_last_executor_fails_the_job_with_its_reason() {
     let mut play = Play::with_slots(&[1]);
     play.submit(1, map_reduce());
-    assert_eq!(play.lose(1), "job 1 failed: no executor is left, the last was executor 1: killed, at job 1");
+    let failed = "job 1 failed: no executor is left, the last was executor 1: killed, at job 1
+  help: run it again; where nobody sent signal 9, memory was short: take fewer slots";
+    assert_eq!(play.lose(1), failed);
 }
 
 #[test]
