@@ -187,7 +187,7 @@ impl Context {
         let stop = runtime.events();
         // A cancel that came before this line is told at once, and the driver knows the job by now.
         let _guard = run.cancel.on_request_while(Box::new(move || {
-            stop.send(Event::Cancel { job: id, error: cancelled() });
+            stop.send(Event::Cancel { job: id, error: Error::job_stopped() });
         }));
         let outcome = submission.wait();
         run.progress.job_ended();
@@ -268,10 +268,6 @@ impl Context {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Runtime>>> {
         self.0.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn cancelled() -> Error {
-    Error::cancelled("the job was stopped; nothing was published")
 }
 
 fn is_cached(stage: &Stage) -> bool {

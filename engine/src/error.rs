@@ -132,6 +132,11 @@ impl Error {
         bug Bug "A fault in the job's closures or in Kiln."
     }
 
+    /// What a job fails with once it was asked to stop.
+    pub(crate) fn job_stopped() -> Error {
+        Error::cancelled("the job was stopped; nothing was published")
+    }
+
     /// A file operation that failed: the class follows from the kind of `source`.
     pub fn io(message: impl Into<String>, source: std::io::Error) -> Error {
         use std::io::ErrorKind::*;

@@ -30,7 +30,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Config when the output exists; else whatever stops the job, and then nothing is published.
     #[track_caller]
     pub fn write_parquet(&self, uri: &str) -> Result<()> {
-        self.publish_parquet(uri, schema::<T>(), Site::caller())
+        let names = T::columns().iter().map(|column| column.name().clone()).collect();
+        self.publish_parquet(uri, names, Site::caller())
     }
 
     /// [`write_parquet`](Dataset::write_parquet) with other column names, for rows whose type does
@@ -40,24 +41,23 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Config when the number of names is not that of the columns; else as `write_parquet`.
     #[track_caller]
     pub fn write_parquet_as<'n>(&self, uri: &str, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
-        let (names, columns): (Vec<&str>, _) = (names.into_iter().collect(), T::columns());
+        let (names, columns): (Vec<String>, _) =
+            (names.into_iter().map(String::from).collect(), T::columns());
         if names.len() != columns.len() {
             let text = format!("{} names for {} columns", names.len(), columns.len());
             return Err(Error::config(text).at("line", Site::caller()));
         }
-        let named = columns.into_iter().zip(names).map(|(column, name)| column.with_name(name));
-        self.publish_parquet(uri, Arc::new(Schema::new(named.collect::<Vec<Field>>())), Site::caller())
+        self.publish_parquet(uri, names, Site::caller())
     }
 
-    fn publish_parquet(&self, uri: &str, schema: SchemaRef, site: Site) -> Result<()> {
+    fn publish_parquet(&self, uri: &str, names: Vec<String>, site: Site) -> Result<()> {
         self.origin.check()?;
         let run = Arc::clone(self.origin.cx.job_run());
         let publication = Publication::begin(uri, &run)?;
-        let names = schema.fields().iter().map(|f| f.name().clone()).collect();
         let end = WriteParquet::<T> { folder: publication.parts(), names, site, _row: PhantomData };
         let outcome = self.origin.cx.act_with(&self.end_in(end), true)?;
         if run.cancel.is_requested() {
-            return Err(Error::cancelled("the job was stopped; nothing was published"));
+            return Err(Error::job_stopped());
         }
         let parts = outcome.reports.iter().map(|report| note_to_part(&report.payload));
         let parts: Vec<Part> = parts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();

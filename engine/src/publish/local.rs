@@ -106,7 +106,7 @@ impl Publication {
     fn rename(&self, ready: &Path) -> Result<()> {
         let gone = lock(&self.gone);
         if *gone {
-            return Err(Error::cancelled("the job was stopped; nothing was published"));
+            return Err(Error::job_stopped());
         }
         rename_to_new(ready, &self.target)
     }
