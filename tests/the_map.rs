@@ -11,10 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "error",
     "row",
     "ship",
+    "memory",
+    "config",
     "source",
     "driver",
     "job",
@@ -26,7 +28,6 @@ const ORDER: [&str; 21] = [
     "aggregate",
     "runtime",
     "cluster",
-    "config",
     "context",
     "dataset",
     "operators",

@@ -1,12 +1,21 @@
 //! Where and how a job runs, as its environment says.
 
+use std::path::PathBuf;
+
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::ship::captures::Captures;
 
 /// The variable that says where a job runs.
 const CLUSTER: &str = "KILN_CLUSTER";
 /// The variable that makes undeclared captures an error in one process, too.
 const STRICT: &str = "KILN_STRICT";
+/// The variable that bounds the memory of one process's tasks.
+pub(crate) const MEMORY: &str = "KILN_MEMORY";
+/// The variable that says where temporary files go.
+pub(crate) const TMP: &str = "KILN_TMP";
+/// Rows in one batch at most, unless the configuration says otherwise.
+const BATCH_ROWS: usize = 1 << 16;
 /// Task slots or executors at most, against slips such as `local[20000]`.
 const MAX_COUNT: usize = 4096;
 
@@ -36,19 +45,35 @@ pub struct Config {
     pub captures: Captures,
     /// Arguments with which this binary is started as an executor; tests need some.
     pub executor_args: Vec<String>,
+    /// Bytes that the tasks of one process, and their outputs, may hold before they spill.
+    pub memory: u64,
+    /// Where temporary files go.
+    pub tmp: PathBuf,
+    /// Rows in a batch at most.
+    pub batch_rows: usize,
+    /// Partitions behind every exchange; by default they follow from the size of the input.
+    pub exchange_partitions: Option<usize>,
 }
 
 impl Config {
     /// Tasks on `cluster`, and everything else as usual.
     pub fn new(cluster: Cluster) -> Config {
-        let captures = match cluster {
-            Cluster::Local { .. } => Captures::Warn,
-            Cluster::LocalCluster { .. } => Captures::Refuse,
+        let (captures, processes) = match cluster {
+            Cluster::Local { .. } => (Captures::Warn, 1),
+            Cluster::LocalCluster { executors, .. } => (Captures::Refuse, executors),
         };
-        Config { cluster, captures, executor_args: Vec::new() }
+        Config {
+            cluster,
+            captures,
+            executor_args: Vec::new(),
+            memory: memory::default_bytes(processes),
+            tmp: std::env::temp_dir(),
+            batch_rows: BATCH_ROWS,
+            exchange_partitions: None,
+        }
     }
 
-    /// What `KILN_CLUSTER` and `KILN_STRICT` say.
+    /// What `KILN_CLUSTER`, `KILN_STRICT`, `KILN_MEMORY` and `KILN_TMP` say.
     ///
     /// # Errors
     /// Of class config when one of them cannot be read.
@@ -61,6 +86,12 @@ impl Config {
         let mut config = Config::new(cluster);
         if std::env::var(STRICT).is_ok_and(|v| v != "0" && !v.is_empty()) {
             config.captures = Captures::Refuse;
+        }
+        if let Some(text) = std::env::var_os(MEMORY).filter(|text| !text.is_empty()) {
+            config.memory = memory::parse_bytes(MEMORY, &text.to_string_lossy())?;
+        }
+        if let Some(folder) = std::env::var_os(TMP).filter(|text| !text.is_empty()) {
+            config.tmp = PathBuf::from(folder);
         }
         Ok(config)
     }

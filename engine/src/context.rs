@@ -14,8 +14,9 @@ use crate::config::{Cluster, Config};
 use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec, TaskReport};
 use crate::error::{Error, Result};
 use crate::job::{Run, StageView};
+use crate::memory::{self, Memory};
 use crate::plan::OperatorExec;
-use crate::runtime::{JobDone, LocalBackend, Runtime, on_slot, whole};
+use crate::runtime::{JobDone, LocalBackend, Process, Runtime, on_slot, whole};
 use crate::ship::captures;
 use crate::ship::shared::{Param, Shared};
 use crate::task::ExchangeReader;
@@ -98,6 +99,11 @@ impl Context {
     /// The run that this context reports to.
     pub fn job_run(&self) -> &Arc<Run> {
         &self.0.run
+    }
+
+    /// How this context runs its jobs.
+    pub fn config(&self) -> &Config {
+        &self.0.config
     }
 
     /// Whether both are one context.
@@ -248,15 +254,21 @@ impl Context {
     fn start(&self) -> Result<Runtime> {
         // A context of a program's own, too, must say where a closure panicked.
         crate::job::install_panic_hook();
-        let run = Arc::clone(&self.0.run);
-        match self.0.config.cluster {
+        let (run, config) = (Arc::clone(&self.0.run), &self.0.config);
+        memory::sweep(&config.tmp);
+        match config.cluster {
             Cluster::Local { slots } => {
-                let counter = run.progress.byte_counter();
+                let memory = Memory::new(config.memory, slots, &config.tmp);
+                let left = Arc::downgrade(&memory);
+                let clear = move || left.upgrade().iter().for_each(|memory| memory.clear());
+                let cleanup = run.cleanup.register(Box::new(clear));
+                let bytes_read = run.progress.byte_counter();
+                let process = Process { bytes_read, memory, batch_rows: config.batch_rows };
                 let never = Limits { executor_silence: Duration::MAX, ..Limits::default() };
-                Runtime::start(never, run, |events| LocalBackend::start(slots, counter, events))
+                Runtime::start(never, run, |events| LocalBackend::start(slots, process, cleanup, events))
             }
             Cluster::LocalCluster { executors, slots } => {
-                let command = ExecutorCommand { args: self.0.config.executor_args.clone() };
+                let command = ExecutorCommand::new(config);
                 let reports = Arc::clone(&run);
                 Runtime::start(Limits::default(), run, |events| {
                     ClusterBackend::start(executors, slots, &command, &reports, events)

@@ -39,6 +39,7 @@ mod dataset;
 mod driver;
 pub mod error;
 pub mod job;
+mod memory;
 mod operators;
 mod plan;
 mod publish;

@@ -17,7 +17,7 @@ use crate::plan::Terminal;
 use crate::publish::{ParquetPart, Part, Publication};
 use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::task::{Output, Task};
+use crate::task::{BatchLimits, Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Writes the rows as Parquet files below `uri`, one per partition that has rows, and publishes
@@ -104,7 +104,8 @@ impl<T: Row> Terminal<T> for WriteParquet<T> {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         // The first partition makes a file even without rows, so that an output has its schema.
         let first = if task.partition == 0 { Some(self.create(task)?) } else { None };
-        let mut file = PartFile { make: || self.create(task), schema: self.file_schema(), part: first };
+        let (make, limits) = (|| self.create(task), out.limits());
+        let mut file = PartFile { make, limits, schema: self.file_schema(), part: first };
         Columns::<T>::new().run(chain, task, &mut file)?;
         let part = file.part.map(ParquetPart::finish).transpose()?;
         let note = postcard::to_stdvec(&part)
@@ -125,11 +126,16 @@ impl<T: Row> Terminal<T> for WriteParquet<T> {
 /// The file of a partition, made when its first rows come.
 struct PartFile<F> {
     make: F,
+    limits: BatchLimits,
     schema: SchemaRef,
     part: Option<ParquetPart>,
 }
 
 impl<F: Fn() -> Result<ParquetPart>> Output for PartFile<F> {
+    fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
         let part = match &mut self.part {
             Some(part) => part,

@@ -4,6 +4,8 @@
 //! outbox of one executor. A stage's plan goes before its first task to each executor, and is encoded
 //! once for all of them. Who has attached and who is lost is known to `members`.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +20,15 @@ use super::members::Members;
 use super::net::{self, MAX_MESSAGE_BYTES};
 use super::peers::FlightPeers;
 use super::plans::{PlanId, Plans};
-use super::process::{Process, Start};
+use super::process::{BATCH_ROWS, Process, Start};
 use super::server::Door;
 use super::token::Token;
 use super::wire;
+use crate::config::{Config, MEMORY, TMP};
 use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
 use crate::error::{Error, Result};
 use crate::job::{CleanupGuard, Run};
+use crate::memory;
 use crate::plan;
 use crate::runtime::{Backend, Events, Launch, Peers, TaskInputs};
 use crate::shuffle::BlockStore;
@@ -45,6 +49,22 @@ const MESSAGE_FRAME_BYTES: usize = 1 << 10;
 pub(crate) struct ExecutorCommand {
     /// Arguments; none for a job, the name of a test for a test binary.
     pub(crate) args: Vec<String>,
+    /// Its environment beside this process's: what the configuration says.
+    pub(crate) env: Vec<(&'static str, OsString)>,
+    /// Where executors leave temporary files if they are killed.
+    pub(crate) tmp: PathBuf,
+}
+
+impl ExecutorCommand {
+    /// Executors as `config` wants them.
+    pub(crate) fn new(config: &Config) -> ExecutorCommand {
+        let env = vec![
+            (MEMORY, config.memory.to_string().into()),
+            (TMP, config.tmp.clone().into()),
+            (BATCH_ROWS, config.batch_rows.to_string().into()),
+        ];
+        ExecutorCommand { args: config.executor_args.clone(), env, tmp: config.tmp.clone() }
+    }
 }
 
 /// Executor processes, ended when it is dropped.
@@ -56,6 +76,7 @@ pub(crate) struct ClusterBackend {
     encoded: Plans<Bytes>,
     /// The number of the last question about quiet.
     questions: u64,
+    tmp: PathBuf,
     runtime: Option<Runtime>,
     _cleanup: CleanupGuard,
 }
@@ -75,7 +96,8 @@ impl ClusterBackend {
     ) -> Result<ClusterBackend> {
         let token = Token::random()?;
         // From here on dropping it ends what was started.
-        let (backend, driver_address) = ClusterBackend::without_executors(&token, run, events)?;
+        let (backend, driver_address) =
+            ClusterBackend::without_executors(&token, run, launcher.tmp.clone(), events)?;
         for id in (0..executors as u32).map(ExecutorId) {
             let driver_address = driver_address.clone();
             backend.start_executor(&Start {
@@ -83,7 +105,7 @@ impl ClusterBackend {
                 slots,
                 driver_address,
                 token: &token,
-                args: &launcher.args,
+                command: launcher,
             })?;
         }
         backend.members.wait_attached(START_LIMIT)?;
@@ -91,7 +113,12 @@ impl ClusterBackend {
     }
 
     /// The driver's side alone, and where executors reach it.
-    fn without_executors(token: &Token, run: &Arc<Run>, events: Events) -> Result<(ClusterBackend, String)> {
+    fn without_executors(
+        token: &Token,
+        run: &Arc<Run>,
+        tmp: PathBuf,
+        events: Events,
+    ) -> Result<(ClusterBackend, String)> {
         let runtime = runtime()?;
         let peers = Arc::new(FlightPeers::new(runtime.handle().clone(), token)?);
         let told = events.clone();
@@ -104,14 +131,18 @@ impl ClusterBackend {
             door.open(incoming, token);
             address.to_string()
         };
-        let ended = Arc::clone(&members);
-        let cleanup = run.cleanup.register(Box::new(move || ended.close(Duration::ZERO)));
+        let (ended, left) = (Arc::clone(&members), tmp.clone());
+        let cleanup = run.cleanup.register(Box::new(move || {
+            ended.close(Duration::ZERO);
+            memory::sweep(&left);
+        }));
         let backend = ClusterBackend {
             members,
             peers,
             events,
             encoded: Plans::default(),
             questions: 0,
+            tmp,
             runtime: Some(runtime),
             _cleanup: cleanup,
         };
@@ -211,6 +242,7 @@ impl Backend for ClusterBackend {
 impl Drop for ClusterBackend {
     fn drop(&mut self) {
         self.members.close(GOODBYE_LIMIT);
+        memory::sweep(&self.tmp);
         if let Some(runtime) = self.runtime.take() {
             // A runtime cannot be waited for inside another one, where a job may well drop this.
             runtime.shutdown_background();

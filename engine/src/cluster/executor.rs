@@ -5,6 +5,7 @@
 //! standard input ends, the driver is gone, and nobody is left to want its outputs.
 
 use std::io::{BufRead, Read};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,13 +26,15 @@ use super::duties::Duties;
 use super::handshake::Identity;
 use super::net::{self, MAX_MESSAGE_BYTES};
 use super::peers::FlightPeers;
-use super::process::{DRIVER, EXECUTOR, SLOTS};
+use super::process::{BATCH_ROWS, DRIVER, EXECUTOR, SLOTS};
 use super::token::Token;
 use super::{flight, wire};
+use crate::config::{MEMORY, TMP};
 use crate::driver::ExecutorId;
 use crate::error::{Error, Result};
 use crate::job;
-use crate::runtime::Worker;
+use crate::memory::Memory;
+use crate::runtime::{Process, Worker};
 
 /// Threads for sockets; tasks have their own.
 const IO_THREADS: usize = 2;
@@ -65,6 +68,9 @@ struct Settings {
     driver_address: String,
     slots: usize,
     token: Token,
+    memory: u64,
+    tmp: PathBuf,
+    batch_rows: usize,
 }
 
 fn run() -> Result<i32> {
@@ -77,6 +83,9 @@ fn run() -> Result<i32> {
         driver_address: variable(DRIVER)?,
         slots: variable(SLOTS)?,
         token: token()?,
+        memory: variable(MEMORY)?,
+        tmp: variable(TMP)?,
+        batch_rows: variable(BATCH_ROWS)?,
     };
     end_with_stdin()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,7 +131,10 @@ fn end_with_stdin() -> Result<()> {
 async fn serve(settings: Settings) -> Result<i32> {
     let (outbox, inbox) = channel(OUTBOX_MESSAGES);
     let bytes_read = Arc::<AtomicU64>::default();
-    let worker = Arc::new(worker(settings.slots, &bytes_read, outbox.clone())?);
+    let memory = Memory::new(settings.memory, settings.slots, &settings.tmp);
+    let (counter, batch_rows) = (Arc::clone(&bytes_read), settings.batch_rows);
+    let process = Process { bytes_read: counter, memory: Arc::clone(&memory), batch_rows };
+    let worker = Arc::new(worker(settings.slots, process, outbox.clone())?);
     let flight_address = serve_outputs(&worker, &settings.token)?;
     say(&outbox, Kind::Hello(hello(&settings, flight_address)?)).await;
     let mut inbound = attach(&settings, inbox).await?;
@@ -137,14 +149,16 @@ async fn serve(settings: Settings) -> Result<i32> {
     let mut duties = Duties::new(settings.me, worker, peers, outbox);
     while let Some(kind) = next(&mut inbound).await {
         if duties.carry_out(Some(kind)).await?.is_break() {
+            // Nothing is dropped at the exit that follows.
+            memory.clear();
             return Ok(0);
         }
     }
     Ok(DRIVER_IS_GONE)
 }
 
-fn worker(slots: usize, bytes_read: &Arc<AtomicU64>, outbox: Sender<ExecutorMessage>) -> Result<Worker> {
-    Worker::new(slots, Arc::clone(bytes_read), move |task, outcome| {
+fn worker(slots: usize, process: Process, outbox: Sender<ExecutorMessage>) -> Result<Worker> {
+    Worker::new(slots, process, move |task, outcome| {
         let kind = Kind::TaskStatus(wire::status(task, &outcome));
         let _ = outbox.blocking_send(ExecutorMessage { kind: Some(kind) });
     })

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
@@ -24,7 +23,7 @@ use super::block::Encoder;
 use super::token::{Token, WantToken};
 use crate::error::{Error, Result};
 use crate::runtime::Fetch;
-use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
+use crate::shuffle::{Block, BlockStore, OutputKey, TaskOutput};
 
 /// A [`Fetch`] on the wire.
 #[derive(Serialize, Deserialize)]
@@ -74,14 +73,17 @@ fn messages(
     outputs: Vec<(u32, Arc<TaskOutput>)>,
     target: usize,
 ) -> impl Iterator<Item = Result<FlightData, Status>> {
-    let batches = outputs.into_iter().flat_map(move |(source, output)| {
+    let blocks = outputs.into_iter().flat_map(move |(source, output)| {
         let count = output.partition(target).len();
         (0..count).filter_map(move |at| Some((source, output.partition(target).get(at)?.clone())))
     });
     let mut encoder = Encoder::new();
-    batches.flat_map(move |(source, batch): (u32, RecordBatch)| match encoder.encode(source, &batch) {
-        Ok(messages) => messages.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(e) => vec![Err(Status::failed_precondition(format!("a block cannot be encoded: {e}")))],
+    blocks.flat_map(move |(source, block): (u32, Block)| {
+        let encoded = block.read().and_then(|batch| Ok(encoder.encode(source, &batch)?));
+        match encoded {
+            Ok(messages) => messages.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(e) => vec![Err(Status::failed_precondition(format!("a block cannot be served: {e}")))],
+        }
     })
 }
 

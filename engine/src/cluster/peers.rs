@@ -97,8 +97,9 @@ mod tests {
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
+    use crate::memory::Memory;
     use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
-    use crate::task::Output;
+    use crate::task::{BatchLimits, Output};
 
     const HERE: ExecutorId = ExecutorId(1);
 
@@ -164,7 +165,10 @@ mod tests {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let store = Arc::new(BlockStore::default());
         for source in 0..2 {
-            let mut output = TaskOutput::default();
+            let mut output = TaskOutput::new(
+                Memory::new(1 << 30, 1, "/tmp".as_ref()),
+                BatchLimits { rows: 1 << 16, bytes: 1 << 20 },
+            );
             for target in 0..2 {
                 let column = Int64Array::from_iter_values(0..10 + 10 * target + i64::from(source));
                 let batch = RecordBatch::try_from_iter([("n", Arc::new(column) as _)]).unwrap();

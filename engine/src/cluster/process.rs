@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::backend::ExecutorCommand;
 use super::binary;
 use super::token::Token;
 use crate::driver::ExecutorId;
@@ -27,13 +28,16 @@ pub(super) const DRIVER: &str = "KILN_DRIVER";
 /// The variable with the number of tasks that an executor runs at once.
 pub(super) const SLOTS: &str = "KILN_EXECUTOR_SLOTS";
 
+/// The variable with the rows of a batch.
+pub(super) const BATCH_ROWS: &str = "KILN_BATCH_ROWS";
+
 /// What an executor process is started with.
 pub(super) struct Start<'a> {
     pub(super) executor: ExecutorId,
     pub(super) slots: usize,
     pub(super) driver_address: String,
     pub(super) token: &'a Token,
-    pub(super) args: &'a [String],
+    pub(super) command: &'a ExecutorCommand,
 }
 
 /// An executor process.
@@ -129,7 +133,8 @@ fn command(start: &Start<'_>) -> Command {
     let mut command = Command::new(binary::path());
     command
         .arg0(std::env::args_os().next().unwrap_or_else(|| OsString::from("kiln-executor")))
-        .args(start.args)
+        .args(&start.command.args)
+        .envs(start.command.env.iter().map(|(name, value)| (name, value)))
         .env(EXECUTOR, start.executor.0.to_string())
         .env(DRIVER, &start.driver_address)
         .env(SLOTS, start.slots.to_string())

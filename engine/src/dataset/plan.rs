@@ -70,6 +70,9 @@ impl Origin {
 
     /// Partitions that rows should have after an exchange.
     pub(crate) fn exchange_partitions(&self) -> usize {
+        if let Some(partitions) = self.cx.config().exchange_partitions {
+            return partitions.max(1);
+        }
         let bytes = self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
         bytes.div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
     }

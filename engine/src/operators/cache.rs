@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::plan::Terminal;
 use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::task::{Output, Task};
+use crate::task::{BatchLimits, Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Keeps the rows in memory once an action has computed them, for as long as the context lives.
@@ -73,6 +73,10 @@ struct InPlace<'a> {
 }
 
 impl Output for InPlace<'_> {
+    fn limits(&self) -> BatchLimits {
+        self.out.limits()
+    }
+
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
         self.out.push(self.partition, batch)
     }

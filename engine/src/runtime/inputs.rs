@@ -96,8 +96,8 @@ impl TaskInputs {
             let lost = LostOutput { exchange: exchange.0, executor: source.executor.0 };
             Error::lost_output("the output of a finished task is not here any more", lost)
         })?;
-        for batch in output.partition(target) {
-            if take(batch.clone())?.is_break() {
+        for block in output.partition(target) {
+            if take(block.read()?)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -1,7 +1,6 @@
 //! Tasks on slots of this process: one executor that is never lost.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use kiln_planner::ExchangeId;
@@ -9,15 +8,18 @@ use kiln_planner::ExchangeId;
 use super::backend::{Backend, Launch};
 use super::host::Events;
 use super::inputs::TaskInputs;
-use super::worker::{Assignment, Worker};
+use super::worker::{Assignment, Process, Worker};
 use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
 use crate::error::Result;
+use crate::job::CleanupGuard;
 
 const ME: ExecutorId = ExecutorId(0);
 
 /// This process as an executor.
 pub struct LocalBackend {
     worker: Worker,
+    /// Removes temporary files when the process is told to end.
+    _cleanup: CleanupGuard,
 }
 
 impl LocalBackend {
@@ -25,13 +27,18 @@ impl LocalBackend {
     ///
     /// # Errors
     /// Of class resource when the threads cannot be started.
-    pub fn start(slots: usize, bytes_read: Arc<AtomicU64>, events: Events) -> Result<LocalBackend> {
+    pub fn start(
+        slots: usize,
+        process: Process,
+        cleanup: CleanupGuard,
+        events: Events,
+    ) -> Result<LocalBackend> {
         let statuses = events.clone();
-        let worker = Worker::new(slots, bytes_read, move |task, outcome| {
+        let worker = Worker::new(slots, process, move |task, outcome| {
             statuses.send(Event::TaskFinished { executor: ME, task, outcome });
         })?;
         events.send(Event::ExecutorJoined { executor: ME, slots: slots as u32 });
-        Ok(LocalBackend { worker })
+        Ok(LocalBackend { worker, _cleanup: cleanup })
     }
 }
 

@@ -16,4 +16,4 @@ pub use host::{Events, JobDone, Runtime};
 pub use inputs::{Fetch, FetchedBatches, Peers, TaskInputs};
 pub use local::LocalBackend;
 pub(crate) use worker::on_slot;
-pub use worker::{Assignment, Worker};
+pub use worker::{Assignment, Process, Worker};

@@ -15,6 +15,7 @@ use kiln_planner::ExchangeId;
 use super::inputs::TaskInputs;
 use crate::driver::{TaskId, TaskReport};
 use crate::error::{Error, Result};
+use crate::memory::Memory;
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{Task, TaskEnv, guarded, push};
 
@@ -38,8 +39,18 @@ pub struct Worker {
     pool: rayon::ThreadPool,
     store: Arc<BlockStore>,
     running: Arc<Running>,
-    bytes_read: Arc<AtomicU64>,
+    process: Arc<Process>,
     report: Arc<Report>,
+}
+
+/// What all tasks of this process share.
+pub struct Process {
+    /// Bytes read from sources.
+    pub bytes_read: Arc<AtomicU64>,
+    /// What tasks may hold in memory.
+    pub memory: Arc<Memory>,
+    /// Rows in a batch at most.
+    pub batch_rows: usize,
 }
 
 /// The tasks that have not ended yet, each with its stop flag.
@@ -71,7 +82,7 @@ impl Worker {
     /// Of class resource when the threads cannot be started.
     pub fn new(
         slots: usize,
-        bytes_read: Arc<AtomicU64>,
+        process: Process,
         report: impl Fn(TaskId, Result<TaskReport>) + Send + Sync + 'static,
     ) -> Result<Worker> {
         let pool = rayon::ThreadPoolBuilder::new()
@@ -80,7 +91,7 @@ impl Worker {
             .build()
             .map_err(|e| Error::resource("the task threads cannot be started").because(e))?;
         let (store, running) = (Arc::default(), Arc::default());
-        Ok(Worker { pool, store, running, bytes_read, report: Arc::new(report) })
+        Ok(Worker { pool, store, running, process: Arc::new(process), report: Arc::new(report) })
     }
 
     /// The outputs that this process holds.
@@ -94,10 +105,10 @@ impl Worker {
         let id = assignment.task;
         self.running.lock().insert(id, Arc::clone(&cancelled));
         let (store, running) = (Arc::clone(&self.store), Arc::clone(&self.running));
-        let (bytes_read, report) = (Arc::clone(&self.bytes_read), Arc::clone(&self.report));
+        let (process, report) = (Arc::clone(&self.process), Arc::clone(&self.report));
         self.pool.spawn_fifo(move || {
             ON_SLOT.set(true);
-            let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), bytes_read));
+            let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), &process));
             let outcome = running.end(id, || outcome.map(|done| done.keep(&store, &cancelled)));
             if !cancelled.load(Ordering::Relaxed) {
                 report(id, outcome);
@@ -156,10 +167,19 @@ impl Done {
 }
 
 /// Computes one partition.
-fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, bytes_read: Arc<AtomicU64>) -> Result<Done> {
+fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) -> Result<Done> {
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
-    let env = TaskEnv { exchanges: Arc::new(inputs), cancelled, bytes_read, attempt: id.attempt.0 };
-    let mut output = TaskOutput::default();
+    let memory = Arc::clone(&process.memory);
+    let env = TaskEnv {
+        exchanges: Arc::new(inputs),
+        cancelled,
+        bytes_read: Arc::clone(&process.bytes_read),
+        share: memory.for_task(),
+        memory,
+        batch_rows: process.batch_rows,
+        attempt: id.attempt.0,
+    };
+    let mut output = TaskOutput::new(Arc::clone(&env.memory), env.limits());
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
     Ok(Done { key: OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 }, output })
 }

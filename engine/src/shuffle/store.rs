@@ -1,14 +1,16 @@
-//! The outputs of finished tasks, in the memory of the process that ran them.
+//! The outputs of finished tasks, in the process that ran them: in memory, and on disk beyond its limit.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
+use datafusion_execution::memory_pool::MemoryReservation;
 use kiln_planner::ExchangeId;
 
 use crate::error::Result;
-use crate::task::Output;
+use crate::memory::{Memory, SpillFile, Spilled};
+use crate::task::{BatchLimits, Output};
 
 /// Names the output of one attempt at one source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,32 +24,91 @@ pub struct OutputKey {
 }
 
 /// What one task has put out: batches by target partition, and a note for the driver.
-#[derive(Default)]
+///
+/// Batches stay in memory while there is room for outputs; then those of this task go to a file of
+/// its own, all at once, so that finished outputs are never touched again.
 pub struct TaskOutput {
-    partitions: Vec<Vec<RecordBatch>>,
+    partitions: Vec<Vec<Block>>,
+    limits: BatchLimits,
+    memory: Arc<Memory>,
+    room: MemoryReservation,
+    file: Option<SpillFile>,
     /// Rows in all batches.
     pub rows: u64,
-    /// Bytes of all batches in memory.
+    /// Bytes of all batches, as they were in memory.
     pub bytes: u64,
     /// What the operator left for the driver.
     pub note: Vec<u8>,
 }
 
+/// One batch of an output.
+#[derive(Clone)]
+pub enum Block {
+    /// In memory.
+    Held(RecordBatch),
+    /// In a temporary file.
+    Spilled(Spilled),
+}
+
+impl Block {
+    /// The batch.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read.
+    pub fn read(&self) -> Result<RecordBatch> {
+        match self {
+            Block::Held(batch) => Ok(batch.clone()),
+            Block::Spilled(spilled) => spilled.read(),
+        }
+    }
+}
+
 impl TaskOutput {
+    /// An output of nothing so far.
+    pub fn new(memory: Arc<Memory>, limits: BatchLimits) -> TaskOutput {
+        let (room, note) = (memory.for_output(), Vec::new());
+        TaskOutput { partitions: Vec::new(), limits, memory, room, file: None, rows: 0, bytes: 0, note }
+    }
+
     /// The batches for one target partition.
-    pub fn partition(&self, target: usize) -> &[RecordBatch] {
+    pub fn partition(&self, target: usize) -> &[Block] {
         self.partitions.get(target).map_or(&[], Vec::as_slice)
+    }
+
+    /// Sends what is held in memory to disk.
+    #[cold]
+    fn spill(&mut self) -> Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(self.memory.spill_file("the output of a task")?),
+        };
+        for block in self.partitions.iter_mut().flatten() {
+            if let Block::Held(batch) = block {
+                *block = Block::Spilled(file.push(batch)?);
+            }
+        }
+        self.room.free();
+        Ok(())
     }
 }
 
 impl Output for TaskOutput {
+    fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
     fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
         if self.partitions.len() <= partition {
             self.partitions.resize_with(partition + 1, Vec::new);
         }
+        let bytes = batch.get_array_memory_size();
         self.rows += batch.num_rows() as u64;
-        self.bytes += batch.get_array_memory_size() as u64;
-        self.partitions[partition].push(batch);
+        self.bytes += bytes as u64;
+        let fits = self.room.try_grow(bytes).is_ok();
+        self.partitions[partition].push(Block::Held(batch));
+        if !fits {
+            self.spill()?;
+        }
         Ok(ControlFlow::Continue(()))
     }
 

@@ -4,18 +4,21 @@ use arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, Row, to_batch};
-use crate::task::Output;
+use crate::task::{BatchLimits, Output};
 
-/// Rows in one batch at most.
-const BLOCK_ROWS: usize = 1 << 16;
 /// Bytes in one batch, about: one large row may go beyond.
 const BLOCK_BYTES: usize = 4 << 20;
+/// Smaller batches cost more than the memory that they save.
+const MIN_BLOCK_BYTES: usize = 16 << 10;
 
 /// Collects rows per target partition and passes them on as batches.
 ///
 /// `push` cannot fail, so that a fused loop stays a loop; an error is kept and given by `finish`.
 pub struct PartitionedWriter<'a, T: Row> {
     builders: Vec<T::Builder>,
+    /// Rows and bytes at which a batch is passed on.
+    block_rows: usize,
+    block_bytes: usize,
     out: &'a mut dyn Output,
     closed: bool,
     error: Option<Error>,
@@ -25,7 +28,9 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     /// Writes to `partitions` of `out`.
     pub fn new(partitions: usize, out: &'a mut dyn Output) -> Self {
         let builders = (0..partitions).map(|_| T::Builder::default()).collect();
-        PartitionedWriter { builders, out, closed: false, error: None }
+        let BatchLimits { rows: block_rows, bytes } = out.limits();
+        let block_bytes = (bytes / partitions.max(1)).clamp(MIN_BLOCK_BYTES, BLOCK_BYTES);
+        PartitionedWriter { builders, block_rows, block_bytes, out, closed: false, error: None }
     }
 
     /// Target partitions.
@@ -43,7 +48,7 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     pub fn push(&mut self, partition: usize, row: T::View<'_>) {
         let builder = &mut self.builders[partition];
         builder.push(row);
-        if builder.size_bytes() >= BLOCK_BYTES || builder.len() >= BLOCK_ROWS {
+        if builder.size_bytes() >= self.block_bytes || builder.len() >= self.block_rows {
             self.flush(partition);
         }
     }

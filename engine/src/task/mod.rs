@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
+use datafusion_execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::ExchangeId;
 
 use crate::error::{Error, Result};
+use crate::memory::{Memory, SpillFile};
 
 /// Takes batches; `Break` asks for no more.
 pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
@@ -26,8 +28,20 @@ pub trait ExchangeReader: Send + Sync {
     fn read(&self, exchange: ExchangeId, partition: usize, take: &mut BatchSink<'_>) -> Result<()>;
 }
 
+/// How large the batches are that operators put out.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Rows in one batch at most.
+    pub rows: usize,
+    /// Bytes that the unfinished batches of one operator may hold together.
+    pub bytes: usize,
+}
+
 /// Where the operators of a task put their batches.
 pub trait Output {
+    /// How large batches should be.
+    fn limits(&self) -> BatchLimits;
+
     /// Adds a batch for a partition of the next stage (0 where there is no exchange).
     fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>>;
 
@@ -43,8 +57,24 @@ pub struct TaskEnv {
     pub cancelled: Arc<AtomicBool>,
     /// Bytes that the process's tasks have read from sources.
     pub bytes_read: Arc<AtomicU64>,
+    /// What the process's tasks may hold in memory.
+    pub memory: Arc<Memory>,
+    /// This task's share of it.
+    pub share: Arc<dyn MemoryPool>,
+    /// Rows in a batch at most.
+    pub batch_rows: usize,
     /// Tells apart the attempts at one partition: in the name of whatever they leave.
     pub attempt: u32,
+}
+
+/// The part of a task's share that the unfinished batches of one operator may take.
+const BATCH_SHARE: usize = 4;
+
+impl TaskEnv {
+    /// How large batches should be.
+    pub fn limits(&self) -> BatchLimits {
+        BatchLimits { rows: self.batch_rows, bytes: self.memory.task_bytes() / BATCH_SHARE }
+    }
 }
 
 /// An operator's view of its task.
@@ -71,6 +101,17 @@ impl Task<'_> {
             return Err(Error::cancelled("the task was stopped"));
         }
         Ok(())
+    }
+
+    /// Room in this task's share of the memory: an operator grows it before it holds more, and spills,
+    /// or does its work in parts, when it is refused.
+    pub fn reserve(&self, what: &'static str) -> MemoryReservation {
+        MemoryConsumer::new(what).with_can_spill(true).register(&self.env.share)
+    }
+
+    /// A temporary file.
+    pub fn spill_file(&self, what: &str) -> Result<SpillFile> {
+        self.env.memory.spill_file(what)
     }
 
     /// Counts bytes read from a source.

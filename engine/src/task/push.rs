@@ -13,7 +13,7 @@ use datafusion_physical_plan::union::UnionExec;
 use futures::StreamExt;
 use kiln_planner::ExchangeReadExec;
 
-use super::{BatchSink, Output, Task, TaskEnv};
+use super::{BatchLimits, BatchSink, Output, Task, TaskEnv};
 use crate::error::{Error, Result};
 use crate::plan::OperatorExec;
 
@@ -26,7 +26,7 @@ pub fn push(
 ) -> Result<()> {
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {
         let task = Task { env, partition, inputs: &node.inputs };
-        return node.operator.run(&task, &mut Onward(take));
+        return node.operator.run(&task, &mut Onward { env, take });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
         return env.exchanges.read(node.id, partition, take);
@@ -39,11 +39,17 @@ pub fn push(
 }
 
 /// The batches of an operator inside a stage go to the operator behind it.
-struct Onward<'a, 'b>(&'a mut BatchSink<'b>);
+struct Onward<'a, 'b> {
+    env: &'a TaskEnv,
+    take: &'a mut BatchSink<'b>,
+}
 
 impl Output for Onward<'_, '_> {
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
-        (self.0)(batch)
+        (self.take)(batch)
+    }
+    fn limits(&self) -> BatchLimits {
+        self.env.limits()
     }
     fn note(&mut self, _: Vec<u8>) {}
 }

@@ -1,0 +1,101 @@
+//! What the tasks of a process may hold in memory, and the files to which the rest spills.
+//!
+//! One number bounds a process (`KILN_MEMORY`). Half of it is for the outputs of finished tasks, which
+//! wait for their readers; the other half is shared out evenly to the task slots, so that what one
+//! task may hold never depends on what its neighbour does. Reservations are DataFusion's, files are its disk
+//! manager's, in a folder that goes when the run ends (`folder`). What is spilled, and when, is the
+//! business of the operators and of the exchange.
+
+mod folder;
+mod limit;
+mod spill;
+
+pub use folder::sweep;
+pub use limit::{default_bytes, parse_bytes};
+pub use spill::{SpillFile, Spilled};
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion_execution::disk_manager::{DiskManager, DiskManagerBuilder, DiskManagerMode};
+use datafusion_execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
+
+use crate::error::Result;
+use folder::TempFolder;
+
+/// A task may always hold so much, however small the limit and however many the slots.
+const MIN_TASK_BYTES: usize = 1 << 20;
+/// Bytes in temporary files at most: as much as the disk takes.
+const MAX_DISK_BYTES: u64 = u64::MAX;
+
+/// The memory of one process's tasks.
+pub struct Memory {
+    exchange: Arc<dyn MemoryPool>,
+    task_bytes: usize,
+    /// Where the folder of this process's temporary files is made.
+    tmp: PathBuf,
+    disk: Mutex<Option<Disk>>,
+}
+
+struct Disk {
+    manager: Arc<DiskManager>,
+    _folder: TempFolder,
+}
+
+impl Memory {
+    /// `bytes` for `slots` tasks at once and their outputs, and temporary files below `tmp`.
+    pub fn new(bytes: u64, slots: usize, tmp: &Path) -> Arc<Memory> {
+        let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
+        Arc::new(Memory {
+            exchange: Arc::new(GreedyMemoryPool::new(half)),
+            task_bytes: (half / slots.max(1)).max(MIN_TASK_BYTES),
+            tmp: tmp.to_owned(),
+            disk: Mutex::new(None),
+        })
+    }
+
+    /// Room for an output that waits for its readers.
+    pub fn for_output(&self) -> MemoryReservation {
+        MemoryConsumer::new("output").with_can_spill(true).register(&self.exchange)
+    }
+
+    /// The share of one task.
+    pub fn for_task(&self) -> Arc<dyn MemoryPool> {
+        Arc::new(GreedyMemoryPool::new(self.task_bytes))
+    }
+
+    /// Bytes in the share of one task.
+    pub fn task_bytes(&self) -> usize {
+        self.task_bytes
+    }
+
+    /// A new temporary file; `what` says for whom, in errors.
+    ///
+    /// # Errors
+    /// Resource when the disk is full; else by the failing operation.
+    pub fn spill_file(&self, what: &str) -> Result<SpillFile> {
+        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let manager = match &*disk {
+            Some(disk) => Arc::clone(&disk.manager),
+            None => Arc::clone(&disk.insert(Disk::new(&self.tmp)?).manager),
+        };
+        SpillFile::new(manager.create_tmp_file(what)?)
+    }
+}
+
+impl Memory {
+    /// Removes all temporary files: at an end of the process at which nothing is dropped.
+    pub fn clear(&self) {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Disk {
+    fn new(tmp: &Path) -> Result<Disk> {
+        let folder = TempFolder::make(tmp)?;
+        let mode = DiskManagerMode::Directories(vec![folder.path().to_owned()]);
+        let builder =
+            DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(MAX_DISK_BYTES);
+        Ok(Disk { manager: Arc::new(builder.build()?), _folder: folder })
+    }
+}

@@ -1,0 +1,125 @@
+//! A temporary file of Arrow batches: appended to, and read at any place.
+//!
+//! Each batch is an Arrow IPC stream of its own with a checksum, so that a disk that gives back
+//! something else is an error and never a wrong row.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use twox_hash::XxHash3_64;
+
+use crate::error::{Error, Result};
+use crate::row::ipc;
+
+/// A file that is being written.
+pub struct SpillFile {
+    home: Arc<Home>,
+    /// Locked by nobody: it makes the file one that threads may share.
+    writer: Mutex<Box<dyn datafusion_execution::SpillWriter>>,
+    bytes: u64,
+}
+
+/// The file itself; it goes with the last of those who hold it.
+struct Home {
+    path: PathBuf,
+    _owner: Arc<dyn datafusion_execution::SpillFile>,
+}
+
+/// Where one batch lies. It keeps the file on disk.
+#[derive(Clone)]
+pub struct Spilled {
+    home: Arc<Home>,
+    offset: u64,
+    length: usize,
+    checksum: u64,
+}
+
+impl SpillFile {
+    pub(super) fn new(owner: Arc<dyn datafusion_execution::SpillFile>) -> Result<SpillFile> {
+        let path = owner.path().ok_or_else(|| Error::bug("a temporary file has no path"))?.to_owned();
+        let writer = Mutex::new(owner.open_writer()?);
+        Ok(SpillFile { home: Arc::new(Home { path, _owner: owner }), writer, bytes: 0 })
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// Resource when the disk is full.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<Spilled> {
+        let block = ipc::to_bytes(batch)?;
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(&block).map_err(|e| failed("written", e))?;
+        let offset = self.bytes;
+        self.bytes += block.len() as u64;
+        let checksum = XxHash3_64::oneshot(&block);
+        Ok(Spilled { home: Arc::clone(&self.home), offset, length: block.len(), checksum })
+    }
+}
+
+impl Spilled {
+    /// Bytes on disk.
+    pub fn bytes(&self) -> usize {
+        self.length
+    }
+
+    /// Reads the batch back.
+    ///
+    /// # Errors
+    /// Transient when the disk gives back something else than was written: the task is run again.
+    pub fn read(&self) -> Result<RecordBatch> {
+        let mut block = vec![0; self.length];
+        // Opened each time: a job may have more of these files than a process may have open ones.
+        let file = File::open(&self.home.path).map_err(|e| failed("opened", e))?;
+        file.read_exact_at(&mut block, self.offset).map_err(|e| failed("read", e))?;
+        if XxHash3_64::oneshot(&block) != self.checksum {
+            return Err(Error::transient("a temporary file is damaged").at("byte", self.offset));
+        }
+        let batch = ipc::from_bytes(&block)?.pop();
+        batch.ok_or_else(|| Error::bug("a temporary file holds no batch"))
+    }
+}
+
+fn failed(what: &str, error: std::io::Error) -> Error {
+    let error = Error::io(format!("a temporary file cannot be {what}"), error);
+    error.help("KILN_TMP says where temporary files go, KILN_MEMORY how much is kept in memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Memory;
+    use crate::error::Class;
+    use crate::row::{ColumnBuilder, Row, to_batch};
+
+    fn batch(rows: std::ops::Range<u64>) -> arrow::array::RecordBatch {
+        let mut builder = <u64 as Row>::Builder::default();
+        rows.for_each(|n| builder.push(n));
+        to_batch::<u64>(&mut builder).unwrap()
+    }
+
+    #[test]
+    fn batches_come_back_in_any_order_and_the_folder_goes() {
+        let tmp = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 30, 1, tmp.path());
+        let mut file = memory.spill_file("a test").unwrap();
+        let spilled: Vec<_> = (0..5).map(|i| file.push(&batch(i * 10..i * 10 + 9)).unwrap()).collect();
+        for i in [3, 0, 4, 3] {
+            assert_eq!(spilled[i as usize].read().unwrap(), batch(i * 10..i * 10 + 9));
+        }
+        drop((file, spilled, memory));
+        assert_eq!(tmp.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_block_is_an_error_that_may_be_tried_again() {
+        let tmp = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 30, 1, tmp.path());
+        let mut file = memory.spill_file("a test").unwrap();
+        let mut spilled = file.push(&batch(0..100)).unwrap();
+        spilled.checksum ^= 1;
+        assert_eq!(spilled.read().unwrap_err().class(), Class::Transient);
+    }
+}
