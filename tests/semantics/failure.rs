@@ -2,7 +2,7 @@
 
 use kiln::{Class, Context, Error};
 
-use crate::support::places;
+use crate::support::kinds;
 
 #[test]
 fn a_panic_in_a_narrow_closure_is_a_bug_with_its_line() {
@@ -84,7 +84,7 @@ fn a_source_that_is_not_there_fails_the_action_and_not_the_program() {
 
 /// Runs `test` in every place; the context must then still give right answers.
 fn for_each_place(test: impl Fn(&Context)) {
-    for place in places() {
+    for place in kinds() {
         test(&place.cx);
         let counts = place.cx.parallelize_in(4, 0..100u64).map(|n: u64| n % 10).count_by_value();
         let right = counts.sort_by_key().collect().unwrap();

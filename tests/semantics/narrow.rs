@@ -3,7 +3,7 @@
 use kiln::Row;
 
 use crate::random::Random;
-use crate::support::{check_ordered, for_each_seed, places};
+use crate::support::{check_ordered, for_each_seed, kinds};
 
 /// A row with fields that borrow when seen.
 #[derive(Row, Clone, Debug, PartialEq)]
@@ -158,7 +158,7 @@ fn a_chain_of_every_narrow_operator_gives_what_the_iterators_give() {
         let words = lines.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.len() > 1);
         let expected: Vec<(u64, String)> = words.map(|w| (w.len() as u64 * 2, format!("{w}!"))).collect();
         for partitions in [1, 2, 7] {
-            for place in places() {
+            for place in kinds() {
                 // Not erased: the whole chain is one with its source.
                 let words =
                     place.cx.parallelize_in(partitions, lines.clone()).flat_map(str::split_whitespace);

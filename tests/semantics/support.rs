@@ -1,46 +1,51 @@
 //! Runs a job in every setting and holds what comes out against the model.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use kiln::row::Row;
 use kiln::{Cluster, Config, Context, Dataset, Result, job};
 
-/// Partitions of the input, and whether exchanges have several partitions.
-const WIDTHS: [(usize, bool); 4] = [(1, false), (2, true), (7, false), (7, true)];
+/// Partitions of the input and behind every exchange.
+const PARTITIONS: [usize; 3] = [1, 2, 7];
+/// Rows in a batch at most.
+const BATCH_ROWS: [usize; 3] = [1, 7, 8192];
 /// Seeds of the generated rows, when `KILN_TEST_SEED` gives none.
 const SEEDS: [u64; 2] = [17, 4242];
-/// Numbers of a range whose estimated size asks for several partitions behind an exchange.
-const WIDE_ROWS: u64 = 12 << 20;
 
 /// Where jobs run: contexts of the whole test binary, as starting executors takes longer than a test.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) cx: Context,
-    /// No rows, of a source so large that exchanges behind it have several partitions.
-    wide: LazyLock<Dataset<u64>, Box<dyn FnOnce() -> Dataset<u64> + Send>>,
+    partitions: usize,
+    batch_rows: usize,
 }
 
 /// Where, and over how many partitions, a job runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting {
     pub(crate) place: &'static Place,
-    /// Partitions of the input.
+    /// Partitions of the input and behind every exchange.
     pub(crate) partitions: usize,
-    /// Whether exchanges have several partitions.
-    pub(crate) is_wide: bool,
 }
 
-/// One slot, two slots, two executor processes.
+/// Two slots with every number of partitions and every size of batches; one slot, and two executor
+/// processes, with some.
 pub(crate) fn places() -> &'static [Place] {
-    static PLACES: LazyLock<[Place; 3]> = LazyLock::new(|| {
-        [
-            place("local[1]", Cluster::Local { slots: 1 }),
-            place("local[2]", Cluster::Local { slots: 2 }),
-            place("local-cluster[2,1]", Cluster::LocalCluster { executors: 2, slots: 1 }),
-        ]
+    static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
+        let mut places = Vec::new();
+        let cluster = Cluster::LocalCluster { executors: 2, slots: 1 };
+        for (i, partitions) in PARTITIONS.into_iter().enumerate() {
+            places.push(place("local[1]", Cluster::Local { slots: 1 }, partitions, BATCH_ROWS[i]));
+            for batch_rows in BATCH_ROWS {
+                places.push(place("local[2]", Cluster::Local { slots: 2 }, partitions, batch_rows));
+            }
+            places.push(place("local-cluster[2,1]", cluster, partitions, BATCH_ROWS[(i + 1) % 3]));
+        }
+        places
     });
-    &*PLACES
+    &PLACES
 }
 
 /// Two slots of this process.
@@ -48,15 +53,25 @@ pub(crate) fn local() -> &'static Context {
     &places()[1].cx
 }
 
-fn place(name: &'static str, cluster: Cluster) -> Place {
+/// One slot, two slots, two executor processes: the places that differ in more than sizes.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static Place> {
+    let mut names = Vec::new();
+    places().iter().filter(move |place| {
+        let is_new = !names.contains(&place.name);
+        names.push(place.name);
+        is_new
+    })
+}
+
+fn place(name: &'static str, cluster: Cluster, partitions: usize, batch_rows: usize) -> Place {
     let config = Config {
         executor_args: ["kiln_executor", "--exact", "--nocapture"].map(String::from).into(),
+        exchange_partitions: Some(partitions),
+        batch_rows,
         ..Config::new(cluster)
     };
     let cx = Context::new(config, job::Run::new(name.to_owned(), job::Progress::silent()));
-    let source = cx.clone();
-    let wide = move || source.range(0..WIDE_ROWS).filter(|_| false).cache();
-    Place { name, cx, wide: LazyLock::new(Box::new(wide)) }
+    Place { name, cx, partitions, batch_rows }
 }
 
 impl Setting {
@@ -66,11 +81,7 @@ impl Setting {
 
     /// A dataset of `rows` as the setting says.
     pub(crate) fn rows<T: Row + Clone>(&self, rows: &[T]) -> Dataset<T> {
-        let rows = self.cx().parallelize_in(self.partitions, rows.to_vec());
-        if !self.is_wide {
-            return rows.erase();
-        }
-        rows.union(self.place.wide.clone().flat_map_emit::<T>(|_, _| ()))
+        self.cx().parallelize_in(self.partitions, rows.to_vec()).erase()
     }
 }
 
@@ -111,27 +122,23 @@ pub(crate) fn check_ordered<T: Debug>(expected: &[T], job: impl Fn(Setting) -> R
 #[track_caller]
 pub(crate) fn check<T: Debug>(expected: &[T], job: impl Fn(Setting) -> Result<Vec<T>>) {
     let expected = sorted(texts(expected));
-    let mut first: Vec<String> = Vec::new();
+    let mut first: BTreeMap<usize, (String, Vec<String>)> = BTreeMap::new();
     for_each_setting(|setting, name| {
         let rows = ran(name, job(setting));
         assert_same(name, &sorted(rows.clone()), &expected);
-        if setting.place.name == places()[0].name {
-            first = rows;
-        } else {
-            assert_same(&format!("{name}, against the order of {}", places()[0].name), &rows, &first);
-        }
+        let (other, order) =
+            first.entry(setting.partitions).or_insert_with(|| (name.to_owned(), rows.clone()));
+        assert_same(&format!("{name}, against the order of {other}"), &rows, order);
     });
 }
 
-/// The innermost loop is that over the places.
+/// Runs `test` in every setting, with its name.
 #[track_caller]
 pub(crate) fn for_each_setting(mut test: impl FnMut(Setting, &str)) {
-    for (partitions, is_wide) in WIDTHS {
-        for place in places() {
-            let width = if is_wide { "several partitions" } else { "one partition" };
-            let name = format!("{}, {partitions} partitions, {width} behind exchanges", place.name);
-            test(Setting { place, partitions, is_wide }, &name);
-        }
+    for place in places() {
+        let Place { name, partitions, batch_rows, .. } = place;
+        let name = format!("{name}, {partitions} partitions, batches of {batch_rows} rows");
+        test(Setting { place, partitions: *partitions }, &name);
     }
 }
 
