@@ -33,6 +33,19 @@ pub trait Key: Row {
     /// A kept key.
     fn load<'a>(slot: &'a Self::Slot, arena: &'a Self::Arena) -> Self::View<'a>;
 
+    /// Bytes held by an arena.
+    fn arena_bytes(arena: &Self::Arena) -> usize;
+
+    /// The first bytes of a key's place in the order: of two keys the larger never has the smaller
+    /// prefix. A sort compares most keys by it alone.
+    #[inline]
+    fn prefix(_: Self::View<'_>) -> u64 {
+        0
+    }
+
+    /// Whether keys with equal prefixes are equal.
+    const PREFIX_IS_KEY: bool = false;
+
     /// Whether the kept key is `view`.
     #[inline]
     fn matches(slot: &Self::Slot, arena: &Self::Arena, view: Self::View<'_>) -> bool {

@@ -118,6 +118,14 @@ impl<T: Key> Key for Option<T> {
     fn store(view: Option<T::View<'_>>, arena: &mut T::Arena) -> Option<T::Slot> {
         view.map(|v| T::store(v, arena))
     }
+    fn arena_bytes(arena: &T::Arena) -> usize {
+        T::arena_bytes(arena)
+    }
+    /// One bit tells `None` from the rest, so the last bit of the prefix goes.
+    #[inline]
+    fn prefix(view: Option<T::View<'_>>) -> u64 {
+        view.map_or(0, |v| 1 << 63 | T::prefix(v) >> 1)
+    }
     #[inline]
     fn load<'a>(slot: &'a Option<T::Slot>, arena: &'a T::Arena) -> Option<T::View<'a>> {
         slot.as_ref().map(|s| T::load(s, arena))

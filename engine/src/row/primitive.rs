@@ -105,7 +105,7 @@ macro_rules! row {
 }
 
 macro_rules! key {
-    ($t:ty, |$v:ident| $bits:expr, $cmp:expr) => {
+    ($t:ty, |$v:ident| $bits:expr, |$p:ident| $prefix:expr, $cmp:expr) => {
         impl Key for $t {
             type Slot = $t;
             type Arena = ();
@@ -129,13 +129,22 @@ macro_rules! key {
             fn load<'a>(slot: &'a $t, _: &'a ()) -> $t {
                 *slot
             }
+            fn arena_bytes(_: &()) -> usize {
+                0
+            }
+            const PREFIX_IS_KEY: bool = true;
+            #[inline]
+            fn prefix($p: $t) -> u64 {
+                $prefix
+            }
         }
     };
 }
 
 macro_rules! integers { ($($t:ty => $arrow:ty),*) => {$(
     row!($t, $arrow);
-    key!($t, |v| v as u64, Ord::cmp);
+    // Negative numbers are moved below the others.
+    key!($t, |v| v as u64, |v| if <$t>::MIN == 0 { v as u64 } else { (v as i64 as u64) ^ 1 << 63 }, Ord::cmp);
 )*}; }
 
 integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Type, usize => UInt64Type,
@@ -143,10 +152,10 @@ integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Ty
 row!(f32, Float32Type);
 row!(f64, Float64Type);
 // As in Spark: as keys, -0.0 and 0.0 are one, and every NaN is one that sorts last.
-key!(f32, |v| one_zero_one_nan(v.into()).to_bits(), |a: &f32, b: &f32| {
+key!(f32, |v| one_zero_one_nan(v.into()).to_bits(), |v| ordered_bits(v.into()), |a: &f32, b: &f32| {
     one_zero_one_nan((*a).into()).total_cmp(&one_zero_one_nan((*b).into()))
 });
-key!(f64, |v| one_zero_one_nan(v).to_bits(), |a: &f64, b: &f64| {
+key!(f64, |v| one_zero_one_nan(v).to_bits(), |v| ordered_bits(v), |a: &f64, b: &f64| {
     one_zero_one_nan(*a).total_cmp(&one_zero_one_nan(*b))
 });
 
@@ -157,6 +166,13 @@ fn one_zero_one_nan(v: f64) -> f64 {
     } else {
         v + 0.0 // -0.0 + 0.0 is 0.0
     }
+}
+
+/// The bits of a float as a number in the order of the keys.
+#[inline]
+fn ordered_bits(v: f64) -> u64 {
+    let bits = one_zero_one_nan(v).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits ^ 1 << 63 }
 }
 
 /// Builds a column of booleans.
@@ -218,4 +234,4 @@ impl Row for bool {
         DataType::Boolean
     }
 }
-key!(bool, |v| v as u64, Ord::cmp);
+key!(bool, |v| v as u64, |v| v as u64, Ord::cmp);

@@ -161,6 +161,20 @@ impl Key for String {
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 
+    fn arena_bytes(arena: &String) -> usize {
+        arena.capacity()
+    }
+
+    /// The first eight bytes, as a number that is compared as they are.
+    #[inline]
+    fn prefix(view: &str) -> u64 {
+        let bytes = view.as_bytes();
+        let mut first = [0; 8];
+        let n = bytes.len().min(8);
+        first[..n].copy_from_slice(&bytes[..n]);
+        u64::from_be_bytes(first)
+    }
+
     #[inline]
     fn matches(slot: &StringSlot, arena: &String, view: &str) -> bool {
         let bytes = view.as_bytes();

@@ -116,6 +116,13 @@ macro_rules! tuples {
             fn load<'a>(slot: &'a Self::Slot, arena: &'a Self::Arena) -> Self::View<'a> {
                 ($($name::load(&slot.$field, &arena.$field),)*)
             }
+            fn arena_bytes(arena: &Self::Arena) -> usize {
+                0 $(+ $name::arena_bytes(&arena.$field))*
+            }
+            #[inline]
+            fn prefix(view: Self::View<'_>) -> u64 {
+                A::prefix(view.0)
+            }
             #[inline]
             fn matches(slot: &Self::Slot, arena: &Self::Arena, view: Self::View<'_>) -> bool {
                 true $(&& $name::matches(&slot.$field, &arena.$field, view.$field))*

@@ -32,6 +32,9 @@ pub fn key_impl(input: &Input) -> TokenStream {
     let matches = each(|Column { member, index, .. }, key| {
         quote! { #key::matches(&slot.#index, &arena.#index, view.#member) }
     });
+    let bytes = each(|Column { index, .. }, key| quote! { #key::arena_bytes(&arena.#index) });
+    let prefix = each(|Column { member, .. }, key| quote! { #key::prefix(view.#member) });
+    let prefix = prefix.first();
     quote! {
         #[derive(::core::clone::Clone, ::core::marker::Copy)]
         #vis struct #slot(#(#slots),*);
@@ -62,6 +65,13 @@ pub fn key_impl(input: &Input) -> TokenStream {
             #[inline]
             fn load<'a>(slot: &'a #slot, arena: &'a #arena) -> #view<'a> {
                 #view { #(#load),* }
+            }
+            fn arena_bytes(arena: &#arena) -> usize {
+                #(#bytes)+*
+            }
+            #[inline]
+            fn prefix(view: #view<'_>) -> u64 {
+                #prefix
             }
             #[inline]
             fn matches(slot: &#slot, arena: &#arena, view: #view<'_>) -> bool {
