@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "error",
     "row",
     "ship",
@@ -23,6 +23,7 @@ const ORDER: [&str; 22] = [
     "publish",
     "task",
     "shuffle",
+    "sort",
     "chain",
     "plan",
     "aggregate",

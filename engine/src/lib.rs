@@ -47,6 +47,7 @@ pub mod row;
 mod runtime;
 mod ship;
 mod shuffle;
+mod sort;
 mod source;
 mod sources;
 mod task;

@@ -9,6 +9,7 @@ use std::mem::needs_drop;
 use arrow::datatypes::SchemaRef;
 
 use super::kinds::Aggregate;
+use super::room::Room;
 use super::table::{Table, partition_of};
 use crate::chain::{Chain, Sink, Step};
 use crate::error::Result;
@@ -19,7 +20,7 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// Bytes of slots that one task's table may hold before it is put out.
+/// Bytes that one task's table may hold before it is put out, however much memory there is.
 const TABLE_BYTES: usize = 512 << 20;
 /// Rows that are hashed ahead of the table.
 const WAITING_ROWS: usize = 128;
@@ -54,6 +55,7 @@ impl<K: Key, G: Aggregate> Terminal<(K, G::Value)> for Combine<K, G> {
     ) -> Result<()> {
         let mut sink = CombineSink {
             table: Table::new(0, 1),
+            room: Room::new(task, "combine"),
             waiting: Waiting { rows: Vec::with_capacity(WAITING_ROWS), arena: K::Arena::default() },
             aggregate: &self.aggregate,
             writer: PartitionedWriter::new(self.partitions, out),
@@ -93,6 +95,7 @@ impl<K, G: Ship> Ship for Combine<K, G> {
 
 struct CombineSink<'a, K: Key, G: Aggregate> {
     table: Table<K, G::Acc>,
+    room: Room,
     waiting: Waiting<K, G::Value>,
     aggregate: &'a G,
     writer: PartitionedWriter<'a, Combined<K, G::Acc>>,
@@ -168,8 +171,13 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
 
     /// Looks now and then whether the table is too large or useless.
     fn look(&mut self) {
+        if self.bypass {
+            return;
+        }
         let useless = self.rows == TRIAL_ROWS && self.table.len() > USELESS_KEYS;
-        if useless || self.table.size_bytes() > TABLE_BYTES {
+        let is_full = self.table.size_bytes() > TABLE_BYTES
+            || !self.room.has_room(&self.table, WAITING_ROWS, WAITING_ROWS);
+        if useless || is_full {
             self.flush();
             self.bypass |= useless;
         }
@@ -177,9 +185,11 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
 
     #[cold]
     fn flush(&mut self) {
-        let table = std::mem::replace(&mut self.table, Table::new(0, 1));
+        let mut table = std::mem::replace(&mut self.table, Table::new(0, 1));
         for (hash, key, acc) in table.iter() {
             self.send(hash, key, acc);
         }
+        table.clear();
+        self.table = table;
     }
 }

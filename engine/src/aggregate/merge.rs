@@ -1,10 +1,13 @@
 //! After the exchange: the rows of all tasks for one partition in, one row per key out.
 //!
 //! Tasks' rows are added in the order of the tasks, so that sums of floats come out the same
-//! however many slots and executors there were.
+//! however many slots and executors there were. What does not fit into memory is done in passes:
+//! the exchange holds all rows, in memory or on disk, and is read once for each range of hashes. The
+//! table is in hash order, so one range's keys come out behind another's.
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,9 +16,10 @@ use arrow::datatypes::SchemaRef;
 
 use super::combine::Combined;
 use super::kinds::Aggregate;
+use super::room::Room;
 use super::table::Table;
 use crate::chain::Step;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Operator;
 use crate::row::{Key, Row, RowReader, schema};
 use crate::ship::closure::Closure;
@@ -24,12 +28,47 @@ use crate::ship::table::{self, Shipped};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
+/// Rows between two looks at the table's size.
+const LOOK_ROWS: usize = 1 << 12;
+/// A range of hashes is halved so often at most: what does not fit then is the values of one key.
+const MAX_HALVINGS: u32 = 40;
+
 /// Merges the combined rows of one partition.
 pub struct Merge<K, G> {
     aggregate: G,
     partitions: usize,
     _key: PhantomData<fn() -> K>,
 }
+
+/// A part of the hashes of one exchange partition: the `index`th of 2 to the power of `halvings`.
+#[derive(Clone, Copy)]
+struct HashRange {
+    halvings: u32,
+    index: u64,
+}
+
+impl HashRange {
+    const WHOLE: HashRange = HashRange { halvings: 0, index: 0 };
+
+    /// Whether it holds `hash`, which lies in an exchange partition of `partitions`.
+    #[inline]
+    fn holds(self, hash: u64, partitions: usize) -> bool {
+        let place = hash.wrapping_mul(partitions as u64);
+        self.halvings == 0 || place >> (64 - self.halvings) == self.index
+    }
+
+    fn lower_half(self) -> HashRange {
+        HashRange { halvings: self.halvings + 1, index: self.index * 2 }
+    }
+
+    fn next(self) -> Option<HashRange> {
+        let index = self.index + 1;
+        (index < 1 << self.halvings).then_some(HashRange { index, ..self })
+    }
+}
+
+type Accs<K, G> = Table<K, <G as Aggregate>::Acc>;
+type Rows<K, G> = RowReader<Combined<K, <G as Aggregate>::Acc>>;
 
 impl<K: Key, G: Aggregate> Merge<K, G> {
     /// The operator behind an exchange into `partitions`, registered in the link-time table.
@@ -38,36 +77,99 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         Arc::new(Merge::<K, G> { aggregate, partitions, _key: PhantomData })
     }
 
-    fn merge(&self, batches: Vec<RecordBatch>) -> Result<Table<K, G::Acc>> {
+    /// Merges all rows at once, if there is room for them and their table.
+    fn at_once(&self, task: &Task<'_>, room: &mut Room) -> Result<Option<Accs<K, G>>> {
+        let (mut batches, mut bytes) = (Vec::<RecordBatch>::new(), 0);
+        let mut fits = true;
+        task.read_input(0, &mut |batch| {
+            task.check()?;
+            bytes += batch.get_array_memory_size();
+            fits = room.grow_to(bytes);
+            batches.push(batch);
+            Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         // Keys that came from every task count once; half is a fair first guess, and it may grow.
-        let mut table = Table::new(rows / 2, self.partitions);
-        for batch in batches {
-            let rows = RowReader::<Combined<K, G::Acc>>::open(&batch)?;
-            for (hash, key, acc) in rows.iter() {
-                let aggregate = &self.aggregate;
-                table.upsert(hash, key, || G::Acc::own(acc), |held| aggregate.merge(held, acc));
-            }
+        let keys = rows / 2;
+        // What accumulators own is about what it was in the batches.
+        let owned = if needs_drop::<G::Acc>() { bytes } else { 0 };
+        if !fits || !room.grow_to(bytes + owned + 2 * Accs::<K, G>::bytes_for(keys)) {
+            return Ok(None);
         }
-        Ok(table)
+        let mut table = Table::new(keys, self.partitions);
+        for batch in batches {
+            let rows = Rows::<K, G>::open(&batch)?;
+            rows.iter().for_each(|row| self.add(&mut table, row));
+        }
+        Ok(Some(table))
+    }
+
+    #[inline]
+    fn add(&self, table: &mut Accs<K, G>, (hash, key, acc): (u64, K::View<'_>, <G::Acc as Row>::View<'_>)) {
+        table.upsert(hash, key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
+    }
+
+    /// Merges the rows of one range; a range that turns out too large is halved on the way, and what
+    /// comes back is the range that was merged.
+    fn pass(
+        &self,
+        task: &Task<'_>,
+        room: &mut Room,
+        mut range: HashRange,
+    ) -> Result<(Accs<K, G>, HashRange)> {
+        let mut table = Table::new(0, self.partitions << range.halvings);
+        task.read_input(0, &mut |batch| {
+            task.check()?;
+            let rows = Rows::<K, G>::open(&batch)?;
+            for start in (0..rows.len()).step_by(LOOK_ROWS) {
+                let end = rows.len().min(start + LOOK_ROWS);
+                while !room.has_room(&table, end - start, end - start) {
+                    if range.halvings == MAX_HALVINGS || table.len() < 2 {
+                        return Err(self.too_large());
+                    }
+                    range = range.lower_half();
+                    table.keep_lower_half();
+                }
+                let held =
+                    (start..end).map(|at| rows.get(at)).filter(|row| range.holds(row.0, self.partitions));
+                held.for_each(|row| self.add(&mut table, row));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((table, range))
+    }
+
+    fn too_large(&self) -> Error {
+        let (name, site) = self.aggregate.name();
+        Error::resource(format!("the values of one key of {name} are larger than the memory of a task"))
+            .at("line", site)
+            .help("give the process more with KILN_MEMORY, or run fewer tasks at once")
+    }
+}
+
+fn put_out<K: Key, A: Row>(table: &Table<K, A>, writer: &mut PartitionedWriter<'_, (K, A)>) {
+    for (_, key, acc) in table.iter() {
+        writer.push(0, (key, acc.view()));
+        if writer.is_closed() {
+            break;
+        }
     }
 }
 
 impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut batches = Vec::new();
-        task.read_input(0, &mut |batch| {
-            task.check()?;
-            batches.push(batch);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let table = self.merge(batches)?;
         let mut writer = PartitionedWriter::<(K, G::Acc)>::new(1, out);
-        for (_, key, acc) in table.iter() {
-            writer.push(0, (key, acc.view()));
-            if writer.is_closed() {
-                break;
-            }
+        let mut room = Room::new(task, "merge");
+        if let Some(table) = self.at_once(task, &mut room)? {
+            put_out(&table, &mut writer);
+            return writer.finish();
+        }
+        let mut next = Some(HashRange::WHOLE);
+        while let Some(range) = next.filter(|_| !writer.is_closed()) {
+            room.free();
+            let (table, done) = self.pass(task, &mut room, range)?;
+            put_out(&table, &mut writer);
+            next = done.next();
         }
         writer.finish()
     }
@@ -104,5 +206,54 @@ impl<K: Key, G: Aggregate> Shipped for Merge<K, G> {
             Ok(Arc::new(Merge::<K, G> { aggregate, partitions, _key: PhantomData }) as Arc<dyn Operator>)
         })();
         Box::new(merge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::Ordering;
+
+    use super::super::kinds::{Name, Reduce};
+    use super::super::table::partition_of;
+    use super::*;
+    use crate::row::{ColumnBuilder, ipc, to_batch};
+    use crate::task::tests::Desk;
+
+    type Row3 = Combined<String, u64>;
+
+    /// Rows as a combine puts them out for the second of three partitions, every key twice.
+    fn combined(keys: u64) -> Vec<RecordBatch> {
+        let words = (0..2 * keys).map(|i| format!("a key that does not fit its slot {}", i % keys));
+        let rows = words.map(|word| (String::hash(&word), word));
+        let ours: Vec<(u64, String)> = rows.filter(|(hash, _)| partition_of(*hash, 3) == 1).collect();
+        let batch = |rows: &[(u64, String)]| {
+            let mut builder = <Row3 as Row>::Builder::default();
+            rows.iter().for_each(|(hash, word)| builder.push((*hash, word, 1)));
+            to_batch::<Row3>(&mut builder).unwrap()
+        };
+        ours.chunks(5000).map(batch).collect()
+    }
+
+    fn merged(keys: u64, memory: u64) -> (Vec<(String, u64)>, u64) {
+        let desk = Desk::new(combined(keys), memory);
+        let site = kiln_planner::Site::caller();
+        let reduce = Reduce::new(|a: u64, b: u64| a + b, Name::ReduceByKey, site);
+        let mut output = desk.output();
+        Merge::<String, _>::operator(reduce, 3).run(&desk.task(), &mut output).unwrap();
+        let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();
+        (ipc::rows_of(&batches).unwrap(), desk.reads.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_are_merged_in_passes() {
+        let (at_once, reads) = merged(90_000, 1 << 30);
+        assert_eq!(reads, 1);
+        let (in_passes, reads) = merged(90_000, 1 << 20);
+        assert!(reads > 3, "{reads} reads");
+        let map = |rows: Vec<(String, u64)>| rows.into_iter().collect::<BTreeMap<_, _>>();
+        assert_eq!(in_passes.len(), at_once.len());
+        let (at_once, in_passes) = (map(at_once), map(in_passes));
+        assert!(at_once.len() > 20_000 && at_once == in_passes && at_once.values().all(|n| *n == 2));
     }
 }

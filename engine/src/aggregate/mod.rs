@@ -8,6 +8,7 @@
 mod combine;
 mod kinds;
 mod merge;
+mod room;
 mod table;
 
 pub use combine::Combine;

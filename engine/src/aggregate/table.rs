@@ -51,7 +51,7 @@ impl<K: Key, A> Table<K, A> {
     /// An empty table with room for about `keys`. With a `scale` it expects the hashes of one of
     /// `scale` exchange partitions.
     pub fn new(keys: usize, scale: usize) -> Self {
-        let homes = (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS);
+        let homes = homes_for(keys);
         Table {
             entries: free(homes + TAIL_SLOTS),
             shift: 64 - homes.trailing_zeros(),
@@ -66,9 +66,21 @@ impl<K: Key, A> Table<K, A> {
         self.len
     }
 
-    /// Bytes held by the slots.
+    /// Bytes held by the slots and by long keys.
     pub fn size_bytes(&self) -> usize {
-        size_of_val(&*self.entries)
+        size_of_val(&*self.entries) + K::arena_bytes(&self.arena)
+    }
+
+    /// Bytes that the table will hold, for a moment, if `keys` more make it grow; else what it holds.
+    pub fn size_bytes_after(&self, keys: usize) -> usize {
+        let slots = size_of_val(&*self.entries);
+        let grows = (self.len + keys) * 5 > self.homes() * 3;
+        self.size_bytes() + if grows { 2 * slots } else { 0 }
+    }
+
+    /// Bytes of slots in a new table for `keys`.
+    pub fn bytes_for(keys: usize) -> usize {
+        (homes_for(keys) + TAIL_SLOTS) * size_of::<Entry<K, A>>()
     }
 
     /// Changes the value of `key` with `add`, or gives it the value `start` when it is new.
@@ -156,6 +168,51 @@ impl<K: Key, A> Table<K, A> {
         None
     }
 
+    /// Forgets all keys and keeps the slots, which are then no news to the system.
+    pub fn clear(&mut self) {
+        self.drop_values();
+        self.entries.iter_mut().for_each(|entry| entry.hash = 0);
+        self.len = 0;
+        self.arena = K::Arena::default();
+    }
+
+    /// Forgets the keys in the upper half of the hashes that the table expects, and expects the lower
+    /// half from now on.
+    pub fn keep_lower_half(&mut self) {
+        let scale = self.scale;
+        self.scale = scale.wrapping_mul(2);
+        let mut old = Table {
+            entries: free(self.entries.len()),
+            shift: self.shift,
+            scale: self.scale,
+            len: 0,
+            arena: K::Arena::default(),
+        };
+        std::mem::swap(self, &mut old);
+        for entry in old.entries.iter_mut().filter(|e| e.hash != 0 && e.hash.wrapping_mul(scale) >> 63 == 0) {
+            // SAFETY: a hash other than 0 is written after key and value; with the hash gone nobody
+            // takes or drops the value again.
+            let (key, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_read()) };
+            let key = K::store(K::load(key, &old.arena), &mut self.arena);
+            self.place(entry.hash, key, value);
+            entry.hash = 0;
+        }
+    }
+
+    /// Adds a key that is not there.
+    fn place(&mut self, hash: u64, key: K::Slot, value: A) {
+        let home = self.home(hash);
+        let mut at = home;
+        while self.entries[at].hash != 0 {
+            at += 1;
+            if at == self.entries.len() {
+                self.lengthen();
+                at = self.home(hash);
+            }
+        }
+        self.insert(at, at - home, hash, key, value);
+    }
+
     #[inline]
     fn home(&self, hash: u64) -> usize {
         (hash.wrapping_mul(self.scale) >> self.shift) as usize
@@ -209,6 +266,10 @@ impl<K: Key, A> Table<K, A> {
     }
 }
 
+fn homes_for(keys: usize) -> usize {
+    (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS)
+}
+
 /// Slots that are all free, each written once: memory that is first read is given to a process page
 /// by page twice, the second time with a halt of all its threads.
 fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
@@ -250,8 +311,8 @@ pub(super) fn replace<A>(value: &mut A, f: impl FnOnce(A) -> A) {
     }
 }
 
-impl<K: Key, A> Drop for Table<K, A> {
-    fn drop(&mut self) {
+impl<K: Key, A> Table<K, A> {
+    fn drop_values(&mut self) {
         if !needs_drop::<A>() || std::thread::panicking() {
             return;
         }
@@ -259,6 +320,12 @@ impl<K: Key, A> Drop for Table<K, A> {
             // SAFETY: a hash other than 0 is written after the value, and each is dropped once.
             unsafe { entry.value.assume_init_drop() }
         }
+    }
+}
+
+impl<K: Key, A> Drop for Table<K, A> {
+    fn drop(&mut self) {
+        self.drop_values();
     }
 }
 
@@ -305,6 +372,33 @@ mod tests {
         let mut table: Table<u64, u64> = Table::new(0, 1);
         hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n += 1));
         assert_eq!(table.len(), 300_000);
+    }
+
+    #[test]
+    fn the_lower_half_keeps_its_values_and_the_upper_half_is_dropped_once() {
+        let mut table: Table<String, Vec<u64>> = Table::new(0, 3);
+        // Partition 1 of 3: the middle third of all hashes.
+        let hashes: Vec<u64> =
+            (0..20_000u64).map(|i| mix(i, 9)).filter(|h| partition_of(*h, 3) == 1).collect();
+        for hash in &hashes {
+            table.upsert(*hash, &format!("a key that lies in the arena {hash}"), || vec![*hash], |_| ());
+        }
+        table.keep_lower_half();
+        let kept: BTreeMap<u64, String> = table.iter().map(|(h, key, _)| (h, key.to_owned())).collect();
+        let lower: Vec<u64> = hashes.iter().copied().filter(|h| partition_of(*h, 6) == 2).collect();
+        assert_eq!(kept.len(), lower.len());
+        assert!(lower.iter().all(|h| kept[h].ends_with(&format!(" {h}"))));
+        assert!(table.iter().all(|(h, _, value)| *value == [h]));
+    }
+
+    #[test]
+    fn a_cleared_table_holds_nothing_and_takes_keys_again() {
+        let mut table = Table::new(0, 1);
+        (0..5000).for_each(|i| add(&mut table, mix(i, 3), &format!("k{i}")));
+        table.clear();
+        assert_eq!((table.len(), table.iter().count()), (0, 0));
+        (0..5000).for_each(|i| add(&mut table, mix(i, 3), &format!("k{i}")));
+        assert_eq!(table.len(), 5000);
     }
 
     #[test]

@@ -25,6 +25,8 @@ use folder::TempFolder;
 
 /// A task may always hold so much, however small the limit and however many the slots.
 const MIN_TASK_BYTES: usize = 1 << 20;
+/// The part of a task's share that its unfinished batches may take.
+const BATCH_SHARE: usize = 4;
 /// Bytes in temporary files at most: as much as the disk takes.
 const MAX_DISK_BYTES: u64 = u64::MAX;
 
@@ -59,14 +61,19 @@ impl Memory {
         MemoryConsumer::new("output").with_can_spill(true).register(&self.exchange)
     }
 
-    /// The share of one task.
+    /// The share of one task, less what its unfinished batches may take.
     pub fn for_task(&self) -> Arc<dyn MemoryPool> {
-        Arc::new(GreedyMemoryPool::new(self.task_bytes))
+        Arc::new(GreedyMemoryPool::new(self.task_bytes - self.batch_bytes()))
     }
 
     /// Bytes in the share of one task.
     pub fn task_bytes(&self) -> usize {
         self.task_bytes
+    }
+
+    /// Bytes that the unfinished batches of one task may take.
+    pub fn batch_bytes(&self) -> usize {
+        self.task_bytes / BATCH_SHARE
     }
 
     /// A new temporary file; `what` says for whom, in errors.

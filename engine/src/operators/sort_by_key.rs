@@ -19,11 +19,12 @@ use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::{Fused, Operator, OperatorExec, Terminal};
-use crate::row::{Key, Row, RowReader, ipc, mix, schema};
+use crate::row::{Key, Row, ipc, mix, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::table::{self, Shipped};
 use crate::shuffle::PartitionedWriter;
+use crate::sort::Sorter;
 use crate::task::{Output, Task};
 
 /// Sampled keys for each partition after the exchange, from all partitions before it together.
@@ -211,21 +212,14 @@ impl<K: Key, V: Row> SortRows<K, V> {
 
 impl<K: Key, V: Row> Operator for SortRows<K, V> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut batches = Vec::new();
+        let mut sorter = Sorter::<K, V>::new(task);
         task.read_input(0, &mut |batch| {
             task.check()?;
-            batches.push(RowReader::<(K, V)>::open(&batch)?);
+            sorter.push(&batch)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let mut rows: Vec<(u32, u32)> = (0..batches.len() as u32)
-            .flat_map(|b| (0..batches[b as usize].len() as u32).map(move |r| (b, r)))
-            .collect();
-        let row = |at: (u32, u32)| batches[at.0 as usize].get(at.1 as usize);
-        rows.sort_by(|a, b| K::compare(row(*a).0, row(*b).0));
         let mut writer = PartitionedWriter::<(K, V)>::new(1, out);
-        for at in rows {
-            writer.push(0, row(at));
-        }
+        sorter.finish(&mut writer)?;
         writer.finish()
     }
 

@@ -67,13 +67,10 @@ pub struct TaskEnv {
     pub attempt: u32,
 }
 
-/// The part of a task's share that the unfinished batches of one operator may take.
-const BATCH_SHARE: usize = 4;
-
 impl TaskEnv {
     /// How large batches should be.
     pub fn limits(&self) -> BatchLimits {
-        BatchLimits { rows: self.batch_rows, bytes: self.memory.task_bytes() / BATCH_SHARE }
+        BatchLimits { rows: self.batch_rows, bytes: self.memory.batch_bytes() }
     }
 }
 
@@ -123,5 +120,64 @@ impl Task<'_> {
     pub fn part_names(&self, extension: &str) -> (String, String) {
         let part = format!("part-{:05}", self.partition);
         (format!("{part}.{extension}"), format!("{part}-attempt-{}.{extension}", self.env.attempt))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What an operator is given in a test of its own: `batches` as its input, and little memory.
+    pub(crate) struct Desk {
+        pub(crate) env: TaskEnv,
+        pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
+        /// How often the input was read.
+        pub(crate) reads: Arc<AtomicU64>,
+        _tmp: tempfile::TempDir,
+    }
+
+    struct Batches {
+        batches: Vec<RecordBatch>,
+        reads: Arc<AtomicU64>,
+    }
+
+    impl ExchangeReader for Batches {
+        fn read(&self, _: ExchangeId, _: usize, take: &mut BatchSink<'_>) -> Result<()> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            for batch in &self.batches {
+                if take(batch.clone())?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl Desk {
+        pub(crate) fn new(batches: Vec<RecordBatch>, memory: u64) -> Desk {
+            let tmp = tempfile::tempdir().unwrap();
+            let memory = Memory::new(memory, 1, tmp.path());
+            let schema = batches[0].schema();
+            let input = kiln_planner::ExchangeReadExec::new(ExchangeId(1), schema, 1);
+            let reads = Arc::default();
+            let env = TaskEnv {
+                exchanges: Arc::new(Batches { batches, reads: Arc::clone(&reads) }),
+                cancelled: Arc::default(),
+                bytes_read: Arc::default(),
+                share: memory.for_task(),
+                memory,
+                batch_rows: 1000,
+                attempt: 0,
+            };
+            Desk { env, inputs: vec![Arc::new(input)], reads, _tmp: tmp }
+        }
+
+        pub(crate) fn task(&self) -> Task<'_> {
+            Task { env: &self.env, partition: 0, inputs: &self.inputs }
+        }
+
+        pub(crate) fn output(&self) -> crate::shuffle::TaskOutput {
+            crate::shuffle::TaskOutput::new(Arc::clone(&self.env.memory), self.env.limits())
+        }
     }
 }

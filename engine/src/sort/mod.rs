@@ -1,0 +1,217 @@
+//! Sorts the rows of one partition by key, beyond memory where it must.
+//!
+//! Batches enter in any order; rows leave in the order of their keys, equal keys in the order in which
+//! they came. What is sorted is a list of small places, by the first eight bytes of each key and the
+//! key itself only where those are equal; rows move once, at the end. When there is no room for more
+//! batches, those that are held become a sorted run in a temporary file, and the end is a merge of the
+//! runs ([`run`]). Where the batches come from is not known here.
+
+mod run;
+
+use datafusion_execution::memory_pool::MemoryReservation;
+
+use arrow::array::RecordBatch;
+
+use crate::error::Result;
+use crate::memory::SpillFile;
+use crate::row::{Key, Row, RowReader};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{BatchLimits, Task};
+use run::{BLOCK_BYTES, Run, ToFile, merge};
+
+/// Runs that are merged at once at most.
+const MAX_FAN_IN: usize = 128;
+/// Rows in a block of a run at most.
+const BLOCK_ROWS: usize = 1 << 16;
+
+/// Sorts key-value rows.
+pub struct Sorter<'t, K: Key, V: Row> {
+    task: &'t Task<'t>,
+    room: MemoryReservation,
+    batches: Vec<RowReader<(K, V)>>,
+    rows: usize,
+    file: Option<SpillFile>,
+    runs: Vec<Run>,
+}
+
+/// Where a row lies, behind the first bytes of its key: batch and row in the halves of a number.
+type Place = (u64, u64);
+
+impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
+    /// Sorts in the memory of `task`.
+    pub fn new(task: &'t Task<'t>) -> Self {
+        let room = task.reserve("sort");
+        Sorter { task, room, batches: Vec::new(), rows: 0, file: None, runs: Vec::new() }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let bytes = batch.get_array_memory_size() + batch.num_rows() * size_of::<Place>();
+        if self.room.try_grow(bytes).is_err() {
+            self.spill()?;
+            // One batch is held whatever its size: the least that can be sorted.
+            let _ = self.room.try_grow(bytes);
+        }
+        self.rows += batch.num_rows();
+        self.batches.push(RowReader::open(batch)?);
+        Ok(())
+    }
+
+    /// Puts out all rows in order.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written or read.
+    pub fn finish(mut self, writer: &mut PartitionedWriter<'_, (K, V)>) -> Result<()> {
+        if self.runs.is_empty() {
+            self.write_held(writer);
+            return Ok(());
+        }
+        self.spill()?;
+        let fan_in = self.fan_in();
+        while self.runs.len() > fan_in {
+            self.merge_some(fan_in)?;
+        }
+        merge(self.task, &self.runs, writer)
+    }
+
+    /// Neighbouring runs become one, so that equal keys stay in their order.
+    fn merge_some(&mut self, fan_in: usize) -> Result<()> {
+        let rest = self.runs.split_off(fan_in.min(self.runs.len()));
+        let some = std::mem::replace(&mut self.runs, rest);
+        let merged = self.write_run(|task, writer| merge(task, &some, writer))?;
+        self.runs.insert(0, merged);
+        Ok(())
+    }
+
+    fn fan_in(&self) -> usize {
+        // A run in a merge holds a block as bytes and as columns.
+        (self.task.env.memory.task_bytes() / (4 * BLOCK_BYTES)).clamp(2, MAX_FAN_IN)
+    }
+
+    #[cold]
+    fn spill(&mut self) -> Result<()> {
+        if self.batches.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.batches);
+        let rows = std::mem::take(&mut self.rows);
+        let run = self.write_run(|_, writer| {
+            write_sorted(&held, rows, writer);
+            Ok(())
+        })?;
+        self.runs.push(run);
+        self.room.free();
+        Ok(())
+    }
+
+    fn write_run(
+        &mut self,
+        write: impl FnOnce(&Task<'_>, &mut PartitionedWriter<'_, (K, V)>) -> Result<()>,
+    ) -> Result<Run> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(self.task.spill_file("a sort")?),
+        };
+        let mut out =
+            ToFile { file, limits: BatchLimits { rows: BLOCK_ROWS, bytes: BLOCK_BYTES }, blocks: Vec::new() };
+        let mut writer = PartitionedWriter::new(1, &mut out);
+        write(self.task, &mut writer)?;
+        writer.finish()?;
+        Ok(Run { blocks: out.blocks })
+    }
+
+    fn write_held(&mut self, writer: &mut PartitionedWriter<'_, (K, V)>) {
+        write_sorted(&self.batches, self.rows, writer);
+    }
+}
+
+/// Puts out the rows of `batches` in order.
+fn write_sorted<K: Key, V: Row>(
+    batches: &[RowReader<(K, V)>],
+    rows: usize,
+    writer: &mut PartitionedWriter<'_, (K, V)>,
+) {
+    for place in sorted(batches, rows) {
+        writer.push(0, row(batches, place));
+        if writer.is_closed() {
+            break;
+        }
+    }
+}
+
+fn row<K: Key, V: Row>(batches: &[RowReader<(K, V)>], place: u64) -> (K::View<'_>, V::View<'_>) {
+    batches[(place >> 32) as usize].get(place as u32 as usize)
+}
+
+/// The places of all rows in the order of their keys.
+fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> impl Iterator<Item = u64> {
+    let mut places: Vec<Place> = Vec::with_capacity(rows);
+    for (batch, reader) in batches.iter().enumerate() {
+        let first = (batch as u64) << 32;
+        places.extend(reader.iter().enumerate().map(|(at, (key, _))| (K::prefix(key), first | at as u64)));
+    }
+    if K::PREFIX_IS_KEY {
+        places.sort_unstable();
+    } else {
+        places.sort_unstable_by(|a, b| {
+            let keys = || K::compare(row(batches, a.1).0, row(batches, b.1).0);
+            a.0.cmp(&b.0).then_with(keys).then(a.1.cmp(&b.1))
+        });
+    }
+    places.into_iter().map(|(_, place)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::{ColumnBuilder, mix, to_batch};
+    use crate::task::tests::Desk;
+
+    fn batches(rows: &[(String, u64)]) -> Vec<RecordBatch> {
+        let batch = |rows: &[(String, u64)]| {
+            let mut builder = <(String, u64) as Row>::Builder::default();
+            rows.iter().for_each(|row| builder.push(row.view()));
+            to_batch::<(String, u64)>(&mut builder).unwrap()
+        };
+        rows.chunks(1000).map(batch).collect()
+    }
+
+    /// The rows in order, and how many runs they became.
+    fn sort(rows: &[(String, u64)], memory: u64) -> (Vec<(String, u64)>, usize) {
+        let desk = Desk::new(batches(rows), memory);
+        let (task, mut output) = (desk.task(), desk.output());
+        let mut sorter = Sorter::<String, u64>::new(&task);
+        batches(rows).iter().for_each(|batch| sorter.push(batch).unwrap());
+        let runs = sorter.runs.len();
+        let mut writer = PartitionedWriter::new(1, &mut output);
+        sorter.finish(&mut writer).unwrap();
+        writer.finish().unwrap();
+        let sorted: Vec<RecordBatch> =
+            output.partition(0).iter().map(|block| block.read().unwrap()).collect();
+        (crate::row::ipc::rows_of(&sorted).unwrap(), runs)
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_sorted_by_runs_and_equal_keys_keep_their_order() {
+        let key = |i: u64| format!("key {}{}", mix(i, 5) % 700, "x".repeat((i % 50) as usize % 3));
+        let rows: Vec<(String, u64)> = (0..60_000).map(|i| (key(i), i)).collect();
+        let mut expected = rows.clone();
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        let (at_once, runs) = sort(&rows, 1 << 30);
+        assert!(runs == 0 && at_once == expected);
+        let (by_runs, runs) = sort(&rows, 1 << 20);
+        // More than are merged at once, so that some are merged twice.
+        assert!(runs > 2, "{runs} runs");
+        assert!(by_runs == expected);
+    }
+
+    #[test]
+    fn one_key_in_all_rows_is_no_harder_than_many() {
+        let rows: Vec<(String, u64)> = (0..50_000).map(|i| ("the same long key".to_owned(), i)).collect();
+        let (sorted, runs) = sort(&rows, 1 << 20);
+        assert!(runs > 2 && sorted == rows);
+    }
+}

@@ -1,0 +1,138 @@
+//! Sorted runs in a temporary file, and the merge of several into one order.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use arrow::array::RecordBatch;
+
+use crate::error::Result;
+use crate::memory::{SpillFile, Spilled};
+use crate::row::{Key, Row, RowReader};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{BatchLimits, Output, Task};
+
+/// Bytes in one block of a run, about: a merge holds one block of each run.
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
+
+/// Rows in order, as blocks of a file.
+pub(super) struct Run {
+    pub(super) blocks: Vec<Spilled>,
+}
+
+/// Takes the blocks of a run that is written.
+pub(super) struct ToFile<'a> {
+    pub(super) file: &'a mut SpillFile,
+    pub(super) limits: BatchLimits,
+    pub(super) blocks: Vec<Spilled>,
+}
+
+impl Output for ToFile<'_> {
+    fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+    fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
+        self.blocks.push(self.file.push(&batch)?);
+        Ok(ControlFlow::Continue(()))
+    }
+    fn note(&mut self, _: Vec<u8>) {}
+}
+
+/// Puts out the rows of all runs in order. Of equal keys those of the earlier run come first.
+pub(super) fn merge<K: Key, V: Row>(
+    task: &Task<'_>,
+    runs: &[Run],
+    writer: &mut PartitionedWriter<'_, (K, V)>,
+) -> Result<()> {
+    let mut cursors = Vec::with_capacity(runs.len());
+    for run in runs {
+        cursors.extend(Cursor::<K, V>::open(run)?);
+    }
+    let mut order = Order { heap: (0..cursors.len()).collect() };
+    (0..cursors.len()).rev().for_each(|at| order.sift_down(at, &cursors));
+    while let Some(first) = order.first() {
+        let (key, value) = cursors[first].row();
+        writer.push(0, (K::narrow(key), V::narrow(value)));
+        if writer.is_closed() {
+            break;
+        }
+        match cursors[first].step(task)? {
+            true => order.sift_down(0, &cursors),
+            false => order.remove_first(&cursors),
+        }
+    }
+    Ok(())
+}
+
+/// One run on its way through a merge.
+struct Cursor<'r, K: Key, V: Row> {
+    left: std::slice::Iter<'r, Spilled>,
+    rows: RowReader<(K, V)>,
+    at: usize,
+    prefix: u64,
+}
+
+impl<'r, K: Key, V: Row> Cursor<'r, K, V> {
+    /// At the first row; none if there is no row.
+    fn open(run: &'r Run) -> Result<Option<Self>> {
+        let mut left = run.blocks.iter();
+        let Some(block) = left.next() else { return Ok(None) };
+        let rows = RowReader::open(&block.read()?)?;
+        let mut cursor = Cursor { left, rows, at: 0, prefix: 0 };
+        cursor.prefix = K::prefix(cursor.row().0);
+        Ok(Some(cursor))
+    }
+
+    fn row(&self) -> (K::View<'_>, V::View<'_>) {
+        self.rows.get(self.at)
+    }
+
+    /// Goes to the next row, if there is one.
+    fn step(&mut self, task: &Task<'_>) -> Result<bool> {
+        self.at += 1;
+        if self.at == self.rows.len() {
+            task.check()?;
+            let Some(block) = self.left.next() else { return Ok(false) };
+            self.rows = RowReader::open(&block.read()?)?;
+            self.at = 0;
+        }
+        self.prefix = K::prefix(self.row().0);
+        Ok(true)
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let keys = || match K::PREFIX_IS_KEY {
+            true => Ordering::Equal,
+            false => K::compare(self.row().0, other.row().0),
+        };
+        self.prefix.cmp(&other.prefix).then_with(keys)
+    }
+}
+
+/// A heap of cursors: the standard one cannot compare by what lies elsewhere.
+struct Order {
+    heap: Vec<usize>,
+}
+
+impl Order {
+    fn first(&self) -> Option<usize> {
+        self.heap.first().copied()
+    }
+
+    fn remove_first<K: Key, V: Row>(&mut self, cursors: &[Cursor<'_, K, V>]) {
+        self.heap.swap_remove(0);
+        self.sift_down(0, cursors);
+    }
+
+    fn sift_down<K: Key, V: Row>(&mut self, mut at: usize, cursors: &[Cursor<'_, K, V>]) {
+        let before = |a: usize, b: usize| cursors[a].compare(&cursors[b]).then(a.cmp(&b)) == Ordering::Less;
+        loop {
+            let children = [2 * at + 1, 2 * at + 2].into_iter().filter(|c| *c < self.heap.len());
+            let smallest = children.reduce(|a, b| if before(self.heap[b], self.heap[a]) { b } else { a });
+            match smallest {
+                Some(child) if before(self.heap[child], self.heap[at]) => self.heap.swap(at, child),
+                _ => return,
+            }
+            at = smallest.unwrap_or(at);
+        }
+    }
+}
