@@ -10,7 +10,7 @@ use super::Row;
 /// a hit touches no allocator, and most comparisons touch nothing but the slot.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
-    note = "keys are numbers, `bool`, `String`, `Option` and tuples of keys, and structs with `#[derive(kiln::Row)] #[row(key)]`"
+    note = "keys are numbers, `bool`, `String`, `Option`, `Vec` and tuples of keys, and structs with `#[derive(kiln::Row)] #[row(key)]`"
 )]
 pub trait Key: Row {
     /// What a table keeps of a key, beside the arena.

@@ -11,6 +11,7 @@ pub mod derived;
 mod into_row;
 pub mod ipc;
 mod key;
+mod list;
 mod option;
 mod primitive;
 mod string;
@@ -19,6 +20,7 @@ mod tuple;
 pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
+pub use list::{ListIter, ListView};
 
 use arrow::datatypes::{DataType, Field};
 
@@ -29,12 +31,13 @@ use arrow::datatypes::{DataType, Field};
 /// | integers, floats, `bool` | the same width; `usize` as `UInt64` | the value |
 /// | `String` | `Utf8` | `&str` |
 /// | `Option<T>` | `T`, nullable | `Option<view of T>` |
+/// | `Vec<T>` | `List` | [`ListView`] |
 /// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",
     label = "a dataset cannot hold this type",
-    note = "rows are numbers, `bool`, `String`, `Option`, tuples, and structs with `#[derive(kiln::Row)]`",
+    note = "rows are numbers, `bool`, `String`, `Option`, `Vec`, tuples, and structs with `#[derive(kiln::Row)]`",
     note = "a closure that returns a borrowed `&str` needs `map_to::<String>(..)`, or a `fn` item in its place"
 )]
 pub trait Row: Sized + Send + Sync + 'static {
