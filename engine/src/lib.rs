@@ -52,6 +52,7 @@ mod source;
 mod sources;
 mod task;
 
+pub use bytes::Bytes;
 pub use config::{Cluster, Config, parse_cluster};
 pub use context::Context;
 pub use dataset::Dataset;

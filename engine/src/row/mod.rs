@@ -5,6 +5,10 @@
 //! [`ColumnReader`] gives views out. Keys add hashing and comparison on views ([`Key`]), so that
 //! a lookup never needs an owned key. This folder knows Arrow arrays; it knows no plan and no task.
 
+mod boxed;
+mod byte_runs;
+mod byte_slot;
+mod bytes;
 mod column;
 #[doc(hidden)]
 pub mod derived;
@@ -17,6 +21,7 @@ mod primitive;
 mod string;
 mod tuple;
 
+pub use boxed::BoxView;
 pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
@@ -30,7 +35,9 @@ use arrow::datatypes::{DataType, Field};
 /// |---|---|---|
 /// | integers, floats, `bool` | the same width; `usize` as `UInt64` | the value |
 /// | `String` | `Utf8` | `&str` |
+/// | [`Bytes`](crate::Bytes) | `Binary` | `&[u8]` |
 /// | `Option<T>` | `T`, nullable | `Option<view of T>` |
+/// | `Box<T>` | as `T` | [`BoxView`], which derefs to the view of `T` |
 /// | `Vec<T>` | `List` | [`ListView`] |
 /// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |

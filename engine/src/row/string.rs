@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 
+use super::byte_runs::ByteRuns;
+use super::byte_slot::{ByteSlot, hash_bytes};
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, Key, Row, mix};
+use super::{ColumnBuilder, ColumnReader, Key, Row};
 use crate::error::Result;
 
 impl Row for String {
@@ -32,42 +33,29 @@ impl Row for String {
     }
 }
 
-/// Builds a column of strings: at most 2 GiB of text, far above what a batch may hold.
+/// Builds a column of strings.
 #[derive(Default)]
-pub struct Strings {
-    /// Where each string ends; the first one starts at 0.
-    ends: Vec<i32>,
-    bytes: Vec<u8>,
-}
+pub struct Strings(ByteRuns);
 
 impl ColumnBuilder for Strings {
     type Row = String;
     #[inline]
     fn push(&mut self, view: &str) {
-        self.bytes.extend_from_slice(view.as_bytes());
-        self.ends.push(self.bytes.len() as i32);
+        self.0.push(view.as_bytes());
     }
     fn push_null(&mut self) {
-        self.ends.push(self.bytes.len() as i32);
+        self.0.push(&[]);
     }
     fn len(&self) -> usize {
-        self.ends.len()
+        self.0.len()
     }
     fn size_bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(&self.ends[..])
+        self.0.size_bytes()
     }
     fn finish(&mut self) -> ArrayRef {
-        assert!(self.bytes.len() <= i32::MAX as usize, "a batch holds more than 2 GiB of text");
-        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
-        offsets.push(0);
-        offsets.append(&mut self.ends);
-        // SAFETY: the offsets start at 0 and only grow, up to the length of `bytes`; every string
-        // was pushed whole as a `&str`, so each range is valid UTF-8.
-        let array = unsafe {
-            let offsets = OffsetBuffer::new_unchecked(ScalarBuffer::from(offsets));
-            StringArray::new_unchecked(offsets, Buffer::from_vec(std::mem::take(&mut self.bytes)), None)
-        };
-        Arc::new(array)
+        let (offsets, bytes) = self.0.finish();
+        // SAFETY: every run was pushed whole as a `&str`, so each range is valid UTF-8.
+        Arc::new(unsafe { StringArray::new_unchecked(offsets, bytes, None) })
     }
 }
 
@@ -85,47 +73,13 @@ impl ColumnReader for StringReader {
     }
 }
 
-/// A kept string: up to 15 bytes and their count, or where in the arena a longer one lies.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-pub struct StringSlot([u8; 16]);
-
-/// Longest string that lies in the slot.
-const INLINE_BYTES: usize = 15;
-/// Marks, in the last byte, a string that lies in the arena.
-const IN_ARENA: u8 = 0xff;
-/// The bits of the second word that hold a long string's length.
-const LENGTH: u64 = u64::MAX >> 8;
-
-impl StringSlot {
-    #[inline]
-    fn words(&self) -> (u64, u64) {
-        let (lo, hi) = self.0.split_at(8);
-        (word(lo), word(hi))
-    }
-
-    #[inline]
-    fn from_words(lo: u64, hi: u64) -> StringSlot {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&lo.to_le_bytes());
-        bytes[8..].copy_from_slice(&hi.to_le_bytes());
-        StringSlot(bytes)
-    }
-}
-
 impl Key for String {
-    type Slot = StringSlot;
+    type Slot = ByteSlot;
     type Arena = String;
 
     #[inline]
     fn hash(view: &str) -> u64 {
-        let bytes = view.as_bytes();
-        if bytes.len() <= INLINE_BYTES {
-            let (lo, hi) = pack(bytes);
-            mix(lo, hi ^ 0xe703_7ed1_a0b4_28db)
-        } else {
-            hash_long(bytes)
-        }
+        hash_bytes(view.as_bytes())
     }
 
     #[inline]
@@ -139,26 +93,21 @@ impl Key for String {
     }
 
     #[inline]
-    fn store(view: &str, arena: &mut String) -> StringSlot {
-        let bytes = view.as_bytes();
-        if bytes.len() <= INLINE_BYTES {
-            let (lo, hi) = pack(bytes);
-            return StringSlot::from_words(lo, hi);
-        }
-        let at = arena.len() as u64;
-        arena.push_str(view);
-        StringSlot::from_words(at, bytes.len() as u64 | u64::from(IN_ARENA) << 56)
+    fn store(view: &str, arena: &mut String) -> ByteSlot {
+        ByteSlot::store(view.as_bytes(), || {
+            arena.push_str(view);
+            arena.len() - view.len()
+        })
     }
 
     #[inline]
-    fn load<'a>(slot: &'a StringSlot, arena: &'a String) -> &'a str {
-        if slot.0[15] == IN_ARENA {
-            let (at, tagged) = slot.words();
-            return &arena[at as usize..][..(tagged & LENGTH) as usize];
+    fn load<'a>(slot: &'a ByteSlot, arena: &'a String) -> &'a str {
+        match slot.load() {
+            Ok(range) => &arena[range],
+            // SAFETY: slots of strings are made by `store` only, and a short one is the bytes of a
+            // whole `&str`.
+            Err(bytes) => unsafe { std::str::from_utf8_unchecked(bytes) },
         }
-        let bytes = &slot.0[..slot.0[15] as usize];
-        // SAFETY: slots are made by `store` only, and a short one is the bytes of a whole `&str`.
-        unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 
     fn arena_bytes(arena: &String) -> usize {
@@ -176,70 +125,22 @@ impl Key for String {
     }
 
     #[inline]
-    fn matches(slot: &StringSlot, arena: &String, view: &str) -> bool {
-        let bytes = view.as_bytes();
-        if bytes.len() <= INLINE_BYTES {
-            slot.words() == pack(bytes)
-        } else {
-            slot.0[15] == IN_ARENA && Self::load(slot, arena) == view
-        }
+    fn matches(slot: &ByteSlot, arena: &String, view: &str) -> bool {
+        slot.matches(arena.as_bytes(), view.as_bytes())
     }
 
     #[inline]
-    fn slots_match(a: (&StringSlot, &String), b: (&StringSlot, &String)) -> bool {
-        match b.0.0[15] {
-            IN_ARENA => Self::matches(a.0, a.1, Self::load(b.0, b.1)),
-            _ => a.0.words() == b.0.words(),
-        }
+    fn slots_match(a: (&ByteSlot, &String), b: (&ByteSlot, &String)) -> bool {
+        ByteSlot::slots_match((a.0, a.1.as_bytes()), (b.0, b.1.as_bytes()))
     }
 
     #[inline]
-    fn store_slot(from: (&StringSlot, &String), arena: &mut String) -> StringSlot {
-        match from.0.0[15] {
-            IN_ARENA => Self::store(Self::load(from.0, from.1), arena),
-            _ => *from.0,
+    fn store_slot(from: (&ByteSlot, &String), arena: &mut String) -> ByteSlot {
+        match from.0.load() {
+            Ok(range) => Self::store(&from.1[range], arena),
+            Err(_) => *from.0,
         }
     }
-}
-
-/// Up to 15 bytes, little endian, with their count in the last byte: equal words, equal strings.
-/// Overlapping loads in place of a copy of variable length, which would be a call.
-#[inline]
-fn pack(bytes: &[u8]) -> (u64, u64) {
-    let n = bytes.len();
-    let (lo, hi) = if n >= 8 {
-        (word(&bytes[..8]), (word(&bytes[n - 8..]) >> 8) >> (8 * (INLINE_BYTES - n)))
-    } else if n >= 4 {
-        (half(&bytes[..4]) | half(&bytes[n - 4..]) << (8 * (n - 4)), 0)
-    } else if n > 0 {
-        let (first, middle, last) = (bytes[0], bytes[n / 2], bytes[n - 1]);
-        (u64::from(first) | u64::from(middle) << (8 * (n / 2)) | u64::from(last) << (8 * (n - 1)), 0)
-    } else {
-        (0, 0)
-    };
-    (lo, hi | (n as u64) << 56)
-}
-
-fn hash_long(bytes: &[u8]) -> u64 {
-    let mut hash = bytes.len() as u64;
-    for chunk in bytes[..bytes.len() - 1].chunks_exact(8) {
-        hash = mix(hash ^ word(chunk), 0xa076_1d64_78bd_642f);
-    }
-    mix(hash ^ word(&bytes[bytes.len() - 8..]), 0xe703_7ed1_a0b4_28db)
-}
-
-#[inline]
-fn word(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(bytes);
-    u64::from_le_bytes(word)
-}
-
-#[inline]
-fn half(bytes: &[u8]) -> u64 {
-    let mut half = [0; 4];
-    half.copy_from_slice(bytes);
-    u64::from(u32::from_le_bytes(half))
 }
 
 #[cfg(test)]

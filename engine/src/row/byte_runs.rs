@@ -1,0 +1,40 @@
+//! What columns of strings, of byte strings and of opaque values are built of: bytes and offsets.
+
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+
+/// Byte strings one behind another: at most 2 GiB, far above what a batch may hold.
+#[derive(Default)]
+pub struct ByteRuns {
+    /// Where each one ends; the first one starts at 0.
+    ends: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl ByteRuns {
+    /// Adds one.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len() as i32);
+    }
+
+    /// Those added since the last `finish`.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes held, with the offsets.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..])
+    }
+
+    /// Where each one starts and ends, and the bytes of all.
+    pub fn finish(&mut self) -> (OffsetBuffer<i32>, Buffer) {
+        assert!(self.bytes.len() <= i32::MAX as usize, "a batch holds more than 2 GiB in one column");
+        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
+        offsets.push(0);
+        offsets.append(&mut self.ends);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        (offsets, Buffer::from_vec(std::mem::take(&mut self.bytes)))
+    }
+}
