@@ -53,12 +53,13 @@ mod sources;
 mod task;
 
 pub use bytes::Bytes;
+pub use chrono;
 pub use config::{Cluster, Config, parse_cluster};
 pub use context::Context;
 pub use dataset::Dataset;
 pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
-pub use row::Row;
+pub use row::{Decimal, Row};
 pub use ship::shared::{Param, Shared};
 pub use ship::stage_names;

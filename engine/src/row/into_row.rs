@@ -1,5 +1,7 @@
 //! What a closure may return: a row, or a borrowed form of one.
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+
 use super::Row;
 
 /// A value that stands for a row: the owned row itself or its view.
@@ -56,6 +58,7 @@ macro_rules! plain {
     )*};
 }
 plain!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64 bool);
+plain!(NaiveDate NaiveDateTime DateTime<Utc>);
 
 macro_rules! tuples {
     ($($name:ident)*) => {

@@ -10,6 +10,8 @@ mod byte_runs;
 mod byte_slot;
 mod bytes;
 mod column;
+mod date_time;
+mod decimal;
 #[doc(hidden)]
 pub mod derived;
 mod into_row;
@@ -23,6 +25,7 @@ mod tuple;
 
 pub use boxed::BoxView;
 pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
+pub use decimal::Decimal;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
 pub use list::{ListIter, ListView};
@@ -34,6 +37,10 @@ use arrow::datatypes::{DataType, Field};
 /// | Rust | Arrow | view |
 /// |---|---|---|
 /// | integers, floats, `bool` | the same width; `usize` as `UInt64` | the value |
+/// | [`Decimal<P, S>`](Decimal) | `Decimal128(P, S)` | the value |
+/// | `chrono::NaiveDate` | `Date32` | the value |
+/// | `chrono::NaiveDateTime` | `Timestamp(Microsecond)` | the value |
+/// | `chrono::DateTime<Utc>` | `Timestamp(Microsecond, "UTC")` | the value |
 /// | `String` | `Utf8` | `&str` |
 /// | [`Bytes`](crate::Bytes) | `Binary` | `&[u8]` |
 /// | `Option<T>` | `T`, nullable | `Option<view of T>` |

@@ -1,4 +1,7 @@
 //! Numbers and `bool`: the view is the value, the column a plain buffer.
+//!
+//! Types of other files that are numbers to Arrow (dates, timestamps, decimals) say so by [`Native`]
+//! and use this builder and this reader. What their numbers mean is not known here.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -28,6 +31,11 @@ pub trait Native: Row + Copy {
     fn to_arrow(self) -> <Self::Arrow as ArrowPrimitiveType>::Native;
     /// The number that Arrow holds.
     fn from_arrow(native: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
+    /// Refuses a column with a value for which there is no `Self`, or of which Arrow says that its
+    /// numbers mean something else.
+    fn check(_column: &PrimitiveArray<Self::Arrow>) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<T: Native> Default for Numbers<T> {
@@ -53,14 +61,16 @@ impl<T: Native + for<'a> Row<View<'a> = T>> ColumnBuilder for Numbers<T> {
     }
     fn finish(&mut self) -> ArrayRef {
         let values = ScalarBuffer::from(std::mem::take(&mut self.0));
-        Arc::new(PrimitiveArray::<T::Arrow>::new(values, None))
+        Arc::new(PrimitiveArray::<T::Arrow>::new(values, None).with_data_type(T::data_type()))
     }
 }
 
 impl<T: Native + for<'a> Row<View<'a> = T>> ColumnReader for NumberReader<T> {
     type Row = T;
     fn open(array: &ArrayRef) -> Result<Self> {
-        typed(array, &T::data_type()).map(NumberReader)
+        let column = typed(array, &T::data_type())?;
+        T::check(&column)?;
+        Ok(NumberReader(column))
     }
     #[inline]
     fn get(&self, index: usize) -> T {
@@ -68,8 +78,9 @@ impl<T: Native + for<'a> Row<View<'a> = T>> ColumnReader for NumberReader<T> {
     }
 }
 
-macro_rules! row {
-    ($t:ty, $arrow:ty) => {
+/// `impl Row` for a type that is its own view.
+macro_rules! value {
+    ($t:ty, $data_type:expr) => {
         impl Row for $t {
             type View<'a> = $t;
             type Builder = Numbers<$t>;
@@ -87,9 +98,16 @@ macro_rules! row {
                 view
             }
             fn data_type() -> DataType {
-                <$arrow>::DATA_TYPE
+                $data_type
             }
         }
+    };
+}
+pub(super) use value;
+
+macro_rules! row {
+    ($t:ty, $arrow:ty) => {
+        value!($t, <$arrow>::DATA_TYPE);
         impl Native for $t {
             type Arrow = $arrow;
             #[inline]
@@ -104,6 +122,7 @@ macro_rules! row {
     };
 }
 
+/// `impl Key` for a type that is its own slot, from the bits to hash and the order.
 macro_rules! key {
     ($t:ty, |$v:ident| $bits:expr, |$p:ident| $prefix:expr, $cmp:expr) => {
         impl Key for $t {
@@ -140,6 +159,7 @@ macro_rules! key {
         }
     };
 }
+pub(super) use key;
 
 macro_rules! integers { ($($t:ty => $arrow:ty),*) => {$(
     row!($t, $arrow);
