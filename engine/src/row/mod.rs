@@ -18,6 +18,7 @@ mod into_row;
 pub mod ipc;
 mod key;
 mod list;
+mod map;
 mod option;
 mod primitive;
 mod string;
@@ -29,6 +30,7 @@ pub use decimal::Decimal;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
 pub use list::{ListIter, ListView};
+pub use map::{MapIter, MapKind, MapView};
 
 use arrow::datatypes::{DataType, Field};
 
@@ -46,6 +48,7 @@ use arrow::datatypes::{DataType, Field};
 /// | `Option<T>` | `T`, nullable | `Option<view of T>` |
 /// | `Box<T>` | as `T` | [`BoxView`], which derefs to the view of `T` |
 /// | `Vec<T>` | `List` | [`ListView`] |
+/// | `BTreeMap<K, V>`, `HashMap<K, V>` | `Map`, in the order of the keys | [`MapView`] |
 /// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |
 #[diagnostic::on_unimplemented(

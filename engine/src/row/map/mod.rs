@@ -1,0 +1,172 @@
+//! `BTreeMap<K, V>` and `HashMap<K, V>`: a map in one cell; the column is Arrow's `Map`.
+//!
+//! In come maps as views ([`MapView`]), out go a column of keys and one of values with the offsets at
+//! which each map ends. Entries are put in the order of their keys, for a `HashMap` too: so equal maps
+//! are equal bytes, and a closure meets the entries in the same order on every run. Columns from
+//! elsewhere may be in any order and may repeat a key, of which the last entry counts.
+
+mod kinds;
+mod view;
+
+pub use kinds::MapKind;
+pub use view::{MapIter, MapView};
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, MapArray, StructArray};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Fields};
+
+use super::column::typed;
+use super::{ColumnBuilder, ColumnReader, Row};
+use crate::error::{Error, Result};
+
+/// The Arrow type of a map `M`.
+fn data_type<M: MapKind>() -> DataType {
+    let entries = Field::new("entries", DataType::Struct(entry_fields::<M>()), false);
+    DataType::Map(Arc::new(entries), false)
+}
+
+fn entry_fields<M: MapKind>() -> Fields {
+    Fields::from(vec![
+        Field::new("key", M::Key::data_type(), false),
+        Field::new("value", M::Value::data_type(), M::Value::NULLABLE),
+    ])
+}
+
+/// Builds a column of maps: at most 2^31 - 1 entries, far above what a batch may hold.
+pub struct Maps<M: MapKind> {
+    /// Where each map ends; the first one starts at 0.
+    ends: Vec<i32>,
+    keys: <M::Key as Row>::Builder,
+    values: <M::Value as Row>::Builder,
+}
+
+impl<M: MapKind> Default for Maps<M> {
+    fn default() -> Self {
+        Maps { ends: Vec::new(), keys: Default::default(), values: Default::default() }
+    }
+}
+
+impl<M: MapKind> ColumnBuilder for Maps<M> {
+    type Row = M;
+    fn push(&mut self, view: MapView<'_, M>) {
+        view.iter().for_each(|(key, value)| {
+            self.keys.push(key);
+            self.values.push(value);
+        });
+        self.push_null();
+    }
+    fn push_null(&mut self) {
+        self.ends.push(self.keys.len() as i32);
+    }
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+    fn size_bytes(&self) -> usize {
+        self.keys.size_bytes() + self.values.size_bytes() + size_of_val(&self.ends[..])
+    }
+    fn finish(&mut self) -> ArrayRef {
+        assert!(self.keys.len() <= i32::MAX as usize, "the maps of a batch hold more than 2^31 entries");
+        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
+        offsets.push(0);
+        offsets.append(&mut self.ends);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        let columns = vec![self.keys.finish(), self.values.finish()];
+        let entries = StructArray::new(entry_fields::<M>(), columns, None);
+        let field = Field::new("entries", entries.data_type().clone(), false);
+        Arc::new(MapArray::new(Arc::new(field), offsets, entries, None, false))
+    }
+}
+
+/// Reads a column of maps.
+pub struct MapReader<M: MapKind> {
+    offsets: OffsetBuffer<i32>,
+    keys: <M::Key as Row>::Reader,
+    values: <M::Value as Row>::Reader,
+}
+
+impl<M: MapKind> ColumnReader for MapReader<M> {
+    type Row = M;
+    fn open(array: &ArrayRef) -> Result<Self> {
+        let array: MapArray = typed(array, &data_type::<M>())?;
+        if !M::Value::NULLABLE && array.values().null_count() > 0 {
+            return Err(Error::data("a map has a value that is null")
+                .help("if values may be absent, let them be `Option`s: `BTreeMap<_, Option<_>>`"));
+        }
+        Ok(MapReader {
+            offsets: array.offsets().clone(),
+            keys: ColumnReader::open(array.keys())?,
+            values: ColumnReader::open(array.values())?,
+        })
+    }
+    #[inline]
+    fn get(&self, index: usize) -> MapView<'_, M> {
+        let range = self.offsets[index] as usize..self.offsets[index + 1] as usize;
+        MapView::column(&self.keys, &self.values, range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+
+    fn column<T: Row>(rows: &[T]) -> ArrayRef {
+        let mut builder = T::Builder::default();
+        rows.iter().for_each(|row| builder.push(row.view()));
+        builder.finish()
+    }
+
+    fn read<T: Row>(column: &ArrayRef) -> Vec<T> {
+        let reader = T::Reader::open(column).unwrap();
+        (0..column.len()).map(|i| T::own(reader.get(i))).collect()
+    }
+
+    type Tree = BTreeMap<String, Option<u64>>;
+
+    fn trees() -> [Tree; 3] {
+        let tree =
+            |entries: &[(&str, Option<u64>)]| entries.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        [tree(&[("a", Some(1)), ("b", None)]), tree(&[]), tree(&[("", Some(0))])]
+    }
+
+    #[test]
+    fn maps_come_back_as_they_went_in() {
+        assert_eq!(read::<Tree>(&column(&trees())), trees());
+        let options = trees().map(|tree| Some(tree).filter(|tree| !tree.is_empty()));
+        assert_eq!(read::<Option<Tree>>(&column(&options)), options);
+        let lists = [HashMap::from([((1_i32, true), vec![1_u8, 2]), ((0, false), vec![])])];
+        assert_eq!(read::<HashMap<(i32, bool), Vec<u8>>>(&column(&lists)), lists);
+    }
+
+    #[test]
+    fn equal_hash_maps_are_equal_columns_and_those_of_a_tree() {
+        let entries = || (0..100_u64).map(|n| (n, n * n));
+        let [one, other] = [0, 1].map(|_| column(&[entries().collect::<HashMap<_, _>>()]));
+        assert_eq!(&one, &other);
+        assert_eq!(&one, &column(&[entries().collect::<BTreeMap<_, _>>()]));
+    }
+
+    #[test]
+    fn a_view_finds_a_key_wherever_the_map_lies() {
+        let trees = trees();
+        let hashed: HashMap<String, Option<u64>> = trees[0].clone().into_iter().collect();
+        let column = column(&trees);
+        let reader = MapReader::<Tree>::open(&column).unwrap();
+        for (found, absent) in [
+            (trees[0].view().get("b"), trees[0].view().get("c")),
+            (hashed.view().get("b"), hashed.view().get("c")),
+            (reader.get(0).get("b"), reader.get(0).get("c")),
+        ] {
+            assert_eq!((found, absent), (Some(None), None));
+        }
+    }
+
+    #[test]
+    fn a_null_value_is_refused_where_values_are_no_options() {
+        let error = MapReader::<BTreeMap<String, u64>>::open(&column(&trees())).err().unwrap();
+        assert!(error.to_string().contains("BTreeMap<_, Option<_>>"), "{error}");
+    }
+}
