@@ -151,6 +151,13 @@ impl<K: Key> Key for Box<K> {
     fn load<'a>(slot: &'a K::Slot, arena: &'a K::Arena) -> BoxView<'a, K> {
         BoxView(K::load(slot, arena))
     }
+    fn arena_bytes(arena: &K::Arena) -> usize {
+        K::arena_bytes(arena)
+    }
+    #[inline]
+    fn prefix(view: BoxView<'_, K>) -> u64 {
+        K::prefix(view.0)
+    }
     #[inline]
     fn matches(slot: &K::Slot, arena: &K::Arena, view: BoxView<'_, K>) -> bool {
         K::matches(slot, arena, view.0)

@@ -78,6 +78,15 @@ impl ByteSlot {
     }
 }
 
+/// The first eight bytes, as a number that is compared as they are.
+#[inline]
+pub fn first_bytes(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let n = bytes.len().min(8);
+    first[..n].copy_from_slice(&bytes[..n]);
+    u64::from_be_bytes(first)
+}
+
 /// The hash of a key of bytes.
 #[inline]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {

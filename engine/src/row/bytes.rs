@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use bytes::Bytes;
 
 use super::byte_runs::ByteRuns;
-use super::byte_slot::{ByteSlot, hash_bytes};
+use super::byte_slot::{ByteSlot, first_bytes, hash_bytes};
 use super::column::typed;
 use super::{ColumnBuilder, ColumnReader, IntoRow, Key, Row};
 use crate::error::Result;
@@ -123,6 +123,15 @@ impl Key for Bytes {
     #[inline]
     fn load<'a>(slot: &'a ByteSlot, arena: &'a Vec<u8>) -> &'a [u8] {
         slot.load().map_or_else(|short| short, |range| &arena[range])
+    }
+
+    fn arena_bytes(arena: &Vec<u8>) -> usize {
+        arena.capacity()
+    }
+
+    #[inline]
+    fn prefix(view: &[u8]) -> u64 {
+        first_bytes(view)
     }
 
     #[inline]

@@ -24,12 +24,12 @@ use arrow::datatypes::{
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use super::primitive::{Native, NumberReader, Numbers, key, value};
+use super::primitive::{Native, NumberReader, Numbers, key, signed, value};
 use super::{Key, Row, mix};
 use crate::error::{Error, Result};
 
 value!(NaiveDate, DataType::Date32);
-key!(NaiveDate, |v| v.to_arrow() as u64, Ord::cmp);
+key!(NaiveDate, |v| v.to_arrow() as u64, |v| signed(v.to_arrow().into()), Ord::cmp);
 
 impl Native for NaiveDate {
     type Arrow = Date32Type;
@@ -53,7 +53,7 @@ fn date(days: i32) -> Option<NaiveDate> {
 }
 
 value!(NaiveDateTime, DataType::Timestamp(TimeUnit::Microsecond, None));
-key!(NaiveDateTime, |v| v.to_arrow() as u64, by_micros);
+key!(NaiveDateTime, |v| v.to_arrow() as u64, |v| signed(v.to_arrow()), by_micros);
 
 impl Native for NaiveDateTime {
     type Arrow = Micros;
@@ -72,7 +72,7 @@ impl Native for NaiveDateTime {
 }
 
 value!(DateTime<Utc>, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())));
-key!(DateTime<Utc>, |v| v.to_arrow() as u64, by_micros);
+key!(DateTime<Utc>, |v| v.to_arrow() as u64, |v| signed(v.to_arrow()), by_micros);
 
 impl Native for DateTime<Utc> {
     type Arrow = Micros;

@@ -14,7 +14,7 @@ use arrow::array::{Array, PrimitiveArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Decimal128Type};
 
-use super::primitive::{Native, NumberReader, Numbers};
+use super::primitive::{Native, NumberReader, Numbers, signed};
 use super::{IntoRow, Key, Row, mix};
 use crate::error::{Error, Result};
 
@@ -239,6 +239,13 @@ impl<const P: u8, const S: i8> Key for Decimal<P, S> {
     #[inline]
     fn load<'a>(slot: &'a Self, _: &'a ()) -> Self {
         *slot
+    }
+    fn arena_bytes(_: &()) -> usize {
+        0
+    }
+    #[inline]
+    fn prefix(view: Self) -> u64 {
+        signed((view.0 >> 64) as i64)
     }
 }
 

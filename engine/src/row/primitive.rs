@@ -164,7 +164,7 @@ pub(super) use key;
 macro_rules! integers { ($($t:ty => $arrow:ty),*) => {$(
     row!($t, $arrow);
     // Negative numbers are moved below the others.
-    key!($t, |v| v as u64, |v| if <$t>::MIN == 0 { v as u64 } else { (v as i64 as u64) ^ 1 << 63 }, Ord::cmp);
+    key!($t, |v| v as u64, |v| if <$t>::MIN == 0 { v as u64 } else { signed(v as i64) }, Ord::cmp);
 )*}; }
 
 integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Type, usize => UInt64Type,
@@ -186,6 +186,12 @@ fn one_zero_one_nan(v: f64) -> f64 {
     } else {
         v + 0.0 // -0.0 + 0.0 is 0.0
     }
+}
+
+/// A signed number as an unsigned one in the same order.
+#[inline]
+pub(super) fn signed(v: i64) -> u64 {
+    v as u64 ^ 1 << 63
 }
 
 /// The bits of a float as a number in the order of the keys.

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::DataType;
 
 use super::byte_runs::ByteRuns;
-use super::byte_slot::{ByteSlot, hash_bytes};
+use super::byte_slot::{ByteSlot, first_bytes, hash_bytes};
 use super::column::typed;
 use super::{ColumnBuilder, ColumnReader, Key, Row};
 use crate::error::Result;
@@ -114,14 +114,9 @@ impl Key for String {
         arena.capacity()
     }
 
-    /// The first eight bytes, as a number that is compared as they are.
     #[inline]
     fn prefix(view: &str) -> u64 {
-        let bytes = view.as_bytes();
-        let mut first = [0; 8];
-        let n = bytes.len().min(8);
-        first[..n].copy_from_slice(&bytes[..n]);
-        u64::from_be_bytes(first)
+        first_bytes(view.as_bytes())
     }
 
     #[inline]

@@ -62,6 +62,10 @@ impl<K: Key> Key for Vec<K> {
     fn load<'a>(slot: &'a ListSlot, arena: &'a ListArena<K>) -> ListView<'a, K> {
         ListView::of(arena, slot.start..slot.end)
     }
+
+    fn arena_bytes(arena: &ListArena<K>) -> usize {
+        arena.slots.capacity() * size_of::<K::Slot>() + K::arena_bytes(&arena.items)
+    }
 }
 
 /// The items of two lists side by side, each narrowed so that both may live equally long.
