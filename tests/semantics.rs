@@ -22,6 +22,8 @@ mod keys;
 mod narrow;
 #[path = "semantics/order.rs"]
 mod order;
+#[path = "semantics/positions.rs"]
+mod positions;
 #[path = "semantics/random.rs"]
 mod random;
 #[path = "semantics/results.rs"]

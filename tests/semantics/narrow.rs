@@ -139,6 +139,36 @@ fn map_values_leaves_the_keys() {
 }
 
 #[test]
+fn flat_map_values_pairs_every_item_with_its_key() {
+    for_each_seed(|seed| {
+        let pairs = Random::new(seed).rows(200, |r| (r.string(), r.below(4)));
+        let expected: Vec<(String, String)> =
+            pairs.iter().flat_map(|(key, n)| (0..*n).map(move |i| (key.clone(), format!("{i}")))).collect();
+        check_ordered(&expected, |s| {
+            s.rows(&pairs).flat_map_values(|n| (0..n).map(|i| format!("{i}"))).collect()
+        });
+    });
+}
+
+#[test]
+fn keys_and_values_are_the_two_halves_of_the_pairs() {
+    for_each_seed(|seed| {
+        let pairs = Random::new(seed).rows(200, |r| (r.string(), r.line()));
+        let (keys, values): (Vec<String>, Vec<String>) = pairs.iter().cloned().unzip();
+        check_ordered(&keys, |s| s.rows(&pairs).keys().collect());
+        check_ordered(&values, |s| s.rows(&pairs).values().collect());
+    });
+}
+
+#[test]
+fn inspect_passes_every_row_on() {
+    for_each_seed(|seed| {
+        let lines = Random::new(seed).rows(200, Random::line);
+        check_ordered(&lines, |s| s.rows(&lines).inspect(|line| assert!(line.len() < 1000)).collect());
+    });
+}
+
+#[test]
 fn union_has_the_rows_of_both_and_first_those_of_the_left() {
     for_each_seed(|seed| {
         let mut random = Random::new(seed);

@@ -107,6 +107,31 @@ fn key_by_with_and_map_values_with_see_the_shared_value() {
 }
 
 #[test]
+fn flat_map_values_with_sees_the_shared_value() {
+    for_each_seed(|seed| {
+        let numbers = numbers(seed);
+        let expected: Vec<(u64, u64)> =
+            numbers.iter().flat_map(|n| (0..n % 3).map(|i| (*n, i * 7))).collect();
+        check_ordered(&expected, |s| {
+            let shared = s.cx().share(rules());
+            let many = |rules: &Rules, n: u64| (0..n % 3).map(|i| i * rules.factor).collect::<Vec<_>>();
+            s.rows(&numbers).key_by(|n| n).flat_map_values_with(&shared, many).collect()
+        });
+    });
+}
+
+#[test]
+fn inspect_with_sees_the_shared_value() {
+    for_each_seed(|seed| {
+        let numbers = numbers(seed);
+        check_ordered(&numbers, |s| {
+            let shared = s.cx().share(rules());
+            s.rows(&numbers).inspect_with(&shared, |rules, n| assert!(rules.factor == 7 && n < 10)).collect()
+        });
+    });
+}
+
+#[test]
 fn top_with_sees_the_shared_value() {
     for_each_seed(|seed| {
         let numbers = numbers(seed);

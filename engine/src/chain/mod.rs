@@ -7,11 +7,14 @@
 
 mod func;
 mod input;
+
+mod positional;
 mod step;
 mod then;
 
 pub use func::{Exact, Func, FuncInfo, Into1, Into2, Map1, Map2, Plain, With};
 pub use input::Input;
+pub use positional::{Positional, ThenAt};
 pub use step::Step;
 pub use then::{Narrow, Then};
 

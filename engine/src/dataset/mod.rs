@@ -15,7 +15,7 @@ use std::sync::Arc;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, FuncInfo, Input, Narrow, Then};
+use crate::chain::{Chain, FuncInfo, Input, Narrow, Positional, Then, ThenAt};
 use crate::context::Context;
 use crate::error::Result;
 use crate::plan::{Fused, OperatorExec, Terminal};
@@ -105,6 +105,11 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         N: Narrow<T, G>,
     {
         Dataset::over(Then::new(self.chain, func), self.origin)
+    }
+
+    /// The chain, then an operator that goes by where rows stand; rows that it keeps keep their keys.
+    pub(crate) fn then_at<N: Positional<T>>(self, operator: N, site: Site) -> Dataset<N::Out, ThenAt<C, N>> {
+        Dataset::over(ThenAt::new(self.chain, operator, site), self.origin)
     }
 
     /// The plan node that gives these rows as columns.

@@ -57,6 +57,11 @@ impl Origin {
         Origin { placed: Some(partitions), ..self }
     }
 
+    /// The same, but the first action fails with `error` unless it has a reason to already.
+    pub(crate) fn failing(self, error: Error) -> Origin {
+        Origin { error: self.error.or(Some(error)), ..self }
+    }
+
     /// Both together; the first error of the two stays.
     pub(crate) fn with(self, other: &Origin) -> Origin {
         let foreign = || Error::config("datasets of two contexts cannot be combined");

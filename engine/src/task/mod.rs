@@ -87,8 +87,13 @@ pub struct Task<'a> {
 impl Task<'_> {
     /// Passes on the batches of one input at this partition.
     pub fn read_input(&self, index: usize, take: &mut BatchSink<'_>) -> Result<()> {
+        self.read_partition(index, self.partition, take)
+    }
+
+    /// Passes on the batches of one input at some partition of that input.
+    pub fn read_partition(&self, index: usize, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {
         let input = self.inputs.get(index).ok_or_else(|| Error::bug("an operator lacks an input"))?;
-        push(input, self.partition, self.env, take)
+        push(input, partition, self.env, take)
     }
 
     /// Fails when the task is to stop; called once per block of rows.

@@ -1,0 +1,110 @@
+//! `coalesce`: fewer partitions, without moving rows through an exchange.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Step};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::plan::{Operator, OperatorExec};
+use crate::row::{Row, schema};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter};
+use crate::ship::table::{self, Shipped};
+use crate::task::{Output, Task};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// The same rows in the same order, in `partitions` partitions: each takes the place of several
+    /// that are neighbours. A dataset that has no more partitions than that stays as it is.
+    ///
+    /// No exchange is needed, so what is computed before it in the same stage runs in that many tasks,
+    /// too; where that is too few, [`cache`](Dataset::cache) before. 0 is taken as 1.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let rows = cx.parallelize_in(7, 0..7u64).coalesce(2).zip_with_unique_id();
+    /// assert_eq!(rows.values().collect()?, [0, 2, 4, 1, 3, 5, 7]); // three rows, then four
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn coalesce(self, partitions: usize) -> Dataset<T> {
+        let (before, partitions) = (self.origin.partitions, partitions.max(1));
+        if partitions >= before {
+            return self.erase();
+        }
+        let site = Site::caller();
+        table::anchor::<Coalesce<T>>();
+        let operator = Coalesce::<T> { before, partitions, site, _row: PhantomData };
+        let plan = OperatorExec::new(Arc::new(operator), vec![self.to_plan()], partitions);
+        Dataset::from_plan(Arc::new(plan), self.origin.moved())
+    }
+}
+
+/// Reads neighbouring partitions one behind another.
+struct Coalesce<T> {
+    before: usize,
+    partitions: usize,
+    site: Site,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T> Coalesce<T> {
+    /// The partitions that become one.
+    fn inputs(&self, partition: usize) -> Range<usize> {
+        let cut = |at: usize| self.before * at / self.partitions;
+        cut(partition)..cut(partition + 1)
+    }
+}
+
+impl<T: Row> Operator for Coalesce<T> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut flow = ControlFlow::Continue(());
+        for partition in self.inputs(task.partition) {
+            task.read_partition(0, partition, &mut |batch| {
+                task.check()?;
+                flow = out.push(0, batch)?;
+                Ok(flow)
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![Step::new("coalesce", &self.site)]
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        Vec::new()
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(self.before, self.partitions, &self.site))
+    }
+
+    fn entry(&self) -> Option<u32> {
+        table::position::<Self>()
+    }
+}
+
+impl<T: Row> Shipped for Coalesce<T> {
+    fn rebuild(params: &[u8]) -> Box<dyn Any> {
+        let params: Result<(usize, usize, Site)> = ParamReader::new(params).take();
+        let coalesce: Result<Arc<dyn Operator>> = params.map(|(before, partitions, site)| {
+            Arc::new(Coalesce::<T> { before, partitions, site, _row: PhantomData }) as Arc<dyn Operator>
+        });
+        Box::new(coalesce)
+    }
+}

@@ -1,0 +1,66 @@
+//! `flat_map_values`: any number of values for each value, each with its key.
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::dataset::Dataset;
+use crate::row::{IntoRow, Row};
+use crate::ship::shared::{Param, Shared};
+
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// Turns each value into the items of an iterator, each paired with its key. Keys stay where they
+    /// are, so no later join has to move them.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let pairs = cx.parallelize([(7u64, 2u64), (8, 0), (9, 1)]);
+    /// assert_eq!(pairs.flat_map_values(|n| 0..n).collect()?, [(7, 0), (7, 1), (9, 0)]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn flat_map_values<O: Row, R, F>(self, f: F) -> Dataset<(K, O), Then<C, Plain<F>, FlatMapValues<O>>>
+    where
+        F: for<'a> Fn(V::View<'a>) -> R + Send + Sync + 'static,
+        R: IntoIterator<Item: IntoRow<Row = O>>,
+    {
+        self.then_keyed(Plain::new(f, Site::caller()))
+    }
+
+    /// `flat_map_values` with a value from [`Context::share`](crate::Context::share) as the first
+    /// argument.
+    #[track_caller]
+    pub fn flat_map_values_with<P: Param, O: Row, R, F>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+    ) -> Dataset<(K, O), Then<C, With<P, F>, FlatMapValues<O>>>
+    where
+        F: for<'a> Fn(&'a P, V::View<'a>) -> R + Send + Sync + 'static,
+        R: IntoIterator<Item: IntoRow<Row = O>>,
+    {
+        self.then_keyed(With::new(shared, f, Site::caller()))
+    }
+}
+
+/// The items of an iterator for one value, with its key.
+pub struct FlatMapValues<O>(PhantomData<fn() -> O>);
+
+impl<K: Row, V: Row, O: Row, G> Narrow<(K, V), G> for FlatMapValues<O>
+where
+    G: for<'a> Func<'a, V::View<'a>>,
+    for<'a> <G as Func<'a, V::View<'a>>>::Out: IntoIterator,
+    for<'a> <<G as Func<'a, V::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
+{
+    type Out = (K, O);
+    const NAME: &'static str = "flat_map_values";
+
+    #[inline]
+    fn push<'a, S: Sink<(K, O)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
+        for item in func.call(value) {
+            sink.push((K::narrow(key), item.as_view()));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `sample`: a random part of the rows.
+
+use kiln_planner::Site;
+
+use super::random::Random;
+use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::row::Row;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+/// How often a row may be taken on average.
+const MAX_TIMES: f64 = 1e6;
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// A random sample. Without replacement each row is kept with the chance `fraction`, which is
+    /// from 0 to 1; with replacement it is taken a Poisson number of times, `fraction` on average.
+    /// So the size of the sample is about `fraction` of the rows and not exactly that.
+    ///
+    /// The choice follows from `seed` and the rows' positions alone: attempts and runs agree.
+    /// [`Context::seed`](crate::Context::seed) gives a seed.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let some = cx.range(0..10_000).sample(false, 0.1, 42);
+    /// assert!((900..1100).contains(&some.count()?));
+    /// assert_eq!(some.collect()?, some.collect()?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Given by the action: config when `fraction` is negative or no number, or more than 1 without
+    /// replacement.
+    #[track_caller]
+    pub fn sample(self, with_replacement: bool, fraction: f64, seed: u64) -> Dataset<T, ThenAt<C, Sample>> {
+        let most = if with_replacement { MAX_TIMES } else { 1.0 };
+        let fraction_is_sound = (0.0..=most).contains(&fraction);
+        let mut sample = self.then_at(Sample { with_replacement, fraction, seed }, Site::caller());
+        if !fraction_is_sound {
+            let error = Error::config(format!("a sample cannot be {fraction} of the rows"));
+            let advice = "without replacement give a fraction from 0 to 1, with replacement one to 1e6";
+            sample.origin = sample.origin.failing(error.help(advice));
+        }
+        sample
+    }
+}
+
+/// A row none, one or more times.
+#[derive(Clone)]
+pub struct Sample {
+    with_replacement: bool,
+    fraction: f64,
+    seed: u64,
+}
+
+impl Ship for Sample {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(self.with_replacement, self.fraction, self.seed))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (with_replacement, fraction, seed) = params.take()?;
+        Ok(Sample { with_replacement, fraction, seed })
+    }
+}
+
+/// The numbers that are left of a partition.
+pub struct Draws(Random);
+
+impl<T: Row> Positional<T> for Sample {
+    type Out = T;
+    type State = Draws;
+    const NAME: &'static str = "sample";
+
+    fn start(&self, partition: usize) -> Draws {
+        Draws(Random::of_partition(self.seed, partition))
+    }
+
+    #[inline]
+    fn push<S: Sink<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
+        if !self.with_replacement {
+            if draws.0.unit() < self.fraction {
+                sink.push(row);
+            }
+            return;
+        }
+        for _ in 0..draws.0.poisson(self.fraction) {
+            sink.push(row);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `zip_with_unique_id`: a number of its own for each row, without a job to count them.
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Pairs each row with a number that no other row has: row `k` of partition `p` of `n` gets
+    /// `k * n + p`. There are gaps; [`zip_with_index`](Dataset::zip_with_index) has none and reads
+    /// the rows twice.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let rows = cx.parallelize_in(2, ["a", "b", "c"].map(String::from)).zip_with_unique_id();
+    /// assert_eq!(rows.values().collect()?, [0, 1, 3]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn zip_with_unique_id(self) -> Dataset<(T, u64), ThenAt<C, UniqueId>> {
+        let operator = UniqueId { partitions: self.origin.partitions as u64 };
+        let zipped = self.then_at(operator, Site::caller());
+        // The row has become the key.
+        Dataset::over(zipped.chain, zipped.origin.moved())
+    }
+}
+
+/// A row and its number for each row.
+#[derive(Clone)]
+pub struct UniqueId {
+    partitions: u64,
+}
+
+impl Ship for UniqueId {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.partitions)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(UniqueId { partitions: params.take()? })
+    }
+}
+
+impl<T: Row> Positional<T> for UniqueId {
+    type Out = (T, u64);
+    /// The number of the next row.
+    type State = u64;
+    const NAME: &'static str = "zip_with_unique_id";
+
+    fn start(&self, partition: usize) -> u64 {
+        partition as u64
+    }
+
+    #[inline]
+    fn push<S: Sink<(T, u64)>>(&self, next: &mut u64, row: T::View<'_>, sink: &mut S) {
+        sink.push((T::narrow(row), *next));
+        *next += self.partitions;
+    }
+}
