@@ -14,6 +14,8 @@ const STRICT: &str = "KILN_STRICT";
 pub(crate) const MEMORY: &str = "KILN_MEMORY";
 /// The variable that says where temporary files go.
 pub(crate) const TMP: &str = "KILN_TMP";
+/// The variable that gives the seed of a job's sampling.
+const SEED: &str = "KILN_SEED";
 /// Rows in one batch at most, unless the configuration says otherwise.
 const BATCH_ROWS: usize = 1 << 16;
 /// Task slots or executors at most, against slips such as `local[20000]`.
@@ -51,6 +53,8 @@ pub struct Config {
     pub tmp: PathBuf,
     /// Rows in a batch at most.
     pub batch_rows: usize,
+    /// What [`Context::seed`](crate::Context::seed) gives.
+    pub seed: u64,
     /// Partitions behind every exchange; by default they follow from the size of the input.
     pub exchange_partitions: Option<usize>,
 }
@@ -69,11 +73,12 @@ impl Config {
             memory: memory::default_bytes(processes),
             tmp: std::env::temp_dir(),
             batch_rows: BATCH_ROWS,
+            seed: seed_of_program(),
             exchange_partitions: None,
         }
     }
 
-    /// What `KILN_CLUSTER`, `KILN_STRICT`, `KILN_MEMORY` and `KILN_TMP` say.
+    /// What `KILN_CLUSTER`, `KILN_STRICT`, `KILN_MEMORY`, `KILN_TMP` and `KILN_SEED` say.
     ///
     /// # Errors
     /// Of class config when one of them cannot be read.
@@ -93,8 +98,23 @@ impl Config {
         if let Some(folder) = std::env::var_os(TMP).filter(|text| !text.is_empty()) {
             config.tmp = PathBuf::from(folder);
         }
+        if let Some(text) = std::env::var_os(SEED).filter(|text| !text.is_empty()) {
+            config.seed = parse_seed(&text.to_string_lossy())?;
+        }
         Ok(config)
     }
+}
+
+/// A seed by the program's name, which is the same in every run; its folder may differ.
+fn seed_of_program() -> u64 {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let name = program.as_deref().and_then(|path| path.file_name()).unwrap_or_default();
+    twox_hash::XxHash3_64::oneshot(name.as_encoded_bytes())
+}
+
+fn parse_seed(text: &str) -> Result<u64> {
+    let malformed = |e| Error::config(format!("{SEED}=`{text}` cannot be read")).because(e);
+    text.trim().parse().map_err(|e: std::num::ParseIntError| malformed(e).help("give a number from 0"))
 }
 
 /// Reads `local`, `local[N]` or `local-cluster[E,S]`.
@@ -147,6 +167,14 @@ mod tests {
         assert_eq!(parse_cluster("local[3]").unwrap(), Cluster::Local { slots: 3 });
         let two = Cluster::LocalCluster { executors: 2, slots: 1 };
         assert_eq!(parse_cluster("local-cluster[2, 1]").unwrap(), two);
+    }
+
+    #[test]
+    fn a_seed_is_a_number_and_the_same_for_a_program_that_is_given_none() {
+        assert_eq!(parse_seed(" 42 ").unwrap(), 42);
+        assert!(parse_seed("x").unwrap_err().to_string().starts_with("KILN_SEED=`x` cannot be read"));
+        let seed = || Config::new(Cluster::Local { slots: 1 }).seed;
+        assert_eq!(seed(), seed());
     }
 
     #[test]

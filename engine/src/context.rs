@@ -16,10 +16,11 @@ use crate::error::{Error, Result};
 use crate::job::{Run, StageView};
 use crate::memory::{self, Memory};
 use crate::plan::OperatorExec;
-use crate::runtime::{JobDone, LocalBackend, Process, Runtime, on_slot, whole};
+use crate::runtime::{JobDone, LocalBackend, Process, Runtime, whole};
 use crate::ship::captures;
+use crate::ship::lazy::Lazy;
 use crate::ship::shared::{Param, Shared};
-use crate::task::ExchangeReader;
+use crate::task::{Counter, ExchangeReader, counts};
 
 /// Submissions of one action at most: a result that is lost before it is fetched is computed again.
 const MAX_SUBMISSIONS: u32 = 4;
@@ -96,6 +97,55 @@ impl Context {
         Shared::new(value)
     }
 
+    /// The counter `name`, at 0 unless it was used before. Closures get it by the `…_with` operators;
+    /// its total is in the result JSON under `counters`, and [`Counter::value`] here.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let odd = cx.counter("odd numbers");
+    /// let rows = cx.range(0..9).inspect_with(&odd, |odd, n| odd.add(n % 2));
+    /// assert_eq!((rows.count()?, odd.value()), (9, 4));
+    /// # Ok(()) }
+    /// ```
+    pub fn counter(&self, name: &str) -> Shared<Counter> {
+        Shared::new(Counter::new(name, &self.0.run))
+    }
+
+    /// A value that each process makes for itself when a closure first uses it: for what is dear to
+    /// make and cannot travel. `make` captures nothing; it runs once in a process, and the value lives
+    /// as long as that.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let squares = cx.lazy(|| (0..1000).map(|n| n * n).collect::<Vec<u64>>());
+    /// let rows = cx.range(5..7).map_with(&squares, |squares, n| squares[n as usize]);
+    /// assert_eq!(rows.collect()?, [25, 36]);
+    /// # Ok(()) }
+    /// ```
+    pub fn lazy<T, F>(&self, make: F) -> Shared<Lazy<T>>
+    where
+        T: Send + Sync + 'static,
+        F: Fn() -> T + Send + Sync + 'static,
+    {
+        Shared::new(Lazy::new(make))
+    }
+
+    /// A seed for sampling: the same for all tasks, attempts and runs of this program. `KILN_SEED`
+    /// gives another; without it the seed follows from the program's name.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let some = cx.range(0..1000).sample(false, 0.5, cx.seed());
+    /// assert_eq!(some.collect()?, some.collect()?);
+    /// # Ok(()) }
+    /// ```
+    pub fn seed(&self) -> u64 {
+        self.0.config.seed
+    }
+
     /// The run that this context reports to.
     pub fn job_run(&self) -> &Arc<Run> {
         &self.0.run
@@ -131,7 +181,7 @@ impl Context {
 
     /// The same for a sink, whose files lie in shared storage and survive their executors.
     pub(crate) fn act_with(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
-        if on_slot() {
+        if counts::in_task() {
             let text = "an action was called inside a closure";
             return Err(Error::config(text).help("collect first and share the result with `cx.share`"));
         }
@@ -143,6 +193,8 @@ impl Context {
         captures::check(&closures, self.0.config.captures)?;
         let outcome = visit(plan, &mut BTreeSet::new(), &mut |node| node.operator.prepare(node, self))
             .and_then(|()| self.run_job(plan, durable));
+        // The rows of a job on the way are computed again by the action's own: only that one counts.
+        outcome.iter().flat_map(|done| &done.reports).for_each(|it| self.0.run.add_counts(&it.counters));
         self.release(plan);
         outcome
     }

@@ -61,5 +61,7 @@ pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
 pub use row::{Decimal, Row};
+pub use ship::lazy::Lazy;
 pub use ship::shared::{Param, Shared};
 pub use ship::stage_names;
+pub use task::Counter;

@@ -119,6 +119,12 @@ pub enum Action {
         /// Task starts beyond the first of each partition.
         retries: u32,
     },
+    /// A partition of an inner stage is computed for the first time: what its closures counted. The
+    /// counts of the result stage are in its reports, as only the caller knows whether they count.
+    Counted {
+        /// By the counters' numbers.
+        counters: Vec<(u32, u64)>,
+    },
     /// A line for the log.
     Notice {
         /// The job it is about, if it is about one.
@@ -146,6 +152,8 @@ pub struct TaskReport {
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// What the job's closures counted: each counter's number and by how much.
+    pub counters: Vec<(u32, u64)>,
     /// A sink's file manifest; opaque here.
     pub payload: Vec<u8>,
 }

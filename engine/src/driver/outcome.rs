@@ -12,7 +12,7 @@
 
 use super::guard::Guard;
 use super::ids::{ExchangeId, ExecutorId, TaskId};
-use super::{Driver, Located, Running, TaskReport};
+use super::{Action, Driver, Located, Running, TaskReport};
 use crate::error::{Error, LostOutput, Result};
 
 impl Driver {
@@ -50,13 +50,17 @@ impl Driver {
         Some(running)
     }
 
-    fn succeeded(&mut self, executor: ExecutorId, task: TaskId, report: TaskReport) {
+    fn succeeded(&mut self, executor: ExecutorId, task: TaskId, mut report: TaskReport) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
+        let result = job.result();
         let Some(stage) = job.stage_mut(task.stage) else { return };
         stage.fetch_failures = 0;
         let located = Located { partition: task.partition, attempt: task.attempt, executor };
-        if let Some(output) = self.outputs.find_mut(stage.spec.output) {
-            output.finish(located, report);
+        let is_result = result == Some(stage.spec.output);
+        let counters = if is_result { Vec::new() } else { std::mem::take(&mut report.counters) };
+        let Some(output) = self.outputs.find_mut(stage.spec.output) else { return };
+        if output.finish(located, report) && !counters.is_empty() {
+            self.actions.push(Action::Counted { counters });
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Output {
     /// The indices of the `Waiting` cells, so that a start does not search all of them.
     waiting: BTreeSet<Partition>,
     done: u32,
+    /// The partitions that were computed once already: what they counted is not counted again.
+    counted: BTreeSet<Partition>,
     /// By partition: the number that its next attempt gets.
     next_attempts: Vec<u32>,
     /// Executors that started a partition: even an aborted one may have left something.
@@ -60,6 +62,7 @@ impl Output {
             cells: vec![Cell::Waiting; count],
             waiting: (0..spec.partitions).map(Partition).collect(),
             done: 0,
+            counted: BTreeSet::new(),
             next_attempts: vec![first_attempt; count],
             touched: BTreeSet::new(),
             table: None,
@@ -115,9 +118,10 @@ impl Output {
         self.set(partition, Cell::Waiting);
     }
 
-    /// A partition is computed.
-    pub(super) fn finish(&mut self, located: Located, report: TaskReport) {
+    /// A partition is computed; says whether for the first time.
+    pub(super) fn finish(&mut self, located: Located, report: TaskReport) -> bool {
         self.set(located.partition, Cell::Done(located, report));
+        self.counted.insert(located.partition)
     }
 
     /// Forgets `located` if it is still the winner; says whether it was.

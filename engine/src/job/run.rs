@@ -54,6 +54,8 @@ pub struct Run {
     run_id: String,
     started: Instant,
     facts: Mutex<Facts>,
+    /// The names of the counters that closures count, by number.
+    counters: Mutex<Vec<String>>,
     ending: AtomicBool,
     /// Whether the run should stop.
     pub cancel: Cancel,
@@ -77,6 +79,7 @@ impl Run {
             run_id: run_id.into(),
             started: Instant::now(),
             facts: Mutex::default(),
+            counters: Mutex::default(),
             ending: AtomicBool::new(false),
             cancel: Cancel::default(),
             cleanup: Cleanup::default(),
@@ -109,6 +112,31 @@ impl Run {
         let mut facts = lock(&self.facts);
         let counter = facts.counters.entry(name.to_owned()).or_default();
         *counter = counter.saturating_add(delta);
+    }
+
+    /// The number by which tasks name the counter `name`; from now on it is in the result.
+    pub(crate) fn counter(&self, name: &str) -> u32 {
+        self.count(name, 0);
+        let mut names = lock(&self.counters);
+        let at = names.iter().position(|known| known == name).unwrap_or_else(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        });
+        at as u32
+    }
+
+    /// Adds what tasks have counted.
+    pub(crate) fn add_counts(&self, counts: &[(u32, u64)]) {
+        for (id, delta) in counts {
+            let name = lock(&self.counters).get(*id as usize).cloned();
+            name.iter().for_each(|name| self.count(name, *delta));
+        }
+    }
+
+    /// What a counter has come to.
+    pub(crate) fn counter_value(&self, id: u32) -> u64 {
+        let name = lock(&self.counters).get(id as usize).cloned();
+        name.and_then(|name| lock(&self.facts).counters.get(&name).copied()).unwrap_or(0)
     }
 
     /// Adds `count` attempts that had to be made again.

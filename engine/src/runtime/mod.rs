@@ -15,5 +15,4 @@ pub(crate) use host::whole;
 pub use host::{Events, JobDone, Runtime};
 pub use inputs::{Fetch, FetchedBatches, Peers, TaskInputs};
 pub use local::LocalBackend;
-pub(crate) use worker::on_slot;
 pub use worker::{Assignment, Process, Worker};

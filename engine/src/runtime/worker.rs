@@ -3,7 +3,6 @@
 //! Tasks are CPU-bound and synchronous, so they run on a rayon pool of exactly that many threads;
 //! whoever talks to sockets does so on other threads and is never kept waiting by them.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +16,7 @@ use crate::driver::{TaskId, TaskReport};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
-use crate::task::{Task, TaskEnv, guarded, push};
+use crate::task::{Task, TaskEnv, counts, guarded, push};
 
 /// One task as a worker gets it.
 pub struct Assignment {
@@ -107,7 +106,6 @@ impl Worker {
         let (store, running) = (Arc::clone(&self.store), Arc::clone(&self.running));
         let (process, report) = (Arc::clone(&self.process), Arc::clone(&self.report));
         self.pool.spawn_fifo(move || {
-            ON_SLOT.set(true);
             let outcome = guarded(|| run(assignment, Arc::clone(&cancelled), &process));
             let outcome = running.end(id, || outcome.map(|done| done.keep(&store, &cancelled)));
             if !cancelled.load(Ordering::Relaxed) {
@@ -138,27 +136,19 @@ impl Worker {
     }
 }
 
-thread_local! {
-    /// Whether this thread runs tasks.
-    static ON_SLOT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether the caller is inside a task: there an action would wait for a slot that it takes itself.
-pub(crate) fn on_slot() -> bool {
-    ON_SLOT.get()
-}
-
 /// A task that has come to its end.
 struct Done {
     key: OutputKey,
     output: TaskOutput,
+    counters: counts::Counts,
 }
 
 impl Done {
     /// Keeps the whole output, unless the task was aborted.
     fn keep(mut self, store: &BlockStore, cancelled: &AtomicBool) -> TaskReport {
         let payload = std::mem::take(&mut self.output.note);
-        let report = TaskReport { rows: self.output.rows, bytes: self.output.bytes, payload };
+        let report =
+            TaskReport { rows: self.output.rows, bytes: self.output.bytes, counters: self.counters, payload };
         if !cancelled.load(Ordering::Relaxed) {
             store.put(self.key, self.output);
         }
@@ -168,6 +158,7 @@ impl Done {
 
 /// Computes one partition.
 fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) -> Result<Done> {
+    counts::start();
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
     let memory = Arc::clone(&process.memory);
     let env = TaskEnv {
@@ -181,7 +172,8 @@ fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) ->
     };
     let mut output = TaskOutput::new(Arc::clone(&env.memory), env.limits());
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
-    Ok(Done { key: OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 }, output })
+    let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
+    Ok(Done { key, output, counters: counts::finish() })
 }
 
 fn run_plan(
@@ -193,7 +185,7 @@ fn run_plan(
     use crate::task::Output;
     // The last operator of a stage chooses target partitions; any other node's rows go to 0.
     if let Some(node) = plan.downcast_ref::<crate::plan::OperatorExec>() {
-        let task = Task { env, partition, inputs: &node.inputs };
+        let task = Task::new(env, partition, &node.inputs);
         return node.operator.run(&task, output);
     }
     push(plan, partition, env, &mut |batch| output.push(0, batch))

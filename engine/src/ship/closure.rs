@@ -75,7 +75,7 @@ impl<F: Send + Sync + 'static> Ship for Code<F> {
 }
 
 /// The value of a closure that captures nothing, made from its type.
-fn conjure<F: Send + Sync + 'static>() -> Result<F> {
+pub(super) fn conjure<F: Send + Sync + 'static>() -> Result<F> {
     if size_of::<F>() != 0 {
         return Err(Error::bug("a closure with captures arrived"));
     }

@@ -7,6 +7,7 @@
 
 pub mod captures;
 pub mod closure;
+pub mod lazy;
 pub mod params;
 pub mod shared;
 pub mod table;

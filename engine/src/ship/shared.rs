@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use super::params::{ParamReader, ParamWriter, Ship};
 use crate::error::Result;
@@ -35,6 +35,19 @@ impl<P> Deref for Shared<P> {
     #[inline]
     fn deref(&self) -> &P {
         &self.0
+    }
+}
+
+/// A shared value may be a part of another: `cx.share((rules, bad_lines.clone()))`.
+impl<P: Serialize> Serialize for Shared<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, P: Deserialize<'de>> Deserialize<'de> for Shared<P> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Shared::new(P::deserialize(deserializer)?))
     }
 }
 

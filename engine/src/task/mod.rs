@@ -1,10 +1,16 @@
 //! One task: a stage's plan at one partition, and what it may ask of the process it runs in.
 
+mod aside;
+pub mod counts;
 mod panic_guard;
+mod place;
 mod push;
 
+pub use aside::aside;
+pub use counts::Counter;
 pub use panic_guard::guarded;
-pub use push::push;
+pub use place::{FilePlace, Place};
+pub use push::{Onward, push};
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -82,9 +88,16 @@ pub struct Task<'a> {
     pub partition: usize,
     /// The plan nodes that feed the operator.
     pub inputs: &'a [Arc<dyn ExecutionPlan>],
+    /// Where the current row of the operator's source stands.
+    pub place: Place,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// The task at `partition` of an operator with these inputs.
+    pub fn new(env: &'a TaskEnv, partition: usize, inputs: &'a [Arc<dyn ExecutionPlan>]) -> Task<'a> {
+        Task { env, partition, inputs, place: Place::default() }
+    }
+
     /// Passes on the batches of one input at this partition.
     pub fn read_input(&self, index: usize, take: &mut BatchSink<'_>) -> Result<()> {
         self.read_partition(index, self.partition, take)

@@ -25,7 +25,7 @@ pub fn push(
     take: &mut BatchSink<'_>,
 ) -> Result<()> {
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {
-        let task = Task { env, partition, inputs: &node.inputs };
+        let task = Task::new(env, partition, &node.inputs);
         return node.operator.run(&task, &mut Onward { env, take });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
@@ -39,9 +39,11 @@ pub fn push(
 }
 
 /// The batches of an operator inside a stage go to the operator behind it.
-struct Onward<'a, 'b> {
-    env: &'a TaskEnv,
-    take: &'a mut BatchSink<'b>,
+pub struct Onward<'a, 'b> {
+    /// The task's process.
+    pub env: &'a TaskEnv,
+    /// The operator behind.
+    pub take: &'a mut BatchSink<'b>,
 }
 
 impl Output for Onward<'_, '_> {

@@ -109,7 +109,7 @@ impl Judge {
             Action::JobDone { job, reports, outputs, .. } => self.job_done(*job, reports, outputs),
             Action::JobFailed { job, error, .. } => self.job_failed(*job, error),
             Action::Progress { done, total, .. } => object_if(done > total, || format!("{done} of {total}")),
-            Action::Notice { .. } => Ok(()),
+            Action::Counted { .. } | Action::Notice { .. } => Ok(()),
         }
     }
 

@@ -206,7 +206,7 @@ impl World {
                 self.sum.failed += 1;
                 self.sum.retries += u64::from(retries);
             }
-            Action::Notice { .. } | Action::Progress { .. } => {}
+            Action::Counted { .. } | Action::Notice { .. } | Action::Progress { .. } => {}
         }
     }
 }

@@ -1,0 +1,37 @@
+//! A part of a task on a thread of its own.
+//!
+//! Rows are pushed, and user code that pulls them, or a process that is fed and read at once, needs a
+//! second stack. The thread counts, panics and stops as a part of its task; it does not outlive it.
+
+use std::thread::Builder;
+
+use super::{Task, counts, guarded};
+use crate::error::{Error, Result};
+
+/// Runs `feed` on a thread of its own while `work` runs on this one; gives how both ended.
+///
+/// `feed` must end when `work` has: by a closed channel or pipe between them.
+///
+/// # Errors
+/// Of class resource when the thread cannot be started.
+pub fn aside<R>(
+    task: &Task<'_>,
+    feed: impl FnOnce(&Task<'_>) -> Result<()> + Send,
+    work: impl FnOnce() -> R,
+) -> Result<(Result<()>, R)> {
+    let (env, partition, inputs) = (task.env, task.partition, task.inputs);
+    let feeding = move || {
+        counts::start();
+        let fed = guarded(|| feed(&Task::new(env, partition, inputs)));
+        (fed, counts::finish())
+    };
+    std::thread::scope(|scope| {
+        let thread = Builder::new().name("kiln-feed".to_owned()).spawn_scoped(scope, feeding);
+        let thread = thread.map_err(|e| Error::resource("a task's second thread cannot start").because(e))?;
+        let worked = work();
+        let lost = |_| (Err(Error::bug("a task's second thread has gone")), Vec::new());
+        let (fed, counted) = thread.join().unwrap_or_else(lost);
+        counts::add(&counted);
+        Ok((fed, worked))
+    })
+}
