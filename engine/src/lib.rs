@@ -52,6 +52,7 @@ mod source;
 mod sources;
 mod task;
 
+pub use actions::Write;
 pub use bytes::Bytes;
 pub use chrono;
 pub use config::{Cluster, Config, parse_cluster};
@@ -60,6 +61,7 @@ pub use dataset::Dataset;
 pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
+pub use publish::{Compression, Mode};
 pub use row::{Decimal, Row};
 pub use ship::lazy::Lazy;
 pub use ship::shared::{Param, Shared};

@@ -5,4 +5,8 @@ mod count;
 mod reduce;
 mod take;
 mod top;
+mod write;
 mod write_parquet;
+mod write_text;
+
+pub use write::Write;

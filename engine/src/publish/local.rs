@@ -1,114 +1,215 @@
 //! The commit on a local file system.
+//!
+//! Tasks write into a staging folder beside the target; `commit` puts their files into the tree
+//! `ready` and brings that to the target, one commit at a time in each parent folder. What is promised:
+//!
+//! | mode | a reader that lists the target sees | a driver killed in the commit leaves |
+//! |---|---|---|
+//! | error | nothing, or all files | nothing, or all files |
+//! | overwrite | all files of one whole output; names differ between outputs, so that one who opens a replaced file gets an error and no mix | one whole output |
+//! | append | files joining one by one | some of the files, until the next publish beside it takes them back |
+//! | replace partitions | every partition old or new, each swapped in one step, together in none | some partitions new, the others old |
+//!
+//! Where the file system cannot exchange two folders, overwriting takes two renames, between which
+//! there is nothing. What is in the files is not known here.
 
+mod journal;
+mod staging;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use serde::{Deserialize, Serialize};
+use rustix::io::Errno;
 use url::Url;
 
+use super::mode::{exists, not_a_folder};
+use super::{Mode, Part, Place, tagged};
 use crate::error::{Error, Result};
 use crate::job::{CleanupGuard, Output, Run};
+use journal::Journal;
+use staging::Staging;
 
-/// The folder, beside a target, in which outputs are staged.
-const STAGE: &str = ".kiln-stage";
-/// How often a folder is tried to be made.
-const MAX_MAKES: u32 = 5;
-
-/// One file that a task has written.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Part {
-    /// Its name in the staging folder, with the attempt in it.
-    pub staged: String,
-    /// Its name in the output.
-    pub name: String,
-    /// Rows.
-    pub rows: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-/// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing.
-pub struct Publication {
+/// An output that is being made. Dropped before [`commit`](LocalPublication::commit), it leaves nothing.
+pub struct LocalPublication {
     target: PathBuf,
-    staging: PathBuf,
-    /// The outermost folder that had to be made for the target.
-    made: Option<PathBuf>,
-    /// Held while the output is renamed into place, and while the staging folder is removed because
+    mode: Mode,
+    staging: Arc<Staging>,
+    /// Held while the output is brought to its place, and while the staging folder is removed because
     /// the process is told to end: set once it is gone.
     gone: Arc<Mutex<bool>>,
     /// Removes the staging folder when the process is told to end.
     _cleanup: CleanupGuard,
 }
 
-impl Publication {
-    /// Prepares to publish at `uri`, a path or a `file://` URL. Nothing may be there.
+impl LocalPublication {
+    /// Prepares to publish at `uri`, a path or a `file://` URL; `None` when there is nothing to do.
     ///
     /// # Errors
-    /// Config when something is there or the address cannot be written to, auth without permission.
-    pub fn begin(uri: &str, run: &Run) -> Result<Publication> {
+    /// Config when the mode does not allow what is there or the address cannot be written to, auth
+    /// without permission.
+    pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<LocalPublication>> {
         let target = local_path(uri)?;
-        if fs::symlink_metadata(&target).is_ok() {
-            return Err(exists(&target));
+        match fs::metadata(&target) {
+            Ok(_) if mode == Mode::Ignore => return Ok(None),
+            Ok(meta) if mode.joins() && !meta.is_dir() => return Err(not_a_folder(&address(&target))),
+            Ok(_) if mode.joins() => {}
+            // A link that leads nowhere is something, too.
+            _ if fs::symlink_metadata(&target).is_ok() => return Err(exists(&address(&target))),
+            _ => {}
         }
-        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(Error::config("an output cannot be the root folder").at("output", uri));
-        };
-        let made = first_missing(parent);
-        let id = format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4());
-        let staging = parent.join(STAGE).join(id);
-        make_folder(&staging.join("parts")).map_err(|e| cannot("stage the output in", parent, e))?;
+        // A link to a folder stands for the folder, which is what is replaced.
+        let target = fs::canonicalize(&target).unwrap_or(target);
+        let staging = Arc::new(Staging::make(&target)?);
         let gone = Arc::new(Mutex::new(false));
-        let (doomed, outer, gate) = (staging.clone(), made.clone(), Arc::clone(&gone));
+        let (doomed, gate) = (Arc::clone(&staging), Arc::clone(&gone));
         let cleanup = run.cleanup.register(Box::new(move || {
             *lock(&gate) = true;
-            remove(&doomed, outer.as_deref());
+            doomed.remove();
         }));
-        Ok(Publication { target, staging, made, gone, _cleanup: cleanup })
+        Ok(Some(LocalPublication { target, mode, staging, gone, _cleanup: cleanup }))
     }
 
     /// Where tasks write their files.
-    pub fn parts(&self) -> PathBuf {
-        self.staging.join("parts")
+    pub fn place(&self) -> Place {
+        Place::Folder(self.staging.parts())
     }
 
-    /// Publishes the files in `parts`, and no others, in one step.
+    /// Publishes the files in `parts`, and no others.
     ///
     /// # Errors
     /// Config when something has appeared at the target meanwhile; else by the failing operation.
-    pub fn commit(self, partitions: u64, parts: &[Part]) -> Result<Output> {
-        let ready = self.staging.join("ready");
-        fs::create_dir(&ready).map_err(|e| cannot("make the folder", &ready, e))?;
-        for part in parts {
-            let from = self.parts().join(&part.staged);
-            fs::rename(&from, ready.join(&part.name)).map_err(|e| cannot("take the file", &from, e))?;
+    pub fn commit(self, partitions: u64, mut parts: Vec<Part>) -> Result<Output> {
+        // The first output at a place has the plain names, later ones may meet a reader of an earlier.
+        if self.mode.joins() {
+            let tag = self.staging.tag();
+            parts.iter_mut().for_each(|part| part.name = tagged(&part.name, tag));
         }
-        sync(&ready)?;
-        self.rename(&ready)?;
-        // From here on the output is there; a parent that cannot be synced is only worth a warning.
-        if let Err(error) = self.target.parent().map_or(Ok(()), sync) {
-            log::warn!("{error}");
-        }
-        Ok(Output {
-            uri: address(&self.target),
-            partitions,
-            files: parts.len() as u64,
-            rows: parts.iter().map(|p| p.rows).sum(),
-            bytes: parts.iter().map(|p| p.bytes).sum(),
-        })
-    }
-}
-
-impl Publication {
-    /// The commit itself; not once the staging folder is being removed.
-    fn rename(&self, ready: &Path) -> Result<()> {
+        let ready = self.make_ready(&parts)?;
+        let _turn = self.staging.take_turn()?;
         let gone = lock(&self.gone);
         if *gone {
             return Err(Error::job_stopped());
         }
-        rename_to_new(ready, &self.target)
+        self.bring(&ready, &parts)?;
+        // From here on the output is there; a parent that cannot be synced is only worth a warning.
+        if let Err(error) = self.target.parent().map_or(Ok(()), sync) {
+            log::warn!("{error}");
+        }
+        Ok(super::output(address(&self.target), partitions, &parts))
+    }
+
+    /// The tree of the output, durable but not in its place.
+    fn make_ready(&self, parts: &[Part]) -> Result<PathBuf> {
+        let ready = self.staging.path().join("ready");
+        let mut folders = BTreeSet::from([ready.clone()]);
+        fs::create_dir(&ready).map_err(|e| cannot("make the folder", &ready, e))?;
+        for part in parts {
+            let (from, to) = (self.staging.parts().join(&part.staged), ready.join(&part.name));
+            let above = to.ancestors().skip(1).take_while(|folder| *folder != ready);
+            folders.extend(above.map(Path::to_path_buf));
+            let folder = to.parent().unwrap_or(&ready);
+            fs::create_dir_all(folder).map_err(|e| cannot("make the folder", folder, e))?;
+            fs::rename(&from, &to).map_err(|e| cannot("take the file", &from, e))?;
+        }
+        folders.iter().try_for_each(|folder| sync(folder))?;
+        Ok(ready)
+    }
+
+    /// The commit itself.
+    fn bring(&self, ready: &Path, parts: &[Part]) -> Result<()> {
+        if rename_to_new(ready, &self.target)? {
+            return Ok(());
+        }
+        match self.mode {
+            Mode::Error | Mode::Ignore => Err(exists(&address(&self.target))),
+            _ if !self.target.is_dir() => Err(not_a_folder(&address(&self.target))),
+            Mode::Overwrite => self.replace(ready, &self.target),
+            Mode::Append => self.append(ready, parts),
+            Mode::ReplacePartitions => self.replace_partitions(ready, parts),
+        }
+    }
+
+    /// Swaps `new` with the folder `old`; what was there goes with the staging folder.
+    fn replace(&self, new: &Path, old: &Path) -> Result<()> {
+        match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                let aside = self.staging.path().join(format!("old-{}", uuid::Uuid::new_v4()));
+                fs::rename(old, &aside).map_err(|e| cannot("replace", old, e))?;
+                fs::rename(new, old).map_err(|e| cannot("publish", old, e))
+            }
+            Err(e) => Err(cannot("replace", old, e.into())),
+        }
+    }
+
+    /// Moves every file into the target. The journal names them first, so that whoever finds this
+    /// staging folder abandoned takes them back.
+    fn append(&self, ready: &Path, parts: &[Part]) -> Result<()> {
+        // A file without rows says what columns there are; here others do.
+        let parts: Vec<&str> =
+            parts.iter().filter(|part| part.rows > 0).map(|part| part.name.as_str()).collect();
+        let journal = Journal::write(self.staging.path(), &parts)?;
+        let moved = parts.iter().try_for_each(|name| move_in(ready, &self.target, name));
+        let durable = moved.and_then(|()| sync_folders(&self.target, &parts));
+        durable.and_then(|()| journal.end()).inspect_err(|_| {
+            journal::undo(self.staging.path(), &self.target, self.staging.tag());
+        })
+    }
+
+    fn replace_partitions(&self, ready: &Path, parts: &[Part]) -> Result<()> {
+        let folders: BTreeSet<&str> =
+            parts.iter().filter_map(|part| part.name.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        for folder in folders {
+            let (new, old) = (ready.join(folder), self.target.join(folder));
+            let above = old.parent().unwrap_or(&self.target);
+            fs::create_dir_all(above).map_err(|e| cannot("make the folder", above, e))?;
+            if !rename_to_new(&new, &old)? {
+                self.replace(&new, &old)?;
+            }
+            sync(above)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LocalPublication {
+    fn drop(&mut self) {
+        self.staging.remove();
+    }
+}
+
+fn move_in(ready: &Path, target: &Path, name: &str) -> Result<()> {
+    let (from, to) = (ready.join(name), target.join(name));
+    let folder = to.parent().unwrap_or(target);
+    fs::create_dir_all(folder).map_err(|e| cannot("make the folder", folder, e))?;
+    if rename_to_new(&from, &to)? { Ok(()) } else { Err(exists(&address(&to))) }
+}
+
+/// Makes the names of files in `target` durable.
+fn sync_folders(target: &Path, names: &[&str]) -> Result<()> {
+    let mut folders = BTreeSet::new();
+    for name in names {
+        let path = target.join(name);
+        folders.extend(path.ancestors().skip(1).take_while(|f| f.starts_with(target)).map(Path::to_path_buf));
+    }
+    folders.iter().try_for_each(|folder| sync(folder))
+}
+
+/// Renames to a name that must be free; says whether it was.
+fn rename_to_new(from: &Path, to: &Path) -> Result<bool> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
+        // Some file systems cannot promise it; commits of Kiln take turns, so looking first is enough.
+        Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(to).is_ok() => Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            fs::rename(from, to).map(|()| true).map_err(|e| cannot("publish", to, e))
+        }
+        Err(e) => Err(cannot("publish", to, e.into())),
     }
 }
 
@@ -116,63 +217,8 @@ fn lock(gone: &Mutex<bool>) -> MutexGuard<'_, bool> {
     gone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Publication {
-    fn drop(&mut self) {
-        remove(&self.staging, self.made.as_deref());
-    }
-}
-
-/// Makes a folder and those around it, again when another job that ends has just removed one of them
-/// because it was empty.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut makes = 1;
-    loop {
-        match fs::create_dir_all(folder) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && makes < MAX_MAKES => makes += 1,
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Removes a staging folder, and the folders around it that were made for it and are empty.
-fn remove(staging: &Path, made: Option<&Path>) {
-    if let Err(error) = fs::remove_dir_all(staging)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        log::warn!("the staging folder {} cannot be removed: {error}", staging.display());
-    }
-    // `remove_dir` takes empty folders only: another job's staging or a published output stays.
-    let mut next = staging.parent();
-    while let Some(folder) = next {
-        let ours = folder.ends_with(STAGE) || made.is_some_and(|made| folder.starts_with(made));
-        if !ours || fs::remove_dir(folder).is_err() {
-            break;
-        }
-        next = folder.parent();
-    }
-}
-
-/// Renames a folder to a name that must be free.
-fn rename_to_new(from: &Path, to: &Path) -> Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::EXIST) => Err(exists(to)),
-        // Some file systems cannot promise it; a plain rename still refuses a folder with files.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::rename(from, to).map_err(|e| cannot("publish", to, e))
-        }
-        Err(e) => Err(cannot("publish", to, e.into())),
-    }
-}
-
 fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| cannot("sync the folder", folder, e))
-}
-
-fn exists(target: &Path) -> Error {
-    Error::config("the output exists")
-        .at("output", target.display())
-        .help("choose another place, or remove it if it is not needed")
 }
 
 fn cannot(what: &str, path: &Path, error: io::Error) -> Error {
@@ -183,24 +229,19 @@ fn address(path: &Path) -> String {
     Url::from_file_path(path).map_or_else(|()| path.display().to_string(), String::from)
 }
 
-/// The outermost of `folder` and its parents that is not there.
-fn first_missing(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).last().map(Path::to_path_buf)
-}
-
 fn local_path(uri: &str) -> Result<PathBuf> {
     let path = match Url::parse(uri) {
         Ok(url) if url.scheme() == "file" => {
             url.to_file_path().map_err(|()| Error::config("this URL is no path").at("output", uri))?
         }
-        Ok(url) if uri.contains("://") => {
-            let text = format!("outputs at `{}://` cannot be published yet", url.scheme());
-            return Err(Error::config(text).at("output", uri).help("give a path or a file:// URL"));
-        }
         _ => PathBuf::from(uri),
     };
     if uri.is_empty() {
-        return Err(Error::config("the output has no name").help("give a path or a file:// URL"));
+        return Err(Error::config("the output has no name").help("give a path or a URL"));
     }
-    std::path::absolute(&path).map_err(|e| cannot("find the folder of", &path, e))
+    let path = std::path::absolute(&path).map_err(|e| cannot("find the folder of", &path, e))?;
+    if path.parent().is_none() || path.file_name().is_none() {
+        return Err(Error::config("an output cannot be the root folder").at("output", uri));
+    }
+    Ok(path)
 }

@@ -1,13 +1,90 @@
 //! Publishing an output: all of it appears at once, or nothing does.
 //!
-//! Tasks write into a staging folder beside the target, outside of anything that a reader of the
-//! target would glob, each attempt under a name of its own. The driver then takes the files of the
-//! attempts that it counts, one per partition, and renames the folder that holds them into place:
-//! one step that fails if something has appeared there meanwhile. Nothing is ever listed to find out
-//! what belongs to the output.
+//! Tasks write their files (`parts`, over one file per format) into a staging place beside the target
+//! (`place`), outside of anything that a reader of the target would glob, each attempt under names of
+//! its own and without extension. The driver then takes the files of the attempts that it counts and
+//! brings them to the target, as the [`Mode`] says: by renaming on a file system (`local`), by copies
+//! and a marker in an object store (`objects`). Nothing is ever listed to find out what belongs to
+//! the output. Rows and plans are not known here.
 
+mod csv;
+mod hive;
+mod json;
+mod layout;
+mod lines;
 mod local;
+mod mode;
+mod objects;
 mod parquet;
+mod parts;
+mod place;
+mod sorted;
+mod text;
 
-pub use local::{Part, Publication};
-pub use parquet::ParquetPart;
+pub use layout::{Compression, Format, Layout};
+pub use mode::Mode;
+pub use parts::{Part, PartFiles, Writer};
+pub use place::Place;
+
+use crate::error::Result;
+use crate::job::{Output, Run};
+use local::LocalPublication;
+use objects::ObjectPublication;
+
+/// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing.
+pub enum Publication {
+    /// At a path.
+    Local(LocalPublication),
+    /// In an object store.
+    Objects(ObjectPublication),
+}
+
+impl Publication {
+    /// Prepares to publish at `uri`; `None` when something is there and the mode is to ignore that.
+    ///
+    /// # Errors
+    /// Config when the mode does not allow what is there or the address cannot be written to, auth
+    /// without permission.
+    pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<Publication>> {
+        if uri.contains("://") && !uri.starts_with("file://") {
+            return Ok(ObjectPublication::begin(uri, mode, run)?.map(Publication::Objects));
+        }
+        Ok(LocalPublication::begin(uri, mode, run)?.map(Publication::Local))
+    }
+
+    /// Where tasks write their files.
+    pub fn place(&self) -> Place {
+        match self {
+            Publication::Local(local) => local.place(),
+            Publication::Objects(objects) => objects.place(),
+        }
+    }
+
+    /// Publishes the files in `parts`, and no others.
+    ///
+    /// # Errors
+    /// Config when something has appeared at the target meanwhile; else by the failing operation.
+    pub fn commit(self, partitions: u64, parts: Vec<Part>) -> Result<Output> {
+        match self {
+            Publication::Local(local) => local.commit(partitions, parts),
+            Publication::Objects(objects) => objects.commit(partitions, parts),
+        }
+    }
+}
+
+/// `day=1/part-00000.csv.gz` with the tag of one publish: `day=1/part-00000-1f0c2a9b.csv.gz`.
+fn tagged(name: &str, tag: &str) -> String {
+    let file = name.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name[file..].find('.').map_or(name.len(), |dot| file + dot);
+    format!("{}-{tag}{}", &name[..dot], &name[dot..])
+}
+
+fn output(uri: String, partitions: u64, parts: &[Part]) -> Output {
+    Output {
+        uri,
+        partitions,
+        files: parts.len() as u64,
+        rows: parts.iter().map(|part| part.rows).sum(),
+        bytes: parts.iter().map(|part| part.bytes).sum(),
+    }
+}

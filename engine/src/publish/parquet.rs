@@ -1,66 +1,119 @@
-//! One Parquet file of an output, written by one attempt at one partition.
-
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+//! A Parquet file of an output.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 
-use super::Part;
+use super::layout::{Compression, Layout};
+use super::place::{PartFile, failed};
 use crate::error::{Error, Result};
 
+/// Bytes of a row group, before compression, at most. A task whose share of the memory is smaller
+/// ends its row groups earlier.
+const GROUP_BYTES: usize = 128 << 20;
+
 /// A file that is being written.
-pub struct ParquetPart {
-    writer: ArrowWriter<File>,
-    staged: String,
-    name: String,
-    rows: u64,
+pub struct ParquetFile {
+    writer: ArrowWriter<PartFile>,
+    address: String,
 }
 
-impl ParquetPart {
-    /// Starts the file `staged` in `folder`; it will be published as `name`.
-    pub fn create(folder: &Path, staged: String, name: String, schema: SchemaRef) -> Result<ParquetPart> {
-        let path = folder.join(&staged);
-        let file = File::create_new(&path)
-            .map_err(|e| Error::io("cannot write a part of the output", e).at("file", path.display()))?;
-        let writer = ArrowWriter::try_new(file, schema, Some(properties())).map_err(failed)?;
-        Ok(ParquetPart { writer, staged, name, rows: 0 })
+impl ParquetFile {
+    /// Begins a file of the columns `schema`.
+    pub fn begin(
+        file: PartFile,
+        address: String,
+        layout: &Layout,
+        schema: &SchemaRef,
+    ) -> Result<ParquetFile> {
+        let properties = properties(layout, schema);
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
+        Ok(ParquetFile { writer: writer.map_err(|e| broken(e, &address))?, address })
     }
 
     /// Adds rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(failed)
+        self.writer.write(batch).map_err(|e| broken(e, &self.address))
     }
 
-    /// Ends the file; it is on disk when this returns.
-    pub fn finish(self) -> Result<Part> {
-        let mut file = self.writer.into_inner().map_err(failed)?;
-        let synced = file.flush().and_then(|()| file.sync_all()).and_then(|()| file.metadata());
-        let bytes = synced.map_err(|e| Error::io("cannot finish a part of the output", e))?.len();
-        Ok(Part { staged: self.staged, name: self.name, rows: self.rows, bytes })
+    /// Ends the row group, so that its rows are in memory no more.
+    pub fn end_group(&mut self) -> Result<()> {
+        self.writer.flush().map_err(|e| broken(e, &self.address))
+    }
+
+    /// Whether a row group is begun.
+    pub fn has_group(&self) -> bool {
+        self.writer.in_progress_rows() > 0
+    }
+
+    /// Bytes that the file has, and those that its row group will add, roughly.
+    pub fn written(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    /// Bytes held in memory.
+    pub fn held(&self) -> usize {
+        self.writer.memory_size() + self.writer.inner().held()
+    }
+
+    /// Ends the file; gives its length in bytes.
+    pub fn finish(self) -> Result<u64> {
+        self.writer.into_inner().map_err(|e| broken(e, &self.address))?.close()
     }
 }
 
 /// The same rows make the same bytes: nothing in a file tells when or by whom it was written.
-fn properties() -> WriterProperties {
+fn properties(layout: &Layout, schema: &Schema) -> WriterProperties {
+    let sorting = layout.sorted_by.iter().filter_map(|name| sorting_column(schema, name)).collect();
     WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(codec(layout.compression()))
+        .set_max_row_group_row_count(Some(layout.group_rows))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_sorting_columns(if layout.sorted_by.is_empty() { None } else { Some(sorting) })
         .set_created_by(concat!("kiln ", env!("CARGO_PKG_VERSION")).to_owned())
         .build()
 }
 
-fn failed(error: ParquetError) -> Error {
+/// Parquet counts leaves, so that the columns of a column before it count, too.
+fn sorting_column(schema: &Schema, name: &str) -> Option<SortingColumn> {
+    let at = schema.index_of(name).ok()?;
+    let before: usize = schema.fields()[..at].iter().map(|field| leaves(field.data_type())).sum();
+    // Nulls first, as `None` is less than any value in Rust.
+    Some(SortingColumn { column_idx: i32::try_from(before).ok()?, descending: false, nulls_first: true })
+}
+
+fn leaves(kind: &DataType) -> usize {
+    match kind {
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            leaves(item.data_type())
+        }
+        DataType::Map(entries, _) => leaves(entries.data_type()),
+        _ => 1,
+    }
+}
+
+fn codec(compression: Compression) -> Codec {
+    match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
+        Compression::Gzip => Codec::GZIP(GzipLevel::default()),
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Brotli => Codec::BROTLI(BrotliLevel::default()),
+    }
+}
+
+fn broken(error: ParquetError, address: &str) -> Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(io) => Error::io("cannot write a part of the output", *io),
+            Ok(io) => failed(*io, address),
             Err(other) => Error::bug(format!("a Parquet file cannot be written: {other}")),
         },
-        other => Error::bug("a Parquet file cannot be written").because(other),
+        other => Error::bug("a Parquet file cannot be written").because(other).at("file", address),
     }
 }

@@ -20,4 +20,6 @@ mod store;
 pub use blocks::TextBlocks;
 pub use lines::lines;
 pub use listing::list;
+pub use location::Location;
 pub use split::{SPLIT_BYTES, Split, estimated_bytes, plan_splits};
+pub use store::Store;

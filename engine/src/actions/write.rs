@@ -1,0 +1,294 @@
+//! `write`: how the rows of a dataset become files, and what happens to an output that is there.
+//!
+//! Options enter one by one; a format, which comes last, runs the job: tasks write files, the driver
+//! publishes them. All options are checked before anything runs. How files are laid out and
+//! published belongs to `publish`.
+
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Step};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::operators::Columns;
+use crate::plan::Terminal;
+use crate::publish::{Compression, Format, Layout, Mode, Part, PartFiles, Place, Publication, Writer};
+use crate::row::{Row, schema};
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::{BatchLimits, Output, Task};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Writes the rows as files below an address, with options: what is there already, folders,
+    /// compression, sizes. The format comes last and runs the job.
+    ///
+    /// ```
+    /// use kiln::{Compression, Context, Mode};
+    /// # fn main() -> kiln::Result<()> {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let output = place.path().join("days").display().to_string();
+    /// let cx = Context::local(2);
+    /// let days = cx.range(0..10).map(|n| (n % 3, n * n));
+    /// days.write()
+    ///     .names(["day", "amount"])
+    ///     .partition_by(["day"])
+    ///     .mode(Mode::Overwrite)
+    ///     .compression(Compression::Snappy)
+    ///     .parquet(&output)?;
+    /// # assert!(std::path::Path::new(&output).join("day=2").is_dir());
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn write(&self) -> Write<'_, T, C> {
+        let csv = Csv { header: true, delimiter: b',' };
+        Write {
+            dataset: self,
+            mode: Mode::default(),
+            layout: Layout::new(Format::Parquet),
+            names: None,
+            csv,
+            site: Site::caller(),
+        }
+    }
+}
+
+/// How rows become files; see [`Dataset::write`].
+#[must_use = "nothing is written before a format is named, such as `.parquet(uri)`"]
+pub struct Write<'d, T, C> {
+    dataset: &'d Dataset<T, C>,
+    mode: Mode,
+    layout: Layout,
+    names: Option<Vec<String>>,
+    csv: Csv,
+    site: Site,
+}
+
+/// What only CSV has to ask.
+#[derive(Clone, Copy)]
+struct Csv {
+    header: bool,
+    delimiter: u8,
+}
+
+impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
+    /// What to do when something is there already; [`Mode::Error`] unless said otherwise.
+    ///
+    /// On a file system an output is renamed into place in one step, and overwriting swaps the old
+    /// folder with the new one in one step: a reader sees the old files or the new ones. Appended
+    /// files join one by one; what a killed driver has added is taken back by the next publish in the
+    /// same parent folder. Each partition that is replaced is swapped in one step, but several of them
+    /// are not one step together.
+    ///
+    /// An object store renames nothing. There the commit is the object `_SUCCESS`, which is put last
+    /// and names the files: who goes by it sees a whole output. Who lists the keys instead can see
+    /// files of a commit that is under way, and of one that was killed until the next publish there.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Puts the rows into a folder for each value of these columns: `day=7/city=Bern/part-00000.parquet`.
+    ///
+    /// The columns stand in the folders' names alone. A value is percent-encoded where it has to
+    /// be; a null and an empty text go to `__HIVE_DEFAULT_PARTITION__`. A task that meets more values
+    /// than it can have files open ends the longest one and begins another when it needs to: rows that
+    /// come ordered or exchanged by these columns make fewer and larger files.
+    pub fn partition_by<'n>(mut self, columns: impl IntoIterator<Item = &'n str>) -> Self {
+        self.layout.partition_by = columns.into_iter().map(String::from).collect();
+        self
+    }
+
+    /// How files are compressed: Parquet by Zstandard and other formats not at all, unless said otherwise.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.layout.compression = Some(compression);
+        self
+    }
+
+    /// Bytes of a file, after compression, after which the next one is begun: 1 GiB unless said
+    /// otherwise, 4 GiB at most. A file passes it by one batch of rows at most.
+    pub fn target_file_bytes(mut self, bytes: u64) -> Self {
+        self.layout.file_bytes = bytes;
+        self
+    }
+
+    /// Rows in a row group of Parquet at most: 1,048,576 unless said otherwise. A row group also
+    /// ends at 128 MiB, or before the task's share of the memory (`KILN_MEMORY`) is used up.
+    pub fn row_group_rows(mut self, rows: usize) -> Self {
+        self.layout.group_rows = rows;
+        self
+    }
+
+    /// Says in the metadata of Parquet files that the rows are sorted by these columns, ascending and
+    /// nulls first, so that readers can skip. It does not sort; rows that are not sorted so are an error.
+    pub fn sorted_by<'n>(mut self, columns: impl IntoIterator<Item = &'n str>) -> Self {
+        self.layout.sorted_by = columns.into_iter().map(String::from).collect();
+        self
+    }
+
+    /// Gives the columns other names, for rows whose type does not name them.
+    pub fn names<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.names = Some(names.into_iter().map(String::from).collect());
+        self
+    }
+
+    /// Whether CSV files begin with the names of the columns; they do unless said otherwise.
+    pub fn header(mut self, header: bool) -> Self {
+        self.csv.header = header;
+        self
+    }
+
+    /// What stands between the fields of CSV; a comma unless said otherwise.
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.csv.delimiter = delimiter;
+        self
+    }
+
+    /// Writes Parquet files below `uri`.
+    ///
+    /// # Errors
+    /// Config when an option does not fit the columns or the mode does not allow what is there; else
+    /// whatever stops the job, and then nothing is published.
+    pub fn parquet(self, uri: &str) -> Result<()> {
+        self.run(uri, Format::Parquet)
+    }
+
+    /// Writes CSV files below `uri`: fields in quotes where they need them, a null as nothing.
+    ///
+    /// # Errors
+    /// As [`parquet`](Write::parquet); config also for columns of columns.
+    pub fn csv(self, uri: &str) -> Result<()> {
+        let Csv { header, delimiter } = self.csv;
+        self.run(uri, Format::Csv { header, delimiter })
+    }
+
+    /// Writes JSON lines below `uri`: one object a row, without the fields that are null.
+    ///
+    /// # Errors
+    /// As [`parquet`](Write::parquet).
+    pub fn json(self, uri: &str) -> Result<()> {
+        self.run(uri, Format::Json)
+    }
+
+    pub(super) fn run(mut self, uri: &str, format: Format) -> Result<()> {
+        self.layout.format = format;
+        let (site, mode) = (self.site.clone(), self.mode);
+        let end = self.end().map_err(|e| e.at("line", &site))?;
+        let origin = &self.dataset.origin;
+        origin.check()?;
+        let run = Arc::clone(origin.cx.job_run());
+        let Some(publication) = Publication::begin(uri, mode, &run)? else {
+            run.skip(format!("the output exists: {uri}"));
+            return Ok(());
+        };
+        let end = WriteFiles { place: publication.place(), ..end };
+        let outcome = origin.cx.act_with(&self.dataset.end_in(end), true)?;
+        if run.cancel.is_requested() {
+            return Err(Error::job_stopped());
+        }
+        let parts = outcome.reports.iter().map(|report| note_to_parts(&report.payload));
+        let parts = parts.collect::<Result<Vec<Vec<Part>>>>()?.concat();
+        run.published(publication.commit(outcome.reports.len() as u64, parts)?);
+        Ok(())
+    }
+
+    /// What tasks will do, checked; the place comes later.
+    fn end(&self) -> Result<WriteFiles<T>> {
+        let columns = T::columns();
+        let given = || columns.iter().map(|column| column.name().clone()).collect();
+        let names: Vec<String> = self.names.clone().unwrap_or_else(given);
+        if names.len() != columns.len() {
+            return Err(Error::config(format!("{} names for {} columns", names.len(), columns.len())));
+        }
+        if self.mode == Mode::ReplacePartitions && self.layout.partition_by.is_empty() {
+            let error = Error::config("there are no partitions to replace");
+            return Err(error.help("name their columns by `partition_by`, or overwrite the whole output"));
+        }
+        let (layout, place) = (self.layout.clone(), Place::Folder(Default::default()));
+        let end = WriteFiles { place, layout, names, site: self.site.clone(), _row: PhantomData };
+        self.layout.check(&end.table())?;
+        Ok(end)
+    }
+}
+
+fn note_to_parts(note: &[u8]) -> Result<Vec<Part>> {
+    postcard::from_bytes(note).map_err(|e| Error::bug("a task's list of files cannot be read").because(e))
+}
+
+/// Writes the rows of a partition to files of this attempt's.
+struct WriteFiles<T> {
+    place: Place,
+    layout: Layout,
+    names: Vec<String>,
+    site: Site,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T> Ship for WriteFiles<T> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(&self.place, &self.layout, &self.names, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (place, layout, names, site) = params.take()?;
+        Ok(WriteFiles { place, layout, names, site, _row: PhantomData })
+    }
+}
+
+impl<T: Row> WriteFiles<T> {
+    /// The columns of the rows by the names that they have in the output.
+    fn table(&self) -> SchemaRef {
+        let named = T::columns().into_iter().zip(&self.names).map(|(column, name)| column.with_name(name));
+        Arc::new(Schema::new(named.collect::<Vec<Field>>()))
+    }
+}
+
+impl<T: Row> Terminal<T> for WriteFiles<T> {
+    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let writer = Writer { partition: task.partition, attempt: task.env.attempt };
+        let files = PartFiles::new(&self.place, &self.layout, writer, self.table(), task.reserve("write"))?;
+        let mut files = Files { files, limits: out.limits() };
+        Columns::<T>::new().run(chain, task, &mut files)?;
+        // The first partition makes a file even without rows, so that an output has its columns.
+        let parts = files.files.finish(task.partition == 0)?;
+        let note = postcard::to_stdvec(&parts)
+            .map_err(|e| Error::bug("a list of files cannot be sent").because(e))?;
+        out.note(note);
+        Ok(())
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<T>()
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        let name = match self.layout.format {
+            Format::Parquet => "write_parquet",
+            Format::Csv { .. } => "write_csv",
+            Format::Json => "write_json",
+            Format::Text => "write_text",
+        };
+        steps.push(Step::new(name, &self.site));
+    }
+}
+
+/// Takes the batches of a chain's end.
+struct Files<'a> {
+    files: PartFiles<'a>,
+    limits: BatchLimits,
+}
+
+impl Output for Files<'_> {
+    fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
+    fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
+        self.files.push(&batch)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn note(&mut self, _: Vec<u8>) {}
+}

@@ -1,0 +1,187 @@
+//! The staging folder of one publish: `.kiln-stage/<name>-<uuid>` beside the target.
+//!
+//! A lock on the file `<name>-<uuid>.lock` is held for as long as the driver lives, and the system
+//! drops it however the driver ends. So a staging folder whose lock is free belongs to nobody: the
+//! next publish in the same parent takes back what its commit had not ended, and removes it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{cannot, journal};
+use crate::error::{Error, Result};
+
+/// The folder, beside a target, in which outputs are staged.
+const STAGE: &str = ".kiln-stage";
+/// What the names of locks end in.
+const LOCK: &str = ".lock";
+/// The length of a UUID and the dash before it.
+const ID_CHARS: usize = 37;
+/// How much of it stands in the names of files.
+const TAG_CHARS: usize = 8;
+/// How often a folder or a lock is tried to be made.
+const MAX_MAKES: u32 = 5;
+/// How long a commit waits for others in the same parent, which only rename.
+const TURN_LIMIT: Duration = Duration::from_secs(60);
+/// How often it looks.
+const TURN_LOOK: Duration = Duration::from_millis(5);
+
+/// A staging folder of this process.
+pub struct Staging {
+    path: PathBuf,
+    /// The outermost folder that had to be made for the target.
+    made: Option<PathBuf>,
+    _lock: File,
+}
+
+impl Staging {
+    /// A new staging folder for `target`, after those that killed drivers left beside it are removed.
+    ///
+    /// # Errors
+    /// Auth without permission, resource when the disk is full.
+    pub fn make(target: &Path) -> Result<Staging> {
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(Error::config("an output cannot be the root folder").at("output", target.display()));
+        };
+        let stage = parent.join(STAGE);
+        sweep(&stage);
+        let made = first_missing(parent);
+        let failed = |e| cannot("stage the output in", parent, e);
+        let (path, lock) = again(|| {
+            let path = stage.join(format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4()));
+            fs::create_dir_all(&stage)?;
+            Ok((path.clone(), held_lock(&lock_of(&path))?))
+        })
+        .map_err(failed)?;
+        let staging = Staging { path, made, _lock: lock };
+        fs::create_dir_all(staging.parts()).map_err(failed)?;
+        Ok(staging)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where tasks write.
+    pub fn parts(&self) -> PathBuf {
+        self.path.join("parts")
+    }
+
+    /// What tells apart the files of this publish from those of others.
+    pub fn tag(&self) -> &str {
+        split_id(&self.path).map_or("", |(_, tag)| tag)
+    }
+
+    /// Waits until no other commit is under way in the same parent; the guard keeps others waiting.
+    pub fn take_turn(&self) -> Result<File> {
+        let stage = self.path.parent().unwrap_or(&self.path);
+        let folder = File::open(stage).map_err(|e| cannot("open", stage, e))?;
+        let end = Instant::now() + TURN_LIMIT;
+        loop {
+            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(folder),
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(TURN_LOOK),
+                Err(e) => return Err(cannot("wait for another commit in", stage, e.into())),
+            }
+        }
+    }
+
+    /// Removes the folder, and those around it that were made for it and are empty.
+    pub fn remove(&self) {
+        remove(&self.path);
+        // `remove_dir` takes empty folders only: another job's staging or a published output stays.
+        let mut next = self.path.parent();
+        while let Some(folder) = next {
+            let ours =
+                folder.ends_with(STAGE) || self.made.as_ref().is_some_and(|made| folder.starts_with(made));
+            if !ours || fs::remove_dir(folder).is_err() {
+                break;
+            }
+            next = folder.parent();
+        }
+    }
+}
+
+/// Removes the staging folders in `stage` whose drivers have ended without removing them.
+fn sweep(stage: &Path) {
+    let Ok(entries) = fs::read_dir(stage) else { return };
+    let me = rustix::process::geteuid().as_raw();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let folder = path.with_extension("");
+        let is_lock = path.to_string_lossy().ends_with(LOCK) && split_id(&folder).is_some();
+        // What someone else has put here is not ours to act on, whatever it is called.
+        let is_mine = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.uid() == me);
+        if !is_lock || !is_mine {
+            continue;
+        }
+        let Ok(lock) = File::open(&path) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            log::info!("removing what a killed job has staged: {}", folder.display());
+            take_back(&folder);
+            remove(&folder);
+        }
+    }
+}
+
+/// Undoes the commit that a killed driver had begun, if it had to be undone.
+fn take_back(folder: &Path) {
+    if let (Some((name, tag)), Some(parent)) = (split_id(folder), folder.parent().and_then(Path::parent)) {
+        journal::undo(folder, &parent.join(name), tag);
+    }
+}
+
+/// The name of the target and the tag, from a staging folder's name.
+fn split_id(folder: &Path) -> Option<(&str, &str)> {
+    let id = folder.file_name()?.to_str()?;
+    let dash = id.len().checked_sub(ID_CHARS)?;
+    let (name, uuid) = (id.get(..dash)?, id.get(dash + 1..)?);
+    let is_uuid = uuid::Uuid::try_parse(uuid).is_ok() && !name.is_empty() && name != "." && name != "..";
+    is_uuid.then(|| (name, &uuid[..TAG_CHARS]))
+}
+
+fn lock_of(folder: &Path) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(LOCK);
+    name.into()
+}
+
+/// Removes a staging folder and then its lock: what could not be removed is tried again next time.
+fn remove(folder: &Path) {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            log::warn!("the staging folder {} cannot be removed: {e}", folder.display());
+        }
+        _ => {
+            let _ = fs::remove_file(lock_of(folder));
+        }
+    }
+}
+
+/// A new file with a lock on it. A sweep of another job may take it before it is locked.
+fn held_lock(path: &Path) -> io::Result<File> {
+    let file = File::create_new(path)?;
+    let is_held = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let is_there = file.metadata()?.nlink() > 0;
+    if is_held && is_there { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Does it again when another job that ends has just removed a folder because it was empty.
+fn again<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut makes = 1;
+    loop {
+        match make() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && makes < MAX_MAKES => makes += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The outermost of `folder` and its parents that is not there.
+fn first_missing(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).last().map(Path::to_path_buf)
+}

@@ -1,0 +1,312 @@
+//! The files of one task: begun when their first rows come, ended when they are large enough.
+//!
+//! Batches enter, a list of [`Part`]s leaves. With `partition_by` each row goes to the file of its
+//! folder. The number of open files is bounded, and so is what they hold: the task's share of the
+//! memory is asked for it, and when it refuses, the file that holds most gives way. Which file gives
+//! way to a new one follows from the rows alone, so that the same rows make the same files however
+//! many slots there are, as long as the row groups of the open files fit the share of a task.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use datafusion_execution::memory_pool::MemoryReservation;
+use serde::{Deserialize, Serialize};
+
+use super::hive;
+use super::layout::{Format, Layout};
+use super::lines::LinesFile;
+use super::parquet::ParquetFile;
+use super::place::Place;
+use super::sorted::Sorted;
+use crate::error::Result;
+
+/// Files that one task has open at most.
+const MAX_OPEN_FILES: usize = 64;
+
+/// One file that a task has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name in the staging folder, with the attempt in it.
+    pub staged: String,
+    /// Its path in the output: `part-00003.parquet`, `day=7/part-00003-1.parquet`.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Which task writes: its partition, and which attempt at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer {
+    pub partition: usize,
+    pub attempt: u32,
+}
+
+/// The files that a task writes.
+pub struct PartFiles<'a> {
+    place: &'a Place,
+    layout: &'a Layout,
+    writer: Writer,
+    /// The columns of the rows, those that become folders included.
+    table: SchemaRef,
+    /// The columns of a file.
+    schema: SchemaRef,
+    file_columns: Vec<usize>,
+    folder_columns: Vec<usize>,
+    folders: Folders,
+    /// By the number of their folder.
+    open: BTreeMap<usize, Open>,
+    memory: MemoryReservation,
+    done: Vec<Part>,
+}
+
+/// The folders seen so far, in the order of their first rows.
+#[derive(Default)]
+struct Folders {
+    numbers: HashMap<String, usize>,
+    names: Vec<String>,
+    /// How many files each has.
+    files: Vec<u32>,
+}
+
+/// A file that takes rows.
+struct Open {
+    encoder: Encoder,
+    part: Part,
+    sorted: Option<Sorted>,
+    /// Rows of the batch at hand that belong to it.
+    pending: Vec<u32>,
+}
+
+enum Encoder {
+    Parquet(Box<ParquetFile>),
+    Lines(Box<LinesFile>),
+}
+
+impl<'a> PartFiles<'a> {
+    /// Files as `layout` says for rows of the columns `table`.
+    pub fn new(
+        place: &'a Place,
+        layout: &'a Layout,
+        writer: Writer,
+        table: SchemaRef,
+        memory: MemoryReservation,
+    ) -> Result<PartFiles<'a>> {
+        let file_columns = layout.file_columns(&table);
+        let folder_columns = layout.partition_by.iter().map(|name| table.index_of(name));
+        let folder_columns = folder_columns.collect::<Result<Vec<usize>, _>>()?;
+        let schema = table.project(&file_columns)?.into();
+        let (folders, open, done) = (Folders::default(), BTreeMap::new(), Vec::new());
+        Ok(PartFiles {
+            place,
+            layout,
+            writer,
+            table,
+            schema,
+            file_columns,
+            folder_columns,
+            folders,
+            open,
+            memory,
+            done,
+        })
+    }
+
+    /// Adds rows, whose columns may have other names.
+    ///
+    /// # Errors
+    /// Data when the rows are not sorted as they should be or a value cannot name a folder; else by
+    /// the failing operation.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = RecordBatch::try_new(self.table.clone(), batch.columns().to_vec())?;
+        let rows = batch.project(&self.file_columns)?;
+        if self.folder_columns.is_empty() {
+            let folder = self.folders.number(String::new());
+            self.opened(folder)?.write(&rows)?;
+        } else {
+            self.split(&batch, &rows)?;
+        }
+        self.end_large_files()?;
+        self.fit_memory()
+    }
+
+    /// Ends all files. `needs_one` asks for a file even when there was no row.
+    pub fn finish(mut self, needs_one: bool) -> Result<Vec<Part>> {
+        if needs_one && self.folder_columns.is_empty() && self.folders.names.is_empty() {
+            let folder = self.folders.number(String::new());
+            self.opened(folder)?;
+        }
+        while let Some((_, open)) = self.open.pop_first() {
+            self.done.push(open.finish()?);
+        }
+        self.done.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(self.done)
+    }
+
+    /// Sends each row to the file of its folder, one row after the other: which file gives way must
+    /// not depend on where a batch ends.
+    fn split(&mut self, batch: &RecordBatch, rows: &RecordBatch) -> Result<()> {
+        let mut last: Option<(String, usize)> = None;
+        for at in 0..batch.num_rows() {
+            let name = hive::folder(batch, &self.folder_columns, at)?;
+            let folder = match &last {
+                Some((known, folder)) if *known == name => *folder,
+                _ => self.folders.number(name.clone()),
+            };
+            last = Some((name, folder));
+            if !self.open.contains_key(&folder) && self.open.len() == MAX_OPEN_FILES {
+                self.end_longest(rows)?;
+            }
+            let open = self.opened(folder)?;
+            open.pending.push(at as u32);
+            open.part.rows += 1;
+        }
+        self.open.values_mut().try_for_each(|open| open.write_pending(rows))
+    }
+
+    /// Ends the file with the most rows, those of the batch at hand included.
+    fn end_longest(&mut self, rows: &RecordBatch) -> Result<()> {
+        let longest = self.open.iter().rev().max_by_key(|(_, open)| open.part.rows);
+        let Some(mut open) = longest.map(|(folder, _)| *folder).and_then(|folder| self.open.remove(&folder))
+        else {
+            return Ok(());
+        };
+        open.write_pending(rows)?;
+        self.done.push(open.finish()?);
+        Ok(())
+    }
+
+    fn end_large_files(&mut self) -> Result<()> {
+        let is_large = |open: &Open| open.encoder.written() >= self.layout.file_bytes;
+        let large: Vec<usize> = self.open.iter().filter(|(_, o)| is_large(o)).map(|(f, _)| *f).collect();
+        large.into_iter().try_for_each(|folder| self.end(folder))
+    }
+
+    /// Lets go of what the task's share of the memory has no room for.
+    fn fit_memory(&mut self) -> Result<()> {
+        loop {
+            let count = self.open.len();
+            if self.memory.try_resize(self.open.values().map(Open::held).sum()).is_ok() {
+                return Ok(());
+            }
+            let Some((folder, open)) = self.open.iter_mut().max_by_key(|(_, open)| open.held()) else {
+                return Ok(());
+            };
+            let folder = *folder;
+            match &mut open.encoder {
+                Encoder::Parquet(file) if file.has_group() => file.end_group()?,
+                // What is left is what a single file needs in any case.
+                _ if count == 1 => return Ok(()),
+                _ => self.end(folder)?,
+            }
+        }
+    }
+
+    fn end(&mut self, folder: usize) -> Result<()> {
+        if let Some(open) = self.open.remove(&folder) {
+            self.done.push(open.finish()?);
+        }
+        Ok(())
+    }
+
+    /// The open file of a folder, begun if there is none.
+    fn opened(&mut self, folder: usize) -> Result<&mut Open> {
+        if !self.open.contains_key(&folder) {
+            let open = self.begin(folder)?;
+            self.open.insert(folder, open);
+        }
+        self.open.get_mut(&folder).ok_or_else(|| crate::Error::bug("a file is not open"))
+    }
+
+    fn begin(&mut self, folder: usize) -> Result<Open> {
+        let Writer { partition, attempt } = self.writer;
+        let (count, extension) = (self.folders.files[folder], self.layout.extension());
+        self.folders.files[folder] += 1;
+        let number = if count == 0 { String::new() } else { format!("-{count}") };
+        let slash = if self.folders.names[folder].is_empty() { "" } else { "/" };
+        let name = format!("{}{slash}part-{partition:05}{number}{extension}", self.folders.names[folder]);
+        let begun: u32 = self.folders.files.iter().sum();
+        let staged = format!("part-{partition:05}-attempt-{attempt}-file-{begun}");
+        let file = self.place.create(&staged)?;
+        let encoder = match self.layout.format {
+            Format::Parquet => {
+                let file = ParquetFile::begin(file, name.clone(), self.layout, &self.schema)?;
+                Encoder::Parquet(Box::new(file))
+            }
+            _ => Encoder::Lines(Box::new(LinesFile::begin(file, name.clone(), self.layout, &self.schema)?)),
+        };
+        let part = Part { staged, name, rows: 0, bytes: 0 };
+        Ok(Open { encoder, part, sorted: Sorted::new(self.layout, &self.schema)?, pending: Vec::new() })
+    }
+}
+
+impl Folders {
+    fn number(&mut self, name: String) -> usize {
+        if let Some(number) = self.numbers.get(&name) {
+            return *number;
+        }
+        self.names.push(name.clone());
+        self.files.push(0);
+        self.numbers.insert(name, self.names.len() - 1);
+        self.names.len() - 1
+    }
+}
+
+impl Open {
+    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.part.rows += rows.num_rows() as u64;
+        self.encode(rows)
+    }
+
+    /// Writes the rows of this batch that were found to belong here; they are counted already.
+    fn write_pending(&mut self, rows: &RecordBatch) -> Result<()> {
+        match self.pending.len() {
+            0 => return Ok(()),
+            all if all == rows.num_rows() => self.encode(rows)?,
+            _ => {
+                let indices = UInt32Array::from(std::mem::take(&mut self.pending));
+                self.encode(&take_record_batch(rows, &indices)?)?;
+            }
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
+        if let Some(sorted) = &mut self.sorted {
+            sorted.check(rows).map_err(|e| e.at("file", &self.part.name))?;
+        }
+        match &mut self.encoder {
+            Encoder::Parquet(file) => file.write(rows),
+            Encoder::Lines(file) => file.write(rows),
+        }
+    }
+
+    /// Bytes held in memory.
+    fn held(&self) -> usize {
+        match &self.encoder {
+            Encoder::Parquet(file) => file.held(),
+            Encoder::Lines(file) => file.held(),
+        }
+    }
+
+    fn finish(self) -> Result<Part> {
+        let bytes = match self.encoder {
+            Encoder::Parquet(file) => file.finish()?,
+            Encoder::Lines(file) => file.finish()?,
+        };
+        Ok(Part { bytes, ..self.part })
+    }
+}
+
+impl Encoder {
+    fn written(&self) -> u64 {
+        match self {
+            Encoder::Parquet(file) => file.written(),
+            Encoder::Lines(file) => file.written(),
+        }
+    }
+}
