@@ -8,12 +8,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "semantics/beyond_memory.rs"]
+mod beyond_memory;
 #[path = "semantics/empty.rs"]
 mod empty;
 #[path = "semantics/failure.rs"]
 mod failure;
 #[path = "semantics/joins.rs"]
 mod joins;
+#[path = "semantics/joins_outer.rs"]
+mod joins_outer;
 #[path = "semantics/keyed.rs"]
 mod keyed;
 #[path = "semantics/keys.rs"]

@@ -61,6 +61,15 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
+    /// Bytes of the slots of a new table with room for about `keys`.
+    pub fn bytes_for(keys: usize) -> usize {
+        (Self::homes_for(keys) + TAIL_SLOTS) * size_of::<Entry<K, A>>()
+    }
+
+    fn homes_for(keys: usize) -> usize {
+        (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS)
+    }
+
     /// Keys held.
     pub fn len(&self) -> usize {
         self.len
@@ -151,6 +160,7 @@ impl<K: Key, A> Table<K, A> {
     }
 
     /// The value of `key`.
+    #[inline]
     pub fn get(&self, hash: u64, key: K::View<'_>) -> Option<&A> {
         let hash = hash.max(1);
         for entry in &self.entries[self.home(hash)..] {

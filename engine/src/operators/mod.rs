@@ -2,6 +2,7 @@
 
 mod cache;
 mod coalesce;
+mod cogroup;
 mod columns;
 mod count_by_value;
 mod distinct;
@@ -9,6 +10,9 @@ mod filter;
 mod flat_map;
 mod flat_map_values;
 mod fold_by_key;
+mod group_by;
+mod group_by_key;
+mod hashed;
 mod inspect;
 mod join;
 mod key_by;

@@ -29,6 +29,7 @@ pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
 pub use decimal::Decimal;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
+pub(crate) use list::Items;
 pub use list::{ListIter, ListView};
 pub use map::{MapIter, MapKind, MapView};
 

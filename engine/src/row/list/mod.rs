@@ -7,6 +7,7 @@
 mod key;
 mod view;
 
+pub(crate) use view::Items;
 pub use view::{ListIter, ListView};
 
 use std::sync::Arc;

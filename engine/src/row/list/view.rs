@@ -28,7 +28,7 @@ enum Place<'a, T: Row> {
 }
 
 /// Items that lie in neither a slice of rows nor a column.
-pub(super) trait Items<T: Row> {
+pub(crate) trait Items<T: Row> {
     /// The item at `index`, which must be in bounds.
     fn item(&self, index: usize) -> T::View<'_>;
 
@@ -54,7 +54,7 @@ impl<'a, T: Row> ListView<'a, T> {
 
     /// The items in `range` of `items`.
     #[inline]
-    pub(super) fn of(items: &'a (dyn Items<T> + 'a), range: Range<usize>) -> Self {
+    pub(crate) fn of(items: &'a (dyn Items<T> + 'a), range: Range<usize>) -> Self {
         ListView(Place::Other(items, range.start, range.end))
     }
 

@@ -1,0 +1,152 @@
+//! `group_by_key`: the values of one key together.
+//!
+//! Values cannot shrink before the exchange, so all of them move. After it a task holds its pairs
+//! by their key, part by part where they do not fit at once, and writes each group straight into
+//! the columns that come out; only one group has to fit.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use kiln_planner::Site;
+
+use super::hashed::{Held, Index, Part, Room, Rows, Side, cut};
+use crate::chain::{Chain, Step};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::plan::{Operator, OperatorExec};
+use crate::row::{Items, Key, ListView, Row, schema};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter};
+use crate::ship::table::{self, Shipped};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+const NAME: &str = "group_by_key";
+
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// Brings the values of each key together, in the order in which they were.
+    ///
+    /// Where the values become one value in the end, `reduce_by_key`, `fold_by_key` and
+    /// `aggregate_by_key` are better: they move one row per key and task. Here every row moves, and
+    /// the values of one key must fit what a task may hold, or the job fails with an error of class resource.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let mut groups = cx.range(0..5).key_by(|n| n % 2).group_by_key().collect()?;
+    /// groups.sort();
+    /// assert_eq!(groups, [(0, vec![0, 2, 4]), (1, vec![1, 3])]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn group_by_key(self) -> Dataset<(K, Vec<V>)>
+    where
+        K: Key,
+    {
+        let site = Site::caller();
+        let partitions = self.origin.placed.unwrap_or_else(|| self.origin.exchange_partitions());
+        let inputs = vec![self.placed(partitions, NAME, &site)];
+        let group = GroupRows::<K, V>::operator(partitions, site);
+        let plan = Arc::new(OperatorExec::new(group, inputs, partitions));
+        Dataset::from_plan(plan, self.origin.placed_by_key(partitions))
+    }
+}
+
+/// Groups the pairs of one partition.
+struct GroupRows<K, V> {
+    partitions: usize,
+    site: Site,
+    _row: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Key, V: Row> GroupRows<K, V> {
+    fn operator(partitions: usize, site: Site) -> Arc<dyn Operator> {
+        table::anchor::<Self>();
+        Arc::new(GroupRows::<K, V> { partitions, site, _row: PhantomData })
+    }
+}
+
+/// The values of one key where they lie: they are never owned.
+pub(super) struct Group<'a, K: Key, V: Row> {
+    index: &'a Index<K, V>,
+    places: Vec<(usize, usize)>,
+}
+
+impl<'a, K: Key, V: Row> Group<'a, K, V> {
+    /// No values yet.
+    pub(super) fn new(index: &'a Index<K, V>) -> Self {
+        Group { index, places: Vec::new() }
+    }
+
+    /// The values of a key, or none.
+    pub(super) fn of(&mut self, rows: Option<Rows>) -> ListView<'_, V> {
+        self.places.clear();
+        self.places.extend(rows.into_iter().flat_map(|rows| self.index.places(rows)));
+        ListView::of(self, 0..self.places.len())
+    }
+}
+
+impl<K: Key, V: Row> Items<V> for Group<'_, K, V> {
+    #[inline]
+    fn item(&self, index: usize) -> V::View<'_> {
+        V::narrow(self.index.get(self.places[index]).1)
+    }
+}
+
+impl<K: Key, V: Row> Operator for GroupRows<K, V> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let (mut side, mut room) = (Side::new(task, 0), Room::new(task, NAME));
+        let mut writer = PartitionedWriter::<(K, Vec<V>)>::new(1, out);
+        let mut todo = vec![Part::whole(self.partitions)];
+        while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
+            room.free();
+            let index = match side.hold::<K, V>(part, &mut room, 0)? {
+                Held::All(index, _) => index,
+                Held::TooLarge(large) => {
+                    cut(part, large, &room, (NAME, &self.site), &mut todo)?;
+                    continue;
+                }
+            };
+            let mut group = Group::new(&index);
+            for (_, key, rows) in index.keys() {
+                writer.push(0, (K::narrow(key), group.of(Some(rows))));
+                if writer.is_closed() {
+                    break;
+                }
+            }
+        }
+        writer.finish()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::<(K, Vec<V>)>()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![Step::new(NAME, &self.site)]
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        Vec::new()
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(self.partitions, &self.site))
+    }
+
+    fn entry(&self) -> Option<u32> {
+        table::position::<Self>()
+    }
+}
+
+impl<K: Key, V: Row> Shipped for GroupRows<K, V> {
+    fn rebuild(params: &[u8]) -> Box<dyn Any> {
+        let params: Result<(usize, Site)> = ParamReader::new(params).take();
+        let group: Result<Arc<dyn Operator>> = params.map(|(partitions, site)| {
+            Arc::new(GroupRows::<K, V> { partitions, site, _row: PhantomData }) as Arc<dyn Operator>
+        });
+        Box::new(group)
+    }
+}

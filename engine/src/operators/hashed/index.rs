@@ -1,0 +1,127 @@
+//! Held pairs by their key: a table of the first row of each key, and from each row the next.
+//!
+//! Batches stay as they came; a row is named by its batch and its place in it. Rows are entered from
+//! the last to the first, so that the rows of a key are met in the order in which they came.
+
+use arrow::array::RecordBatch;
+
+use super::part::Part;
+use super::room::Size;
+use crate::aggregate::Table;
+use crate::error::Result;
+use crate::row::{Key, Row, RowReader};
+
+/// Pairs in memory, found by their key.
+pub struct Index<K: Key, V: Row> {
+    blocks: Vec<Block<K, V>>,
+    /// The first row of each key.
+    firsts: Table<K, At>,
+}
+
+struct Block<K: Row, V: Row> {
+    rows: RowReader<(K, V)>,
+    /// For each row with another of its key behind it: where that one is.
+    next: Vec<u64>,
+}
+
+/// A row's batch, its place there, and in the top bit whether another row of its key follows: a key
+/// with one row costs no look at `next`.
+#[derive(Clone, Copy)]
+struct At(u64);
+
+const MORE: u64 = 1 << 63;
+
+impl At {
+    fn new(block: usize, row: usize) -> At {
+        At((block as u64) << 32 | row as u64)
+    }
+    #[inline]
+    fn block(self) -> usize {
+        ((self.0 & !MORE) >> 32) as usize
+    }
+    #[inline]
+    fn row(self) -> usize {
+        self.0 as u32 as usize
+    }
+    #[inline]
+    fn has_more(self) -> bool {
+        self.0 & MORE != 0
+    }
+}
+
+/// The rows of one key.
+#[derive(Clone, Copy)]
+pub struct Rows(At);
+
+impl<K: Key, V: Row> Index<K, V> {
+    /// Bytes that an index over so many rows takes.
+    pub fn bytes_for(size: Size) -> usize {
+        let long_keys = if size_of::<K::Arena>() == 0 { 0 } else { size.bytes };
+        let next = size.rows * size_of::<At>();
+        size.bytes + long_keys + next + Table::<K, At>::bytes_for(size.rows)
+    }
+
+    /// An index over `batches`, whose hashes are those of `part`.
+    pub fn new(batches: &[RecordBatch], part: Part) -> Result<Self> {
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        let mut firsts = Table::<K, At>::new(rows, part.scale());
+        let mut blocks = batches.iter().map(Block::open).collect::<Result<Vec<Block<K, V>>>>()?;
+        for (at, block) in blocks.iter_mut().enumerate().rev() {
+            let Block { rows, next } = block;
+            for row in (0..rows.len()).rev() {
+                let (key, at) = (rows.get(row).0, At::new(at, row));
+                firsts.upsert(
+                    K::hash(key),
+                    key,
+                    || at,
+                    |first| {
+                        next[row] = first.0;
+                        *first = At(at.0 | MORE);
+                    },
+                );
+            }
+        }
+        Ok(Index { blocks, firsts })
+    }
+
+    /// The rows of `key`, if there are any.
+    #[inline]
+    pub fn find(&self, hash: u64, key: K::View<'_>) -> Option<Rows> {
+        self.firsts.get(hash, key).copied().map(Rows)
+    }
+
+    /// All keys with their rows, in the order of the hash.
+    pub fn keys(&self) -> impl Iterator<Item = (u64, K::View<'_>, Rows)> {
+        self.firsts.iter().map(|(hash, key, first)| (hash, key, Rows(*first)))
+    }
+
+    /// Where the rows of a key are, in the order in which they came.
+    #[inline]
+    pub fn places(&self, rows: Rows) -> impl Iterator<Item = (usize, usize)> {
+        let mut next = Some(rows.0);
+        std::iter::from_fn(move || {
+            let at = next?;
+            let place = (at.block(), at.row());
+            next = at.has_more().then(|| At(self.blocks[place.0].next[place.1]));
+            Some(place)
+        })
+    }
+
+    /// The row at a place.
+    #[inline]
+    pub fn get(&self, (block, row): (usize, usize)) -> (K::View<'_>, V::View<'_>) {
+        self.blocks[block].rows.get(row)
+    }
+
+    /// Rows in each batch.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.blocks.iter().map(|block| block.rows.len())
+    }
+}
+
+impl<K: Row, V: Row> Block<K, V> {
+    fn open(batch: &RecordBatch) -> Result<Self> {
+        // Fresh zeros cost no memory until they are used: only where keys repeat.
+        Ok(Block { rows: RowReader::open(batch)?, next: vec![0; batch.num_rows()] })
+    }
+}

@@ -1,0 +1,120 @@
+//! One side of an operator that needs all rows of a key at once: held part by part.
+
+use std::ops::ControlFlow;
+
+use kiln_planner::Site;
+
+use super::index::Index;
+use super::loader::Loader;
+use super::part::Part;
+use super::replay::{Gathered, Replay};
+use super::room::{Room, Size};
+use crate::error::{Error, Result};
+use crate::row::{Key, Row, RowReader};
+use crate::task::Task;
+
+/// One input of pairs, and how to hold a part of it.
+pub struct Side<'t, 'p> {
+    rows: Replay<'t, 'p>,
+}
+
+/// What came of holding one part of a side.
+pub enum Held<K: Key, V: Row> {
+    /// All of its rows, and the bytes that they take.
+    All(Index<K, V>, usize),
+    /// There is no room.
+    TooLarge(TooLarge),
+}
+
+/// A part that there is no room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TooLarge {
+    /// Its rows.
+    pub size: Size,
+    /// What holding them would take.
+    pub needs: usize,
+    /// Whether they are known to have one key, or keys that share their hash.
+    pub is_one_key: bool,
+}
+
+impl<'t, 'p> Side<'t, 'p> {
+    /// The input `input` of `task`.
+    pub fn new(task: &'t Task<'p>, input: usize) -> Self {
+        Side { rows: Replay::new(task, input) }
+    }
+
+    /// Holds the rows of `part`, beside `base` bytes that are held already.
+    pub fn hold<K: Key, V: Row>(&mut self, part: Part, room: &mut Room, base: usize) -> Result<Held<K, V>> {
+        if !part.is_whole() {
+            return self.hold_part(part, room, base);
+        }
+        let needs = |size| base + Index::<K, V>::bytes_for(size);
+        Ok(match self.rows.gather(room, needs)? {
+            Gathered::Whole(batches, size) => Held::All(Index::new(&batches, part)?, needs(size)),
+            Gathered::TooLarge(size) => {
+                Held::TooLarge(TooLarge { size, needs: needs(size), is_one_key: false })
+            }
+        })
+    }
+
+    fn hold_part<K: Key, V: Row>(&mut self, part: Part, room: &Room, base: usize) -> Result<Held<K, V>> {
+        let (mut loader, mut fits) = (Loader::<K, V>::new(part, room), true);
+        let mut hashes = (u64::MAX, 0);
+        self.rows.read(&mut |batch| {
+            let mut count = |loader: &mut Loader<K, V>| {
+                fits = fits && room.hold(base + loader.needs());
+                if !fits {
+                    loader.let_go();
+                }
+                Ok(())
+            };
+            loader.pick(&batch, &mut count)?;
+            for (key, _) in RowReader::<(K, V)>::open(&batch)?.iter() {
+                let hash = K::hash(key);
+                if part.has(hash) {
+                    hashes = (hash.min(hashes.0), hash.max(hashes.1));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let size = loader.close()?;
+        let needs = base + loader.needs();
+        if fits && room.hold(needs) {
+            return Ok(Held::All(loader.take()?, needs));
+        }
+        Ok(Held::TooLarge(TooLarge { size, needs, is_one_key: hashes.0 >= hashes.1 }))
+    }
+}
+
+/// Cuts a part that was too large: its pieces are put on top of `todo`, the first one last.
+///
+/// # Errors
+/// Of class resource when the rows of one key alone do not fit.
+pub fn cut(
+    part: Part,
+    large: TooLarge,
+    room: &Room,
+    operator: (&'static str, &Site),
+    todo: &mut Vec<Part>,
+) -> Result<()> {
+    let ways = large.needs.div_ceil(room.limit()) + 1;
+    let (name, site) = operator;
+    log::debug!("{name}: {} rows of {} bytes in {ways} passes", large.size.rows, large.size.bytes);
+    match part.cut(ways).filter(|_| !large.is_one_key) {
+        Some(parts) => {
+            todo.extend(parts.rev());
+            Ok(())
+        }
+        None => Err(Error::resource(format!(
+            "{name}: the {} values of one key take {} bytes of {} that a task may hold",
+            large.size.rows,
+            large.needs,
+            room.limit()
+        ))
+        .at("line", site)
+        .help(
+            "reduce_by_key, fold_by_key and aggregate_by_key hold one value for each key; \
+             or raise KILN_MEMORY",
+        )),
+    }
+}

@@ -1,0 +1,64 @@
+//! `full_outer_join`: every pair of both sides, with its partners or with none.
+
+use kiln_planner::Site;
+
+use super::Kind;
+use crate::chain::Chain;
+use crate::dataset::Dataset;
+use crate::row::{Key, Row};
+
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// A row for every two pairs with equal keys, and one with `None` for every pair whose key the
+    /// other side lacks. Values cannot be `Option`s themselves.
+    ///
+    /// The right side is held in memory, as for [`join`](Dataset::join).
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let (ages, heights) = (cx.parallelize([(1u64, 30u64)]), cx.parallelize([(3u64, 170u64)]));
+    /// let mut rows = ages.full_outer_join(heights).collect()?;
+    /// rows.sort();
+    /// assert_eq!(rows, [(1, (Some(30), None)), (3, (None, Some(170)))]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn full_outer_join<W: Row, D: Chain<Out = (K, W)>>(
+        self,
+        right: Dataset<(K, W), D>,
+    ) -> Dataset<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+    {
+        self.join_as::<FullOuter, W, D>(right, Site::caller())
+    }
+}
+
+/// Pairs, and the rows of both sides alone.
+struct FullOuter;
+
+impl<K: Row, V: Row, W: Row> Kind<K, V, W> for FullOuter {
+    type Out = (K, (Option<V>, Option<W>));
+    const NAME: &'static str = "full_outer_join";
+    const LEFT_ALONE: bool = true;
+    const RIGHT_ALONE: bool = true;
+
+    #[inline]
+    fn pair<'a>(
+        key: K::View<'a>,
+        left: V::View<'a>,
+        right: W::View<'a>,
+    ) -> Option<<Self::Out as Row>::View<'a>> {
+        Some((key, (Some(left), Some(right))))
+    }
+
+    #[inline]
+    fn left<'a>(key: K::View<'a>, left: V::View<'a>) -> Option<<Self::Out as Row>::View<'a>> {
+        Some((key, (Some(left), None)))
+    }
+
+    #[inline]
+    fn right<'a>(key: K::View<'a>, right: W::View<'a>) -> Option<<Self::Out as Row>::View<'a>> {
+        Some((key, (None, Some(right))))
+    }
+}

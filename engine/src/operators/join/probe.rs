@@ -1,0 +1,236 @@
+//! The work of a join's task: hold the right side by its key, let the left side stream past it.
+//!
+//! When the right side does not fit, the hashes of the partition are cut into parts, and both sides
+//! are read once for each part. Where a part of the right side still does not fit, as when one key
+//! has a great share of the rows, it is held piece by piece, and the left rows of that part stream
+//! past each piece. A bit for each of those left rows then says whether an earlier piece had a
+//! partner for it; the bits are all that is held of the left side.
+
+use std::marker::PhantomData;
+use std::ops::{ControlFlow, Range};
+
+use arrow::array::RecordBatch;
+
+use super::Kind;
+use super::bits::Bits;
+use crate::error::Result;
+use crate::operators::hashed::{Gathered, Index, Loader, Part, Replay, Room, Rows};
+use crate::row::{Key, Row, RowReader};
+use crate::shuffle::PartitionedWriter;
+use crate::task::{Output, Task};
+
+/// Left rows whose keys are looked up before the first is put out: a loop that does nothing else lets
+/// the processor wait for several cache misses at once.
+const AHEAD: usize = 64;
+/// Pairs of one left row between two looks at whether to stop.
+const LOOK_ROWS: usize = 1 << 16;
+
+/// Joins the task's partition, one of `partitions`.
+pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
+    partitions: usize,
+    task: &Task<'_>,
+    out: &mut dyn Output,
+) -> Result<()> {
+    let (mut right, mut room) = (Replay::new(task, 1), Room::new(task, J::NAME));
+    let mut probe = Probe::<J, K, V, W>::new(task, out);
+    let whole = Part::whole(partitions);
+    match right.gather(&mut room, Index::<K, W>::bytes_for)? {
+        Gathered::Whole(batches, _) => probe.whole(&Index::new(&batches, whole)?, whole)?,
+        Gathered::TooLarge(size) => {
+            let ways = Index::<K, W>::bytes_for(size).div_ceil(room.limit()) + 1;
+            log::debug!("{}: {} rows of {} bytes in {ways} passes", J::NAME, size.rows, size.bytes);
+            for part in whole.cut(ways).into_iter().flatten() {
+                room.free();
+                probe.pass(&mut right, part, &room)?;
+            }
+        }
+    }
+    probe.writer.finish()
+}
+
+/// The left side, and where rows go.
+struct Probe<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
+    task: &'t Task<'p>,
+    left: Replay<'t, 'p>,
+    writer: PartitionedWriter<'o, J::Out>,
+    _rows: PhantomData<fn() -> (V, W)>,
+}
+
+/// What the pieces of the right side that are gone had for the left rows of a part.
+#[derive(Default)]
+struct Earlier {
+    pieces: usize,
+    /// Whether a partner was found, by the row's place among those of the part.
+    matched: Bits,
+}
+
+impl<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'t, 'p, 'o, J, K, V, W> {
+    fn new(task: &'t Task<'p>, out: &'o mut dyn Output) -> Self {
+        let (left, writer) = (Replay::new(task, 0), PartitionedWriter::new(1, out));
+        Probe { task, left, writer, _rows: PhantomData }
+    }
+
+    /// Joins all rows with a right side that is held whole.
+    fn whole(&mut self, index: &Index<K, W>, part: Part) -> Result<()> {
+        let mut earlier = Earlier::default();
+        let mut stream =
+            Stream::<J, K, V, W>::new(self.task, &mut self.writer, index, part, &mut earlier, true);
+        self.left.read_once(&mut |batch| stream.take(&batch))?;
+        stream.right_alone();
+        Ok(())
+    }
+
+    /// Joins the rows of one part, with the right side in as many pieces as it takes.
+    fn pass(&mut self, right: &mut Replay<'_, '_>, part: Part, room: &Room) -> Result<()> {
+        let (mut loader, mut earlier) = (Loader::<K, W>::new(part, room), Earlier::default());
+        right.read(&mut |batch| {
+            loader.pick(&batch, &mut |loader| {
+                if !room.hold(loader.needs()) {
+                    self.piece(&loader.take()?, part, &mut earlier, false)?;
+                    earlier.pieces += 1;
+                }
+                Ok(())
+            })?;
+            Ok(if self.writer.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if earlier.pieces > 0 {
+            log::debug!("{}: a pass with {} pieces of the right side", J::NAME, earlier.pieces + 1);
+        }
+        self.piece(&loader.take()?, part, &mut earlier, true)
+    }
+
+    /// Lets the left rows of `part` stream past one piece of the right side.
+    fn piece(&mut self, index: &Index<K, W>, part: Part, earlier: &mut Earlier, is_last: bool) -> Result<()> {
+        if self.writer.is_closed() {
+            return Ok(());
+        }
+        let mut stream =
+            Stream::<J, K, V, W>::new(self.task, &mut self.writer, index, part, earlier, is_last);
+        self.left.read(&mut |batch| stream.take(&batch))?;
+        stream.right_alone();
+        Ok(())
+    }
+}
+
+/// The left rows of a part on their way past a piece of the right side.
+struct Stream<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
+    task: &'a Task<'p>,
+    writer: &'a mut PartitionedWriter<'o, J::Out>,
+    index: &'a Index<K, W>,
+    part: Part,
+    earlier: &'a mut Earlier,
+    is_last: bool,
+    /// Left rows of the part so far.
+    seen: usize,
+    found: Vec<Found>,
+    /// Which right rows have met a partner, by batch.
+    met: Vec<Bits>,
+    _left: PhantomData<fn() -> V>,
+}
+
+/// What was found for a left row.
+#[derive(Clone, Copy)]
+enum Found {
+    /// It is of another part.
+    Elsewhere,
+    Nothing,
+    Partners(Rows),
+}
+
+impl<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Stream<'a, 'p, 'o, J, K, V, W> {
+    fn new(
+        task: &'a Task<'p>,
+        writer: &'a mut PartitionedWriter<'o, J::Out>,
+        index: &'a Index<K, W>,
+        part: Part,
+        earlier: &'a mut Earlier,
+        is_last: bool,
+    ) -> Self {
+        let met = if J::RIGHT_ALONE { index.lengths().map(Bits::for_rows).collect() } else { Vec::new() };
+        let found = Vec::with_capacity(AHEAD);
+        Stream { task, writer, index, part, earlier, is_last, seen: 0, found, met, _left: PhantomData }
+    }
+
+    fn take(&mut self, batch: &RecordBatch) -> Result<ControlFlow<()>> {
+        let rows = RowReader::<(K, V)>::open(batch)?;
+        for start in (0..rows.len()).step_by(AHEAD) {
+            self.look_up(&rows, start..rows.len().min(start + AHEAD));
+            for at in 0..self.found.len() {
+                match self.found[at] {
+                    Found::Elsewhere => {}
+                    Found::Nothing => self.put(rows.get(start + at), None)?,
+                    Found::Partners(partners) => self.put(rows.get(start + at), Some(partners))?,
+                }
+            }
+            if self.writer.is_closed() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    #[inline]
+    fn look_up(&mut self, rows: &RowReader<(K, V)>, range: Range<usize>) {
+        self.found.clear();
+        self.found.extend(range.map(|at| {
+            let key = rows.get(at).0;
+            let hash = K::hash(key);
+            if !self.part.has(hash) {
+                return Found::Elsewhere;
+            }
+            self.index.find(hash, key).map_or(Found::Nothing, Found::Partners)
+        }));
+    }
+
+    /// Puts out what comes of one left row.
+    #[inline]
+    fn put(&mut self, (key, left): (K::View<'_>, V::View<'_>), partners: Option<Rows>) -> Result<()> {
+        let earlier = self.earlier.pieces > 0 && self.earlier.matched.get(self.seen);
+        if partners.is_some() && !self.is_last && (J::ONCE || J::LEFT_ALONE) {
+            self.earlier.matched.set(self.seen);
+        }
+        self.seen += 1;
+        match partners {
+            Some(partners) if !(J::ONCE && earlier) => self.put_pairs(key, left, partners),
+            None if J::LEFT_ALONE && self.is_last && !earlier => {
+                if let Some(row) = J::left(K::narrow(key), V::narrow(left)) {
+                    self.writer.push(0, row);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn put_pairs(&mut self, key: K::View<'_>, left: V::View<'_>, partners: Rows) -> Result<()> {
+        for (at, place) in self.index.places(partners).enumerate() {
+            let right = self.index.get(place).1;
+            if J::RIGHT_ALONE {
+                self.met[place.0].set(place.1);
+            }
+            if let Some(row) = J::pair(K::narrow(key), V::narrow(left), W::narrow(right)) {
+                self.writer.push(0, row);
+            }
+            if J::ONCE || self.writer.is_closed() {
+                break;
+            }
+            if at % LOOK_ROWS == LOOK_ROWS - 1 {
+                self.task.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts out the right rows of this piece that have met no partner.
+    fn right_alone(&mut self) {
+        for (block, met) in self.met.iter().enumerate() {
+            for row in (0..met.len()).filter(|row| !met.get(*row)) {
+                let (key, right) = self.index.get((block, row));
+                if let Some(row) = J::right(key, right) {
+                    self.writer.push(0, row);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `right_outer_join`: every right pair, with its partners or with none.
+
+use kiln_planner::Site;
+
+use super::Kind;
+use crate::chain::Chain;
+use crate::dataset::Dataset;
+use crate::row::{Key, Row};
+
+impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
+    /// A row for every two pairs with equal keys, and one with `None` for every right pair whose key
+    /// the left side lacks. Values of the left side cannot be `Option`s themselves.
+    ///
+    /// The right side is held in memory, as for [`join`](Dataset::join).
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let (ages, heights) = (cx.parallelize([(2u64, 40u64)]), cx.parallelize([(2u64, 180u64), (3, 170)]));
+    /// let mut rows = ages.right_outer_join(heights).collect()?;
+    /// rows.sort();
+    /// assert_eq!(rows, [(2, (Some(40), 180)), (3, (None, 170))]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn right_outer_join<W: Row, D: Chain<Out = (K, W)>>(
+        self,
+        right: Dataset<(K, W), D>,
+    ) -> Dataset<(K, (Option<V>, W))>
+    where
+        K: Key,
+    {
+        self.join_as::<RightOuter, W, D>(right, Site::caller())
+    }
+}
+
+/// Pairs, and right rows alone.
+struct RightOuter;
+
+impl<K: Row, V: Row, W: Row> Kind<K, V, W> for RightOuter {
+    type Out = (K, (Option<V>, W));
+    const NAME: &'static str = "right_outer_join";
+    const RIGHT_ALONE: bool = true;
+
+    #[inline]
+    fn pair<'a>(
+        key: K::View<'a>,
+        left: V::View<'a>,
+        right: W::View<'a>,
+    ) -> Option<<Self::Out as Row>::View<'a>> {
+        Some((key, (Some(left), right)))
+    }
+
+    #[inline]
+    fn right<'a>(key: K::View<'a>, right: W::View<'a>) -> Option<<Self::Out as Row>::View<'a>> {
+        Some((key, (None, right)))
+    }
+}

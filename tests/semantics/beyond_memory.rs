@@ -1,0 +1,142 @@
+//! Operators that hold rows, with less memory than their rows need: the same rows, in parts.
+//!
+//! A task may hold 1 MiB here. Where rows come out in another order than with enough memory, that is
+//! what proves that the work was done in parts.
+
+use std::collections::BTreeMap;
+
+use kiln::{Cluster, Config, Context, Dataset, Result, job};
+
+use crate::random::Random;
+
+/// Keys of the right side; its rows take several times what a task may hold.
+const KEYS: u64 = 30_000;
+/// The key that has a great share of the rows.
+const HOT: u64 = 7;
+
+type Pairs = Vec<(u64, u64)>;
+
+fn context(memory: u64, partitions: usize) -> Context {
+    let config = Config {
+        memory,
+        exchange_partitions: Some(partitions),
+        batch_rows: 4096,
+        ..Config::new(Cluster::Local { slots: 2 })
+    };
+    Context::new(config, job::Run::new("small".to_owned(), job::Progress::silent()))
+}
+
+/// Runs `job` with enough memory and with little, over one partition and over three: the same rows
+/// must come, and over one partition in another order if `reorders`.
+fn check<T: Ord + Clone + std::fmt::Debug>(
+    reorders: bool,
+    job: impl Fn(&Context) -> Result<Vec<T>>,
+) -> Vec<T> {
+    let enough = job(&context(1 << 30, 1)).unwrap();
+    let little = job(&context(1 << 20, 1)).unwrap();
+    if reorders {
+        assert!(enough != little, "the rows came as if they had been held whole");
+    }
+    let sorted = |mut rows: Vec<T>| {
+        rows.sort();
+        rows
+    };
+    let expected = sorted(enough);
+    let apart = sorted(job(&context(1 << 20, 3)).unwrap());
+    for found in [sorted(little), apart] {
+        assert_eq!(found.len(), expected.len());
+        assert!(found == expected, "the rows differ");
+    }
+    expected
+}
+
+fn pairs(cx: &Context, rows: &Pairs) -> Dataset<(u64, u64)> {
+    cx.parallelize_in(4, rows.clone()).erase()
+}
+
+/// As many rows as keys, in a random order.
+fn uniform(seed: u64, offset: u64) -> Pairs {
+    Random::new(seed).rows(KEYS as usize, |r| (offset + r.below(KEYS), r.below(1000)))
+}
+
+/// Rows of which three in ten have one key.
+fn skewed(seed: u64, rows: usize, distinct: u64) -> Pairs {
+    Random::new(seed).rows(rows, |r| (if r.below(10) < 3 { HOT } else { r.below(distinct) }, r.below(1000)))
+}
+
+fn by_key(rows: &Pairs) -> BTreeMap<u64, Vec<u64>> {
+    let mut map = BTreeMap::<u64, Vec<u64>>::new();
+    rows.iter().for_each(|(key, n)| map.entry(*key).or_default().push(*n));
+    map
+}
+
+/// Pairs of a full outer join.
+fn full_outer(left: &Pairs, right: &Pairs) -> Vec<(u64, (Option<u64>, Option<u64>))> {
+    let (lefts, rights) = (by_key(left), by_key(right));
+    let mut rows = Vec::new();
+    for (key, v) in left {
+        match rights.get(key) {
+            Some(all) => rows.extend(all.iter().map(|w| (*key, (Some(*v), Some(*w))))),
+            None => rows.push((*key, (Some(*v), None))),
+        }
+    }
+    let alone = right.iter().filter(|(key, _)| !lefts.contains_key(key));
+    rows.extend(alone.map(|(key, w)| (*key, (None, Some(*w)))));
+    rows.sort_unstable();
+    rows
+}
+
+fn all_joins_agree(left: &Pairs, right: &Pairs) {
+    let full = full_outer(left, right);
+    let found = check(true, |cx| pairs(cx, left).full_outer_join(pairs(cx, right)).collect());
+    assert!(found == full, "the full outer join differs from the model");
+    let inner: Vec<_> = full.iter().filter_map(|(key, (v, w))| Some((*key, ((*v)?, (*w)?)))).collect();
+    assert!(check(true, |cx| pairs(cx, left).join(pairs(cx, right)).collect()) == inner);
+    let outer: Vec<_> = full.iter().filter_map(|(key, (v, w))| Some((*key, ((*v)?, *w)))).collect();
+    assert!(check(true, |cx| pairs(cx, left).left_outer_join(pairs(cx, right)).collect()) == outer);
+    let outer: Vec<_> = full.iter().filter_map(|(key, (v, w))| Some((*key, (*v, (*w)?)))).collect();
+    assert!(check(true, |cx| pairs(cx, left).right_outer_join(pairs(cx, right)).collect()) == outer);
+    let rights = by_key(right);
+    let (mut semi, mut anti): (Pairs, Pairs) = left.iter().partition(|(key, _)| rights.contains_key(key));
+    semi.sort_unstable();
+    anti.sort_unstable();
+    assert!(check(true, |cx| pairs(cx, left).left_semi_join(pairs(cx, right)).collect()) == semi);
+    assert!(check(true, |cx| pairs(cx, left).left_anti_join(pairs(cx, right)).collect()) == anti);
+}
+
+#[test]
+fn joins_of_more_than_memory_are_done_in_passes() {
+    all_joins_agree(&uniform(1, KEYS / 4), &uniform(2, 0));
+}
+
+#[test]
+fn joins_with_a_hot_key_on_the_left_are_done_in_passes() {
+    all_joins_agree(&skewed(3, 20_000, KEYS * 2), &uniform(4, 0));
+}
+
+#[test]
+fn joins_with_a_hot_key_on_the_right_hold_it_in_pieces() {
+    let mut left = uniform(5, 0);
+    left.truncate(3000);
+    left.push((HOT, 1));
+    all_joins_agree(&left, &skewed(6, 100_000, KEYS));
+}
+
+#[test]
+fn joins_with_a_hot_key_on_both_sides_give_every_pair() {
+    let (left, right) = (skewed(7, 60, 600), skewed(8, 60_000, 500));
+    all_joins_agree(&left, &right);
+}
+
+#[test]
+fn a_join_behind_reduce_by_key_runs_in_passes_without_computing_its_sides_again() {
+    let (left, right) = (uniform(9, 0), uniform(10, 0));
+    let sums = |rows: &Pairs| -> Pairs {
+        by_key(rows).into_iter().map(|(key, all)| (key, all.iter().sum())).collect()
+    };
+    let found = check(true, |cx| {
+        let left = pairs(cx, &left).reduce_by_key(|a, b| a + b);
+        left.full_outer_join(pairs(cx, &right).reduce_by_key(|a, b| a + b)).collect()
+    });
+    assert!(found == full_outer(&sums(&left), &sums(&right)));
+}
