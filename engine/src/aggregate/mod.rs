@@ -1,6 +1,6 @@
 //! Bringing the values of equal keys together: before the exchange, and again after it.
 //!
-//! `reduce_by_key`, `fold_by_key`, `count_by_value` and `distinct` differ only in their
+//! `reduce_by_key`, `fold_by_key`, `count_by_value`, `distinct` and their kin differ only in their
 //! [`Aggregate`]. [`Combine`] ends a fused chain: it folds each row into a hash [`table`] and puts
 //! out one row per key and task. [`Merge`] starts the stage after the exchange. The hash is
 //! computed once per record, on the view, and travels with the row.
@@ -12,6 +12,6 @@ mod room;
 mod table;
 
 pub use combine::Combine;
-pub use kinds::{Aggregate, Fold, Name, Reduce, Seen};
+pub use kinds::{Aggregate, Creating, Fold, FromZero, InPlace, Name, NoShared, Reduce, Seen};
 pub use merge::Merge;
 pub use table::{Table, partition_of};

@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::aggregate::{Name, Reduce};
+use crate::aggregate::{Name, NoShared, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
@@ -23,7 +23,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         T: Key,
     {
-        let count = Reduce::new(|a: u64, b: u64| a + b, Name::CountByValue, Site::caller());
+        let count = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::CountByValue, Site::caller());
         self.map_to::<(T, u64)>(|row| (row, 1)).aggregate(count)
     }
 }

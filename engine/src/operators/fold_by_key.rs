@@ -2,10 +2,11 @@
 
 use kiln_planner::Site;
 
-use crate::aggregate::Fold;
+use crate::aggregate::{Fold, InPlace, Name, NoShared};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
+use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Folds the values of each key into an accumulator that starts as `init()`; accumulators of
@@ -32,6 +33,30 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         F: for<'a> Fn(&mut A, V::View<'a>) + Send + Sync + 'static,
         M: Fn(&mut A, A) + Send + Sync + 'static,
     {
-        self.aggregate(Fold::new(init, fold, merge, Site::caller()))
+        let closures = (init, fold, merge);
+        let fold =
+            Fold::<InPlace, V, A, _, I, F, M>::new(NoShared, closures, Name::FoldByKey, Site::caller());
+        self.aggregate(fold)
+    }
+
+    /// `fold_by_key` with a value from [`Context::share`](crate::Context::share) as the first
+    /// argument of all three closures.
+    #[track_caller]
+    pub fn fold_by_key_with<P: Param, A: Row, I, F, M>(
+        self,
+        shared: &Shared<P>,
+        init: I,
+        fold: F,
+        merge: M,
+    ) -> Dataset<(K, A)>
+    where
+        K: Key,
+        I: for<'p> Fn(&'p P) -> A + Send + Sync + 'static,
+        F: for<'p, 'a> Fn(&'p P, &mut A, V::View<'a>) + Send + Sync + 'static,
+        M: for<'p> Fn(&'p P, &mut A, A) + Send + Sync + 'static,
+    {
+        let (closures, site) = ((init, fold, merge), Site::caller());
+        let fold = Fold::<InPlace, V, A, _, I, F, M>::new(shared.clone(), closures, Name::FoldByKey, site);
+        self.aggregate(fold)
     }
 }

@@ -1,9 +1,12 @@
 //! The operators of a dataset, one per file: the method that users call, and what a task does.
 
+mod aggregate_by_key;
 mod cache;
 mod coalesce;
 mod cogroup;
 mod columns;
+mod combine_by_key;
+mod count_by_key;
 mod count_by_value;
 mod distinct;
 mod filter;

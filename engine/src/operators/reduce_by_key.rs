@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use kiln_planner::{Movement, Site};
 
-use crate::aggregate::{Aggregate, Combine, Merge, Name, Reduce};
+use crate::aggregate::{Aggregate, Combine, Merge, Name, NoShared, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::plan::OperatorExec;
 use crate::row::{Key, Row};
+use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Reduces the values of each key to one. `f` must be associative and commutative.
@@ -30,7 +31,17 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        self.aggregate(Reduce::new(f, Name::ReduceByKey, Site::caller()))
+        self.aggregate(Reduce::<V, _, F>::new(NoShared, f, Name::ReduceByKey, Site::caller()))
+    }
+
+    /// `reduce_by_key` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn reduce_by_key_with<P: Param, F>(self, shared: &Shared<P>, f: F) -> Dataset<(K, V)>
+    where
+        K: Key,
+        F: for<'p> Fn(&'p P, V, V) -> V + Send + Sync + 'static,
+    {
+        self.aggregate(Reduce::<V, _, F>::new(shared.clone(), f, Name::ReduceByKey, Site::caller()))
     }
 
     /// Combine, exchange, merge.

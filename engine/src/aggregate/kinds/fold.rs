@@ -1,0 +1,135 @@
+//! Values into an accumulator of another type, by three closures.
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use super::calls::{Call0, Call1, Call2};
+use super::{Aggregate, Name};
+use crate::aggregate::table::replace;
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::{Closure, Code};
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+/// How a first value, a further one and another accumulator are taken in; `How` says with what types.
+pub struct Fold<How, V, A, S, I, F, M> {
+    shared: S,
+    start: Code<I>,
+    add: Code<F>,
+    merge: Code<M>,
+    name: Name,
+    _rows: PhantomData<fn() -> (How, V, A)>,
+}
+
+/// `fold_by_key`: an accumulator begins empty, and closures change it where it lies.
+pub struct InPlace;
+
+/// `combine_by_key`: an accumulator is made of a first value, and closures give the next one.
+pub struct Creating;
+
+impl<How, V, A, S, I, F, M> Fold<How, V, A, S, I, F, M> {
+    /// The closures of the operator `name`.
+    pub fn new(shared: S, (start, add, merge): (I, F, M), name: Name, site: Site) -> Self {
+        let (start, add) = (Code::new(start, site.clone()), Code::new(add, site.clone()));
+        Fold { shared, start, add, merge: Code::new(merge, site), name, _rows: PhantomData }
+    }
+
+    fn describe(&self, closures: &mut Vec<Closure>) {
+        let name = self.name.text();
+        closures.extend([self.start.describe(name), self.add.describe(name), self.merge.describe(name)]);
+    }
+}
+
+impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<InPlace, V, A, S, I, F, M>
+where
+    S: Ship + Clone + Send + Sync + 'static,
+    I: Call0<S, A> + Send + Sync + 'static,
+    F: for<'a, 'v> Call2<S, &'a mut A, V::View<'v>, ()> + Send + Sync + 'static,
+    M: for<'a> Call2<S, &'a mut A, A, ()> + Send + Sync + 'static,
+{
+    type Value = V;
+    type Acc = A;
+    #[inline]
+    fn start(&self, value: V::View<'_>) -> A {
+        let mut acc = self.start.call0(&self.shared);
+        self.add(&mut acc, value);
+        acc
+    }
+    #[inline]
+    fn add(&self, acc: &mut A, value: V::View<'_>) {
+        self.add.call2(&self.shared, acc, value);
+    }
+    #[inline]
+    fn merge(&self, acc: &mut A, other: A::View<'_>) {
+        self.merge.call2(&self.shared, acc, A::own(other));
+    }
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.describe(closures);
+    }
+    fn name(&self) -> (&'static str, &Site) {
+        (self.name.text(), &self.add.site)
+    }
+}
+
+impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<Creating, V, A, S, I, F, M>
+where
+    S: Ship + Clone + Send + Sync + 'static,
+    I: for<'v> Call1<S, V::View<'v>, A> + Send + Sync + 'static,
+    F: for<'v> Call2<S, A, V::View<'v>, A> + Send + Sync + 'static,
+    M: Call2<S, A, A, A> + Send + Sync + 'static,
+{
+    type Value = V;
+    type Acc = A;
+    #[inline]
+    fn start(&self, value: V::View<'_>) -> A {
+        self.start.call1(&self.shared, value)
+    }
+    #[inline]
+    fn add(&self, acc: &mut A, value: V::View<'_>) {
+        replace(acc, |old| self.add.call2(&self.shared, old, value));
+    }
+    #[inline]
+    fn merge(&self, acc: &mut A, other: A::View<'_>) {
+        replace(acc, |old| self.merge.call2(&self.shared, old, A::own(other)));
+    }
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.describe(closures);
+    }
+    fn name(&self) -> (&'static str, &Site) {
+        (self.name.text(), &self.add.site)
+    }
+}
+
+impl<How, V, A, S: Clone, I, F, M> Clone for Fold<How, V, A, S, I, F, M> {
+    fn clone(&self) -> Self {
+        Fold {
+            shared: self.shared.clone(),
+            start: self.start.clone(),
+            add: self.add.clone(),
+            merge: self.merge.clone(),
+            name: self.name,
+            _rows: PhantomData,
+        }
+    }
+}
+
+impl<How, V, A, S: Ship, I, F, M> Ship for Fold<How, V, A, S, I, F, M>
+where
+    I: Send + Sync + 'static,
+    F: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+{
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.shared.ship(params)?;
+        self.start.ship(params)?;
+        self.add.ship(params)?;
+        self.merge.ship(params)?;
+        params.put(&self.name)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (shared, start) = (S::rebuild(params)?, Code::rebuild(params)?);
+        let (add, merge) = (Code::rebuild(params)?, Code::rebuild(params)?);
+        Ok(Fold { shared, start, add, merge, name: params.take()?, _rows: PhantomData })
+    }
+}

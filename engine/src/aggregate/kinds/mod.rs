@@ -1,0 +1,103 @@
+//! What is done with the values of one key.
+//!
+//! An [`Aggregate`] is the rule by which [`Combine`](super::Combine) and [`Merge`](super::Merge) fold.
+//! It holds the user's closures, and the value that was declared for them if there is one; it knows
+//! neither tables nor tasks.
+
+mod calls;
+mod fold;
+mod from_zero;
+mod reduce;
+
+pub use calls::NoShared;
+pub use fold::{Creating, Fold, InPlace};
+pub use from_zero::FromZero;
+pub use reduce::Reduce;
+
+use kiln_planner::Site;
+
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+/// Folds values into an accumulator, and accumulators into each other.
+pub trait Aggregate: Ship + Clone + Send + Sync + 'static {
+    /// A value.
+    type Value: Row;
+    /// What becomes of the values of one key; it crosses the exchange.
+    type Acc: Row;
+
+    /// The accumulator of a first value.
+    fn start(&self, value: <Self::Value as Row>::View<'_>) -> Self::Acc;
+
+    /// Adds a value.
+    fn add(&self, acc: &mut Self::Acc, value: <Self::Value as Row>::View<'_>);
+
+    /// Adds another task's accumulator.
+    fn merge(&self, acc: &mut Self::Acc, other: <Self::Acc as Row>::View<'_>);
+
+    /// Lists its closures.
+    fn closures(&self, closures: &mut Vec<Closure>);
+
+    /// The operator's name and the user's line.
+    fn name(&self) -> (&'static str, &Site);
+}
+
+/// The operators that share an [`Aggregate`] go by their own names.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub enum Name {
+    /// The user called `reduce_by_key`.
+    ReduceByKey,
+    /// The user called `count_by_value`.
+    CountByValue,
+    /// The user called `count_by_key`.
+    CountByKey,
+    /// The user called `fold_by_key`.
+    FoldByKey,
+    /// The user called `aggregate_by_key`.
+    AggregateByKey,
+    /// The user called `combine_by_key`.
+    CombineByKey,
+}
+
+impl Name {
+    /// The operator, as users call it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Name::ReduceByKey => "reduce_by_key",
+            Name::CountByValue => "count_by_value",
+            Name::CountByKey => "count_by_key",
+            Name::FoldByKey => "fold_by_key",
+            Name::AggregateByKey => "aggregate_by_key",
+            Name::CombineByKey => "combine_by_key",
+        }
+    }
+}
+
+/// `distinct`: only whether a key was there.
+#[derive(Clone)]
+pub struct Seen(pub Site);
+
+impl Aggregate for Seen {
+    type Value = bool;
+    type Acc = bool;
+    fn start(&self, _: bool) -> bool {
+        true
+    }
+    fn add(&self, _: &mut bool, _: bool) {}
+    fn merge(&self, _: &mut bool, _: bool) {}
+    fn closures(&self, _: &mut Vec<Closure>) {}
+    fn name(&self) -> (&'static str, &Site) {
+        ("distinct", &self.0)
+    }
+}
+
+impl Ship for Seen {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.0)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Seen(params.take()?))
+    }
+}
