@@ -51,7 +51,7 @@ impl<K: Key, A> Table<K, A> {
     /// An empty table with room for about `keys`. With a `scale` it expects the hashes of one of
     /// `scale` exchange partitions.
     pub fn new(keys: usize, scale: usize) -> Self {
-        let homes = homes_for(keys);
+        let homes = Self::homes_for(keys);
         Table {
             entries: free(homes + TAIL_SLOTS),
             shift: 64 - homes.trailing_zeros(),
@@ -85,11 +85,6 @@ impl<K: Key, A> Table<K, A> {
         let slots = size_of_val(&*self.entries);
         let grows = (self.len + keys) * 5 > self.homes() * 3;
         self.size_bytes() + if grows { 2 * slots } else { 0 }
-    }
-
-    /// Bytes of slots in a new table for `keys`.
-    pub fn bytes_for(keys: usize) -> usize {
-        (homes_for(keys) + TAIL_SLOTS) * size_of::<Entry<K, A>>()
     }
 
     /// Changes the value of `key` with `add`, or gives it the value `start` when it is new.
@@ -274,10 +269,6 @@ impl<K: Key, A> Table<K, A> {
             self.entries[at] = entry;
         }
     }
-}
-
-fn homes_for(keys: usize) -> usize {
-    (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS)
 }
 
 /// Slots that are all free, each written once: memory that is first read is given to a process page
