@@ -62,7 +62,7 @@ pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
 pub use publish::{Compression, Mode};
-pub use row::{Decimal, Row};
+pub use row::{Decimal, Opaque, Row};
 pub use ship::lazy::Lazy;
 pub use ship::shared::{Param, Shared};
 pub use ship::stage_names;

@@ -1,8 +1,9 @@
 //! What `#[derive(Row)]` makes of structs: columns, views and keys, all through real batches.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use kiln::Row;
 use kiln::row::{ColumnBuilder, ColumnReader, IntoRow, Key, RowReader, schema, to_batch};
@@ -173,6 +174,66 @@ fn keys_are_ordered_and_hashed_like_tuples_of_their_fields() {
             assert_eq!(Client::compare(a.view(), b.view()), Pair::compare(pair(a), pair(b)));
         }
     }
+}
+
+#[derive(Row, Clone, Copy, Debug, PartialEq)]
+enum Level {
+    Warn,
+    #[row(rename = "fatal error")]
+    Fatal,
+    r#Info,
+}
+
+#[test]
+fn an_enum_is_a_dictionary_of_its_variants_names() {
+    let rows = [Level::Info, Level::Fatal, Level::Info, Level::Warn];
+    assert_eq!(Level::data_type(), dictionary());
+    let batch = batch(&rows);
+    let names = arrow::compute::cast(batch.column(0), &DataType::Utf8).unwrap();
+    assert_eq!(*names.as_string::<i32>(), StringArray::from(vec!["Info", "fatal error", "Info", "Warn"]));
+    assert_eq!(read::<Level>(&batch), rows);
+    assert_eq!(round_trip(&[Some(Level::Fatal), None]), [Some(Level::Fatal), None]);
+}
+
+#[test]
+fn variants_are_keys_in_the_order_of_declaration() {
+    assert!(Level::compare(Level::Warn, Level::Fatal).is_lt());
+    assert!(Level::compare(Level::Info, Level::Fatal).is_gt());
+    assert!(Level::same(Level::Info, Level::Info) && Level::hash(Level::Info) != Level::hash(Level::Warn));
+}
+
+#[test]
+fn an_enum_is_read_from_plain_text_and_from_any_dictionary() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![Some("Warn"), None]));
+    for column in [Arc::clone(&text), arrow::compute::cast(&text, &dictionary()).unwrap()] {
+        let reader = <Option<Level> as Row>::Reader::open(&column).unwrap();
+        assert_eq!((reader.get(0), reader.get(1)), (Some(Level::Warn), None));
+    }
+}
+
+#[test]
+fn a_name_that_no_variant_has_is_an_error_with_column_and_value() {
+    #[derive(Row)]
+    struct Line {
+        level: Level,
+    }
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["Warn", "Debug"]));
+    let batch = RecordBatch::try_from_iter([("level", text)]).unwrap();
+    let error = RowReader::<Line>::open(&batch).err().unwrap();
+    let text = "`Debug` is none of Warn, fatal error, Info, at row 1, column level";
+    assert_eq!((error.class(), &error.to_string()[..]), (kiln::Class::Data, text));
+}
+
+#[test]
+fn a_null_where_a_field_is_no_option_is_an_error_with_the_column() {
+    let batch = batch(&[(Some(1_u64), 2_u64), (None, 3)]);
+    let error = RowReader::<(u64, u64)>::open(&batch).err().unwrap();
+    assert_eq!(error.class(), kiln::Class::Data);
+    assert!(error.to_string().contains("at column _1"), "{error}");
+}
+
+fn dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 #[test]

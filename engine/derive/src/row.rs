@@ -1,17 +1,18 @@
-//! `#[derive(Row)]`: a struct in, its view and its impls out.
+//! `#[derive(Row)]`: a struct in, its view and its impls out; or an enum without payloads.
 //!
 //! Only the view gets a name that users see; all else stands in an unnamed constant. What the
 //! tuples of `kiln::row` do by generic impls is written out here for one struct. The input is
-//! read in `input`, the builder and reader are written in `columns`, the key in `key`; this file
-//! writes the view and the impls that turn a row into one. It knows no Arrow type.
+//! read in `input`, the builder and reader are written in `columns`, the key in `key`, all of an enum in
+//! `unit_enum`; this file writes the view and the impls that turn a row into one. It knows no Arrow type.
 
 mod columns;
 mod input;
 mod key;
+mod unit_enum;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Result;
+use syn::{Data, DeriveInput, Result};
 
 use input::{Column, Input};
 
@@ -21,7 +22,11 @@ pub fn expand(item: TokenStream) -> TokenStream {
 }
 
 fn try_expand(item: TokenStream) -> Result<TokenStream> {
-    let input = Input::read(&syn::parse2(item)?)?;
+    let item: DeriveInput = syn::parse2(item)?;
+    if let Data::Enum(data) = &item.data {
+        return unit_enum::expand(&item, data);
+    }
+    let input = Input::read(&item)?;
     let view = view_struct(&input);
     let (row, into_row) = (row_impl(&input), into_row_impls(&input));
     let (builder, reader) = (columns::builder(&input), columns::reader(&input));

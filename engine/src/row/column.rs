@@ -81,7 +81,11 @@ pub struct RowReader<T: Row> {
 
 impl<T: Row> RowReader<T> {
     /// Opens a batch whose columns are those of `T`.
+    ///
+    /// # Errors
+    /// Of class data when they are not, or hold what `T` cannot.
     pub fn open(batch: &RecordBatch) -> Result<Self> {
+        refuse_nulls::<T>(batch)?;
         let reader = T::Reader::open_columns(batch.columns())?;
         Ok(RowReader { reader, rows: batch.num_rows(), _row: PhantomData })
     }
@@ -106,6 +110,20 @@ impl<T: Row> RowReader<T> {
     pub fn iter(&self) -> impl Iterator<Item = T::View<'_>> {
         (0..self.rows).map(|i| self.get(i))
     }
+}
+
+/// A null in a column that has none would be read as whatever lies beneath it.
+fn refuse_nulls<T: Row>(batch: &RecordBatch) -> Result<()> {
+    if batch.columns().iter().all(|column| column.null_count() == 0) {
+        return Ok(());
+    }
+    let columns = T::columns();
+    let wrong = columns.iter().zip(batch.columns()).find(|(f, c)| !f.is_nullable() && c.null_count() > 0);
+    wrong.map_or(Ok(()), |(field, _)| {
+        Err(Error::data("a column has a null where none is expected")
+            .at("column", field.name())
+            .help("a field whose values may be absent is an `Option`"))
+    })
 }
 
 /// The array as `A`, or an error that names both types.

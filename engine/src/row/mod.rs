@@ -19,10 +19,12 @@ pub mod ipc;
 mod key;
 mod list;
 mod map;
+mod opaque;
 mod option;
 mod primitive;
 mod string;
 mod tuple;
+mod unit_enum;
 
 pub use boxed::BoxView;
 pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
@@ -32,6 +34,7 @@ pub use key::{Key, mix};
 pub(crate) use list::Items;
 pub use list::{ListIter, ListView};
 pub use map::{MapIter, MapKind, MapView};
+pub use opaque::{Opaque, Stored};
 
 use arrow::datatypes::{DataType, Field};
 
@@ -51,6 +54,8 @@ use arrow::datatypes::{DataType, Field};
 /// | `Vec<T>` | `List` | [`ListView`] |
 /// | `BTreeMap<K, V>`, `HashMap<K, V>` | `Map`, in the order of the keys | [`MapView`] |
 /// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
+/// | derived enums without payloads | `Dictionary(Int32, Utf8)` | the value |
+/// | [`Opaque<T>`](Opaque) for types of serde | `Binary` | `&Opaque<T>` |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",

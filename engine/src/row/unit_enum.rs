@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, new_empty_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 
@@ -88,7 +86,10 @@ impl<T: UnitEnum> ColumnReader for VariantReader<T> {
         let array = array.as_dictionary::<Int32Type>();
         let known: Vec<Option<T>> =
             array.values().as_string::<i32>().iter().map(|name| name.and_then(variant)).collect();
-        (0..array.len()).map(|row| known_variant(array, &known, row)).collect::<Result<_>>().map(VariantReader)
+        (0..array.len())
+            .map(|row| known_variant(array, &known, row))
+            .collect::<Result<_>>()
+            .map(VariantReader)
     }
 
     #[inline]

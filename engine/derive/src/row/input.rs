@@ -87,12 +87,13 @@ impl Input {
 
 /// The fields of a struct that is not generic and has any.
 fn fields(item: &DeriveInput) -> Result<&Fields> {
-    let refused =
-        |why: &str| Error::new_spanned(&item.ident, format!("`#[derive(Row)]` takes structs; {why}"));
+    let refused = |why: &str| {
+        Error::new_spanned(&item.ident, format!("`#[derive(Row)]` takes structs and enums; {why}"))
+    };
     let fields = match &item.data {
         Data::Struct(DataStruct { fields, .. }) => fields,
-        Data::Enum(_) => return Err(refused("for an enum use a struct with a column for its kind")),
-        Data::Union(_) => return Err(refused("a union has no columns")),
+        // An enum that gets here would be a fault of ours: `unit_enum` takes them.
+        Data::Enum(_) | Data::Union(_) => return Err(refused("a union has no columns")),
     };
     if !item.generics.params.is_empty() {
         let message =
@@ -133,7 +134,7 @@ fn kept(attrs: &[Attribute], names: &[&str]) -> Vec<Attribute> {
 }
 
 /// Whether the struct has `#[row(key)]`.
-fn read_key(attrs: &[Attribute]) -> Result<bool> {
+pub fn read_key(attrs: &[Attribute]) -> Result<bool> {
     let mut is_key = false;
     for attr in attrs.iter().filter(|a| a.path().is_ident("row")) {
         attr.parse_nested_meta(|meta| {
@@ -148,7 +149,7 @@ fn read_key(attrs: &[Attribute]) -> Result<bool> {
 }
 
 /// The name in the field's `#[row(rename = "name")]`, if it has one.
-fn read_rename(attrs: &[Attribute]) -> Result<Option<String>> {
+pub fn read_rename(attrs: &[Attribute]) -> Result<Option<String>> {
     let mut rename = None;
     for attr in attrs.iter().filter(|a| a.path().is_ident("row")) {
         attr.parse_nested_meta(|meta| {
@@ -175,9 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_refused_with_a_reason() {
-        let cases: [(DeriveInput, &str); 11] = [
-            (parse_quote! { enum Hit { A } }, "takes structs; for an enum"),
-            (parse_quote! { union Hit { a: u8 } }, "takes structs; a union"),
+        let cases: [(DeriveInput, &str); 10] = [
+            (parse_quote! { union Hit { a: u8 } }, "takes structs and enums; a union"),
             (parse_quote! { struct Hit<T> { a: T } }, "must not be generic"),
             (parse_quote! { struct Hit<'a> { a: &'a str } }, "must not be generic"),
             (parse_quote! { struct Hit; }, "needs a field"),

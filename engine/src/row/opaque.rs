@@ -1,0 +1,202 @@
+//! `Opaque<T>`: any type of serde as one cell of bytes, for what has no columns: enums with payloads,
+//! recursive types, types of other crates.
+//!
+//! In come values, out go their postcard bytes in a `Binary` column; a reader decodes them all when it
+//! is opened, so a closure sees the value and a wrong byte is an error before any row. Nobody but a
+//! job with the same type can read such a column, so it is asked for by name and never taken silently.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BinaryArray};
+use arrow::datatypes::DataType;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::byte_runs::ByteRuns;
+use super::column::typed;
+use super::{ColumnBuilder, ColumnReader, IntoRow, Row};
+use crate::error::{Error, Result};
+
+/// A value of a type that cannot be columns, stored as bytes; it derefs to the value.
+///
+/// ```
+/// # fn main() -> kiln::Result<()> {
+/// use kiln::Opaque;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// enum Shape {
+///     Circle(f64),
+///     Polygon(Vec<(f64, f64)>),
+/// }
+///
+/// let cx = kiln::Context::local(1);
+/// let shapes = cx.parallelize([Shape::Circle(1.0), Shape::Polygon(vec![(0.0, 0.0); 3])].map(Opaque));
+/// let corners = shapes.map(|shape: &Opaque<Shape>| match &**shape {
+///     Shape::Circle(_) => 0,
+///     Shape::Polygon(corners) => corners.len(),
+/// });
+/// assert_eq!(corners.collect()?, [0, 3]);
+/// # Ok(()) }
+/// ```
+///
+/// # Panics
+/// A task panics when `T`'s own `Serialize` refuses a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Opaque<T>(pub T);
+
+impl<T> Deref for Opaque<T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// What serde must know of a type for [`Opaque`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored as bytes",
+    note = "`kiln::Opaque` takes types with `#[derive(serde::Serialize, serde::Deserialize)]` that own their data"
+)]
+pub trait Stored: Serialize + DeserializeOwned + Send + Sync + 'static {}
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Stored for T {}
+
+impl<T: Stored> Row for Opaque<T> {
+    type View<'a> = &'a Opaque<T>;
+    type Builder = Opaques<T>;
+    type Reader = OpaqueReader<T>;
+    /// A copy by way of the bytes, for not every type can be cloned.
+    fn own(view: &Opaque<T>) -> Self {
+        Opaque(decode(&encode(&view.0)).unwrap_or_else(|e| panic!("{e}")))
+    }
+    #[inline]
+    fn view(&self) -> &Opaque<T> {
+        self
+    }
+    #[inline]
+    fn narrow<'short, 'long: 'short>(view: &'long Opaque<T>) -> &'short Opaque<T> {
+        view
+    }
+    fn data_type() -> DataType {
+        DataType::Binary
+    }
+}
+
+impl<T: Stored> IntoRow for Opaque<T> {
+    type Row = Opaque<T>;
+    #[inline]
+    fn as_view(&self) -> &Opaque<T> {
+        self
+    }
+}
+
+impl<T: Stored> IntoRow for &Opaque<T> {
+    type Row = Opaque<T>;
+    #[inline]
+    fn as_view(&self) -> &Opaque<T> {
+        self
+    }
+}
+
+/// Builds a column of encoded values.
+pub struct Opaques<T> {
+    encoded: ByteRuns,
+    _value: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Default for Opaques<T> {
+    fn default() -> Self {
+        Opaques { encoded: ByteRuns::default(), _value: std::marker::PhantomData }
+    }
+}
+
+impl<T: Stored> ColumnBuilder for Opaques<T> {
+    type Row = Opaque<T>;
+    fn push(&mut self, view: &Opaque<T>) {
+        self.encoded.push(&encode(&view.0));
+    }
+    fn push_null(&mut self) {
+        self.encoded.push(&[]);
+    }
+    fn len(&self) -> usize {
+        self.encoded.len()
+    }
+    fn size_bytes(&self) -> usize {
+        self.encoded.size_bytes()
+    }
+    fn finish(&mut self) -> ArrayRef {
+        let (offsets, bytes) = self.encoded.finish();
+        Arc::new(BinaryArray::new(offsets, bytes, None))
+    }
+}
+
+/// Reads a column of encoded values, which it has decoded. Beneath a null there is no value.
+pub struct OpaqueReader<T>(Vec<Option<Opaque<T>>>);
+
+impl<T: Stored> ColumnReader for OpaqueReader<T> {
+    type Row = Opaque<T>;
+    fn open(array: &ArrayRef) -> Result<Self> {
+        let column: BinaryArray = typed(array, &DataType::Binary)?;
+        let value = |row: usize| match decode(column.value(row)) {
+            Ok(value) => Ok(Some(Opaque(value))),
+            // The placeholder for a value inside of an absent struct.
+            Err(_) if column.is_null(row) || column.value(row).is_empty() => Ok(None),
+            Err(error) => Err(error.at("row", row)),
+        };
+        (0..column.len()).map(value).collect::<Result<_>>().map(OpaqueReader)
+    }
+    #[inline]
+    fn get(&self, index: usize) -> &Opaque<T> {
+        self.0[index].as_ref().expect("a row that is not null has a value")
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value)
+        .unwrap_or_else(|e| panic!("a `{}` cannot be stored as bytes: {e}", std::any::type_name::<T>()))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let name = std::any::type_name::<T>();
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, beyond)) => Err(Error::data(format!("{} bytes stand behind a `{name}`", beyond.len()))),
+        Err(e) => Err(Error::data(format!("the bytes are no `{name}`")).because(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    enum Tree {
+        Leaf,
+        Fork(Box<Tree>, Box<Tree>),
+    }
+
+    fn column(rows: &[Option<Opaque<Tree>>]) -> ArrayRef {
+        let mut builder = <Option<Opaque<Tree>> as Row>::Builder::default();
+        rows.iter().for_each(|row| builder.push(row.view()));
+        builder.finish()
+    }
+
+    #[test]
+    fn a_recursive_type_comes_back_and_so_does_its_absence() {
+        let fork = Tree::Fork(Box::new(Tree::Leaf), Box::new(Tree::Leaf));
+        let rows = [Some(Opaque(fork)), None, Some(Opaque(Tree::Leaf))];
+        let reader = <Option<Opaque<Tree>> as Row>::Reader::open(&column(&rows)).unwrap();
+        let read: Vec<_> = (0..3).map(|i| <Option<Opaque<Tree>>>::own(reader.get(i))).collect();
+        assert_eq!(read, rows);
+    }
+
+    #[test]
+    fn bytes_that_are_no_value_are_refused_with_their_row() {
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&[0][..], &[7]]));
+        let error = OpaqueReader::<Tree>::open(&bytes).err().unwrap();
+        assert_eq!(error.class(), crate::Class::Data);
+        assert!(error.to_string().contains("Tree`, at row 1"), "{error}");
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&[0, 0][..]]));
+        assert!(OpaqueReader::<Tree>::open(&bytes).is_err());
+    }
+}
