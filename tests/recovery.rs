@@ -27,6 +27,8 @@ use tempfile::TempDir;
 const INPUTS: usize = 8;
 /// Those whose text makes a task wait: by then some tasks before it have ended.
 const GATED: [usize; 2] = [4, 5];
+/// Numbers that `count_numbers` of the job makes words of.
+const NUMBERS: u64 = (1u64 << 24).div_ceil(1000);
 /// From the death of the driver to the end of its executors.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,8 @@ fn a_killed_executor_costs_time_and_nothing_else() {
     work.open_gate();
     let ended = work.ends_well(&words_read());
     assert_names_the_lost(&ended, executors[0], "signal 9");
+    let lines = texts().iter().map(|text| text.lines().count()).sum::<usize>();
+    assert_eq!(ended.json()["counters"]["lines read"], lines, "lines that were read again count once");
     // It ran one task, and had finished others, whose output is gone with it.
     assert!(ended.json()["retries"].as_u64().unwrap() >= 2, "{}", ended.json());
 }
@@ -53,6 +57,8 @@ fn an_executor_that_is_killed_before_its_output_is_fetched_is_made_up_for() {
     work.open_gate();
     let ended = work.ends_well(&words_counted());
     assert_names_the_lost(&ended, executors[1], "signal 9");
+    let counters = serde_json::json!({"numbers": NUMBERS, "words merged": 5000});
+    assert_eq!(ended.json()["counters"], counters, "in the first stage and in the last");
     assert!(ended.json()["retries"].as_u64().unwrap() >= 2, "{}", ended.json());
 }
 
@@ -67,6 +73,7 @@ fn an_executor_that_is_killed_between_two_actions_is_made_up_for() {
     let ended = work.ends_well(&words_counted());
     assert_names_the_lost(&ended, executors[0], "signal 9");
     assert_eq!(ended.stdout, "5000 words\n");
+    assert_eq!(ended.json()["counters"]["numbers"], NUMBERS, "what made up for the loss is no news");
     // Nothing ran when it died: what is proved lost is its share of the kept rows.
     let lost = ended.stderr.contains("0 tasks start again") && !ended.stderr.contains(" 0 outputs are gone");
     assert!(lost, "{}", ended.stderr);
@@ -256,7 +263,6 @@ fn words_read() -> BTreeMap<String, u64> {
 /// What `count_numbers` of the job counts.
 fn words_counted() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    (0..(1u64 << 24).div_ceil(1000))
-        .for_each(|n| *counts.entry(format!("word{}", n % 5000)).or_insert(0) += 1);
+    (0..NUMBERS).for_each(|n| *counts.entry(format!("word{}", n % 5000)).or_insert(0) += 1);
     counts
 }

@@ -14,6 +14,8 @@ mod beyond_memory;
 mod empty;
 #[path = "semantics/failure.rs"]
 mod failure;
+#[path = "semantics/fallible.rs"]
+mod fallible;
 #[path = "semantics/joins.rs"]
 mod joins;
 #[path = "semantics/joins_outer.rs"]
@@ -26,12 +28,16 @@ mod keys;
 mod narrow;
 #[path = "semantics/order.rs"]
 mod order;
+#[path = "semantics/partitions.rs"]
+mod partitions;
 #[path = "semantics/positions.rs"]
 mod positions;
 #[path = "semantics/random.rs"]
 mod random;
 #[path = "semantics/results.rs"]
 mod results;
+#[path = "semantics/shared_values.rs"]
+mod shared_values;
 #[path = "semantics/state.rs"]
 mod state;
 #[path = "semantics/support.rs"]

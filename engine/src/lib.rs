@@ -53,6 +53,7 @@ mod sources;
 mod task;
 
 pub use actions::Write;
+pub use arrow;
 pub use bytes::Bytes;
 pub use chrono;
 pub use config::{Cluster, Config, parse_cluster};
@@ -61,6 +62,7 @@ pub use dataset::Dataset;
 pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
+pub use operators::{OnError, PartitionRows, Reject, RejectView};
 pub use publish::{Compression, Mode};
 pub use row::{Decimal, Opaque, Row};
 pub use ship::lazy::Lazy;

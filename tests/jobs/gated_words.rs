@@ -46,20 +46,23 @@ enum Args {
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     match args {
         Args::Read { input, output, gate } => {
-            let gate = cx.share(gate);
+            let read = cx.counter("lines read");
+            let gate = cx.share((gate, read.clone()));
             let lines = input.iter().map(|one| cx.read_text(one).erase()).reduce(|all, one| all.union(one));
             let lines = lines.ok_or_else(|| kiln::Error::usage("no input"))?;
-            let lines = lines.filter_with(&gate, |gate, line| {
+            let lines = lines.filter_with(&gate, |(gate, read), line| {
                 wait_if(line.contains(GATE), gate);
+                read.add(1);
                 true
             });
             let words = lines.flat_map(str::split_whitespace).map_to::<(String, u64)>(|word| (word, 1));
             words.reduce_by_key(|a, b| a + b).write_parquet_as(&output, ["word", "count"])
         }
         Args::Merge { output, gate } => {
-            let gate = cx.share(gate);
-            let counts = count_numbers(&cx).map_with(&gate, |gate, (word, count)| {
+            let gate = cx.share((gate, cx.counter("words merged")));
+            let counts = count_numbers(&cx).map_with(&gate, |(gate, merged), (word, count)| {
                 wait_if(true, gate);
+                merged.add(1);
                 (word.to_owned(), count)
             });
             counts.write_parquet_as(&output, ["word", "count"])
@@ -75,8 +78,9 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
 
 /// Every thousandth number, as one of 5000 words.
 fn count_numbers(cx: &Context) -> Dataset<(String, u64)> {
-    let words =
-        cx.range(0..NUMBERS).filter(|n| n % 1000 == 0).map(|n| (format!("word{}", n / 1000 % 5000), 1u64));
+    let numbers = cx.range(0..NUMBERS).filter(|n| n % 1000 == 0);
+    let counted = numbers.inspect_with(&cx.counter("numbers"), |numbers, _| numbers.add(1));
+    let words = counted.map(|n| (format!("word{}", n / 1000 % 5000), 1u64));
     words.reduce_by_key(|a, b| a + b)
 }
 

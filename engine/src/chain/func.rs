@@ -209,6 +209,11 @@ impl<P, F> With<P, F> {
         &self.code
     }
 
+    /// The shared value as it was declared.
+    pub fn handle(&self) -> &Shared<P> {
+        &self.shared
+    }
+
     /// The shared value.
     #[inline]
     pub fn shared(&self) -> &P {

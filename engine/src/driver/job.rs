@@ -90,6 +90,23 @@ impl Job {
         wanted
     }
 
+    /// By stage: whether what its tasks count is new. A stage that runs only to make up for what was
+    /// lost of counted stages behind it repeats itself.
+    pub(super) fn counts_anew(&self, outputs: &Outputs) -> Vec<bool> {
+        let mut anew = vec![false; self.stages.len()];
+        if let Some(result) = anew.last_mut() {
+            *result = true;
+        }
+        for consumer in (0..self.stages.len()).rev() {
+            let output = outputs.find(self.stages[consumer].spec.output);
+            anew[consumer] &= output.is_none_or(|output| !output.is_counted());
+            if anew[consumer] {
+                self.stages[consumer].producers.iter().for_each(|producer| anew[*producer] = true);
+            }
+        }
+        anew
+    }
+
     /// The next task to start: the earliest wanted stage whose inputs are complete, lowest partition.
     pub(super) fn next_ready(&self, outputs: &Outputs) -> Option<(StageId, Partition)> {
         let wanted = self.wanted(outputs);

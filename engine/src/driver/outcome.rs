@@ -12,6 +12,8 @@
 
 use super::guard::Guard;
 use super::ids::{ExchangeId, ExecutorId, TaskId};
+use super::job::Job;
+use super::outputs::Outputs;
 use super::{Action, Driver, Located, Running, TaskReport};
 use crate::error::{Error, LostOutput, Result};
 
@@ -52,12 +54,10 @@ impl Driver {
 
     fn succeeded(&mut self, executor: ExecutorId, task: TaskId, mut report: TaskReport) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
-        let result = job.result();
+        let counters = inner_counts(job, &self.outputs, task, &mut report);
         let Some(stage) = job.stage_mut(task.stage) else { return };
         stage.fetch_failures = 0;
         let located = Located { partition: task.partition, attempt: task.attempt, executor };
-        let is_result = result == Some(stage.spec.output);
-        let counters = if is_result { Vec::new() } else { std::mem::take(&mut report.counters) };
         let Some(output) = self.outputs.find_mut(stage.spec.output) else { return };
         if output.finish(located, report) && !counters.is_empty() {
             self.actions.push(Action::Counted { counters });
@@ -108,6 +108,16 @@ impl Driver {
             stage.fetch_failures > limit
         })
     }
+}
+
+/// What a task of an inner stage has counted, if that is new. The result stage's counts stay in the
+/// report: whether they count is for the caller, who may run it again.
+fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskReport) -> Vec<(u32, u64)> {
+    let at = job.stages.iter().position(|stage| stage.spec.id == task.stage);
+    let inner = at.filter(|at| at + 1 < job.stages.len() && !report.counters.is_empty());
+    let Some(at) = inner else { return Vec::new() };
+    let counters = std::mem::take(&mut report.counters);
+    if job.counts_anew(outputs)[at] { counters } else { Vec::new() }
 }
 
 /// `error` with the place of the task that it ended.

@@ -89,6 +89,11 @@ impl Output {
         self.done == self.total()
     }
 
+    /// Whether every partition was computed once at least.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted.len() == self.cells.len()
+    }
+
     /// An attempt number above all that were used.
     pub(super) fn unused_attempt(&self) -> u32 {
         self.next_attempts.iter().copied().max().unwrap_or(0)

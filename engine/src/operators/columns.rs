@@ -10,7 +10,7 @@ use crate::plan::Terminal;
 use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
-use crate::task::{Output, Task};
+use crate::task::{BatchSink, Onward, Output, Task};
 
 /// Rows as columns; `collect`, `cache`, `union` and `erase` begin with this.
 pub(crate) struct Columns<T>(PhantomData<fn() -> T>);
@@ -42,6 +42,21 @@ impl<T: Row> Terminal<T> for Columns<T> {
     }
 
     fn steps(&self, _: &mut Vec<Step>) {}
+}
+
+/// Passes on a chain's rows as batches; those of another plan node as they are.
+pub(super) fn batches_of<T: Row, C: Chain<Out = T>>(
+    chain: &C,
+    task: &Task<'_>,
+    take: &mut BatchSink<'_>,
+) -> Result<()> {
+    if chain.is_input() {
+        return task.read_input(0, &mut |batch| {
+            task.check()?;
+            take(batch)
+        });
+    }
+    Columns::<T>::new().run(chain, task, &mut Onward { env: task.env, take })
 }
 
 struct ColumnSink<'a, T: Row>(PartitionedWriter<'a, T>);

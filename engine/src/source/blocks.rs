@@ -99,6 +99,11 @@ impl TextBlocks {
         self.input.bytes_read()
     }
 
+    /// Where in the text the next block begins, in bytes after decompression.
+    pub fn position(&self) -> u64 {
+        self.position + self.taken as u64
+    }
+
     /// Makes the next block; an empty one is the end.
     fn advance(&mut self) -> Result<Range<usize>> {
         if self.finished {
@@ -212,7 +217,7 @@ impl TextBlocks {
     }
 
     /// What an offset into the text is called.
-    fn byte(&self) -> &'static str {
+    pub fn byte(&self) -> &'static str {
         if self.codec == Codec::Plain { "byte" } else { "decompressed byte" }
     }
 

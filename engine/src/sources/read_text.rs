@@ -67,8 +67,14 @@ impl Chain for TextLines {
         for piece in pieces {
             let mut text = TextBlocks::open(piece)?;
             let mut counted = 0;
-            while let Some(block) = text.next_block()? {
-                lines(block).for_each(|line| sink.push(line));
+            task.place.enter(&piece.address, text.byte());
+            loop {
+                let start = text.position();
+                let Some(block) = text.next_block()? else { break };
+                for line in lines(block) {
+                    task.place.at(start + (line.as_ptr().addr() - block.as_ptr().addr()) as u64);
+                    sink.push(line);
+                }
                 task.check()?;
                 let read = text.bytes_read();
                 task.count_bytes(read - counted);

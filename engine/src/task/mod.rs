@@ -9,7 +9,7 @@ mod push;
 pub use aside::aside;
 pub use counts::Counter;
 pub use panic_guard::guarded;
-pub use place::{FilePlace, Place};
+pub use place::Place;
 pub use push::{Onward, push};
 
 use std::ops::ControlFlow;

@@ -12,6 +12,7 @@ use super::{
 use super::{Attempt, Partition, TaskId};
 use crate::error::{Error, LostOutput};
 
+mod counting;
 mod recovery;
 mod reuse;
 mod scheduling;
@@ -52,6 +53,11 @@ impl Play {
 
     fn done_in(&mut self, job: u64, task: &str) -> String {
         self.ended(job, task, Ok(TaskReport::default()))
+    }
+
+    /// The same, and its closures have counted.
+    fn counted(&mut self, job: u64, task: &str, count: u64) -> String {
+        self.ended(job, task, Ok(TaskReport { counters: vec![(0, count)], ..TaskReport::default() }))
     }
 
     fn failed(&mut self, task: &str, error: Error) -> String {

@@ -1,0 +1,218 @@
+//! What `try_map`, `try_flat_map` and their rejects share: closures that may refuse a row.
+//!
+//! A refused row fails the job with the row's place, is counted and left out, or becomes a row of a
+//! dataset of its own. Rows are pushed and pushing cannot fail, so an error waits in the sink until
+//! the source looks up.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+
+use arrow::util::display::array_value_to_string;
+use kiln_planner::Site;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{Chain, Func, FuncInfo, Sink, Step};
+use crate::error::{Error, Result};
+use crate::row::{ColumnBuilder, Row};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::shared::Shared;
+use crate::task::{Counter, Place, Task};
+
+/// Characters of a record that an error shows.
+const SHOWN_CHARS: usize = 120;
+
+/// What becomes of the rows that a closure refuses.
+#[derive(Clone, Copy)]
+pub enum OnError<'a> {
+    /// The first one fails the job: an error of class data, with the record, its place and the reason.
+    Fail,
+    /// They are left out and counted: [`Context::counter`](crate::Context::counter) makes a counter.
+    Skip(&'a Shared<Counter>),
+}
+
+/// The same, as an operator holds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Refused {
+    /// Fail.
+    Fail,
+    /// Leave out and count.
+    Skip(Shared<Counter>),
+    /// Leave out: whoever keeps the refused rows is another dataset.
+    Drop,
+}
+
+impl From<OnError<'_>> for Refused {
+    fn from(policy: OnError<'_>) -> Refused {
+        match policy {
+            OnError::Fail => Refused::Fail,
+            OnError::Skip(counter) => Refused::Skip(counter.clone()),
+        }
+    }
+}
+
+/// What becomes of an accepted result `R`.
+pub trait Accept<R>: Send + Sync + 'static {
+    /// The rows that come out.
+    type Out: Row;
+    /// The operator, as users call it.
+    const NAME: &'static str;
+
+    /// Puts out the rows of one result.
+    fn push<S: Sink<Self::Out>>(result: R, sink: &mut S);
+}
+
+/// The chain `C`, then a closure that gives `Result<R, E>`, then `N` for what it accepts.
+pub struct Attempt<C, G, N, R, E> {
+    chain: C,
+    func: G,
+    refused: Refused,
+    _types: PhantomData<fn() -> (N, R, E)>,
+}
+
+impl<C, G, N, R, E> Attempt<C, G, N, R, E> {
+    pub(super) fn new(chain: C, func: G, refused: impl Into<Refused>) -> Self {
+        Attempt { chain, func, refused: refused.into(), _types: PhantomData }
+    }
+}
+
+impl<C: Clone, G: Clone, N, R, E> Clone for Attempt<C, G, N, R, E> {
+    fn clone(&self) -> Self {
+        Attempt::new(self.chain.clone(), self.func.clone(), self.refused.clone())
+    }
+}
+
+impl<C: Ship, G: Ship, N, R, E> Ship for Attempt<C, G, N, R, E> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.chain.ship(params)?;
+        self.func.ship(params)?;
+        params.put(&self.refused)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (chain, func) = (C::rebuild(params)?, G::rebuild(params)?);
+        Ok(Attempt::new(chain, func, params.take::<Refused>()?))
+    }
+}
+
+impl<C, G, N, R, E> Chain for Attempt<C, G, N, R, E>
+where
+    C: Chain,
+    G: FuncInfo + for<'a> Func<'a, <C::Out as Row>::View<'a>, Out = Result<R, E>>,
+    N: Accept<R>,
+    R: 'static,
+    E: Display + 'static,
+{
+    type Out = N::Out;
+
+    #[inline]
+    fn drive<S: Sink<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let refusal =
+            Refusal { refused: &self.refused, place: &task.place, site: self.func.site(), error: None };
+        let mut attempts =
+            Attempts::<C::Out, G, N, S> { func: &self.func, sink, rows: 0, refusal, _types: PhantomData };
+        let driven = self.chain.drive(task, &mut attempts);
+        // The source ends early and well when the sink says that it is full.
+        attempts.refusal.error.map_or(driven, |error| Err(error.at("operator", N::NAME)))
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        self.chain.steps(steps);
+        steps.push(Step::new(N::NAME, self.func.site()));
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.chain.source_bytes()
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.chain.closures(closures);
+        closures.push(self.func.describe(N::NAME));
+    }
+}
+
+/// The sink that the operator puts in front of the sink below it.
+struct Attempts<'s, T, G, N, S> {
+    func: &'s G,
+    sink: &'s mut S,
+    /// Rows of the partition so far.
+    rows: u64,
+    refusal: Refusal<'s>,
+    _types: PhantomData<fn(T) -> N>,
+}
+
+impl<T, G, N, S, R, E> Sink<T> for Attempts<'_, T, G, N, S>
+where
+    T: Row,
+    G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
+    N: Accept<R>,
+    S: Sink<N::Out>,
+    E: Display,
+{
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        self.rows += 1;
+        match called::<T, G, R, E>(self.func, T::narrow(row)) {
+            Ok(result) if self.refusal.error.is_none() => N::push(result, self.sink),
+            Ok(_) => {}
+            Err(reason) => self.refusal.take::<T>(row, &reason, self.rows),
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.refusal.error.is_some() || self.sink.is_full()
+    }
+}
+
+/// What `func` gives for `row`: here both live equally long.
+#[inline]
+pub(super) fn called<'a, T: Row, G, R, E>(func: &'a G, row: T::View<'a>) -> Result<R, E>
+where
+    G: Func<'a, T::View<'a>, Out = Result<R, E>>,
+{
+    func.call(row)
+}
+
+/// What a refused row comes to.
+struct Refusal<'s> {
+    refused: &'s Refused,
+    place: &'s Place,
+    site: &'s Site,
+    error: Option<Error>,
+}
+
+impl Refusal<'_> {
+    #[cold]
+    fn take<T: Row>(&mut self, row: T::View<'_>, reason: &dyn Display, rows: u64) {
+        match self.refused {
+            Refused::Drop => {}
+            Refused::Skip(counter) => counter.add(1),
+            Refused::Fail if self.error.is_some() => {}
+            Refused::Fail => {
+                let error = Error::data(format!("a record was refused: {reason}"))
+                    .at("record", format!("`{}`", shortened(text::<T>(row))));
+                let error = match self.place.now() {
+                    Some(at) => error.at("file", at.file).at(at.unit, at.position),
+                    None => error.at("row", rows),
+                };
+                let advice = "to go on without such records give `OnError::Skip(&counter)`, or keep them with \
+                              `try_map_or_reject`";
+                self.error = Some(error.at("line", self.site).help(advice));
+            }
+        }
+    }
+}
+
+/// A row as text: a string as it is, a struct with the names of its fields.
+pub(super) fn text<T: Row>(row: T::View<'_>) -> String {
+    let mut builder = T::Builder::default();
+    builder.push(row);
+    array_value_to_string(&builder.finish(), 0).unwrap_or_else(|e| format!("it cannot be shown: {e}"))
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,155 @@
+//! `pipe`: the lines of each partition through an external command.
+//!
+//! One process per partition, fed on one thread and read on another, so that it may answer before it
+//! has read all, or not at all, and nobody waits for somebody who waits. The process is the leader of
+//! a group of its own, which is killed when the task ends early, for whatever reason.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::{Task, aside};
+
+mod lines;
+mod process;
+
+use lines::{LineSink, ReadTo, read_lines};
+use process::{Group, Started};
+
+/// How often a stopped task looks after its process.
+const WATCH: Duration = Duration::from_millis(20);
+
+impl<C: Chain<Out = String>> Dataset<String, C> {
+    /// Sends the rows of each partition as lines to the standard input of a process of its own; the
+    /// lines that it writes are the new rows. The command is started without a shell and found by
+    /// `PATH`, on every executor; it runs for an empty partition, too. It need not read all lines.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["b 2", "a 1"].map(String::from));
+    /// assert_eq!(lines.pipe("sed", ["s/ .*//"]).collect()?, ["b", "a"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Given by the action: config when the command cannot be found, auth when it may not be run, bug
+    /// when it ends with another code than 0 or by a signal (with the last lines of its standard
+    /// error), data when a line that it writes is not UTF-8 or longer than 64 MiB.
+    #[track_caller]
+    pub fn pipe<A: Into<String>>(
+        self,
+        command: impl Into<String>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Dataset<String, Pipe<C>> {
+        let words = std::iter::once(command.into()).chain(args.into_iter().map(A::into));
+        let pipe = Pipe { chain: self.chain, command: words.collect(), site: Site::caller() };
+        Dataset::over(pipe, self.origin.moved())
+    }
+}
+
+/// The chain `C`, then a command.
+#[derive(Clone)]
+pub struct Pipe<C> {
+    chain: C,
+    /// The program and its arguments.
+    command: Arc<[String]>,
+    site: Site,
+}
+
+impl<C: Ship> Ship for Pipe<C> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.chain.ship(params)?;
+        params.put(&(&*self.command, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let chain = C::rebuild(params)?;
+        let (command, site): (Vec<String>, Site) = params.take()?;
+        Ok(Pipe { chain, command: command.into(), site })
+    }
+}
+
+impl<C: Chain<Out = String>> Chain for Pipe<C> {
+    type Out = String;
+
+    fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        self.run(task, sink)
+            .map_err(|error| error.at("command", self.command.join(" ")).at("line", &self.site))
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        self.chain.steps(steps);
+        steps.push(Step::new(format!("pipe {}", self.command.join(" ")), &self.site));
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.chain.source_bytes()
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.chain.closures(closures);
+    }
+}
+
+impl<C: Chain<Out = String>> Pipe<C> {
+    /// Runs the command for the task's partition.
+    fn run<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let Started { process, stdin, stdout, stderr } = Started::new(&self.command)?;
+        let (group, cancelled) = (process.group(), &*task.env.cancelled);
+        let feed = |task: &Task<'_>| {
+            let mut lines = LineSink::new(stdin);
+            // Dropped before the sink, which would wait for the process to take its last lines.
+            let _guard = group.killed_by_a_panic();
+            match self.chain.drive(task, &mut lines) {
+                Ok(()) => lines.finish(),
+                Err(error) => {
+                    // It must not answer for a part of its input, nor wait for the rest.
+                    group.kill();
+                    Err(error)
+                }
+            }
+        };
+        let (outcome, tail) = std::thread::scope(|scope| {
+            let tail = scope.spawn(|| process::last_lines(stderr));
+            let (_done, watched) = channel();
+            scope.spawn(move || watch(&watched, cancelled, group));
+            let outcome = aside(task, feed, || {
+                let _guard = group.killed_by_a_panic();
+                let read = read_lines(stdout, sink);
+                // Nobody reads on: it must not wait for that.
+                if !matches!(read, Ok(ReadTo::End)) {
+                    group.kill();
+                }
+                read
+            });
+            // The thread did not start, so nothing feeds the process.
+            outcome.as_ref().err().into_iter().for_each(|_| group.kill());
+            (outcome, tail.join().unwrap_or_default())
+        });
+        let status = process.wait(cancelled)?;
+        task.check()?;
+        let (fed, read) = outcome?;
+        fed?;
+        match read? {
+            ReadTo::End => process::succeeded(status, tail),
+            ReadTo::Enough => Ok(()),
+        }
+    }
+}
+
+/// Kills the process when its task is to stop; ends when `done` is closed.
+fn watch(done: &Receiver<()>, cancelled: &AtomicBool, group: Group) {
+    while done.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
+        if cancelled.load(Ordering::Relaxed) {
+            return group.kill();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `try_flat_map`: any number of rows for one row, unless the closure refuses it.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use super::fallible::{Accept, Attempt, OnError};
+use crate::chain::{Chain, Plain, Sink, With};
+use crate::dataset::Dataset;
+use crate::row::{IntoRow, Row};
+use crate::ship::shared::{Param, Shared};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// Turns each row into the items of an iterator, or refuses it; `on_error` says what becomes of
+    /// refused rows. An `Ok(None)` is no row and no error.
+    ///
+    /// ```
+    /// use kiln::OnError;
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["# numbers", "1 2", "3"].map(String::from));
+    /// let numbers = lines.try_flat_map(
+    ///     |line| match line.strip_prefix('#') {
+    ///         Some(_) => Ok(Vec::new()),
+    ///         None => line.split(' ').map(str::parse::<u64>).collect(),
+    ///     },
+    ///     OnError::Fail,
+    /// );
+    /// assert_eq!(numbers.collect()?, [1, 2, 3]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`try_map`](Dataset::try_map).
+    #[track_caller]
+    pub fn try_flat_map<O: Row, R, E, F>(
+        self,
+        f: F,
+        on_error: OnError<'_>,
+    ) -> Dataset<O, Attempt<C, Plain<F>, Many<O>, R, E>>
+    where
+        F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
+        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        E: Display + 'static,
+    {
+        let func = Plain::new(f, Site::caller());
+        Dataset::over(Attempt::new(self.chain, func, on_error), self.origin.moved())
+    }
+
+    /// `try_flat_map` with a value from [`Context::share`](crate::Context::share) as the first
+    /// argument.
+    #[track_caller]
+    pub fn try_flat_map_with<P: Param, O: Row, R, E, F>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+        on_error: OnError<'_>,
+    ) -> Dataset<O, Attempt<C, With<P, F>, Many<O>, R, E>>
+    where
+        F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
+        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        E: Display + 'static,
+    {
+        let func = With::new(shared, f, Site::caller());
+        Dataset::over(Attempt::new(self.chain, func, on_error), self.origin.moved())
+    }
+}
+
+/// The items of an iterator for an accepted result.
+pub struct Many<O>(PhantomData<fn() -> O>);
+
+impl<O: Row, R: IntoIterator<Item: IntoRow<Row = O>>> Accept<R> for Many<O> {
+    type Out = O;
+    const NAME: &'static str = "try_flat_map";
+
+    #[inline]
+    fn push<S: Sink<O>>(result: R, sink: &mut S) {
+        for item in result {
+            sink.push(item.as_view());
+        }
+    }
+}
