@@ -62,7 +62,7 @@ pub use dataset::Dataset;
 pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
-pub use operators::{OnError, PartitionRows, Reject, RejectView};
+pub use operators::{OnError, PartitionRows, Partitioner, Reject, RejectView};
 pub use publish::{Compression, Mode};
 pub use row::{Decimal, Opaque, Row};
 pub use ship::lazy::Lazy;

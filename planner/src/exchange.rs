@@ -33,6 +33,18 @@ pub enum Movement {
         /// Partitions after the exchange.
         partitions: usize,
     },
+    /// Rows go to each of `partitions` in turn.
+    RoundRobin {
+        /// Partitions after the exchange.
+        partitions: usize,
+    },
+    /// A function of the user's names one of `partitions` for each row.
+    Chosen {
+        /// Partitions after the exchange.
+        partitions: usize,
+    },
+    /// All rows lie in one place, and every task behind the exchange reads them.
+    Everywhere,
     /// Every partition stays as it is, and its rows are kept for later jobs.
     Keep,
 }
@@ -41,7 +53,11 @@ impl Movement {
     /// Partitions after the exchange, for an input of `before` partitions.
     pub fn partitions(self, before: usize) -> usize {
         match self {
-            Movement::Hash { partitions } | Movement::Range { partitions } => partitions,
+            Movement::Hash { partitions }
+            | Movement::Range { partitions }
+            | Movement::RoundRobin { partitions }
+            | Movement::Chosen { partitions } => partitions,
+            Movement::Everywhere => 1,
             Movement::Keep => before,
         }
     }
@@ -52,6 +68,9 @@ impl fmt::Display for Movement {
         f.write_str(match self {
             Movement::Hash { .. } => "by hash of the key",
             Movement::Range { .. } => "by range of the key",
+            Movement::RoundRobin { .. } => "in turn",
+            Movement::Chosen { .. } => "by the user's function",
+            Movement::Everywhere => "to every task",
             Movement::Keep => "kept",
         })
     }

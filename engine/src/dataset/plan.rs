@@ -41,6 +41,11 @@ impl Origin {
         Origin { error: Some(error), ..Origin::source(cx, 1, 0) }
     }
 
+    /// The same, but an action fails with `error` unless there was one before.
+    pub(crate) fn failing(self, error: Option<Error>) -> Origin {
+        Origin { error: self.error.or(error), ..self }
+    }
+
     /// The same rows, out of `plan`.
     pub(crate) fn over(self, plan: Arc<dyn ExecutionPlan>) -> Origin {
         let partitions = plan.properties().partitioning.partition_count();

@@ -57,14 +57,14 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 }
 
 /// Sends each pair to the range of its key.
-struct ByRange<K> {
+pub(super) struct ByRange<K> {
     partitions: usize,
     /// The first key of every range but the first: known once the sample is taken.
     bounds: OnceLock<Vec<K>>,
 }
 
 impl<K> ByRange<K> {
-    fn new(partitions: usize) -> Self {
+    pub(super) fn new(partitions: usize) -> Self {
         ByRange { partitions, bounds: OnceLock::new() }
     }
 }
@@ -198,13 +198,13 @@ impl<K: Key, V: Row> Sink<(K, V)> for SampleSink<K, V> {
 }
 
 /// Sorts one range.
-struct SortRows<K, V> {
+pub(super) struct SortRows<K, V> {
     site: Site,
     _row: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: Key, V: Row> SortRows<K, V> {
-    fn operator(site: Site) -> Arc<dyn Operator> {
+    pub(super) fn operator(site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
         Arc::new(SortRows::<K, V> { site, _row: PhantomData })
     }

@@ -17,5 +17,5 @@ pub use index::{Index, Rows};
 pub use loader::Loader;
 pub use part::Part;
 pub use replay::{Gathered, Replay};
-pub use room::Room;
+pub use room::{Room, Size};
 pub use side::{Held, Side, TooLarge, cut};

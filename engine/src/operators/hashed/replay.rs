@@ -17,6 +17,7 @@ use crate::task::{BatchSink, Task};
 pub struct Replay<'t, 'p> {
     task: &'t Task<'p>,
     input: usize,
+    partition: usize,
     /// Its batches, once they lie in a file of ours.
     spilled: Option<Vec<Spilled>>,
 }
@@ -30,9 +31,14 @@ pub enum Gathered {
 }
 
 impl<'t, 'p> Replay<'t, 'p> {
-    /// The input `input` of `task`.
+    /// The input `input` of `task` at its partition.
     pub fn new(task: &'t Task<'p>, input: usize) -> Self {
-        Replay { task, input, spilled: None }
+        Replay::at(task, input, task.partition)
+    }
+
+    /// The input `input` of `task` at another partition.
+    pub fn at(task: &'t Task<'p>, input: usize, partition: usize) -> Self {
+        Replay { task, input, partition, spilled: None }
     }
 
     /// Passes on all batches; they will not be asked for again.
@@ -87,7 +93,7 @@ impl<'t, 'p> Replay<'t, 'p> {
     }
 
     fn direct(&self, take: &mut BatchSink<'_>) -> Result<()> {
-        self.task.read_input(self.input, &mut |batch| {
+        self.task.read_partition(self.input, self.partition, &mut |batch| {
             self.task.check()?;
             take(batch)
         })

@@ -1,0 +1,28 @@
+//! `subtract`: the rows that another dataset lacks.
+
+use crate::chain::Chain;
+use crate::dataset::Dataset;
+use crate::row::{Key, Row};
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// The rows that `other` lacks. As in Spark's RDDs, a row that occurs twice stays twice.
+    ///
+    /// The other side's rows are held in memory, as those on the right of a [`join`](Dataset::join).
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let rest = cx.parallelize([1u64, 2, 1]).subtract(cx.parallelize([2u64, 4]));
+    /// assert_eq!(rest.collect()?, [1, 1]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn subtract<D: Chain<Out = T>>(self, other: Dataset<T, D>) -> Dataset<T>
+    where
+        T: Key,
+    {
+        let rows = self.map_to::<(T, bool)>(|row| (row, true));
+        let rest = rows.left_anti_join(other.map_to::<(T, bool)>(|row| (row, true)));
+        rest.map_to::<T>(|(row, _)| row).erase()
+    }
+}
