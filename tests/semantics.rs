@@ -16,6 +16,8 @@ mod empty;
 mod failure;
 #[path = "semantics/fallible.rs"]
 mod fallible;
+#[path = "semantics/groups.rs"]
+mod groups;
 #[path = "semantics/joins.rs"]
 mod joins;
 #[path = "semantics/joins_outer.rs"]
@@ -28,6 +30,8 @@ mod keys;
 mod narrow;
 #[path = "semantics/order.rs"]
 mod order;
+#[path = "semantics/partitioning.rs"]
+mod partitioning;
 #[path = "semantics/partitions.rs"]
 mod partitions;
 #[path = "semantics/positions.rs"]
@@ -36,6 +40,8 @@ mod positions;
 mod random;
 #[path = "semantics/results.rs"]
 mod results;
+#[path = "semantics/sets.rs"]
+mod sets;
 #[path = "semantics/shared_values.rs"]
 mod shared_values;
 #[path = "semantics/state.rs"]

@@ -140,3 +140,67 @@ fn a_join_behind_reduce_by_key_runs_in_passes_without_computing_its_sides_again(
     });
     assert!(found == full_outer(&sums(&left), &sums(&right)));
 }
+
+#[test]
+fn groups_of_more_than_memory_are_made_in_passes() {
+    let rows = uniform(11, 0);
+    let expected: Vec<_> = by_key(&rows).into_iter().collect();
+    assert!(check(false, |cx| pairs(cx, &rows).group_by_key().collect()) == expected);
+    let other = uniform(12, KEYS / 2);
+    let (lefts, rights) = (by_key(&rows), by_key(&other));
+    let keys: std::collections::BTreeSet<u64> = lefts.keys().chain(rights.keys()).copied().collect();
+    let of = |map: &BTreeMap<u64, Vec<u64>>, key| map.get(key).cloned().unwrap_or_default();
+    let expected: Vec<_> = keys.iter().map(|key| (*key, (of(&lefts, key), of(&rights, key)))).collect();
+    let found = check(false, |cx| pairs(cx, &rows).cogroup(pairs(cx, &other)).collect());
+    assert!(found == expected);
+    // And behind another operator of the same stage, which is not run again.
+    let sums: Vec<_> = lefts.into_iter().map(|(key, all)| (key, vec![all.iter().sum::<u64>()])).collect();
+    let found = check(false, |cx| pairs(cx, &rows).reduce_by_key(|a, b| a + b).group_by_key().collect());
+    assert!(found == sums);
+}
+
+#[test]
+fn a_hot_key_is_grouped_as_long_as_it_fits() {
+    let rows = skewed(13, 40_000, KEYS);
+    let expected: Vec<_> = by_key(&rows).into_iter().collect();
+    assert!(check(false, |cx| pairs(cx, &rows).group_by_key().collect()) == expected);
+}
+
+#[test]
+fn a_group_that_does_not_fit_is_an_error_that_says_how_large_it_is() {
+    let rows = skewed(14, 200_000, KEYS);
+    let hot = rows.iter().filter(|(key, _)| *key == HOT).count();
+    for side in [0, 1] {
+        let cx = context(1 << 20, 2);
+        let few = pairs(&cx, &vec![(HOT, 1), (1, 1)]);
+        let error = match side {
+            0 => pairs(&cx, &rows).group_by_key().count().unwrap_err(),
+            _ => few.cogroup(pairs(&cx, &rows)).count().unwrap_err(),
+        };
+        assert_eq!(error.class(), kiln::Class::Resource);
+        assert!(error.to_string().contains(&format!("the {hot} values of one key")), "{error}");
+        assert!(error.to_string().contains("reduce_by_key"), "{error}");
+    }
+}
+
+#[test]
+fn sets_and_products_of_more_than_memory_are_made_in_passes() {
+    let (left, right) = (uniform(15, 0), uniform(16, KEYS / 2));
+    let lefts: std::collections::BTreeSet<_> = left.iter().map(|row| row.0).collect();
+    let rights: std::collections::BTreeSet<_> = right.iter().map(|row| row.0).collect();
+    let keys = |cx: &Context, rows: &Pairs| pairs(cx, rows).map(|(key, _)| key).erase();
+    let common: Vec<u64> = lefts.intersection(&rights).copied().collect();
+    assert!(check(true, |cx| keys(cx, &left).intersection(keys(cx, &right)).collect()) == common);
+    let mut rest: Vec<u64> = left.iter().map(|row| row.0).filter(|key| !rights.contains(key)).collect();
+    rest.sort_unstable();
+    assert!(check(true, |cx| keys(cx, &left).subtract(keys(cx, &right)).collect()) == rest);
+    let long: Vec<(u64, String)> = (0..60).map(|n| (n, "x".repeat(20_000))).collect();
+    let product = check(true, |cx| {
+        let few = cx.parallelize_in(2, 0..5u64);
+        few.cartesian(cx.parallelize_in(3, long.clone()).repartition(3).repartition(60))
+            .map(|(n, (m, _)): (u64, (u64, &str))| (n, m))
+            .collect()
+    });
+    let expected: Vec<(u64, u64)> = (0..5).flat_map(|n| (0..60).map(move |m| (n, m))).collect();
+    assert!(product == expected);
+}
