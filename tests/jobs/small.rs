@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kiln::Context;
+use kiln::{Context, Mode};
 
 /// How long tasks wait for the gate to open.
 const GATE_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +22,9 @@ struct Args {
     /// Where to publish; without it the rows are only counted.
     #[arg(long)]
     output: Option<String>,
+    /// What to do when something is there.
+    #[arg(long, default_value = "error", value_parser = mode)]
+    mode: Mode,
     /// A folder: every task leaves a file in it and waits for the file `open`.
     #[arg(long)]
     gate: Option<PathBuf>,
@@ -50,11 +53,21 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         n + offset
     });
     match args.output {
-        Some(output) => rows.write_parquet_as(&output, ["n"]),
+        Some(output) => rows.write().names(["n"]).mode(args.mode).parquet(&output),
         None => {
             println!("{} rows", rows.count()?);
             Ok(())
         }
+    }
+}
+
+fn mode(word: &str) -> Result<Mode, String> {
+    match word {
+        "error" => Ok(Mode::Error),
+        "overwrite" => Ok(Mode::Overwrite),
+        "append" => Ok(Mode::Append),
+        "ignore" => Ok(Mode::Ignore),
+        other => Err(format!("no such mode: {other}")),
     }
 }
 

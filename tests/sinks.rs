@@ -1,0 +1,42 @@
+//! What `write()` makes: files of every format, folders by column, and what each mode does with an
+//! output that is there, on disk and in an object store, also when drivers are killed.
+//!
+//! Layouts are looked at from outside, with other readers than the engine's own. Whoever is killed or
+//! races is a real process; the store is a real S3 server on a loopback port.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "sinks/formats.rs"]
+mod formats;
+#[path = "support/job.rs"]
+mod job;
+#[path = "sinks/killed.rs"]
+mod killed;
+#[path = "sinks/layout.rs"]
+mod layout;
+#[path = "sinks/modes.rs"]
+mod modes;
+#[path = "sinks/objects.rs"]
+mod objects;
+#[path = "support/processes.rs"]
+mod processes;
+#[path = "support/s3.rs"]
+mod s3;
+#[path = "support/table.rs"]
+mod table;
+
+use std::path::Path;
+
+use job::Job;
+
+/// The job that publishes a column `n` of the numbers from its offset on.
+fn small(cluster: &str) -> Job {
+    Job::new(env!("CARGO_BIN_EXE_small")).on(cluster)
+}
+
+/// The names of the files and folders below `place` that are not hidden, relative to it and sorted.
+fn names(place: &Path) -> Vec<String> {
+    folder::tree(place).iter().map(|path| path.display().to_string()).collect()
+}

@@ -1,0 +1,148 @@
+//! Outputs in S3, by real jobs over HTTP.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use super::job::{EVERYWHERE, Job};
+use super::s3::{BUCKET, S3};
+use super::{folder, small, table};
+
+fn word_count(cluster: &str) -> Job {
+    Job::new(env!("CARGO_BIN_EXE_word_count")).on(cluster)
+}
+
+/// The data files of an output, copied to where Parquet can be read.
+fn download(s3: &S3, prefix: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for key in s3.keys(prefix).into_iter().filter(|key| key.ends_with(".parquet")) {
+        let name = PathBuf::from(&key);
+        std::fs::copy(s3.bucket().join(&key), place.path().join(name.file_name().unwrap())).unwrap();
+    }
+    place
+}
+
+fn numbers(s3: &S3, prefix: &str) -> Vec<u64> {
+    let mut numbers = table::numbers(download(s3, prefix).path());
+    numbers.sort_unstable();
+    numbers
+}
+
+fn publish(s3: &S3, cluster: &str, mode: &str, offset: u64) -> Job {
+    let job = small(cluster).option("--mode", mode).option("--offset", offset.to_string());
+    s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows")))
+}
+
+#[test]
+fn words_are_counted_from_s3_to_s3() {
+    for cluster in EVERYWHERE {
+        let s3 = S3::start();
+        s3.put("books/one.txt", "to be or\nnot to be\n");
+        s3.put("books/two.txt", "be\n");
+        let job = word_count(cluster).option("--input", format!("s3://{BUCKET}/books/"));
+        let ended = s3.tell(job.option("--output", format!("s3://{BUCKET}/out/words"))).run().ok();
+        let expected = [("be", 3), ("not", 1), ("or", 1), ("to", 2)].map(|(word, n)| (word.to_owned(), n));
+        assert_eq!(table::word_counts(download(&s3, "out/words/").path()), BTreeMap::from(expected));
+        let output = &ended.json()["outputs"][0];
+        assert_eq!(
+            (&output["uri"], &output["rows"]),
+            (&format!("s3://{BUCKET}/out/words").into(), &4.into())
+        );
+        assert!(s3.keys("out/words/").contains(&"out/words/_SUCCESS".to_owned()));
+        assert_eq!(s3.staged(), [""; 0]);
+    }
+}
+
+#[test]
+fn every_mode_does_in_s3_what_it_does_on_disk() {
+    let s3 = S3::start();
+    publish(&s3, "local[2]", "error", 0).run().ok();
+    publish(&s3, "local[2]", "error", 9000).run().fails(
+        78,
+        "config",
+        &["the output exists", "s3://bucket/out/rows"],
+    );
+    publish(&s3, "local[2]", "append", 600).run().ok();
+    assert_eq!(numbers(&s3, "out/rows/"), (0..1200).collect::<Vec<u64>>());
+    publish(&s3, "local[2]", "overwrite", 5000).run().ok();
+    assert_eq!(numbers(&s3, "out/rows/"), (5000..5600).collect::<Vec<u64>>());
+    publish(&s3, "local[2]", "ignore", 0).run().exits(99);
+    assert_eq!((s3.keys("out/rows/").len(), s3.staged().len()), (6 + 1, 0));
+}
+
+#[test]
+fn a_driver_killed_before_its_commit_leaves_nothing_that_is_seen() {
+    for cluster in EVERYWHERE {
+        let (s3, gate) = (S3::start(), tempfile::tempdir().unwrap());
+        let killed = publish(&s3, cluster, "error", 0).option("--gate", gate.path()).start();
+        folder::wait_for(gate.path(), "waits-", 1);
+        killed.signal(Signal::KILL);
+        killed.wait();
+        assert_eq!((s3.keys("out/rows").len(), s3.staged().is_empty()), (0, false));
+        publish(&s3, cluster, "error", 700).run().ok();
+        assert!(!s3.staged().is_empty(), "a driver that is silent for a moment is not taken for dead");
+        s3.age_staged();
+        publish(&s3, cluster, "overwrite", 800).run().ok();
+        assert_eq!(numbers(&s3, "out/rows/"), (800..1400).collect::<Vec<u64>>());
+        assert_eq!(s3.staged(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_commit_that_was_killed_before_its_marker_is_taken_back_by_the_next_publish() {
+    let s3 = S3::start();
+    let held = s3.hold("/_SUCCESS");
+    let killed = publish(&s3, "local[2]", "error", 0).start();
+    held.wait();
+    killed.signal(Signal::KILL);
+    killed.wait();
+    assert_eq!(s3.keys("out/rows/").len(), 6, "the files are there, the marker is not");
+    s3.age_staged();
+    publish(&s3, "local[2]", "error", 700).run().ok();
+    assert_eq!(numbers(&s3, "out/rows/"), (700..1300).collect::<Vec<u64>>());
+    assert_eq!(s3.staged(), [""; 0]);
+}
+
+#[test]
+fn of_two_jobs_that_publish_to_one_place_in_s3_one_wins_and_is_whole() {
+    let s3 = S3::start();
+    let gates = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let rivals = [0, 1000].map(|offset| {
+        let gate = gates[usize::from(offset > 0)].path();
+        (offset, publish(&s3, "local[1]", "error", offset).option("--gate", gate).start())
+    });
+    gates.iter().for_each(|gate| folder::wait_for(gate.path(), "waits-", 1));
+    gates.iter().for_each(|gate| std::fs::write(gate.path().join("open"), "").unwrap());
+    let ended = rivals.map(|(offset, rival)| (offset, rival.wait()));
+    let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|(_, ended)| ended.code() == Some(0));
+    assert_eq!((won.len(), lost.len()), (1, 1), "{}", ended[0].1.stderr.clone() + &ended[1].1.stderr);
+    lost[0].1.fails(78, "config", &["the output exists"]);
+    assert_eq!(numbers(&s3, "out/rows/"), (won[0].0..won[0].0 + 600).collect::<Vec<u64>>());
+    assert_eq!((s3.keys("out/rows/").len(), s3.staged().len()), (6 + 1, 0));
+}
+
+#[test]
+fn of_jobs_that_overwrite_or_append_at_once_in_s3_none_is_mixed_or_lost() {
+    for (mode, rows) in [("overwrite", 600), ("append", 1800)] {
+        let s3 = S3::start();
+        let rivals = [0, 600, 1200].map(|offset| publish(&s3, "local[1]", mode, offset).start());
+        rivals.into_iter().for_each(|rival| drop(rival.wait().ok()));
+        let numbers = numbers(&s3, "out/rows/");
+        assert_eq!(numbers, (numbers[0]..numbers[0] + rows).collect::<Vec<u64>>(), "{mode}");
+        assert_eq!(s3.staged(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_an_auth_error_and_a_missing_bucket_a_config_error() {
+    let s3 = S3::start();
+    let output = |bucket: &str| small("local[1]").option("--output", format!("s3://{bucket}/rows"));
+    s3.tell_with(output(BUCKET), "wrong").run().fails(77, "auth", &["no permission", "s3://bucket/rows"]);
+    s3.tell(output("missing")).run().fails(78, "config", &["s3://missing/rows"]);
+    s3.tell(small("local[1]").option("--output", format!("s3://{BUCKET}"))).run().fails(
+        78,
+        "config",
+        &["an output cannot be a whole bucket"],
+    );
+}

@@ -1,0 +1,163 @@
+//! A real S3 protocol server in the test process, whose buckets are folders of a temporary folder.
+//!
+//! Jobs reach it by HTTP on a loopback port and sign their requests. The server underneath looks and
+//! then writes when it is asked to put an object on a condition, so such requests take turns here, as
+//! a real store promises. A request can be held for ever: that is where a test kills a job.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::convert::Infallible;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, SystemTime};
+
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::job::Job;
+
+/// The name of the bucket that is there.
+pub(crate) const BUCKET: &str = "bucket";
+const KEY: &str = "a-test";
+const SECRET: &str = "not-a-secret";
+/// How long a held request is waited for.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The server; it ends with the test.
+pub(crate) struct S3 {
+    root: TempDir,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Requests on a condition take turns.
+    conditional: tokio::sync::Mutex<()>,
+    /// What a key ends in whose next `PUT` is held, and who is told so.
+    held: Mutex<Option<(String, mpsc::Sender<()>)>>,
+}
+
+impl S3 {
+    pub(crate) fn start() -> S3 {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let (service, shared) = (builder.build(), Arc::<Shared>::default());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(serve(listener, service, Arc::clone(&shared)));
+        S3 { root, address, shared, _runtime: runtime }
+    }
+
+    /// The folder behind the bucket.
+    pub(crate) fn bucket(&self) -> PathBuf {
+        self.root.path().join(BUCKET)
+    }
+
+    /// Tells `job` where the server is and how to sign.
+    pub(crate) fn tell(&self, job: Job) -> Job {
+        self.tell_with(job, SECRET)
+    }
+
+    pub(crate) fn tell_with(&self, job: Job, secret: &str) -> Job {
+        job.env("AWS_ENDPOINT", format!("http://{}", self.address))
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", KEY)
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+    }
+
+    /// Holds the next request that puts a key which ends in `end`; what comes back is told of it.
+    pub(crate) fn hold(&self, end: &str) -> Held {
+        let (to, held) = mpsc::channel();
+        *self.shared.held.lock().unwrap() = Some((end.to_owned(), to));
+        Held(held)
+    }
+
+    /// The keys below a prefix, in order; what is staged and the server's own files are left out.
+    pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
+        self.all_keys().into_iter().filter(|key| key.starts_with(prefix)).collect()
+    }
+
+    /// The keys below `.kiln-stage` of prefixes that are not removed yet.
+    pub(crate) fn staged(&self) -> Vec<String> {
+        let is_staged = |key: &String| key.contains(".kiln-stage/") && !key.ends_with(".turn");
+        self.all_keys().into_iter().filter(is_staged).collect()
+    }
+
+    fn all_keys(&self) -> Vec<String> {
+        let bucket = self.bucket();
+        let files = crate::folder::tree(&bucket).into_iter().filter(|path| bucket.join(path).is_file());
+        files.map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Makes everything that is staged an hour old, as if its driver had been silent for so long.
+    pub(crate) fn age_staged(&self) {
+        for key in self.staged() {
+            let file = fs::File::options().write(true).open(self.bucket().join(key)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        }
+    }
+
+    /// Puts an object.
+    pub(crate) fn put(&self, key: &str, text: &str) {
+        let path = self.bucket().join(key);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// A request that is to be held.
+pub(crate) struct Held(mpsc::Receiver<()>);
+
+impl Held {
+    /// Waits until it has come.
+    pub(crate) fn wait(self) {
+        self.0.recv_timeout(LIMIT).expect("the request that is to be held comes");
+    }
+}
+
+async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let (service, shared) = (service.clone(), Arc::clone(&shared));
+        let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (service, shared) = (service.clone(), Arc::clone(&shared));
+            async move {
+                let is_held = request.method() == "PUT" && shared.is_held(request.uri().path());
+                if is_held {
+                    std::future::pending::<()>().await;
+                }
+                let is_conditional =
+                    ["if-match", "if-none-match"].iter().any(|h| request.headers().contains_key(*h));
+                let _turn = if is_conditional { Some(shared.conditional.lock().await) } else { None };
+                Ok::<_, Infallible>(Service::call(&service, request).await.unwrap())
+            }
+        });
+        tokio::spawn(async move {
+            // A job that is killed drops its connections.
+            let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), answer).await;
+        });
+    }
+}
+
+impl Shared {
+    fn is_held(&self, path: &str) -> bool {
+        let mut held = self.held.lock().unwrap();
+        match held.take_if(|(end, _)| path.ends_with(end.as_str())) {
+            Some((_, tell)) => tell.send(()).is_ok(),
+            None => false,
+        }
+    }
+}
