@@ -68,4 +68,10 @@ pub use row::{Decimal, Opaque, Row};
 pub use ship::lazy::Lazy;
 pub use ship::shared::{Param, Shared};
 pub use ship::stage_names;
+pub use sources::Read;
 pub use task::Counter;
+
+/// Expressions for [`Read::filter`]: comparisons of columns with values.
+pub mod expr {
+    pub use datafusion_expr::{Expr, ident as col, lit};
+}

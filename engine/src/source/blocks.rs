@@ -94,6 +94,11 @@ impl TextBlocks {
         }
     }
 
+    /// The block that was given last.
+    pub(super) fn block(&self) -> &[u8] {
+        &self.buffer[..self.taken]
+    }
+
     /// How many bytes have been read from the file so far, before decompression.
     pub fn bytes_read(&self) -> u64 {
         self.input.bytes_read()

@@ -1,32 +1,41 @@
 //! Looks at one place of a store: is it a file, a folder or nothing, and what is directly in it.
 //!
-//! A path enters, names and sizes leave, in the order of the names. The local file system is read
+//! A path enters, names leave with sizes and times, in the order of the names. The local file system is read
 //! with `std::fs`: `LocalFileSystem` leaves out what it has no permission to see, and input that is
 //! silently missing is the worst kind of wrong result. Hidden names and wildcards are not known here.
 
-use std::fs::{DirEntry, metadata};
+use std::fs::{DirEntry, Metadata, metadata};
 use std::io::ErrorKind;
 use std::path::Path as FilePath;
+use std::time::SystemTime;
 
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::location::Location;
+use super::split::Piece;
 use super::store::Store;
 use crate::error::{Error, Result};
 
 /// What is at a path.
 pub(super) enum Found {
-    /// A file of so many bytes.
-    File(u64),
+    File(Stat),
     Folder,
     Nothing,
+}
+
+/// What a store says of a file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stat {
+    /// Size in bytes.
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
 }
 
 /// What is directly in a folder; a folder that does not exist has nothing in it.
 #[derive(Default)]
 pub(super) struct Content {
-    /// Names and sizes in bytes.
-    pub(super) files: Vec<(String, u64)>,
+    pub(super) files: Vec<(String, Stat)>,
     pub(super) folders: Vec<Child>,
 }
 
@@ -50,13 +59,19 @@ pub(super) fn read_folder(store: &Store, folder: &Path) -> Result<Content> {
     content.map_err(|e| e.at("folder", store.address(folder)))
 }
 
+/// Whether the file of a piece that was planned is not there any more.
+pub fn is_gone(piece: &Piece) -> Result<bool> {
+    let location = Location::exact(&piece.address)?;
+    Ok(matches!(find(&location.store, &location.path)?, Found::Nothing))
+}
+
 fn find_local(path: &str) -> Result<Found> {
     match metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(Found::Folder),
         Ok(meta) if meta.is_file() => {
             // Only opening it tells whether it may be read, and a job should not start in vain.
             std::fs::File::open(path).map_err(|e| Error::io("cannot open the file", e))?;
-            Ok(Found::File(meta.len()))
+            Ok(Found::File(stat(&meta)?))
         }
         Ok(_) => Err(Error::config("not a regular file").help("pipes and devices cannot be cut into splits")),
         Err(e) if is_absent(&e) => Ok(Found::Nothing),
@@ -67,7 +82,7 @@ fn find_local(path: &str) -> Result<Found> {
 fn find_object(store: &Store, path: &Path) -> Result<Found> {
     if !path.as_ref().is_empty() {
         match store.wait(store.objects().head(path)) {
-            Ok(meta) => return Ok(Found::File(meta.size)),
+            Ok(meta) => return Ok(Found::File(object_stat(&meta))),
             Err(object_store::Error::NotFound { .. }) => {}
             Err(e) => return Err(e.into()),
         }
@@ -109,7 +124,7 @@ impl Content {
         if meta.is_dir() {
             self.folders.push(Child { name, is_link });
         } else if meta.is_file() {
-            self.files.push((name, meta.len()));
+            self.files.push((name, stat(&meta)?));
         }
         Ok(())
     }
@@ -117,7 +132,7 @@ impl Content {
 
 fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
     let listed = store.wait(store.objects().list_with_delimiter(Some(prefix)))?;
-    let file = |meta: ObjectMeta| Some((meta.location.filename()?.to_owned(), meta.size));
+    let file = |meta: ObjectMeta| Some((meta.location.filename()?.to_owned(), object_stat(&meta)));
     // Some programs mark a folder by an empty object that has the folder's own name.
     let is_inside = |meta: &ObjectMeta| meta.location != *prefix;
     let folder = |path: Path| Some(Child { name: path.filename()?.to_owned(), is_link: false });
@@ -128,6 +143,15 @@ fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
     content.files.sort_unstable();
     content.folders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(content)
+}
+
+fn stat(meta: &Metadata) -> Result<Stat> {
+    let modified = meta.modified().map_err(|e| Error::io("cannot tell when the file was modified", e))?;
+    Ok(Stat { size: meta.len(), modified })
+}
+
+fn object_stat(meta: &ObjectMeta) -> Stat {
+    Stat { size: meta.size, modified: meta.last_modified.into() }
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

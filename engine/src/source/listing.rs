@@ -7,11 +7,12 @@
 //! What is in the files is not looked at.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Found, find, read_folder};
+use super::folder::{Found, Stat, find, read_folder};
 use super::location::Location;
 use super::pattern::{self, Segment, is_hidden};
 use super::store::Store;
@@ -34,40 +35,84 @@ pub struct InputFile {
 /// Of class config when a plain path does not exist or a pattern matches nothing, of class auth
 /// without permission to a folder or file.
 pub fn list(address: &str) -> Result<Vec<InputFile>> {
+    Ok(list_with(address, &ListOptions::default())?.files)
+}
+
+/// Which files a listing leaves out, and how deep it goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListOptions {
+    /// Files in the folders below a folder, too; links are not followed.
+    pub recurse: bool,
+    /// Only files that were modified at this time or later.
+    pub modified_since: Option<SystemTime>,
+    /// An address at which nothing is gives no files, and no error.
+    pub ignore_missing: bool,
+}
+
+/// What a listing has found.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The files, sorted by address.
+    pub files: Vec<InputFile>,
+    /// How many were left out because of the options.
+    pub skipped: u64,
+}
+
+/// The files behind `address` as `options` say.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
-    let mut files = Files { store: &location.store, sizes: BTreeMap::new() };
+    let mut files = Files { store: &location.store, options, found: BTreeMap::new(), missing: 0 };
     match &location.pattern {
         Some(pattern) => files.add_matching(&location, pattern)?,
         None => files.add_plain(&location)?,
     }
-    Ok(files.sizes.into_iter().map(|(address, size)| InputFile { address, size }).collect())
+    Ok(files.listed())
 }
 
 /// The files found so far; sorted and without doubles, because `{a,a*}` finds some twice.
 struct Files<'a> {
     store: &'a Store,
-    sizes: BTreeMap<String, u64>,
+    options: &'a ListOptions,
+    found: BTreeMap<String, Stat>,
+    /// Addresses at which nothing is.
+    missing: u64,
 }
 
 impl Files<'_> {
-    fn add(&mut self, path: &Path, size: u64) {
-        self.sizes.insert(self.store.address(path), size);
+    fn add(&mut self, path: &Path, stat: Stat) {
+        self.found.insert(self.store.address(path), stat);
+    }
+
+    /// What is left after the options.
+    fn listed(self) -> Listed {
+        let all = self.found.len() as u64;
+        let is_wanted = |stat: &Stat| self.options.modified_since.is_none_or(|since| stat.modified >= since);
+        let wanted = self.found.into_iter().filter(|(_, stat)| is_wanted(stat));
+        let files: Vec<_> = wanted.map(|(address, stat)| InputFile { address, size: stat.size }).collect();
+        Listed { skipped: all - files.len() as u64 + self.missing, files }
     }
 
     fn add_plain(&mut self, location: &Location) -> Result<()> {
         match find(self.store, &location.path)? {
-            Found::File(size) if !location.is_folder => self.add(&location.path, size),
+            Found::File(stat) if !location.is_folder => self.add(&location.path, stat),
+            Found::Folder if self.options.recurse => {
+                self.walk(&location.path, &[Segment::Deep, Segment::any()])?
+            }
             Found::Folder => self.add_folder(&location.path)?,
             Found::File(_) => return Err(Error::config("not a folder").at("file", location.address())),
+            Found::Nothing if self.options.ignore_missing => self.missing += 1,
             Found::Nothing => return Err(missing(location)),
         }
         Ok(())
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        for (name, size) in read_folder(self.store, folder)?.files {
+        for (name, stat) in read_folder(self.store, folder)?.files {
             if !is_hidden(&name) {
-                self.add(&join(folder, &name)?, size);
+                self.add(&join(folder, &name)?, stat);
             }
         }
         Ok(())
@@ -80,7 +125,9 @@ impl Files<'_> {
             }
             self.walk(&location.path, &segments)?;
         }
-        if self.sizes.is_empty() {
+        if self.found.is_empty() && self.options.ignore_missing {
+            self.missing += 1;
+        } else if self.found.is_empty() {
             return Err(Error::config("no file matches").at("pattern", location.address()).help(
                 "names that begin with _ or . are left out; a pattern that ends in / reads the files in folders",
             ));
@@ -100,7 +147,7 @@ impl Files<'_> {
 
     fn walk_name(&mut self, path: &Path, rest: &[Segment]) -> Result<()> {
         match find(self.store, path)? {
-            Found::File(size) if rest.is_empty() => self.add(path, size),
+            Found::File(stat) if rest.is_empty() => self.add(path, stat),
             Found::Folder => self.walk(path, rest)?,
             Found::File(_) | Found::Nothing => {}
         }
@@ -110,8 +157,8 @@ impl Files<'_> {
     fn walk_wild(&mut self, folder: &Path, wild: &glob::Pattern, rest: &[Segment]) -> Result<()> {
         let content = read_folder(self.store, folder)?;
         if rest.is_empty() {
-            for (name, size) in content.files.iter().filter(|(name, _)| pattern::matches(wild, name)) {
-                self.add(&join(folder, name)?, *size);
+            for (name, stat) in content.files.iter().filter(|(name, _)| pattern::matches(wild, name)) {
+                self.add(&join(folder, name)?, *stat);
             }
             return Ok(());
         }

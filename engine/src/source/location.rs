@@ -132,7 +132,7 @@ fn absolute(path: &str) -> Result<String> {
 }
 
 /// Decodes `%20` and the like, which programs that print `file:` addresses write.
-fn percent_decoded(path: &str) -> Result<String> {
+pub(super) fn percent_decoded(path: &str) -> Result<String> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [byte, after @ ..] = rest {

@@ -6,20 +6,37 @@
 //! datasets, tasks or executors: what crosses to another process is a [`Piece`], which is only names
 //! and numbers.
 
+mod adapt;
+mod batches;
 mod blocks;
+mod csv;
 mod decode;
+mod fits;
 mod folder;
+mod guard;
+mod hive;
 mod lines;
 mod listing;
 mod location;
+mod nulls;
+mod parquet;
 mod pattern;
+mod predicate;
+mod quotes;
+mod ranges;
 mod reader;
 mod split;
 mod store;
 
+pub use adapt::Wanted;
+pub use batches::Batches;
 pub use blocks::TextBlocks;
+pub use csv::{CsvBatches, CsvFormat};
+pub use folder::is_gone;
 pub use lines::lines;
-pub use listing::list;
+pub use listing::{InputFile, ListOptions, list, list_with};
 pub use location::Location;
-pub use split::{SPLIT_BYTES, Split, estimated_bytes, plan_splits};
+pub use parquet::ParquetBatches;
+pub use predicate::Predicate;
+pub use split::{Piece, SPLIT_BYTES, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;

@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::Codec;
 use super::listing::InputFile;
+use crate::error::Result;
 
 /// How much input a split holds unless the job says otherwise.
 pub const SPLIT_BYTES: u64 = 128 << 20;
+
+/// How large the parts of a file are whose rows take longer to decode than lines of text.
+const CUT_BYTES: u64 = 64 << 20;
 
 /// What opening a file costs, as bytes that could be read meanwhile (Spark's `openCostInBytes`).
 pub const OPEN_COST_BYTES: u64 = 4 << 20;
@@ -46,10 +50,41 @@ pub struct Piece {
 /// nothing to read and the plan of no data has no splits.
 pub fn plan_splits(files: &[InputFile], target_bytes: u64) -> Vec<Split> {
     let target_bytes = target_bytes.max(1);
+    pack(files.iter().flat_map(|file| cut(file, target_bytes)), target_bytes)
+}
+
+/// The same for files that are more work per byte than lines of text: cut at half the size, which
+/// `settle` may move to where a cut is possible, or refuse; whole ones are packed as usual.
+///
+/// # Errors
+/// Those of `settle`.
+pub fn plan_splits_at(
+    files: &[InputFile],
+    settle: impl Fn(&InputFile, Vec<u64>) -> Result<Vec<u64>>,
+) -> Result<Vec<Split>> {
+    let mut pieces = Vec::new();
+    for file in files {
+        let count = if is_plain(file) { file.size.div_ceil(CUT_BYTES).max(1) } else { 1 };
+        let inner: Vec<u64> = (1..count).map(|index| border(file.size, index, count)).collect();
+        let inner = if inner.is_empty() { inner } else { settle(file, inner)? };
+        let mut start = 0;
+        for end in inner.into_iter().chain([file.size]) {
+            if end > start || file.size == 0 {
+                pieces.push(Piece { address: file.address.clone(), start, end, size: file.size });
+            }
+            start = end;
+        }
+    }
+    Ok(pack(pieces, SPLIT_BYTES))
+}
+
+/// Packs pieces in their order. Parts of a file that was cut stand alone, or cutting was in vain.
+fn pack(pieces: impl IntoIterator<Item = Piece>, target_bytes: u64) -> Vec<Split> {
     let mut splits: Vec<Split> = Vec::new();
     let mut packed_bytes = 0;
-    for piece in files.iter().flat_map(|file| cut(file, target_bytes)) {
-        let bytes = piece.end - piece.start + OPEN_COST_BYTES;
+    for piece in pieces {
+        let is_part = piece.end - piece.start < piece.size;
+        let bytes = piece.end - piece.start + if is_part { target_bytes } else { OPEN_COST_BYTES };
         match splits.last_mut() {
             Some(split) if packed_bytes + bytes <= target_bytes => {
                 split.pieces.push(piece);

@@ -3,6 +3,12 @@
 //! A source knows its partitions when it is made; reading begins when a task drives it. What text
 //! files are and how they are cut into splits is the business of `source`.
 
+mod files;
 mod parallelize;
 mod range;
+mod read;
+mod read_csv;
+mod read_parquet;
 mod read_text;
+
+pub use read::Read;

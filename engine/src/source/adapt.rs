@@ -1,0 +1,242 @@
+//! Fits the columns of a file to those of the row type, before and while rows are read.
+//!
+//! The schema of a file enters with the columns that are [`Wanted`]; which columns must be read leaves,
+//! or one error that names file, column, what was expected and what was found. Then batches enter as
+//! the file has them and leave with exactly the row type's columns. Only what loses nothing is
+//! converted (`fits`), because a number that was rounded silently is worse than an error. What a row type
+//! assumes without looking, that a column which is no `Option` holds no null, is checked here (`nulls`).
+//! How files are decoded is not known here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion_common::ScalarValue;
+
+use super::fits::fits;
+use super::hive::folder_values;
+use super::nulls::{NullAt, find_null};
+use crate::error::{Error, Result};
+use crate::row::{self, Row};
+
+/// A value that cannot be converted is an error, never a null.
+const STRICT: CastOptions<'_> =
+    CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
+
+/// The columns that a row type asks for.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The row type's columns.
+    pub schema: SchemaRef,
+    /// Whether folders named `key=value` give columns that the files lack.
+    pub hive: bool,
+    /// Rows in a batch at most.
+    pub batch_rows: usize,
+}
+
+impl Wanted {
+    /// The columns of `T`.
+    pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
+        Wanted { schema: row::schema::<T>(), hive, batch_rows: batch_rows.max(1) }
+    }
+
+    /// The values of the wanted columns that the folders around `file` give; null for a column that may
+    /// be missing. What the file itself has comes first.
+    pub(super) fn constants(&self, file: &str) -> Result<BTreeMap<String, ScalarValue>> {
+        let mut constants = BTreeMap::new();
+        let folders = if self.hive { folder_values(file)? } else { BTreeMap::new() };
+        for (name, value) in &folders {
+            constants.insert(name.clone(), ScalarValue::Utf8(value.clone()));
+        }
+        for field in self.schema.fields() {
+            match folders.get(field.name()) {
+                Some(value) => {
+                    let column = folder_column(field, value.as_deref()).map_err(|e| e.at("file", file))?;
+                    constants.insert(field.name().clone(), ScalarValue::try_from_array(&column, 0)?);
+                }
+                None if field.is_nullable() => {
+                    constants.insert(field.name().clone(), ScalarValue::try_new_null(field.data_type())?);
+                }
+                None => {}
+            }
+        }
+        Ok(constants)
+    }
+
+    /// The names of the columns that come from files and not from their folders, in the row's order.
+    pub(super) fn names_in_files(&self, file: &str) -> Result<Vec<String>> {
+        let folders = if self.hive { folder_values(file)? } else { BTreeMap::new() };
+        let names = self.schema.fields().iter().map(|field| field.name().clone());
+        Ok(names.filter(|name| !folders.contains_key(name)).collect())
+    }
+
+    /// Whether the names are not the user's: a tuple's `_1`, `_2`, … or the `value` of a plain row.
+    pub(super) fn is_positional(&self) -> bool {
+        let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        names == ["value"] || names.iter().enumerate().all(|(i, name)| *name == format!("_{}", i + 1))
+    }
+}
+
+/// Turns the batches of one file into batches of the row type.
+pub struct Adapter {
+    file: String,
+    schema: SchemaRef,
+    sources: Vec<Source>,
+    /// Which columns of the file are read, in the order of the file.
+    projection: Vec<usize>,
+}
+
+/// Where a column of the row type comes from.
+enum Source {
+    /// The column at this position of the batches; `cast` when its type differs.
+    Column { at: usize, cast: bool },
+    /// The same value in every row of the file.
+    Constant(ArrayRef),
+}
+
+impl Adapter {
+    /// Finds every wanted column in a file with the columns `found`.
+    ///
+    /// # Errors
+    /// Of class data, naming file and column, when one is missing or its type does not fit.
+    pub fn new(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
+        Adapter::build(wanted, file, found, false).map_err(|e| e.at("file", file))
+    }
+
+    /// The same for a file of text, whose numbers arrive as they are spelled.
+    pub fn parsing(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
+        Adapter::build(wanted, file, found, true).map_err(|e| e.at("file", file))
+    }
+
+    fn build(wanted: &Wanted, file: &str, found: &Schema, parse: bool) -> Result<Adapter> {
+        let columns = match_columns(wanted, found)?;
+        let mut projection: Vec<usize> = columns.iter().flatten().copied().collect();
+        projection.sort_unstable();
+        let folders = if wanted.hive { folder_values(file)? } else { BTreeMap::new() };
+        let mut sources = Vec::with_capacity(columns.len());
+        for (field, column) in wanted.schema.fields().iter().zip(&columns) {
+            sources.push(match (column, folders.get(field.name())) {
+                (Some(column), _) => {
+                    let cast = check_type(field, found.field(*column), parse)?;
+                    Source::Column { at: projection.binary_search(column).unwrap_or_default(), cast }
+                }
+                (None, Some(value)) => Source::Constant(folder_column(field, value.as_deref())?),
+                (None, None) if field.is_nullable() => Source::Constant(new_null_array(field.data_type(), 1)),
+                (None, None) => return Err(missing(field, found)),
+            });
+        }
+        Ok(Adapter { file: file.to_owned(), schema: Arc::clone(&wanted.schema), sources, projection })
+    }
+
+    /// Which columns of the file must be read, in the order of the file.
+    pub fn projection(&self) -> &[usize] {
+        &self.projection
+    }
+
+    /// The row type's columns out of a batch of the projected columns.
+    ///
+    /// `place` says where in the file a row of the batch is.
+    ///
+    /// # Errors
+    /// Of class data for a value that does not fit its type, and for a null in a column of the row type
+    /// that is no `Option`.
+    pub fn adapt(
+        &self,
+        batch: &RecordBatch,
+        place: impl Fn(usize) -> (&'static str, u64),
+    ) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let mut columns = Vec::with_capacity(self.sources.len());
+        for (source, field) in self.sources.iter().zip(self.schema.fields()) {
+            let column = source.column(batch, field).map_err(|e| self.placed(e, field.name()))?;
+            if let Some(NullAt { path, row }) = find_null(field, &column) {
+                let (what, number) = place(row);
+                return Err(self.placed(null(field), &path).at(what, number));
+            }
+            columns.push(column);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+
+    fn placed(&self, error: Error, column: &str) -> Error {
+        error.at("file", &self.file).at("column", column)
+    }
+}
+
+impl Source {
+    fn column(&self, batch: &RecordBatch, field: &Field) -> Result<ArrayRef> {
+        match self {
+            Source::Column { at, cast: false } => Ok(Arc::clone(batch.column(*at))),
+            Source::Column { at, cast: true } => convert(batch.column(*at), field),
+            Source::Constant(value) => Ok(take(value, &UInt32Array::from(vec![0; batch.num_rows()]), None)?),
+        }
+    }
+}
+
+/// For each wanted column its position in the file: by name, or by position where the names of the
+/// row type are not the user's.
+pub(super) fn match_columns(wanted: &Wanted, found: &Schema) -> Result<Vec<Option<usize>>> {
+    let fields = wanted.schema.fields();
+    let mut columns = Vec::with_capacity(fields.len());
+    for field in fields {
+        let mut same = (0..found.fields().len()).filter(|&at| found.field(at).name() == field.name());
+        columns.push(same.next());
+        if same.next().is_some() {
+            let error = Error::data(format!("the file has two columns named `{}`", field.name()));
+            return Err(error.at("column", field.name()));
+        }
+    }
+    let is_complete = columns.iter().all(Option::is_some);
+    if !is_complete && wanted.is_positional() && found.fields().len() == fields.len() {
+        return Ok((0..fields.len()).map(Some).collect());
+    }
+    Ok(columns)
+}
+
+/// Whether the column must be converted.
+fn check_type(field: &Field, found: &Field, parse: bool) -> Result<bool> {
+    let (from, to) = (found.data_type(), field.data_type());
+    if !fits(from, to, parse) {
+        let error = Error::data(format!("the column `{}` is {from}, expected {to}", found.name()));
+        return Err(error.at("column", found.name()).help(
+            "only conversions that lose nothing are made; give the field the file's type and convert it in `map`",
+        ));
+    }
+    Ok(from != to)
+}
+
+fn missing(field: &Field, found: &Schema) -> Error {
+    let names: Vec<&str> = found.fields().iter().map(|field| field.name().as_str()).collect();
+    let text = format!(
+        "the column `{}` is missing, expected {}; found the columns {}",
+        field.name(),
+        field.data_type(),
+        names.join(", ")
+    );
+    Error::data(text).at("column", field.name()).help(
+        "a field that some files lack is an `Option`; a field may be renamed with #[row(rename = \"..\")]",
+    )
+}
+
+/// The value of a folder `key=value` as a column of one row.
+fn folder_column(field: &Field, value: Option<&str>) -> Result<ArrayRef> {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+    let column = convert(&text, field).map_err(|e| e.at("column", field.name()))?;
+    match find_null(field, &column) {
+        Some(_) => Err(null(field).at("column", field.name())),
+        None => Ok(column),
+    }
+}
+
+fn convert(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    cast_with_options(column, field.data_type(), &STRICT)
+        .map_err(|e| Error::data(format!("a value cannot be read as {}", field.data_type())).because(e))
+}
+
+fn null(field: &Field) -> Error {
+    Error::data(format!("a value is missing (null), expected {}", field.data_type()))
+        .help("a field that may be empty is an `Option`")
+}

@@ -1,0 +1,175 @@
+//! Reads the records of a piece of a CSV file as typed columns.
+//!
+//! A piece and the wanted columns enter, batches leave. Text comes in blocks of whole lines
+//! (`blocks`), which is also what decompresses and checks UTF-8; arrow-csv finds the fields and parses them
+//! straight into the types of the row. What it says is wrong is told again with the file's line and
+//! the column's name (`place`). A field is a null when it is empty; a `String` that is no `Option` is then the empty
+//! string. Empty lines are no records.
+
+mod columns;
+mod place;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::Decoder;
+use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+
+use self::columns::CsvColumns;
+use self::place::Failure;
+use super::adapt::Wanted;
+use super::batches::Batches;
+use super::blocks::{MAX_LINE_BYTES, TextBlocks};
+use super::guard::decoding;
+use super::listing::InputFile;
+use super::quotes::record_starts;
+use super::split::{Piece, Split, plan_splits_at};
+use crate::error::{Error, Result};
+
+/// What messages call such a file.
+const WHAT: &str = "CSV";
+
+/// How a CSV file is written.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CsvFormat {
+    /// What stands between two fields.
+    pub delimiter: u8,
+    /// Whether the first record of every file names the columns.
+    pub header: bool,
+    /// Whether a field in quotes may hold a newline.
+    pub multi_line: bool,
+}
+
+impl Default for CsvFormat {
+    fn default() -> Self {
+        CsvFormat { delimiter: b',', header: true, multi_line: true }
+    }
+}
+
+impl CsvFormat {
+    /// Cuts big files where a record starts and packs small ones.
+    ///
+    /// # Errors
+    /// When a big file cannot be looked through.
+    pub fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
+        plan_splits_at(files, |file, places| match self.multi_line {
+            true => record_starts(file, places, self.delimiter),
+            false => Ok(places),
+        })
+    }
+}
+
+/// The records of one piece.
+pub struct CsvBatches {
+    format: CsvFormat,
+    piece: Piece,
+    text: TextBlocks,
+    /// How much of the current block has been decoded.
+    taken: usize,
+    text_ended: bool,
+    decoder: Decoder,
+    columns: CsvColumns,
+    /// Records of the piece before the current batch, the header among them.
+    records: u64,
+    /// Bytes that were decoded since a record last ended.
+    open_bytes: usize,
+}
+
+impl CsvBatches {
+    /// Opens the piece and holds the header against the wanted columns.
+    ///
+    /// # Errors
+    /// Of class data when the header does not fit; of class config for a column that CSV cannot hold.
+    pub fn open(piece: &Piece, wanted: &Wanted, format: CsvFormat) -> Result<CsvBatches> {
+        let columns = CsvColumns::find(piece, wanted, format)?;
+        let has_header = format.header && piece.start == 0;
+        let decoder = ReaderBuilder::new(Arc::clone(columns.schema()))
+            .with_delimiter(format.delimiter)
+            .with_header(has_header)
+            .with_batch_size(wanted.batch_rows)
+            .with_projection(columns.adapter().projection().to_vec())
+            .build_decoder();
+        Ok(CsvBatches {
+            format,
+            piece: piece.clone(),
+            text: TextBlocks::open(piece)?,
+            taken: 0,
+            text_ended: false,
+            decoder,
+            columns,
+            records: u64::from(has_header),
+            open_bytes: 0,
+        })
+    }
+
+    /// Decodes until the batch is full or the text ends.
+    fn fill(&mut self) -> Result<()> {
+        loop {
+            if self.taken == self.text.block().len() && !self.text_ended {
+                self.text_ended = self.text.next_block()?.is_none();
+                self.taken = 0;
+            }
+            // At the end of the text this is empty, which tells the decoder so.
+            let rest = &self.text.block()[self.taken..];
+            let room = self.decoder.capacity();
+            let count = guarded(&self.piece.address, || self.decoder.decode(rest))?;
+            let count = count.map_err(|e| self.explain(&e))?;
+            self.taken += count;
+            self.open_bytes = if self.decoder.capacity() < room { 0 } else { self.open_bytes + count };
+            if self.open_bytes > MAX_LINE_BYTES {
+                return Err(self.endless());
+            }
+            if count == 0 && (self.text_ended || self.decoder.capacity() == 0) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The error with the line and the column that it is about.
+    fn explain(&self, error: &ArrowError) -> Error {
+        let (error, record) = Failure::read(error).into_error(|at| self.columns.name(at));
+        self.placed(error, record)
+    }
+
+    /// Adds the file and, for a record of this piece, the line.
+    fn placed(&self, error: Error, record: Option<u64>) -> Error {
+        let error = error.at("file", &self.piece.address);
+        match record.and_then(|record| place::line_of(&self.piece, record, self.format.delimiter)) {
+            Some(line) => error.at("line", line),
+            None => error,
+        }
+    }
+
+    fn endless(&self) -> Error {
+        let text = format!("a record is longer than {} MiB", MAX_LINE_BYTES >> 20);
+        let error = self.placed(Error::data(text), Some(self.records));
+        error.help("is a quote opened and never closed?")
+    }
+}
+
+impl Batches for CsvBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.fill()?;
+        let batch = guarded(&self.piece.address, || self.decoder.flush())?;
+        let Some(batch) = batch.map_err(|e| self.explain(&e))? else { return Ok(None) };
+        let batch = self.columns.with_empty_strings(batch)?;
+        let first = self.records;
+        self.records += batch.num_rows() as u64;
+        if let Some((row, error)) = self.columns.missing_value(&batch) {
+            return Err(self.placed(error, Some(first + row as u64)));
+        }
+        self.columns.adapter().adapt(&batch, |row| ("record", first + row as u64)).map(Some)
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.text.bytes_read()
+    }
+}
+
+/// Runs the decoder; its own error is left as it is.
+fn guarded<T>(file: &str, body: impl FnOnce() -> Result<T, ArrowError>) -> Result<Result<T, ArrowError>> {
+    decoding(WHAT, file, || Ok::<_, Infallible>(body()))
+}

@@ -1,0 +1,131 @@
+//! Where in a CSV file something is wrong, in the words of someone who opens the file in an editor.
+//!
+//! What arrow-csv says enters, with records counted from where its decoder began; the line in the file
+//! and the name of the column leave. Lines are counted only now, from the start of the file, because
+//! nobody needs them while all is well.
+
+use arrow::error::ArrowError;
+
+use crate::error::Error;
+use crate::source::blocks::TextBlocks;
+use crate::source::quotes::QUOTE;
+use crate::source::split::Piece;
+
+/// What arrow-csv said, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// A field that cannot be parsed.
+    Value { value: String, data_type: String, column: usize, record: u64 },
+    /// A record with more or fewer fields than the header.
+    Fields { expected: String, found: String, record: u64 },
+    /// Anything else, as it was said.
+    Other(String),
+}
+
+impl Failure {
+    pub(super) fn read(error: &ArrowError) -> Failure {
+        let text = match error {
+            ArrowError::ParseError(text) | ArrowError::CsvError(text) => text,
+            other => return Failure::Other(other.to_string()),
+        };
+        value(text).or_else(|| fields(text)).unwrap_or_else(|| Failure::Other(text.clone()))
+    }
+
+    /// The error, and the record that it is about; `name` gives the name of a column.
+    pub(super) fn into_error<'a>(self, name: impl Fn(usize) -> Option<&'a str>) -> (Error, Option<u64>) {
+        match self {
+            Failure::Value { value, data_type, column, record } => {
+                let error = Error::data(format!("`{value}` is no {data_type}"));
+                (error.at("column", name(column).unwrap_or("?")), Some(record))
+            }
+            Failure::Fields { expected, found, record } => {
+                let text = format!("a record has {found} fields, expected {expected}");
+                (Error::data(text), Some(record))
+            }
+            Failure::Other(text) => (Error::data(format!("a record cannot be read: {text}")), None),
+        }
+    }
+}
+
+/// `Error while parsing value 'x' as type 'Int64' for column 1 at line 4. Row data: '[..]'`
+fn value(text: &str) -> Option<Failure> {
+    let rest = text.strip_prefix("Error while parsing value '")?;
+    let (value, rest) = rest.split_once("' as type '")?;
+    let (data_type, rest) = rest.split_once("' for column ")?;
+    let (column, rest) = rest.split_once(" at line ")?;
+    let (line, _) = rest.split_once(". Row data")?;
+    let (column, record) = (column.parse().ok()?, line.parse().ok()?);
+    Some(Failure::Value { value: value.to_owned(), data_type: data_type.to_owned(), column, record })
+}
+
+/// `incorrect number of fields for line 3, expected 2 got 3`
+fn fields(text: &str) -> Option<Failure> {
+    let rest = text.strip_prefix("incorrect number of fields for line ")?;
+    let (line, rest) = rest.split_once(", expected ")?;
+    let (expected, found) = rest.split_once(" got ")?;
+    let record = line.parse::<u64>().ok()?.checked_sub(1)?;
+    Some(Failure::Fields { expected: expected.to_owned(), found: found.to_owned(), record })
+}
+
+/// The line, from 1, on which record `record` of `piece` starts; the header is a record, too.
+pub(super) fn line_of(piece: &Piece, record: u64, delimiter: u8) -> Option<u64> {
+    let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
+    let mut text = TextBlocks::open(&whole).ok()?;
+    let mut lines =
+        Lines { at: 0, start: piece.start, line: 1, left: record, delimiter, before: b'\n', quoted: false };
+    while let Some(block) = text.next_block().ok()? {
+        if let Some(line) = block.bytes().find_map(|byte| lines.next(byte)) {
+            return Some(line);
+        }
+    }
+    None
+}
+
+/// Counts lines and records, byte by byte.
+struct Lines {
+    at: u64,
+    /// Where records begin to count.
+    start: u64,
+    line: u64,
+    /// Records to go.
+    left: u64,
+    delimiter: u8,
+    before: u8,
+    quoted: bool,
+}
+
+impl Lines {
+    /// The line, if the record that is looked for starts with this byte.
+    fn next(&mut self, byte: u8) -> Option<u64> {
+        let is_end = |byte| byte == b'\n' || byte == b'\r';
+        if self.at >= self.start && !self.quoted && is_end(self.before) && !is_end(byte) {
+            if self.left == 0 {
+                return Some(self.line);
+            }
+            self.left -= 1;
+        }
+        // Two quotes in a field close it and open it again.
+        let starts_field = is_end(self.before) || self.before == self.delimiter || self.before == QUOTE;
+        self.quoted ^= byte == QUOTE && (self.quoted || starts_field);
+        self.line += u64::from(byte == b'\n');
+        self.at += 1;
+        self.before = byte;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrow_says_is_understood() {
+        let said = "Error while parsing value '4.x4' as type 'Float32' for column 1 at line 4. Row data: '[4,4.x4,,false]'";
+        let (error, record) =
+            Failure::read(&ArrowError::ParseError(said.to_owned())).into_error(|_| Some("b"));
+        assert_eq!((error.to_string().as_str(), record), ("`4.x4` is no Float32, at column b", Some(4)));
+        let said = "incorrect number of fields for line 3, expected 2 got 3";
+        let (error, record) = Failure::read(&ArrowError::CsvError(said.to_owned())).into_error(|_| None);
+        assert_eq!((error.to_string().as_str(), record), ("a record has 3 fields, expected 2", Some(2)));
+    }
+}

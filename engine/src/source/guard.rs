@@ -1,0 +1,53 @@
+//! Runs a decoder of someone else's over bytes from outside: whatever is wrong with the bytes becomes
+//! an error that names the file.
+//!
+//! A closure enters that calls into `arrow` or `parquet`; its result leaves, or an error of class
+//! data. An error of ours that passed through the decoder on its way up, say a lost connection, keeps its
+//! class. Panics are caught, because decoders index into what lengths in the file tell them; the
+//! decoder must not be used afterwards.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Result};
+
+/// Runs `body`; `what` is the kind of file, as in "Parquet".
+pub(super) fn decoding<T, E>(what: &str, file: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T>
+where
+    E: StdError + 'static,
+{
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => {
+            Err(ours(&error)
+                .map_or_else(|| corrupt(what, file).because(&error), |ours| ours.at("file", file)))
+        }
+        Err(panic) => Err(corrupt(what, file).because(io::Error::other(text(&*panic)))),
+    }
+}
+
+/// Bytes that are not what they should be.
+pub(super) fn corrupt(what: &str, file: &str) -> Error {
+    Error::data(format!("the {what} file is corrupt")).at("file", file)
+}
+
+/// The error of ours among the causes.
+fn ours(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let inner = cause.downcast_ref::<io::Error>().and_then(|io| io.get_ref());
+        let inner = inner.and_then(|inner| inner.downcast_ref::<Error>());
+        if let Some(ours) = inner.or_else(|| cause.downcast_ref::<Error>()) {
+            return Some(ours.clone());
+        }
+        next = cause.source();
+    }
+    None
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the decoder panicked".into())
+}

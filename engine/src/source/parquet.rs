@@ -1,0 +1,163 @@
+//! Reads the row groups of a piece of a Parquet file.
+//!
+//! A piece, the wanted columns and perhaps a filter enter; batches leave. The task opens the footer, so
+//! planning ten thousand files opens none of them: a piece is a byte range, and owns the row groups
+//! whose middle lies in it, which every task computes alike. Only wanted columns are read. A filter drops
+//! row groups by their statistics, and then rows exactly. Before anything is decoded, what
+//! the footer says is held against the size of the file (`footer`).
+
+mod footer;
+mod prune;
+
+use std::io::BufReader;
+use std::sync::Arc;
+
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use datafusion_common::ScalarValue;
+use datafusion_physical_expr::PhysicalExpr;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowFilter,
+};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::adapt::{Adapter, Wanted};
+use super::batches::Batches;
+use super::guard::decoding;
+use super::predicate::Predicate;
+use super::ranges::{RangeReader, RangedFile};
+use super::split::Piece;
+use crate::error::Result;
+
+/// What messages call such a file.
+const WHAT: &str = "Parquet";
+
+/// The rows of the row groups that a piece owns.
+pub struct ParquetBatches {
+    file: RangedFile,
+    address: String,
+    /// Nothing when the filter leaves no row.
+    reader: Option<ParquetRecordBatchReader>,
+    adapter: Adapter,
+    /// Where the next batch begins among the rows that are read.
+    row: u64,
+}
+
+impl ParquetBatches {
+    /// Reads the footer and finds the columns and row groups.
+    ///
+    /// # Errors
+    /// Of class data for a file that is damaged or whose columns do not fit; of class config for a
+    /// filter that does not fit the file.
+    pub fn open(piece: &Piece, wanted: &Wanted, filter: Option<&Predicate>) -> Result<ParquetBatches> {
+        let file = RangedFile::open(piece)?;
+        let footer = footer::read(&file, &piece.address)?;
+        let adapter = Adapter::new(wanted, &piece.address, footer.schema())?;
+        let mut groups = footer::owned_groups(footer.metadata(), piece);
+        let mut row_filter = None;
+        if let Some(filter) = filter {
+            let filter = FileFilter::new(filter, &footer, wanted, &piece.address)?;
+            groups = filter.prune(groups, &footer)?;
+            row_filter = Some(filter.row_filter(&footer));
+        }
+        let reader = if groups.is_empty() {
+            None
+        } else {
+            let mask = ProjectionMask::roots(footer.parquet_schema(), adapter.projection().iter().copied());
+            Some(decoding(WHAT, &piece.address, || {
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer)
+                    .with_batch_size(wanted.batch_rows)
+                    .with_projection(mask)
+                    .with_row_groups(groups);
+                match row_filter {
+                    Some(filter) => builder.with_row_filter(filter).build(),
+                    None => builder.build(),
+                }
+            })?)
+        };
+        Ok(ParquetBatches { file, address: piece.address.clone(), reader, adapter, row: 0 })
+    }
+}
+
+impl Batches for ParquetBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(reader) = &mut self.reader else { return Ok(None) };
+        let Some(batch) = decoding(WHAT, &self.address, || reader.next().transpose())? else {
+            return Ok(None);
+        };
+        let first = self.row;
+        self.row += batch.num_rows() as u64;
+        self.adapter.adapt(&batch, |row| ("row of its split", first + row as u64)).map(Some)
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.file.bytes_read()
+    }
+}
+
+/// The filter over the columns of one file.
+struct FileFilter {
+    expr: Arc<dyn PhysicalExpr>,
+    /// The columns that it looks at, in the order of the file.
+    schema: SchemaRef,
+    columns: Vec<usize>,
+}
+
+impl FileFilter {
+    fn new(filter: &Predicate, footer: &ArrowReaderMetadata, wanted: &Wanted, file: &str) -> Result<Self> {
+        let names = filter.columns();
+        let fields = footer.schema().fields();
+        let columns: Vec<usize> =
+            (0..fields.len()).filter(|&at| names.contains(fields[at].name().as_str())).collect();
+        let schema = Arc::new(footer.schema().project(&columns)?);
+        let constants = wanted.constants(file)?;
+        let constant = |name: &str| -> Option<ScalarValue> { constants.get(name).cloned() };
+        let expr = filter.on_file(&schema, &constant).map_err(|e| e.at("file", file))?;
+        Ok(FileFilter { expr, schema, columns })
+    }
+
+    fn prune(&self, groups: Vec<usize>, footer: &ArrowReaderMetadata) -> Result<Vec<usize>> {
+        prune::groups(&self.expr, &self.schema, groups, footer)
+    }
+
+    fn row_filter(self, footer: &ArrowReaderMetadata) -> RowFilter {
+        let mask = ProjectionMask::roots(footer.parquet_schema(), self.columns);
+        let expr = self.expr;
+        let keep = move |batch: RecordBatch| holds(&*expr, &batch);
+        RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keep))])
+    }
+}
+
+/// For each row, whether the filter is true; null is not.
+fn holds(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    let failed = |e| ArrowError::ExternalError(Box::new(crate::error::Error::from(e)));
+    let kept = expr.evaluate(batch).and_then(|value| value.into_array(batch.num_rows())).map_err(failed)?;
+    let kept = kept.as_any().downcast_ref::<BooleanArray>();
+    kept.cloned().ok_or_else(|| ArrowError::ComputeError("a filter is no Boolean".to_owned()))
+}
+
+impl Length for RangedFile {
+    fn len(&self) -> u64 {
+        self.size()
+    }
+}
+
+/// How much of the file is read at once where the decoder reads in small steps.
+const BUFFER_BYTES: usize = 16 << 10;
+
+impl ChunkReader for RangedFile {
+    type T = BufReader<RangeReader>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(BufReader::with_capacity(BUFFER_BYTES, self.reader(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.bytes(start, length).map_err(|e| ParquetError::External(Box::new(e)))
+    }
+}

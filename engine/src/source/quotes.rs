@@ -1,0 +1,222 @@
+//! Where a large CSV file can be cut: at the first record that starts behind each place that was asked for.
+//!
+//! A newline inside quotes ends no record, and whether a place lies inside quotes depends on all that
+//! stands before it. So the file is read once when the job is planned, by several threads and as fast
+//! as `memchr` goes: each part is read as if it began outside quotes and as if it began inside, and
+//! which of the two was true is known as soon as the part before it is. The rules are those of the
+//! parser: a quote opens a field only where a field starts, and two quotes inside are one character.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use memchr::{memchr, memchr2};
+
+use super::listing::InputFile;
+use super::location::Location;
+use crate::error::{Error, Result};
+
+/// How much is read at a time: it stays in the cache between the two readings.
+const BLOCK_BYTES: usize = 256 << 10;
+/// How far a place is moved at most so that it does not follow a quote.
+const MAX_QUOTES: u64 = 4096;
+
+/// What encloses a field.
+pub(super) const QUOTE: u8 = b'"';
+
+/// Moves each of `places` to where a record starts; fewer are left where none does.
+///
+/// A file in a store is not read twice: it is not cut.
+///
+/// # Errors
+/// By the failing operation.
+pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, delimiter: u8) -> Result<Vec<u64>> {
+    let Location { store, path, .. } = Location::exact(&input.address)?;
+    if !store.is_local() {
+        return Ok(Vec::new());
+    }
+    let failed = |e| Error::io("cannot read the file", e).at("file", &input.address);
+    let file = File::open(store.address(&path)).map_err(failed)?;
+    let mut borders = vec![0];
+    for place in places {
+        borders.extend(behind_no_quote(&file, place).map_err(failed)?);
+    }
+    borders.push(input.size);
+    let parts = read_parts(&file, &borders, delimiter).map_err(failed)?;
+    let (mut is_inside, mut starts) = (false, Vec::new());
+    for (index, [outside, inside]) in parts.into_iter().enumerate() {
+        let part = if is_inside { inside } else { outside };
+        // The first part starts with the first record; there is nothing to cut.
+        starts.extend(part.record.filter(|_| index > 0));
+        is_inside = part.ends_inside();
+    }
+    starts.dedup();
+    Ok(starts)
+}
+
+/// The first place from `place` on before which no quote stands: there a field is either open or not.
+fn behind_no_quote(file: &File, place: u64) -> std::io::Result<Option<u64>> {
+    let mut byte = [0];
+    for at in place..place + MAX_QUOTES {
+        if file.read_at(&mut byte, at - 1)? == 0 {
+            return Ok(None);
+        }
+        if byte[0] != QUOTE {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Every part between two borders, read from outside quotes and from inside.
+fn read_parts(file: &File, borders: &[u64], delimiter: u8) -> std::io::Result<Vec<[Part; 2]>> {
+    let count = borders.len() - 1;
+    let (next, parts) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(count)));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let work = || -> std::io::Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(());
+            }
+            let part = read_part(file, borders[index], borders[index + 1], delimiter)?;
+            parts.lock().unwrap_or_else(PoisonError::into_inner).push((index, part));
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a reading thread panicked")))
+        })
+    })?;
+    let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parts.sort_unstable_by_key(|(index, _)| *index);
+    Ok(parts.into_iter().map(|(_, part)| part).collect())
+}
+
+fn read_part(file: &File, start: u64, end: u64, delimiter: u8) -> std::io::Result<[Part; 2]> {
+    let mut before = [b'\n'];
+    if start > 0 {
+        file.read_exact_at(&mut before, start - 1)?;
+    }
+    let mut parts = [State::Outside, State::Inside].map(|state| Part::new(state, before[0], delimiter));
+    let (mut buffer, mut at) = (vec![0; BLOCK_BYTES], start);
+    while at < end {
+        let wanted = BLOCK_BYTES.min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        let count = file.read_at(&mut buffer[..wanted], at)?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        parts.iter_mut().for_each(|part| part.feed(&buffer[..count], at));
+        at += count as u64;
+    }
+    Ok(parts)
+}
+
+/// Where the reading stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Outside quotes.
+    Outside,
+    /// Inside quotes.
+    Inside,
+    /// Behind a quote that closes its field, unless another one follows.
+    Behind,
+}
+
+/// What is known of one part so far.
+#[derive(Debug)]
+struct Part {
+    state: State,
+    /// The byte before the next one.
+    before: u8,
+    delimiter: u8,
+    /// Where the first record behind a newline starts.
+    record: Option<u64>,
+}
+
+impl Part {
+    fn new(state: State, before: u8, delimiter: u8) -> Part {
+        Part { state, before, delimiter, record: None }
+    }
+
+    fn ends_inside(&self) -> bool {
+        self.state == State::Inside
+    }
+
+    /// Reads on; `bytes` stand at `position` in the file.
+    fn feed(&mut self, bytes: &[u8], position: u64) {
+        let mut at = 0;
+        while at < bytes.len() {
+            at = match self.state {
+                State::Inside => self.to_quote(bytes, at),
+                State::Behind => {
+                    let is_pair = bytes[at] == QUOTE;
+                    self.state = if is_pair { State::Inside } else { State::Outside };
+                    at + usize::from(is_pair)
+                }
+                State::Outside => self.to_field_or_record(bytes, at, position),
+            };
+        }
+        self.before = bytes.last().copied().unwrap_or(self.before);
+    }
+
+    fn to_quote(&mut self, bytes: &[u8], at: usize) -> usize {
+        let Some(quote) = memchr(QUOTE, &bytes[at..]) else { return bytes.len() };
+        self.state = State::Behind;
+        at + quote + 1
+    }
+
+    fn to_field_or_record(&mut self, bytes: &[u8], at: usize, position: u64) -> usize {
+        let found = match self.record {
+            None => memchr2(QUOTE, b'\n', &bytes[at..]),
+            Some(_) => memchr(QUOTE, &bytes[at..]),
+        };
+        let Some(found) = found.map(|found| at + found) else { return bytes.len() };
+        if bytes[found] != QUOTE {
+            self.record = Some(position + found as u64 + 1);
+        } else if self.starts_field(if found == 0 { self.before } else { bytes[found - 1] }) {
+            self.state = State::Inside;
+        }
+        found + 1
+    }
+
+    /// Whether a field starts behind this byte; a quote elsewhere is a character like any other.
+    fn starts_field(&self, before: u8) -> bool {
+        before == self.delimiter || before == b'\n' || before == b'\r'
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_quotes_moves_behind_the_record() {
+        let text = "a,\"x\ny\nz\"\nb,c\nd,e\n";
+        let expect = |place, start| assert_eq!(starts(text, &[place]), [start], "{place}");
+        (1..10).for_each(|place| expect(place, 10));
+        (10..14).for_each(|place| expect(place, 14));
+    }
+
+    #[test]
+    fn a_quote_inside_a_field_is_a_character() {
+        assert_eq!(starts("a\"b,c\nd,\"\"\"\n\"\ne,5\"\nf,g\n", &[1, 7, 15]), [6, 14, 18]);
+    }
+
+    #[test]
+    fn places_behind_the_last_record_are_dropped() {
+        assert_eq!(starts("a,b\nc,\"d\n\n\n", &[2, 5, 8]), [4]);
+        assert_eq!(starts("abcdef", &[2, 4]), [0u64; 0]);
+    }
+
+    fn starts(text: &str, places: &[u64]) -> Vec<u64> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, text).unwrap();
+        let input = InputFile { address: path.display().to_string(), size: text.len() as u64 };
+        let starts = record_starts(&input, places.to_vec(), b',').unwrap();
+        starts.into_iter().filter(|start| *start < input.size).collect()
+    }
+}

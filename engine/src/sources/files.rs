@@ -1,0 +1,176 @@
+//! What all sources over files with columns share: a chain that starts with their typed rows.
+//!
+//! A source says how its format plans and opens files ([`Format`]); here are the splits, the loop over
+//! a task's pieces, and the step from batches to rows. How files are found and decoded is the business
+//! of `source`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::context::Context;
+use crate::dataset::{Dataset, Origin};
+use crate::error::Result;
+use crate::row::{Row, RowReader};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::shared::Param;
+use crate::source::{
+    Batches, InputFile, ListOptions, Piece, Split, Wanted, estimated_bytes, is_gone, list_with,
+};
+use crate::task::Task;
+
+/// Rows that are decoded at a time: their columns stay in the cache until the chain has seen them.
+const BATCH_ROWS: usize = 8192;
+
+/// A format of files with columns.
+pub trait Format: Param + Clone {
+    /// Cuts and packs files into splits.
+    fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
+
+    /// Opens a piece; its batches have exactly the wanted columns.
+    fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Box<dyn Batches>>;
+}
+
+/// Which files are read, whatever their format.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Choice {
+    pub(super) list: ListOptions,
+    /// Folders named `key=value` give columns.
+    pub(super) hive: bool,
+}
+
+/// A chain that starts with the rows of files.
+pub struct Files<T, F> {
+    splits: Arc<[Split]>,
+    format: F,
+    hive: bool,
+    ignore_missing: bool,
+    /// What explain says: the method and what it reads.
+    label: Arc<str>,
+    site: Site,
+    _row: PhantomData<fn() -> T>,
+}
+
+/// The rows of the files at `address`, found now and read when an action asks.
+pub(super) fn dataset<T: Row, F: Format>(
+    cx: &Context,
+    address: &str,
+    choice: Choice,
+    format: F,
+    label: String,
+    site: Site,
+) -> Dataset<T, Files<T, F>> {
+    let found = list_with(address, &choice.list).and_then(|listed| {
+        if listed.skipped > 0 {
+            log::info!("{label}: {} files were left out", listed.skipped);
+        }
+        Ok((format.plan(&listed.files)?, estimated_bytes(&listed.files)))
+    });
+    let (splits, origin) = match found {
+        Ok((splits, bytes)) => {
+            let origin = Origin::source(cx, splits.len().max(1), bytes);
+            (splits.into(), origin)
+        }
+        Err(error) => (Arc::default(), Origin::broken(cx, error)),
+    };
+    let ignore_missing = choice.list.ignore_missing;
+    let chain = Files {
+        splits,
+        format,
+        hive: choice.hive,
+        ignore_missing,
+        label: label.into(),
+        site,
+        _row: PhantomData,
+    };
+    Dataset::over(chain, origin)
+}
+
+impl<T: Row, F: Format> Files<T, F> {
+    /// Opens a piece; nothing when its file is gone and that does not matter.
+    fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Option<Box<dyn Batches>>> {
+        match self.format.open(piece, wanted) {
+            Err(_) if self.ignore_missing && is_gone(piece)? => {
+                log::info!("{}: {} is gone and left out", self.label, piece.address);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Reads one piece; whether the sink wants more.
+    fn drive_piece<S: Sink<T>>(&self, piece: &Piece, task: &Task<'_>, sink: &mut S) -> Result<bool> {
+        let wanted = Wanted::of::<T>(self.hive, task.env.batch_rows.min(BATCH_ROWS));
+        let Some(mut batches) = self.open(piece, &wanted)? else { return Ok(true) };
+        let mut counted = 0;
+        loop {
+            task.check()?;
+            let batch = batches.next_batch();
+            let read = batches.bytes_read();
+            task.count_bytes(read - counted);
+            counted = read;
+            let Some(batch) = batch? else { return Ok(true) };
+            let rows = RowReader::<T>::open(&batch).map_err(|e| e.at("file", &piece.address))?;
+            for i in 0..rows.len() {
+                sink.push(rows.get(i));
+            }
+            if sink.is_full() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+impl<T: Row, F: Format> Chain for Files<T, F> {
+    type Out = T;
+
+    fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
+        for piece in pieces {
+            if !self.drive_piece(piece, task, sink)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.splits.iter().flat_map(|split| &split.pieces).map(|piece| piece.end - piece.start).sum()
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::new(&*self.label, &self.site));
+    }
+
+    fn closures(&self, _: &mut Vec<Closure>) {}
+}
+
+impl<T, F: Clone> Clone for Files<T, F> {
+    fn clone(&self) -> Self {
+        Files {
+            splits: Arc::clone(&self.splits),
+            format: self.format.clone(),
+            hive: self.hive,
+            ignore_missing: self.ignore_missing,
+            label: Arc::clone(&self.label),
+            site: self.site.clone(),
+            _row: PhantomData,
+        }
+    }
+}
+
+impl<T: Row, F: Format> Ship for Files<T, F> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.format)?;
+        params.put(&(&*self.splits, self.hive, self.ignore_missing, &*self.label, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let format = params.take()?;
+        let (splits, hive, ignore_missing, label, site): (Vec<Split>, _, _, String, _) = params.take()?;
+        let (splits, label) = (splits.into(), label.into());
+        Ok(Files { splits, format, hive, ignore_missing, label, site, _row: PhantomData })
+    }
+}

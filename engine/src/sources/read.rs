@@ -1,0 +1,183 @@
+//! `read`: the options of sources over files, as a builder that ends in the format.
+//!
+//! Options enter one by one, a dataset leaves. What is wrong with an option, or with its use for
+//! a format, is kept and said by the first action, like everything else about a source.
+
+use std::time::SystemTime;
+
+use datafusion_expr::Expr;
+use kiln_planner::Site;
+
+use super::files::{Choice, Files, Format, dataset};
+use crate::context::Context;
+use crate::dataset::{Dataset, Origin};
+use crate::error::{Error, Result};
+use crate::row::Row;
+use crate::source::Predicate;
+
+impl Context {
+    /// Options for reading files; the method that names the format comes last.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("a.csv").display().to_string();
+    /// # std::fs::write(&path, "1;one\n2;two\n").unwrap();
+    /// let cx = kiln::Context::local(1);
+    /// let rows = cx.read().delimiter(b';').header(false).csv::<(u64, String)>(&path);
+    /// assert_eq!(rows.collect()?, [(1, "one".to_owned()), (2, "two".to_owned())]);
+    /// # Ok(()) }
+    /// ```
+    pub fn read(&self) -> Read {
+        Read {
+            cx: self.clone(),
+            choice: Choice::default(),
+            delimiter: None,
+            header: None,
+            multi_line: None,
+            filter: None,
+            error: None,
+        }
+    }
+}
+
+/// How files are read: made by [`Context::read`].
+#[derive(Clone)]
+#[must_use = "nothing is read before a method that names the format"]
+pub struct Read {
+    cx: Context,
+    choice: Choice,
+    pub(super) delimiter: Option<u8>,
+    pub(super) header: Option<bool>,
+    pub(super) multi_line: Option<bool>,
+    pub(super) filter: Option<Predicate>,
+    /// The first option that was wrong.
+    error: Option<Error>,
+}
+
+/// Which options a format understands, besides those of all files.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed {
+    /// Those of text with delimiters.
+    pub(super) text: bool,
+    pub(super) filter: bool,
+}
+
+impl Read {
+    /// CSV: what stands between two fields; a comma unless stated.
+    pub fn delimiter(mut self, delimiter: u8) -> Read {
+        if matches!(delimiter, b'"' | b'\n' | b'\r') {
+            self.refuse(Error::config(format!("the delimiter cannot be {:?}", char::from(delimiter))));
+        }
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// CSV: whether the first record of every file names the columns, as it does unless stated.
+    /// Without, columns are taken by position.
+    pub fn header(mut self, header: bool) -> Read {
+        self.header = Some(header);
+        self
+    }
+
+    /// CSV: whether fields in quotes may hold newlines, as they may unless stated. Without, big files
+    /// are cut at any line, and none is looked through beforehand.
+    pub fn multi_line(mut self, multi_line: bool) -> Read {
+        self.multi_line = Some(multi_line);
+        self
+    }
+
+    /// Only files that were modified at `time` or later.
+    pub fn modified_since(mut self, time: SystemTime) -> Read {
+        self.choice.list.modified_since = Some(time);
+        self
+    }
+
+    /// Reads what is there: an address without files gives no rows, and a file that is gone when its
+    /// task begins is left out. How many were left out is logged.
+    pub fn ignore_missing(mut self) -> Read {
+        self.choice.list.ignore_missing = true;
+        self
+    }
+
+    /// Reads the folders below a folder, too, and takes those named `key=value` as columns for fields
+    /// that the files lack. Names and values are percent-decoded; `__HIVE_DEFAULT_PARTITION__` is null.
+    pub fn hive_partitions(mut self) -> Read {
+        self.choice.hive = true;
+        self.choice.list.recurse = true;
+        self
+    }
+
+    /// Parquet: only the rows for which `filter` is true. It may name any column of the files, and their
+    /// folders' with [`Read::hive_partitions`]; row groups that cannot hold such a row are not read. Several
+    /// filters must all be true.
+    ///
+    /// ```
+    /// use kiln::expr::{col, lit};
+    /// # fn main() -> kiln::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("numbers").display().to_string();
+    /// let cx = kiln::Context::local(1);
+    /// cx.range(0..1000).write_parquet(&path)?;
+    /// let last = cx.read().filter(col("value").gt_eq(lit(998))).parquet::<u64>(&path);
+    /// assert_eq!(last.collect()?, [998, 999]);
+    /// # Ok(()) }
+    /// ```
+    pub fn filter(mut self, filter: Expr) -> Read {
+        let both = match self.filter.take() {
+            Some(first) => first.and(&filter),
+            None => Predicate::new(&filter),
+        };
+        match both {
+            Ok(both) => self.filter = Some(both),
+            Err(error) => self.refuse(error),
+        }
+        self
+    }
+
+    /// The rows of files of `format`, whose method is called `method`.
+    pub(super) fn dataset<T: Row, F: Format>(
+        self,
+        method: &str,
+        allowed: Allowed,
+        address: &str,
+        format: F,
+        site: Site,
+    ) -> Dataset<T, Files<T, F>> {
+        let mut label = format!("read_{method} {address}");
+        if let Some(filter) = &self.filter {
+            label = format!("{label} where {}", filter.text());
+        }
+        let dataset = dataset(&self.cx, address, self.choice, format, label, site);
+        match self.check(method, allowed) {
+            Ok(()) => dataset,
+            Err(error) => Dataset::over(dataset.chain, Origin::broken(&self.cx, error)),
+        }
+    }
+
+    fn check(&self, method: &str, allowed: Allowed) -> Result<()> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let options = [
+            ("delimiter", self.delimiter.is_some() && !allowed.text),
+            ("header", self.header.is_some() && !allowed.text),
+            ("multi_line", self.multi_line.is_some() && !allowed.text),
+            ("filter", self.filter.is_some() && !allowed.filter),
+        ];
+        match options.iter().find(|(_, is_wrong)| *is_wrong) {
+            None => Ok(()),
+            Some(("filter", _)) => Err(unknown("filter", method)
+                .help("only Parquet files can be filtered while they are read; use `Dataset::filter`")),
+            Some((option, _)) => Err(unknown(option, method)),
+        }
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+}
+
+fn unknown(option: &str, method: &str) -> Error {
+    Error::config(format!("`{option}` is no option of `{method}`"))
+}

@@ -1,0 +1,74 @@
+//! `read_csv`: the records of CSV files as typed rows.
+
+use kiln_planner::Site;
+use serde::{Deserialize, Serialize};
+
+use super::files::{Files, Format};
+use super::read::{Allowed, Read};
+use crate::context::Context;
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::row::Row;
+use crate::source::{Batches, CsvBatches, CsvFormat, InputFile, Piece, Split, Wanted};
+
+impl Context {
+    /// The records of CSV files: a path, a folder, a glob or a URL. Columns come from the row type.
+    ///
+    /// The first record of each file names its columns, and a struct's fields are found by these names;
+    /// columns without a field are not parsed. The fields of a tuple, or the one value of a plain row, are
+    /// taken by position. An empty field is `None`, an empty `String`, or an error for any other type.
+    /// Fields may stand in `"quotes"`, with newlines in them. Big files are cut where a record starts; for
+    /// that a file of more than 64 MiB is looked through when the dataset is made. [`Context::read`]
+    /// has options: the delimiter, no header, folders as columns.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// #[derive(kiln::Row, Clone, Debug, PartialEq)]
+    /// struct City {
+    ///     name: String,
+    ///     people: Option<u64>,
+    /// }
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("cities.csv").display().to_string();
+    /// # std::fs::write(&path, "people,name\n3677472,Berlin\n,Atlantis\n").unwrap();
+    /// let cx = kiln::Context::local(1);
+    /// let cities = cx.read_csv::<City>(&path).collect()?;
+    /// assert_eq!(cities[0], City { name: "Berlin".into(), people: Some(3677472) });
+    /// assert_eq!(cities[1].people, None);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Given by the action: config for what cannot be found or a field that CSV cannot hold, auth for
+    /// what may not be read, data, with file, line and column, for a record that does not fit.
+    #[track_caller]
+    pub fn read_csv<T: Row>(&self, address: &str) -> Dataset<T, Files<T, Csv>> {
+        self.read().csv(address)
+    }
+}
+
+impl Read {
+    /// [`Context::read_csv`] with these options.
+    #[track_caller]
+    pub fn csv<T: Row>(self, address: &str) -> Dataset<T, Files<T, Csv>> {
+        let mut format = CsvFormat::default();
+        format.delimiter = self.delimiter.unwrap_or(format.delimiter);
+        format.header = self.header.unwrap_or(format.header);
+        format.multi_line = self.multi_line.unwrap_or(format.multi_line);
+        self.dataset("csv", Allowed { text: true, filter: false }, address, Csv(format), Site::caller())
+    }
+}
+
+/// CSV files.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Csv(CsvFormat);
+
+impl Format for Csv {
+    fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
+        self.0.plan(files)
+    }
+
+    fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Box<dyn Batches>> {
+        Ok(Box::new(CsvBatches::open(piece, wanted, self.0)?))
+    }
+}
