@@ -137,7 +137,7 @@ impl Adapter {
 
     /// The row type's columns out of a batch of the projected columns.
     ///
-    /// `place` says where in the file a row of the batch is.
+    /// `place` says where in the file a row of the batch is, where that is known.
     ///
     /// # Errors
     /// Of class data for a value that does not fit its type, and for a null in a column of the row type
@@ -145,15 +145,18 @@ impl Adapter {
     pub fn adapt(
         &self,
         batch: &RecordBatch,
-        place: impl Fn(usize) -> (&'static str, u64),
+        place: impl Fn(usize) -> Option<(&'static str, u64)>,
     ) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.schema.fields()) {
             let column = source.column(batch, field).map_err(|e| self.placed(e, field.name()))?;
             if let Some(NullAt { path, row }) = find_null(field, &column) {
-                let (what, number) = place(row);
-                return Err(self.placed(null(field), &path).at(what, number));
+                let error = self.placed(null(field), &path);
+                return Err(match place(row) {
+                    Some((what, number)) => error.at(what, number),
+                    None => error,
+                });
             }
             columns.push(column);
         }

@@ -161,7 +161,7 @@ impl Batches for CsvBatches {
         if let Some((row, error)) = self.columns.missing_value(&batch) {
             return Err(self.placed(error, Some(first + row as u64)));
         }
-        self.columns.adapter().adapt(&batch, |row| ("record", first + row as u64)).map(Some)
+        self.columns.adapter().adapt(&batch, |row| Some(("record", first + row as u64))).map(Some)
     }
 
     fn bytes_read(&self) -> u64 {

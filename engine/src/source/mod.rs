@@ -7,6 +7,7 @@
 //! and numbers.
 
 mod adapt;
+mod arrow_file;
 mod batches;
 mod blocks;
 mod csv;
@@ -15,6 +16,7 @@ mod fits;
 mod folder;
 mod guard;
 mod hive;
+mod json;
 mod lines;
 mod listing;
 mod location;
@@ -27,12 +29,15 @@ mod ranges;
 mod reader;
 mod split;
 mod store;
+mod whole;
 
 pub use adapt::Wanted;
+pub use arrow_file::ArrowBatches;
 pub use batches::Batches;
 pub use blocks::TextBlocks;
 pub use csv::{CsvBatches, CsvFormat};
 pub use folder::is_gone;
+pub use json::JsonBatches;
 pub use lines::lines;
 pub use listing::{InputFile, ListOptions, list, list_with};
 pub use location::Location;
@@ -40,3 +45,4 @@ pub use parquet::ParquetBatches;
 pub use predicate::Predicate;
 pub use split::{Piece, SPLIT_BYTES, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;
+pub use whole::read_whole;

@@ -92,7 +92,7 @@ impl Batches for ParquetBatches {
         };
         let first = self.row;
         self.row += batch.num_rows() as u64;
-        self.adapter.adapt(&batch, |row| ("row of its split", first + row as u64)).map(Some)
+        self.adapter.adapt(&batch, |row| Some(("row", first + row as u64))).map(Some)
     }
 
     fn bytes_read(&self) -> u64 {

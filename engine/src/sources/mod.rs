@@ -7,8 +7,13 @@ mod files;
 mod parallelize;
 mod range;
 mod read;
+mod read_arrow;
+mod read_binary_files;
 mod read_csv;
+mod read_json;
 mod read_parquet;
 mod read_text;
+mod read_text_files;
+mod whole_files;
 
 pub use read::Read;

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use datafusion_expr::Expr;
 use kiln_planner::Site;
 
-use super::files::{Choice, Files, Format, dataset};
+use super::files::{self, Choice, Files, Format};
+use super::whole_files::{self, Content, WholeFiles};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ pub struct Read {
 }
 
 /// Which options a format understands, besides those of all files.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Allowed {
     /// Those of text with delimiters.
     pub(super) text: bool,
@@ -148,7 +149,23 @@ impl Read {
         if let Some(filter) = &self.filter {
             label = format!("{label} where {}", filter.text());
         }
-        let dataset = dataset(&self.cx, address, self.choice, format, label, site);
+        let dataset = files::dataset(&self.cx, address, self.choice, format, label, site);
+        match self.check(method, allowed) {
+            Ok(()) => dataset,
+            Err(error) => Dataset::over(dataset.chain, Origin::broken(&self.cx, error)),
+        }
+    }
+
+    /// Whole files, whose method is called `method`.
+    pub(super) fn whole_files<B: Content>(
+        self,
+        method: &str,
+        allowed: Allowed,
+        address: &str,
+        site: Site,
+    ) -> Dataset<(String, B), WholeFiles<B>> {
+        let label = format!("read_{method} {address}");
+        let dataset = whole_files::dataset(&self.cx, address, self.choice, label, site);
         match self.check(method, allowed) {
             Ok(()) => dataset,
             Err(error) => Dataset::over(dataset.chain, Origin::broken(&self.cx, error)),

@@ -1,0 +1,154 @@
+//! Reads the batches of a piece of an Arrow IPC file, or of a stream that was saved to a file.
+//!
+//! A piece and the wanted columns enter, batches leave, cut to the size that was asked for. A file in
+//! the file format has a table of its batches: a piece owns those whose middle lies in it. A stream
+//! has none, so the piece at its start owns it whole. Lengths in either are held against the size of the file before
+//! anything is allocated for them (`blocks`).
+
+mod blocks;
+
+use std::io::BufReader;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileDecoder, StreamReader};
+
+use self::blocks::{Blocks, check_stream};
+use super::adapt::{Adapter, Wanted};
+use super::batches::Batches;
+use super::guard::decoding;
+use super::ranges::{RangeReader, RangedFile};
+use super::split::Piece;
+use crate::error::{Error, Result};
+
+/// What messages call such a file.
+const WHAT: &str = "Arrow";
+/// With what a file in the file format begins and ends.
+const MAGIC: &[u8] = b"ARROW1";
+/// Rows in one batch at most: a damaged count must not keep a task busy for hours.
+const MAX_ROWS: usize = i32::MAX as usize;
+/// How much of a stream is read at once.
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// The batches that a piece owns.
+pub struct ArrowBatches {
+    file: RangedFile,
+    address: String,
+    origin: Origin,
+    adapter: Adapter,
+    batch_rows: usize,
+    /// What is left of the batch that was read last.
+    rest: Option<RecordBatch>,
+    row: u64,
+}
+
+enum Origin {
+    File {
+        decoder: FileDecoder,
+        blocks: Blocks,
+    },
+    Stream(Box<StreamReader<BufReader<RangeReader>>>),
+    /// The piece owns nothing.
+    Nothing,
+}
+
+impl ArrowBatches {
+    /// Reads the schema and finds the columns and batches.
+    ///
+    /// # Errors
+    /// Of class data for a file that is damaged or whose columns do not fit.
+    pub fn open(piece: &Piece, wanted: &Wanted) -> Result<ArrowBatches> {
+        let file = RangedFile::open(piece)?;
+        let start =
+            file.bytes(0, MAGIC.len().min(file.size() as usize)).map_err(|e| e.at("file", &piece.address))?;
+        let (origin, adapter) = match &*start {
+            MAGIC => open_file(&file, piece, wanted)?,
+            _ => open_stream(&file, piece, wanted)?,
+        };
+        let (address, batch_rows) = (piece.address.clone(), wanted.batch_rows);
+        Ok(ArrowBatches { file, address, origin, adapter, batch_rows, rest: None, row: 0 })
+    }
+
+    fn read(&mut self) -> Result<Option<RecordBatch>> {
+        let file = &self.file;
+        let batch = decoding(WHAT, &self.address, || match &mut self.origin {
+            Origin::Nothing => Ok(None),
+            Origin::Stream(reader) => reader.next().transpose(),
+            Origin::File { decoder, blocks } => match blocks.owned.next() {
+                None => Ok(None),
+                Some(block) => decoder.read_record_batch(&block, &blocks::bytes(file, &block)?),
+            },
+        })?;
+        match batch {
+            Some(batch) if batch.num_rows() > MAX_ROWS => {
+                let text = format!("a batch has {} rows, at most {MAX_ROWS} are read", batch.num_rows());
+                Err(Error::data(text).at("file", &self.address))
+            }
+            batch => Ok(batch),
+        }
+    }
+
+    /// The next rows, as many as were asked for.
+    fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = loop {
+            match self.rest.take() {
+                Some(batch) => break batch,
+                None => match self.read()? {
+                    None => return Ok(None),
+                    Some(batch) => self.rest = Some(batch).filter(|batch| batch.num_rows() > 0),
+                },
+            }
+        };
+        if batch.num_rows() <= self.batch_rows {
+            return Ok(Some(batch));
+        }
+        self.rest = Some(batch.slice(self.batch_rows, batch.num_rows() - self.batch_rows));
+        Ok(Some(batch.slice(0, self.batch_rows)))
+    }
+}
+
+impl Batches for ArrowBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(batch) = self.next_rows()? else { return Ok(None) };
+        let first = self.row;
+        self.row += batch.num_rows() as u64;
+        self.adapter.adapt(&batch, |row| Some(("row", first + row as u64))).map(Some)
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.file.bytes_read()
+    }
+}
+
+fn open_file(file: &RangedFile, piece: &Piece, wanted: &Wanted) -> Result<(Origin, Adapter)> {
+    let blocks = decoding(WHAT, &piece.address, || Blocks::read(file, piece))?;
+    let adapter = Adapter::new(wanted, &piece.address, &blocks.schema)?;
+    let decoder = decoding(WHAT, &piece.address, || {
+        let decoder = FileDecoder::new(SchemaRef::clone(&blocks.schema), blocks.version);
+        let mut decoder = decoder.with_projection(adapter.projection().to_vec());
+        for block in &blocks.dictionaries {
+            decoder.read_dictionary(block, &blocks::bytes(file, block)?)?;
+        }
+        Ok::<_, ArrowError>(decoder)
+    })?;
+    Ok((Origin::File { decoder, blocks }, adapter))
+}
+
+fn open_stream(file: &RangedFile, piece: &Piece, wanted: &Wanted) -> Result<(Origin, Adapter)> {
+    let read = |projection| {
+        let reader = BufReader::with_capacity(BUFFER_BYTES, file.reader(0));
+        StreamReader::try_new(reader, projection)
+    };
+    let schema = decoding(WHAT, &piece.address, || {
+        check_stream(file)?;
+        Ok::<_, ArrowError>(read(None)?.schema())
+    })?;
+    let adapter = Adapter::new(wanted, &piece.address, &schema)?;
+    if piece.start > 0 {
+        return Ok((Origin::Nothing, adapter));
+    }
+    let projection = adapter.projection().to_vec();
+    let reader = decoding(WHAT, &piece.address, || read(Some(projection)))?;
+    Ok((Origin::Stream(Box::new(reader)), adapter))
+}
