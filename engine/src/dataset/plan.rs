@@ -42,8 +42,8 @@ impl Origin {
     }
 
     /// The same, but an action fails with `error` unless there was one before.
-    pub(crate) fn failing(self, error: Option<Error>) -> Origin {
-        Origin { error: self.error.or(error), ..self }
+    pub(crate) fn failing(self, error: impl Into<Option<Error>>) -> Origin {
+        Origin { error: self.error.or(error.into()), ..self }
     }
 
     /// The same rows, out of `plan`.
@@ -60,11 +60,6 @@ impl Origin {
     /// The same, with pairs that lie by the hash of their key among `partitions`.
     pub(crate) fn placed_by_key(self, partitions: usize) -> Origin {
         Origin { placed: Some(partitions), ..self }
-    }
-
-    /// The same, but the first action fails with `error` unless it has a reason to already.
-    pub(crate) fn failing(self, error: Error) -> Origin {
-        Origin { error: self.error.or(Some(error)), ..self }
     }
 
     /// Both together; the first error of the two stays.

@@ -1,5 +1,6 @@
 //! `read_binary_files`: whole files as bytes, each with its address.
 
+use bytes::Bytes;
 use kiln_planner::Site;
 
 use super::read::{Allowed, Read};
@@ -7,7 +8,6 @@ use super::whole_files::{Content, WholeFiles};
 use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::row::Bytes;
 
 impl Context {
     /// Whole files: a row is the address of a file and its bytes, as they are. A path, a folder, a glob
