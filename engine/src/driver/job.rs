@@ -17,7 +17,7 @@ pub(super) struct Job {
     /// Producers first; never empty.
     pub(super) stages: Vec<Stage>,
     pub(super) submitted: Duration,
-    /// Task starts beyond the first of each partition.
+    /// Task starts beyond the first of each partition of an output.
     pub(super) retries: u32,
 }
 
@@ -35,10 +35,9 @@ pub(super) struct Stage {
     pub(super) shown: u32,
 }
 
-/// How often this job tried one partition, and how that ended.
+/// How often this job tried one partition in vain.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tries {
-    pub(super) starts: u32,
     /// Transient errors.
     pub(super) failures: u32,
     /// Executors lost while they ran it.

@@ -43,6 +43,8 @@ pub(super) struct Output {
     done: u32,
     /// The partitions that were computed once already: what they counted is not counted again.
     counted: BTreeSet<Partition>,
+    /// The number of the first attempt at each partition.
+    first_attempt: u32,
     /// By partition: the number that its next attempt gets.
     next_attempts: Vec<u32>,
     /// Executors that started a partition: even an aborted one may have left something.
@@ -63,6 +65,7 @@ impl Output {
             waiting: (0..spec.partitions).map(Partition).collect(),
             done: 0,
             counted: BTreeSet::new(),
+            first_attempt,
             next_attempts: vec![first_attempt; count],
             touched: BTreeSet::new(),
             table: None,
@@ -107,6 +110,11 @@ impl Output {
     /// The number that the next attempt of `partition` has to bear.
     pub(super) fn next_attempt(&self, partition: Partition) -> Attempt {
         Attempt(self.next_attempts.get(partition.0 as usize).copied().unwrap_or(0))
+    }
+
+    /// Whether `partition` was started before, for whichever job.
+    pub(super) fn was_started(&self, partition: Partition) -> bool {
+        self.next_attempt(partition).0 > self.first_attempt
     }
 
     /// `task` is being sent to `executor`.

@@ -70,18 +70,17 @@ impl Driver {
     ) -> Option<()> {
         let fresh = self.has(Guard::FreshAttempt);
         let job = self.jobs.get_mut(&id)?;
-        let stage = job.stages.iter_mut().find(|known| known.spec.id == stage)?;
+        let stage = job.stages.iter().find(|known| known.spec.id == stage)?;
         let mut inputs = Vec::with_capacity(stage.spec.inputs.len());
         for exchange in &stage.spec.inputs {
             let sources = self.outputs.find_mut(*exchange)?.table();
             inputs.push(TaskInput { exchange: *exchange, sources });
         }
         let output = self.outputs.find_mut(stage.spec.output)?;
+        // A lost cache may have been computed by an earlier job.
+        job.retries += u32::from(output.was_started(partition));
         let attempt = if fresh { output.next_attempt(partition) } else { Attempt(0) };
         let task = TaskId { job: id, stage: stage.spec.id, partition, attempt };
-        let tries = stage.tries_mut(partition)?;
-        job.retries += u32::from(tries.starts > 0);
-        tries.starts += 1;
         output.start(task, executor);
         self.executors.occupy(executor, task);
         let running = Running { executor, output: stage.spec.output, inputs: inputs.clone() };

@@ -32,7 +32,7 @@ fn only_the_lost_partitions_of_a_cache_are_computed_again() {
     play.done("e2 s0 p1 a0");
     assert_eq!(play.lose(2), "", "no job needs it now");
     assert_eq!(play.submit(2, cache()), "run e1 s0 p1 a1 for job 2");
-    assert_eq!(play.done_in(2, "e1 s0 p1 a1"), "job 2 done on e1 e1, 0 retries");
+    assert_eq!(play.done_in(2, "e1 s0 p1 a1"), "job 2 done on e1 e1, 1 retries");
 }
 
 #[test]
