@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "semantics/actions.rs"]
+mod actions;
 #[path = "semantics/beyond_memory.rs"]
 mod beyond_memory;
 #[path = "semantics/empty.rs"]
@@ -34,6 +36,8 @@ mod order;
 mod partitioning;
 #[path = "semantics/partitions.rs"]
 mod partitions;
+#[path = "semantics/persist.rs"]
+mod persist;
 #[path = "semantics/positions.rs"]
 mod positions;
 #[path = "semantics/random.rs"]

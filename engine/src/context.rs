@@ -1,29 +1,30 @@
 //! The start of every job: makes datasets, shares values, and runs what actions ask for.
 
+mod action;
+
+pub(crate) use action::{Action, Held, MAX_SUBMISSIONS};
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::{ExchangeId, Movement, Stage, StageGraph, cut, explain};
 
 use crate::cluster::{ClusterBackend, ExecutorCommand};
 use crate::config::{Cluster, Config};
-use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec, TaskReport};
+use crate::driver::{Event, JobId, JobSpec, Limits, StageSpec};
 use crate::error::{Error, Result};
 use crate::job::{Run, StageView};
 use crate::memory::{self, Memory};
 use crate::plan::OperatorExec;
-use crate::runtime::{JobDone, LocalBackend, Process, Runtime, whole};
-use crate::ship::captures;
+use crate::runtime::{JobDone, LocalBackend, Process, Runtime};
 use crate::ship::lazy::Lazy;
 use crate::ship::shared::{Param, Shared};
-use crate::task::{Counter, ExchangeReader, counts};
+use crate::task::Counter;
+use action::visit;
 
-/// Submissions of one action at most: a result that is lost before it is fetched is computed again.
-const MAX_SUBMISSIONS: u32 = 4;
 /// How long a failed job's tasks are waited for.
 const QUIESCE_LIMIT: Duration = Duration::from_millis(1200);
 
@@ -39,17 +40,30 @@ struct Inner {
     exchanges: AtomicU64,
     sources: AtomicU64,
     jobs: AtomicU64,
-    /// What `cache` holds already.
-    cached: Mutex<BTreeSet<ExchangeId>>,
+    persisted: Mutex<Persisted>,
     runtime: Mutex<Option<Arc<Runtime>>>,
 }
 
-/// What a job has brought.
-pub(crate) struct Outcome {
-    /// The rows of the result stage, by partition.
-    pub(crate) batches: Vec<RecordBatch>,
-    /// What its tasks noted, by partition.
-    pub(crate) reports: Vec<TaskReport>,
+/// The exchanges of `persist`.
+#[derive(Default)]
+struct Persisted {
+    /// Those that a job has computed.
+    computed: BTreeSet<ExchangeId>,
+    /// Those that are to be kept no more.
+    ended: BTreeSet<ExchangeId>,
+}
+
+impl Persisted {
+    /// A job with these stages is done.
+    fn add(&mut self, graph: &StageGraph) {
+        let kept = graph.stages.iter().filter(|stage| is_persisted(stage)).map(|stage| stage.output);
+        self.computed.extend(kept.filter(|exchange| !self.ended.contains(exchange)));
+    }
+
+    fn end(&mut self, exchange: ExchangeId) {
+        self.computed.remove(&exchange);
+        self.ended.insert(exchange);
+    }
 }
 
 impl Context {
@@ -61,7 +75,7 @@ impl Context {
             exchanges: AtomicU64::new(1),
             sources: AtomicU64::new(0),
             jobs: AtomicU64::new(1),
-            cached: Mutex::default(),
+            persisted: Mutex::default(),
             runtime: Mutex::new(None),
         }))
     }
@@ -174,74 +188,25 @@ impl Context {
         Ok(explain(&cut(plan, ExchangeId(0))?))
     }
 
-    /// Runs an action: everything that must be known first, then the job itself.
-    pub(crate) fn act(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
-        self.act_with(plan, false)
-    }
-
-    /// The same for a sink, whose files lie in shared storage and survive their executors.
-    pub(crate) fn act_with(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
-        if counts::in_task() {
-            let text = "an action was called inside a closure";
-            return Err(Error::config(text).help("collect first and share the result with `cx.share`"));
-        }
-        let mut closures = Vec::new();
-        visit(plan, &mut BTreeSet::new(), &mut |node| {
-            closures.extend(node.operator.closures());
-            Ok(())
-        })?;
-        captures::check(&closures, self.0.config.captures)?;
-        let outcome = visit(plan, &mut BTreeSet::new(), &mut |node| node.operator.prepare(node, self))
-            .and_then(|()| self.run_job(plan, durable));
-        // The rows of a job on the way are computed again by the action's own: only that one counts.
-        outcome.iter().flat_map(|done| &done.reports).for_each(|it| self.0.run.add_counts(&it.counters));
-        self.release(plan);
-        outcome
-    }
-
-    /// Runs a job on the way to an action: what it computes below its result is kept for the rest of
-    /// the action.
-    pub(crate) fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
-        self.run_job(plan, false)
-    }
-
-    /// Submits a job, again if its result is lost before it is fetched.
-    fn run_job(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
-        let mut tries = 1;
-        loop {
-            let (runtime, result) = (self.runtime()?, self.new_exchange());
-            let done = self.submit(&runtime, plan, result, durable)?;
-            if durable {
-                return Ok(Outcome { batches: Vec::new(), reports: done.reports });
-            }
-            let fetched = fetch(&runtime, result, &done);
-            runtime.events().send(Event::Release { exchange: result });
-            match fetched {
-                Err(e) if e.lost().is_some() && tries < MAX_SUBMISSIONS => tries += 1,
-                batches => return Ok(Outcome { batches: batches?, reports: done.reports }),
-            }
-        }
-    }
-
-    /// Runs a job to its end.
+    /// Runs a job to its end; its rows are the exchange `result` then.
     fn submit(
         &self,
         runtime: &Runtime,
-        plan: &Arc<dyn ExecutionPlan>,
+        graph: &StageGraph,
         result: ExchangeId,
         durable: bool,
     ) -> Result<JobDone> {
-        let graph = cut(plan, result)?;
         let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
-        let kept: Vec<ExchangeId> = graph.stages.iter().filter(|s| is_cached(s)).map(|s| s.output).collect();
         let run = &self.0.run;
-        run.progress.job_started(&views(&graph), self.source_bytes(&graph)?);
+        run.progress.job_started(&views(graph), self.source_bytes(graph)?);
         for stage in &graph.stages {
             log::info!("{id}: {} has {} tasks: {}", stage.id, stage.tasks, label(stage));
         }
         let started = Instant::now();
-        let spec = spec(id, &graph, durable);
-        let submission = runtime.submit(spec, graph.stages.into_iter().map(Arc::new).collect());
+        let mut stages = graph.stages.clone();
+        stages.last_mut().into_iter().for_each(|stage| stage.output = result);
+        let submission =
+            runtime.submit(spec(id, &stages, durable), stages.into_iter().map(Arc::new).collect());
         let stop = runtime.events();
         // A cancel that came before this line is told at once, and the driver knows the job by now.
         let _guard = run.cancel.on_request_while(Box::new(move || {
@@ -251,34 +216,37 @@ impl Context {
         run.progress.job_ended();
         match &outcome {
             Ok(done) => {
-                log::info!(
-                    "{id}: done in {:.3} s, {} retries",
-                    started.elapsed().as_secs_f64(),
-                    done.retries
-                );
-                run.add_retries(done.retries);
+                let (seconds, retries) = (started.elapsed().as_secs_f64(), done.retries);
+                log::info!("{id}: done in {seconds:.3} s, {retries} retries");
+                run.add_retries(retries);
+                self.persisted().add(graph);
             }
             Err(_) => runtime.quiesce(QUIESCE_LIMIT),
         }
-        self.cached().extend(outcome.as_ref().map_or(&[][..], |_| &kept));
         outcome
     }
 
-    /// Lets go of what an action kept between its jobs; what `cache` keeps stays.
-    fn release(&self, plan: &Arc<dyn ExecutionPlan>) {
-        let Some(runtime) = self.lock().clone() else { return };
-        let Ok(graph) = cut(plan, ExchangeId(0)) else { return };
-        for stage in graph.stages.iter().filter(|stage| !is_cached(stage)) {
-            runtime.events().send(Event::Release { exchange: stage.output });
+    /// Drops the rows that `persist` keeps of an exchange, and keeps them no more.
+    pub(crate) fn unpersist(&self, exchange: ExchangeId) {
+        self.persisted().end(exchange);
+        if let Some(runtime) = self.lock().clone() {
+            runtime.events().send(Event::Release { exchange });
         }
     }
 
-    /// Bytes that the sources of a job will read, if any: what `cache` holds is not read again.
+    /// Whether the output of a stage outlives the action.
+    fn is_kept(&self, stage: &Stage) -> bool {
+        is_persisted(stage) && !self.persisted().ended.contains(&stage.output)
+    }
+
+    /// Bytes that the sources of a job will read, if any: what `persist` holds is not read again.
     fn source_bytes(&self, graph: &StageGraph) -> Result<Option<u64>> {
         let (mut wanted, mut bytes) = (BTreeSet::<ExchangeId>::new(), 0);
         for stage in graph.stages.iter().rev() {
             let is_result = stage.exchange.is_none();
-            if (is_result || wanted.contains(&stage.output)) && !self.cached().contains(&stage.output) {
+            if (is_result || wanted.contains(&stage.output))
+                && !self.persisted().computed.contains(&stage.output)
+            {
                 wanted.extend(&stage.inputs);
                 visit(&stage.plan, &mut BTreeSet::new(), &mut |node| {
                     bytes += node.operator.source_bytes();
@@ -289,8 +257,8 @@ impl Context {
         Ok((bytes > 0).then_some(bytes))
     }
 
-    fn cached(&self) -> MutexGuard<'_, BTreeSet<ExchangeId>> {
-        self.0.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    fn persisted(&self) -> MutexGuard<'_, Persisted> {
+        self.0.persisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runtime(&self) -> Result<Arc<Runtime>> {
@@ -334,15 +302,15 @@ impl Context {
     }
 }
 
-fn is_cached(stage: &Stage) -> bool {
+fn is_persisted(stage: &Stage) -> bool {
     stage.exchange.as_ref().is_some_and(|how| how.movement == Movement::Keep)
 }
 
 /// What the driver must know of the stages. All but the result are kept until the action ends, as
 /// it may consist of several jobs.
-fn spec(id: JobId, graph: &StageGraph, durable: bool) -> JobSpec {
-    let last = graph.stages.len() - 1;
-    let stages = graph.stages.iter().enumerate().map(|(at, stage)| StageSpec {
+fn spec(id: JobId, stages: &[Stage], durable: bool) -> JobSpec {
+    let last = stages.len() - 1;
+    let stages = stages.iter().enumerate().map(|(at, stage)| StageSpec {
         id: stage.id,
         output: stage.output,
         inputs: stage.inputs.clone(),
@@ -369,26 +337,4 @@ fn label(stage: &Stage) -> String {
         next = plan.children().into_iter().next();
     }
     "read".to_owned()
-}
-
-fn fetch(runtime: &Runtime, result: ExchangeId, done: &JobDone) -> Result<Vec<RecordBatch>> {
-    let mut batches = Vec::new();
-    runtime.reader(vec![whole(result, &done.outputs)])?.read(result, 0, &mut |batch| {
-        batches.push(batch);
-        Ok(std::ops::ControlFlow::Continue(()))
-    })?;
-    Ok(batches)
-}
-
-/// Calls `visit` for every operator of ours below `plan`, inputs first, shared ones once.
-fn visit(
-    plan: &Arc<dyn ExecutionPlan>,
-    seen: &mut BTreeSet<usize>,
-    act: &mut dyn FnMut(&OperatorExec) -> Result<()>,
-) -> Result<()> {
-    if !seen.insert(Arc::as_ptr(plan).addr()) {
-        return Ok(());
-    }
-    plan.children().into_iter().try_for_each(|child| visit(child, seen, act))?;
-    plan.downcast_ref::<OperatorExec>().map_or(Ok(()), act)
 }

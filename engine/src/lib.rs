@@ -52,7 +52,7 @@ mod source;
 mod sources;
 mod task;
 
-pub use actions::Write;
+pub use actions::{Number, Stats, Write};
 pub use arrow;
 pub use bytes::Bytes;
 pub use chrono;
@@ -62,6 +62,7 @@ pub use dataset::Dataset;
 pub use error::{Class, Error, Result};
 pub use job::run_as_executor_if_asked;
 pub use kiln_derive::{Row, main};
+pub use memory::Level;
 pub use operators::{OnError, PartitionRows, Partitioner, Reject, RejectView};
 pub use publish::{Compression, Mode};
 pub use row::{Decimal, Opaque, Row};

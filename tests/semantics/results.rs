@@ -1,4 +1,8 @@
-//! Actions that give one number or row: `count` and `reduce`.
+//! Actions that give one value of all rows, and those that give some rows or none.
+
+use std::collections::BTreeMap;
+
+use kiln::Stats;
 
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed};
@@ -43,4 +47,182 @@ fn reduce_of_one_row_is_that_row() {
 #[test]
 fn reduce_of_optional_rows_tells_no_rows_from_an_empty_one() {
     check_ordered(&[Some(None::<u64>)], |s| Ok(vec![s.rows(&[None, None]).reduce(|a, b| a.or(b))?]));
+}
+
+#[test]
+fn fold_is_reduce_from_a_neutral_row_on() {
+    for_each_seed(|seed| {
+        let words = Random::new(seed).rows(100, Random::string);
+        check_ordered(&[words.concat(), String::new()], |s| {
+            let (rows, none) = (s.rows(&words), s.rows(&[String::new(); 0]));
+            Ok(vec![rows.fold(String::new(), |a, b| a + &b)?, none.fold(String::new(), |a, b| a + &b)?])
+        });
+    });
+}
+
+#[test]
+fn aggregate_joins_what_the_tasks_have_made_in_the_order_of_the_partitions() {
+    for_each_seed(|seed| {
+        let words = Random::new(seed).rows(300, Random::string);
+        let long = |limit: usize| {
+            let long: Vec<&str> =
+                words.iter().map(String::as_str).filter(|word| word.len() > limit).collect();
+            (long.concat(), long.len() as u64)
+        };
+        check_ordered(&[long(10), long(20)], |s| {
+            let (rows, limit) = (s.rows(&words), s.cx().share(20usize));
+            let zero = || (String::new(), 0u64);
+            let join = |a: &mut (String, u64), b: (String, u64)| *a = (format!("{}{}", a.0, b.0), a.1 + b.1);
+            let plain = rows.aggregate(
+                zero(),
+                |acc, word| {
+                    if word.len() > 10 {
+                        *acc = (format!("{}{word}", acc.0), acc.1 + 1);
+                    }
+                },
+                join,
+            )?;
+            let add = |limit: &usize, acc: &mut (String, u64), word: &str| {
+                if word.len() > *limit {
+                    *acc = (format!("{}{word}", acc.0), acc.1 + 1);
+                }
+            };
+            Ok(vec![plain, rows.aggregate_with(&limit, zero(), add, join)?])
+        });
+    });
+}
+
+#[test]
+fn sums_of_integers_are_exact_where_the_rows_before_them_would_overflow() {
+    for_each_seed(|seed| {
+        let mut rows = vec![i64::MAX, i64::MAX, i64::MIN, i64::MIN];
+        rows.extend(Random::new(seed).rows(300, |r| r.around_zero(1 << 40)));
+        let sum = rows.iter().map(|n| i128::from(*n)).sum::<i128>() as i64;
+        check_ordered(&[sum], |s| Ok(vec![s.rows(&rows).sum()?]));
+        check_ordered(&[0u64], |s| Ok(vec![s.rows(&[0u8; 0]).sum()?]));
+    });
+}
+
+#[test]
+fn a_sum_that_does_not_fit_is_an_error_of_the_data() {
+    check_ordered(&["data: the sum 18446744073709551616 does not fit u64".to_owned()], |s| {
+        let error = s.rows(&[u64::MAX, 1]).sum().expect_err("it takes 65 bits");
+        Ok(vec![format!("{}: {}", error.class().name(), error.message())])
+    });
+}
+
+#[test]
+fn min_and_max_go_by_the_order_of_keys() {
+    for_each_seed(|seed| {
+        let words = Random::new(seed).rows(200, Random::string);
+        let expected = [words.iter().min().cloned(), words.iter().max().cloned(), None];
+        check_ordered(&expected, |s| {
+            let rows = s.rows(&words);
+            let none = rows.clone().filter(|word| word.len() > 99);
+            Ok(vec![rows.min()?, rows.max()?, none.max()?.or(none.min()?)])
+        });
+    });
+    check_ordered(&[Some(-2.5), Some(f64::NAN), Some(f64::NAN)], |s| {
+        let rows = s.rows(&[0.0, f64::NAN, -2.5, 7.0]);
+        Ok(vec![rows.min()?, rows.max()?, rows.filter(|x| x.is_nan()).min()?])
+    });
+}
+
+#[test]
+fn the_mean_of_no_rows_is_none() {
+    for_each_seed(|seed| {
+        let rows = Random::new(seed).rows(401, |r| r.around_zero(1000));
+        let mean = rows.iter().sum::<i64>() as f64 / 401.0;
+        check_ordered(&[Some(mean), None], |s| {
+            let rows = s.rows(&rows);
+            Ok(vec![rows.mean()?, rows.filter(|n| n > 5000).mean()?])
+        });
+    });
+}
+
+/// The mean is large against the spread: squares less the square of the mean would give noise.
+#[test]
+fn stats_are_those_of_two_passes_over_the_rows() {
+    for_each_seed(|seed| {
+        let rows = Random::new(seed).rows(500, |r| 1e9 + r.below(1000) as f64 / 8.0);
+        let mean = rows.iter().sum::<f64>() / 500.0;
+        let variance = rows.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 500.0;
+        let (min, max) =
+            (rows.iter().copied().fold(f64::MAX, f64::min), rows.iter().copied().fold(0.0, f64::max));
+        check_ordered(&[(500, min, max, true)], |s| {
+            let stats = s.rows(&rows).stats()?.expect("there are rows");
+            let near = |found: f64, wanted: f64| ((found - wanted) / wanted).abs() < 1e-9;
+            let all = near(stats.mean(), mean)
+                && near(stats.variance(), variance)
+                && near(stats.sample_variance(), variance * 500.0 / 499.0)
+                && near(stats.stdev(), variance.sqrt())
+                && near(stats.sum(), mean * 500.0);
+            Ok(vec![(stats.count(), stats.min(), stats.max(), all)])
+        });
+        check_ordered(&[None::<Stats>], |s| Ok(vec![s.rows(&[0u32; 0]).stats()?]));
+    });
+}
+
+#[test]
+fn take_ordered_gives_the_smallest_keys_and_of_equal_ones_the_first_rows() {
+    for_each_seed(|seed| {
+        let rows = Random::new(seed).pairs(300, 12);
+        let mut sorted = rows.clone();
+        sorted.sort_by_key(|pair| pair.0);
+        let mut far = rows.clone();
+        far.sort_by_key(|pair| pair.0.abs_diff(6));
+        for n in [0, 1, 40, 400] {
+            check_ordered(&sorted[..n.min(300)], |s| s.rows(&rows).take_ordered(n, |(key, _)| key));
+            check_ordered(&far[..n.min(300)], |s| {
+                let middle = s.cx().share(6u64);
+                s.rows(&rows).take_ordered_with(&middle, n, |middle, (key, _)| key.abs_diff(*middle))
+            });
+        }
+    });
+}
+
+#[test]
+fn of_pairs_with_one_key_the_last_gets_into_the_map() {
+    for_each_seed(|seed| {
+        let rows = Random::new(seed).pairs(300, 40);
+        let map: BTreeMap<u64, i64> = rows.iter().copied().collect();
+        check_ordered(&[map], |s| Ok(vec![s.rows(&rows).collect_as_map()?.into_iter().collect()]));
+    });
+}
+
+/// What the closure does in another process shows in a folder that all of them share.
+#[test]
+fn for_each_comes_by_every_row() {
+    check_ordered(&(0..20).map(|n| format!("row-{n:02}")).collect::<Vec<_>>(), |s| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = s.cx().share(folder.path().to_owned());
+        s.rows(&(0..20u64).collect::<Vec<_>>()).for_each_with(&path, |folder, n| {
+            std::fs::write(folder.join(format!("row-{n:02}")), "").expect("the folder is there");
+        })?;
+        s.rows(&[1u64, 2]).for_each(|n| assert!(n > 0))?;
+        let mut names: Vec<String> = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        Ok(names)
+    });
+}
+
+#[test]
+fn for_each_partition_sees_all_rows_of_each_partition_in_order() {
+    let rows: Vec<u64> = (0..20).collect();
+    check_ordered(&rows, |s| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = s.cx().share(folder.path().to_owned());
+        s.rows(&rows).for_each_partition_with(&path, |folder, index, rows| {
+            let lines: String = rows.map(|n| format!("{n}\n")).collect();
+            std::fs::write(folder.join(index.to_string()), lines).expect("the folder is there");
+        })?;
+        let read = |index: usize| std::fs::read_to_string(folder.path().join(index.to_string())).unwrap();
+        let lines = (0..s.partitions).map(read).collect::<String>();
+        Ok(lines.lines().map(|line| line.parse().unwrap()).collect())
+    });
 }

@@ -64,14 +64,20 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Place> {
 }
 
 fn place(name: &'static str, cluster: Cluster, partitions: usize, batch_rows: usize) -> Place {
-    let config = Config {
-        executor_args: ["kiln_executor", "--exact", "--nocapture"].map(String::from).into(),
-        exchange_partitions: Some(partitions),
-        batch_rows,
-        ..Config::new(cluster)
-    };
-    let cx = Context::new(config, job::Run::new(name.to_owned(), job::Progress::silent()));
+    let config = Config { exchange_partitions: Some(partitions), batch_rows, ..config(cluster) };
+    let cx = context(config, name);
     Place { name, cx, partitions, batch_rows }
+}
+
+/// A configuration whose executors are this test binary.
+pub(crate) fn config(cluster: Cluster) -> Config {
+    let executor_args = ["kiln_executor", "--exact", "--nocapture"].map(String::from).into();
+    Config { executor_args, ..Config::new(cluster) }
+}
+
+/// A context of a test's own.
+pub(crate) fn context(config: Config, name: &str) -> Context {
+    Context::new(config, job::Run::new(name.to_owned(), job::Progress::silent()))
 }
 
 impl Setting {

@@ -1,12 +1,31 @@
 //! The actions of a dataset, one per file: what makes a job run, and what comes back.
 
+mod aggregate;
+mod checkpoint;
 mod collect;
+mod collect_as_map;
 mod count;
+mod first;
+mod fold;
+mod for_each;
+mod for_each_partition;
+mod is_empty;
+mod iter;
+mod max;
+mod mean;
+mod min;
+mod number;
 mod reduce;
+mod stats;
+mod sum;
+mod summary;
 mod take;
+mod take_ordered;
 mod top;
 mod write;
 mod write_parquet;
 mod write_text;
 
+pub use number::Number;
+pub use stats::Stats;
 pub use write::Write;

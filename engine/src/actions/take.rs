@@ -1,4 +1,4 @@
-//! `take`: the first rows.
+//! `take`: the first rows, from no more partitions than it takes.
 
 use std::marker::PhantomData;
 
@@ -13,15 +13,33 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
+/// How much larger the next group of partitions is that is tried for missing rows, as in Spark.
+const GROWTH: usize = 4;
+
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// The first `n` rows, in the order of the partitions. Every task stops once it has `n`.
+    /// The first `n` rows, in the order of the partitions. They must fit the driver's memory.
+    ///
+    /// Every task stops once it has `n`. Partitions are computed until there are enough rows: the
+    /// first one, then the next 4, then the next 16 …
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// assert_eq!(cx.range(0..1_000_000).filter(|n| n % 10 == 7).take(2)?, [7, 17]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// Whatever stops the job, with its class and place.
     pub fn take(&self, n: usize) -> Result<Vec<T>> {
         self.origin.check()?;
-        let end = Take { rows: n, _row: PhantomData };
-        let mut rows = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
+        let mut action = self.origin.cx.begin(&self.end_in(Take { rows: n, _row: PhantomData }))?;
+        let (mut rows, mut tried, mut group) = (Vec::new(), 0, 1usize);
+        while rows.len() < n && tried < action.partitions() {
+            let end = tried.saturating_add(group).min(action.partitions());
+            rows.extend(ipc::rows_of::<T>(&action.run(tried..end)?.batches)?);
+            (tried, group) = (end, group.saturating_mul(GROWTH));
+        }
         rows.truncate(n);
         Ok(rows)
     }

@@ -1,4 +1,4 @@
-//! `top`: the rows with the largest keys.
+//! `top`: the rows with the largest keys. `take_ordered`, in its own file, is the same for the smallest.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -39,7 +39,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
     {
-        self.top_by(n, Plain::new(key, Site::caller()))
+        self.top_by::<O, _, false>(n, Plain::new(key, Site::caller()))
     }
 
     /// `top` with a value from [`Context::share`](crate::Context::share) as the first argument.
@@ -56,20 +56,21 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> O + Send + Sync + 'static,
     {
-        self.top_by(n, With::new(shared, key, Site::caller()))
+        self.top_by::<O, _, false>(n, With::new(shared, key, Site::caller()))
     }
 
-    fn top_by<O: Ord + 'static, G>(&self, n: usize, key: G) -> Result<Vec<T>>
+    /// The `n` rows with the largest keys, or the smallest, in that order.
+    pub(super) fn top_by<O: Ord + 'static, G, const SMALLEST: bool>(&self, n: usize, key: G) -> Result<Vec<T>>
     where
         G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
     {
         self.origin.check()?;
-        let end = Top::<O, G> { rows: n, key: key.clone(), _order: PhantomData };
+        let end = Top::<O, G, SMALLEST> { rows: n, key: key.clone(), _order: PhantomData };
         let candidates: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
         let mut ranked = job::catch(AssertUnwindSafe(|| {
             let mut ranked: Vec<(O, T)> =
                 candidates.into_iter().map(|row| (key.call(row.view()), row)).collect();
-            ranked.sort_by(|a, b| b.0.cmp(&a.0));
+            ranked.sort_by(|a, b| rank::<O, SMALLEST>(&b.0, &a.0));
             Ok(ranked)
         }))?;
         ranked.truncate(n);
@@ -77,14 +78,23 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The rows of a partition with the largest keys, in the order in which they came.
-struct Top<O, G> {
+/// How two keys rank: the larger one higher, or the smaller one.
+fn rank<O: Ord, const SMALLEST: bool>(a: &O, b: &O) -> Ordering {
+    if SMALLEST { b.cmp(a) } else { a.cmp(b) }
+}
+
+/// The rows of a partition whose keys rank highest, in the order in which they came.
+struct Top<O, G, const SMALLEST: bool> {
     rows: usize,
     key: G,
     _order: PhantomData<fn() -> O>,
 }
 
-impl<O, G: Ship> Ship for Top<O, G> {
+impl<O, G, const SMALLEST: bool> Top<O, G, SMALLEST> {
+    const NAME: &'static str = if SMALLEST { "take_ordered" } else { "top" };
+}
+
+impl<O, G: Ship, const SMALLEST: bool> Ship for Top<O, G, SMALLEST> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&self.rows)?;
         self.key.ship(params)
@@ -95,12 +105,17 @@ impl<O, G: Ship> Ship for Top<O, G> {
     }
 }
 
-impl<T: Row, O: Ord + 'static, G> Terminal<T> for Top<O, G>
+impl<T: Row, O: Ord + 'static, G, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST>
 where
     G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
 {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut sink = TopSink { room: self.rows, key: &self.key, seen: 0, best: BinaryHeap::new() };
+        let mut sink = TopSink::<O, G, T, SMALLEST> {
+            room: self.rows,
+            key: &self.key,
+            seen: 0,
+            best: BinaryHeap::new(),
+        };
         chain.drive(task, &mut sink)?;
         let mut best = sink.best.into_vec();
         best.sort_by_key(|ranked| ranked.0.seen);
@@ -114,47 +129,47 @@ where
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
-        steps.push(Step::new("top", self.key.site()));
+        steps.push(Step::new(Self::NAME, self.key.site()));
     }
 
     fn closures(&self, closures: &mut Vec<Closure>) {
-        closures.push(self.key.describe("top"));
+        closures.push(self.key.describe(Self::NAME));
     }
 }
 
-/// A row with its rank: a larger key ranks higher, and so does an earlier row.
-struct Ranked<O, T> {
+/// A row with its rank: of rows with equal keys the earlier one ranks higher.
+struct Ranked<O, T, const SMALLEST: bool> {
     key: O,
     seen: u64,
     row: T,
 }
 
-impl<O: Ord, T> Ord for Ranked<O, T> {
+impl<O: Ord, T, const SMALLEST: bool> Ord for Ranked<O, T, SMALLEST> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key).then(other.seen.cmp(&self.seen))
+        rank::<O, SMALLEST>(&self.key, &other.key).then(other.seen.cmp(&self.seen))
     }
 }
-impl<O: Ord, T> PartialOrd for Ranked<O, T> {
+impl<O: Ord, T, const SMALLEST: bool> PartialOrd for Ranked<O, T, SMALLEST> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<O: Ord, T> PartialEq for Ranked<O, T> {
+impl<O: Ord, T, const SMALLEST: bool> PartialEq for Ranked<O, T, SMALLEST> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
-impl<O: Ord, T> Eq for Ranked<O, T> {}
+impl<O: Ord, T, const SMALLEST: bool> Eq for Ranked<O, T, SMALLEST> {}
 
-struct TopSink<'a, O, G, T> {
+struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     room: usize,
     key: &'a G,
     seen: u64,
     /// The lowest rank on top.
-    best: BinaryHeap<Reverse<Ranked<O, T>>>,
+    best: BinaryHeap<Reverse<Ranked<O, T, SMALLEST>>>,
 }
 
-impl<T: Row, O: Ord, G> Sink<T> for TopSink<'_, O, G, T>
+impl<T: Row, O: Ord, G, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST>
 where
     G: for<'a> Func<'a, T::View<'a>, Out = O>,
 {
@@ -165,7 +180,7 @@ where
         self.seen += 1;
         if self.best.len() == self.room {
             match self.best.peek() {
-                Some(lowest) if key > lowest.0.key => self.best.pop(),
+                Some(lowest) if rank::<O, SMALLEST>(&key, &lowest.0.key).is_gt() => self.best.pop(),
                 _ => return,
             };
         }

@@ -41,10 +41,10 @@ pub(super) struct Output {
     /// The indices of the `Waiting` cells, so that a start does not search all of them.
     waiting: BTreeSet<Partition>,
     done: u32,
-    /// The partitions that were computed once already: what they counted is not counted again.
-    counted: BTreeSet<Partition>,
     /// The number of the first attempt at each partition.
     first_attempt: u32,
+    /// The partitions that were computed once already: what they counted is not counted again.
+    counted: BTreeSet<Partition>,
     /// By partition: the number that its next attempt gets.
     next_attempts: Vec<u32>,
     /// Executors that started a partition: even an aborted one may have left something.
@@ -64,8 +64,8 @@ impl Output {
             cells: vec![Cell::Waiting; count],
             waiting: (0..spec.partitions).map(Partition).collect(),
             done: 0,
-            counted: BTreeSet::new(),
             first_attempt,
+            counted: BTreeSet::new(),
             next_attempts: vec![first_attempt; count],
             touched: BTreeSet::new(),
             table: None,

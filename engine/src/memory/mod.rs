@@ -7,11 +7,15 @@
 //! business of the operators and of the exchange.
 
 mod folder;
+mod level;
 mod limit;
+mod open_files;
 mod spill;
 
 pub use folder::sweep;
+pub use level::Level;
 pub use limit::{default_bytes, parse_bytes};
+pub use open_files::raise_open_files;
 pub use spill::{SpillFile, Spilled};
 
 use std::path::{Path, PathBuf};

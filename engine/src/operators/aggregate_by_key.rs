@@ -31,7 +31,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         F: for<'a> Fn(A, V::View<'a>) -> A + Send + Sync + 'static,
         M: Fn(A, A) -> A + Send + Sync + 'static,
     {
-        self.aggregate(FromZero::<V, A, _, F, M>::new(NoShared, zero, seq, comb, Site::caller()))
+        self.aggregate_keys(FromZero::<V, A, _, F, M>::new(NoShared, zero, seq, comb, Site::caller()))
     }
 
     /// `aggregate_by_key` with a value from [`Context::share`](crate::Context::share) as the first
@@ -49,6 +49,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         F: for<'p, 'a> Fn(&'p P, A, V::View<'a>) -> A + Send + Sync + 'static,
         M: for<'p> Fn(&'p P, A, A) -> A + Send + Sync + 'static,
     {
-        self.aggregate(FromZero::<V, A, _, F, M>::new(shared.clone(), zero, seq, comb, Site::caller()))
+        self.aggregate_keys(FromZero::<V, A, _, F, M>::new(shared.clone(), zero, seq, comb, Site::caller()))
     }
 }

@@ -40,7 +40,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let closures = (create, merge_value, merge_combiners);
         let fold =
             Fold::<Creating, V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
-        self.aggregate(fold)
+        self.aggregate_keys(fold)
     }
 
     /// `combine_by_key` with a value from [`Context::share`](crate::Context::share) as the first
@@ -62,6 +62,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let (closures, site) = ((create, merge_value, merge_combiners), Site::caller());
         let fold =
             Fold::<Creating, V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
-        self.aggregate(fold)
+        self.aggregate_keys(fold)
     }
 }

@@ -24,6 +24,6 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         T: Key,
     {
         let count = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::CountByValue, Site::caller());
-        self.map_to::<(T, u64)>(|row| (row, 1)).aggregate(count)
+        self.map_to::<(T, u64)>(|row| (row, 1)).aggregate_keys(count)
     }
 }

@@ -24,6 +24,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         T: Key,
     {
         let site = Site::caller();
-        self.map_to::<(T, bool)>(|row| (row, true)).aggregate(Seen(site)).map_to::<T>(|(row, _)| row).erase()
+        self.map_to::<(T, bool)>(|row| (row, true))
+            .aggregate_keys(Seen(site))
+            .map_to::<T>(|(row, _)| row)
+            .erase()
     }
 }

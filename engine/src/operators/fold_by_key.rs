@@ -36,7 +36,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let closures = (init, fold, merge);
         let fold =
             Fold::<InPlace, V, A, _, I, F, M>::new(NoShared, closures, Name::FoldByKey, Site::caller());
-        self.aggregate(fold)
+        self.aggregate_keys(fold)
     }
 
     /// `fold_by_key` with a value from [`Context::share`](crate::Context::share) as the first
@@ -57,6 +57,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     {
         let (closures, site) = ((init, fold, merge), Site::caller());
         let fold = Fold::<InPlace, V, A, _, I, F, M>::new(shared.clone(), closures, Name::FoldByKey, site);
-        self.aggregate(fold)
+        self.aggregate_keys(fold)
     }
 }

@@ -24,7 +24,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         T: Key,
     {
-        let distinct = self.map_to::<(T, bool)>(|row| (row, true)).aggregate(Seen(Site::caller()));
+        let distinct = self.map_to::<(T, bool)>(|row| (row, true)).aggregate_keys(Seen(Site::caller()));
         let common = distinct.left_semi_join(other.map_to::<(T, bool)>(|row| (row, true)));
         common.map_to::<T>(|(row, _)| row).erase()
     }

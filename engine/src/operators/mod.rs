@@ -1,7 +1,6 @@
 //! The operators of a dataset, one per file: the method that users call, and what a task does.
 
 mod aggregate_by_key;
-mod cache;
 mod cartesian;
 mod coalesce;
 mod cogroup;
@@ -28,6 +27,7 @@ mod map_batches;
 mod map_partitions;
 mod map_values;
 mod partition_by;
+mod persist;
 mod pipe;
 mod place_by_key;
 mod random;

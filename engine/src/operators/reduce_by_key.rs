@@ -31,7 +31,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        self.aggregate(Reduce::<V, _, F>::new(NoShared, f, Name::ReduceByKey, Site::caller()))
+        self.aggregate_keys(Reduce::<V, _, F>::new(NoShared, f, Name::ReduceByKey, Site::caller()))
     }
 
     /// `reduce_by_key` with a value from [`Context::share`](crate::Context::share) as the first argument.
@@ -41,11 +41,11 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
         F: for<'p> Fn(&'p P, V, V) -> V + Send + Sync + 'static,
     {
-        self.aggregate(Reduce::<V, _, F>::new(shared.clone(), f, Name::ReduceByKey, Site::caller()))
+        self.aggregate_keys(Reduce::<V, _, F>::new(shared.clone(), f, Name::ReduceByKey, Site::caller()))
     }
 
     /// Combine, exchange, merge.
-    pub(crate) fn aggregate<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)>
+    pub(crate) fn aggregate_keys<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)>
     where
         K: Key,
     {

@@ -2,8 +2,10 @@
 
 mod fused;
 mod operator;
+mod partitions;
 mod wire;
 
 pub use fused::{Fused, Terminal};
 pub use operator::{Operator, OperatorExec};
+pub use partitions::PartitionsExec;
 pub use wire::{decode, encode};

@@ -12,7 +12,7 @@ use datafusion_physical_plan::union::UnionExec;
 use kiln_planner::{ExchangeId, ExchangeReadExec};
 use serde::{Deserialize, Serialize};
 
-use super::{Operator, OperatorExec};
+use super::{Operator, OperatorExec, PartitionsExec};
 use crate::error::{Error, Result};
 use crate::ship::params::ParamWriter;
 use crate::ship::table;
@@ -23,6 +23,7 @@ enum Node {
     Operator { entry: u32, params: Vec<u8>, partitions: u64, inputs: Vec<Node> },
     Read { exchange: ExchangeId, schema: Vec<u8>, partitions: u64 },
     Union { inputs: Vec<Node> },
+    Partitions { first: u64, end: u64, input: Box<Node> },
 }
 
 /// `plan` as bytes for an executor.
@@ -52,6 +53,10 @@ fn to_node(plan: &Arc<dyn ExecutionPlan>) -> Result<Node> {
     if let Some(node) = plan.downcast_ref::<UnionExec>() {
         return Ok(Node::Union { inputs: node.inputs().iter().map(to_node).collect::<Result<_>>()? });
     }
+    if let Some(node) = plan.downcast_ref::<PartitionsExec>() {
+        let (first, end) = (node.range.start as u64, node.range.end as u64);
+        return Ok(Node::Partitions { first, end, input: Box::new(to_node(&node.input)?) });
+    }
     Err(Error::bug(format!("{} cannot run on executors yet", plan.name())))
 }
 
@@ -70,6 +75,9 @@ fn from_node(node: Node) -> Result<Arc<dyn ExecutionPlan>> {
                 .map_err(|e| Error::bug(format!("a schema cannot be decoded: {e}")))?;
             let schema: Schema = arrow::ipc::convert::fb_to_schema(schema);
             Arc::new(ExchangeReadExec::new(exchange, Arc::new(schema), partitions as usize))
+        }
+        Node::Partitions { first, end, input } => {
+            Arc::new(PartitionsExec::new(from_node(*input)?, first as usize..end as usize))
         }
         Node::Union { inputs } => {
             UnionExec::try_new(inputs.into_iter().map(from_node).collect::<Result<_>>()?)?

@@ -10,7 +10,7 @@ use kiln_planner::ExchangeId;
 
 use crate::driver::{ExecutorId, Located, TaskInput};
 use crate::error::{Error, LostOutput, Result};
-use crate::shuffle::{BlockStore, OutputKey};
+use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{BatchSink, ExchangeReader};
 
 /// What to fetch from one executor: one target partition of some tasks' outputs.
@@ -84,6 +84,30 @@ impl TaskInputs {
             .collect()
     }
 
+    /// The batches of one task for one target partition, for a caller who comes for each of them: there
+    /// is one in memory at a time, besides what a connection holds.
+    pub fn batches_of(&self, exchange: ExchangeId, source: &Located, target: u32) -> Result<FetchedBatches> {
+        if Some(source.executor) != self.me {
+            let peers = self.peers.as_ref().ok_or_else(|| Error::bug("outputs lie elsewhere"))?;
+            let sources = vec![(source.partition.0, source.attempt.0)];
+            return peers.fetch(source.executor, Fetch { exchange, target, sources });
+        }
+        let (output, from) = (self.output(exchange, source)?, source.partition.0);
+        Ok(Box::new((0..).map_while(move |at| {
+            let block = output.partition(target as usize).get(at)?;
+            Some(block.read().map(|batch| (from, batch)))
+        })))
+    }
+
+    /// The output of a task of this process.
+    fn output(&self, exchange: ExchangeId, source: &Located) -> Result<Arc<TaskOutput>> {
+        let key = OutputKey { exchange, source: source.partition.0, attempt: source.attempt.0 };
+        self.store.get(key).ok_or_else(|| {
+            let lost = LostOutput { exchange: exchange.0, executor: source.executor.0 };
+            Error::lost_output("the output of a finished task is not here any more", lost)
+        })
+    }
+
     fn local(
         &self,
         exchange: ExchangeId,
@@ -91,12 +115,7 @@ impl TaskInputs {
         target: usize,
         take: &mut BatchSink<'_>,
     ) -> Result<ControlFlow<()>> {
-        let key = OutputKey { exchange, source: source.partition.0, attempt: source.attempt.0 };
-        let output = self.store.get(key).ok_or_else(|| {
-            let lost = LostOutput { exchange: exchange.0, executor: source.executor.0 };
-            Error::lost_output("the output of a finished task is not here any more", lost)
-        })?;
-        for block in output.partition(target) {
+        for block in self.output(exchange, source)?.partition(target) {
             if take(block.read()?)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }

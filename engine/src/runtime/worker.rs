@@ -14,7 +14,8 @@ use kiln_planner::ExchangeId;
 use super::inputs::TaskInputs;
 use crate::driver::{TaskId, TaskReport};
 use crate::error::{Error, Result};
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
+use crate::plan::{OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{Task, TaskEnv, counts, guarded, push};
 
@@ -84,6 +85,7 @@ impl Worker {
         process: Process,
         report: impl Fn(TaskId, Result<TaskReport>) + Send + Sync + 'static,
     ) -> Result<Worker> {
+        memory::raise_open_files();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
             .thread_name(|i| format!("kiln-slot-{i}"))
@@ -146,6 +148,7 @@ struct Done {
 impl Done {
     /// Keeps the whole output, unless the task was aborted.
     fn keep(mut self, store: &BlockStore, cancelled: &AtomicBool) -> TaskReport {
+        self.output.close();
         let payload = std::mem::take(&mut self.output.note);
         let report =
             TaskReport { rows: self.output.rows, bytes: self.output.bytes, counters: self.counters, payload };
@@ -183,8 +186,11 @@ fn run_plan(
     output: &mut TaskOutput,
 ) -> Result<()> {
     use crate::task::Output;
+    if let Some(node) = plan.downcast_ref::<PartitionsExec>() {
+        return run_plan(&node.input, node.range.start + partition, env, output);
+    }
     // The last operator of a stage chooses target partitions; any other node's rows go to 0.
-    if let Some(node) = plan.downcast_ref::<crate::plan::OperatorExec>() {
+    if let Some(node) = plan.downcast_ref::<OperatorExec>() {
         let task = Task::new(env, partition, &node.inputs);
         return node.operator.run(&task, output);
     }

@@ -8,8 +8,9 @@ use arrow::array::RecordBatch;
 use datafusion_execution::memory_pool::MemoryReservation;
 use kiln_planner::ExchangeId;
 
-use crate::error::Result;
-use crate::memory::{Memory, SpillFile, Spilled};
+use crate::config;
+use crate::error::{Error, Result};
+use crate::memory::{Level, Memory, SpillFile, Spilled};
 use crate::task::{BatchLimits, Output};
 
 /// Names the output of one attempt at one source partition.
@@ -26,10 +27,13 @@ pub struct OutputKey {
 /// What one task has put out: batches by target partition, and a note for the driver.
 ///
 /// Batches stay in memory while there is room for outputs; then those of this task go to a file of
-/// its own, all at once, so that finished outputs are never touched again.
+/// its own, all at once, so that finished outputs are never touched again. `persist` may say otherwise.
 pub struct TaskOutput {
     partitions: Vec<Vec<Block>>,
+    /// Where the batches in memory stand: their partition, and their place in it.
+    held: Vec<(usize, usize)>,
     limits: BatchLimits,
+    level: Level,
     memory: Arc<Memory>,
     room: MemoryReservation,
     file: Option<SpillFile>,
@@ -66,8 +70,18 @@ impl Block {
 impl TaskOutput {
     /// An output of nothing so far.
     pub fn new(memory: Arc<Memory>, limits: BatchLimits) -> TaskOutput {
-        let (room, note) = (memory.for_output(), Vec::new());
-        TaskOutput { partitions: Vec::new(), limits, memory, room, file: None, rows: 0, bytes: 0, note }
+        TaskOutput {
+            partitions: Vec::new(),
+            held: Vec::new(),
+            limits,
+            level: Level::Auto,
+            room: memory.for_output(),
+            memory,
+            file: None,
+            rows: 0,
+            bytes: 0,
+            note: Vec::new(),
+        }
     }
 
     /// The batches for one target partition.
@@ -75,14 +89,35 @@ impl TaskOutput {
         self.partitions.get(target).map_or(&[], Vec::as_slice)
     }
 
+    /// No more batches will come: the temporary file is closed, and opened by those who read it.
+    pub fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Holds a batch in memory, or everything on disk from now on, as the level says.
+    fn hold(&mut self, partition: usize, batch: RecordBatch) -> Result<()> {
+        let bytes = batch.get_array_memory_size();
+        let fits = self.level != Level::Disk && self.room.try_grow(bytes).is_ok();
+        if !fits && self.level == Level::Memory {
+            let text = format!("there is no memory for the rows of `persist`: {} bytes are kept", self.bytes);
+            let help = format!("raise {}, or persist at Level::Auto or Level::Disk", config::MEMORY);
+            return Err(Error::resource(text).help(help));
+        }
+        self.rows += batch.num_rows() as u64;
+        self.bytes += bytes as u64;
+        self.held.push((partition, self.partitions[partition].len()));
+        self.partitions[partition].push(Block::Held(batch));
+        if fits { Ok(()) } else { self.spill() }
+    }
+
     /// Sends what is held in memory to disk.
-    #[cold]
     fn spill(&mut self) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(self.memory.spill_file("the output of a task")?),
         };
-        for block in self.partitions.iter_mut().flatten() {
+        for (partition, at) in self.held.drain(..) {
+            let block = &mut self.partitions[partition][at];
             if let Block::Held(batch) = block {
                 *block = Block::Spilled(file.push(batch)?);
             }
@@ -101,15 +136,12 @@ impl Output for TaskOutput {
         if self.partitions.len() <= partition {
             self.partitions.resize_with(partition + 1, Vec::new);
         }
-        let bytes = batch.get_array_memory_size();
-        self.rows += batch.num_rows() as u64;
-        self.bytes += bytes as u64;
-        let fits = self.room.try_grow(bytes).is_ok();
-        self.partitions[partition].push(Block::Held(batch));
-        if !fits {
-            self.spill()?;
-        }
+        self.hold(partition, batch)?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn keep_at(&mut self, level: Level) {
+        self.level = level;
     }
 
     fn note(&mut self, note: Vec<u8>) {

@@ -22,7 +22,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::ExchangeId;
 
 use crate::error::{Error, Result};
-use crate::memory::{Memory, SpillFile};
+use crate::memory::{Level, Memory, SpillFile};
 
 /// Takes batches; `Break` asks for no more.
 pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
@@ -50,6 +50,9 @@ pub trait Output {
 
     /// Adds a batch for a partition of the next stage (0 where there is no exchange).
     fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>>;
+
+    /// Says where the batches wait for their readers; it comes before the first of them.
+    fn keep_at(&mut self, _: Level) {}
 
     /// Leaves a note for the driver: a sink's list of files.
     fn note(&mut self, note: Vec<u8>);

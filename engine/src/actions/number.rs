@@ -1,0 +1,86 @@
+//! The numbers that can be summed, and how: exact for integers, in the order of the rows for floats.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::{Error, Result};
+use crate::row::Row;
+
+/// A number that [`sum`](crate::Dataset::sum), [`mean`](crate::Dataset::mean) and
+/// [`stats`](crate::Dataset::stats) can take: integers of up to 64 bits, `f32` and `f64`.
+///
+/// Integers are added in 128 bits, in which no sum of rows overflows; floats as `f64`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number that can be summed",
+    note = "`map` the rows to a number first; `fold` and `aggregate` take every type of row"
+)]
+pub trait Number: Row + Copy {
+    /// The type of a sum: `i64`, `u64` or `f64`.
+    type Sum;
+    /// The type in which rows are added.
+    #[doc(hidden)]
+    type Total: Serialize + DeserializeOwned + Default + Send;
+
+    /// `total` and this number.
+    #[doc(hidden)]
+    fn add_to(self, total: Self::Total) -> Self::Total;
+
+    /// Two totals, the one of the earlier rows first.
+    #[doc(hidden)]
+    fn join(a: Self::Total, b: Self::Total) -> Self::Total;
+
+    /// The total as the type of a sum.
+    #[doc(hidden)]
+    fn to_sum(total: Self::Total) -> Result<Self::Sum>;
+
+    /// The total as a float, rounded.
+    #[doc(hidden)]
+    fn to_float(total: Self::Total) -> f64;
+}
+
+macro_rules! integers { ($($t:ty, $sum:ty, $total:ty);*) => {$(
+    impl Number for $t {
+        type Sum = $sum;
+        type Total = $total;
+        #[inline]
+        fn add_to(self, total: $total) -> $total {
+            total + self as $total
+        }
+        fn join(a: $total, b: $total) -> $total {
+            a + b
+        }
+        fn to_sum(total: $total) -> Result<$sum> {
+            let overflow = |_| {
+                let text = format!("the sum {total} does not fit {}", stringify!($sum));
+                Error::data(text).help("map the rows to f64 first, or fold them into smaller parts")
+            };
+            <$sum>::try_from(total).map_err(overflow)
+        }
+        fn to_float(total: $total) -> f64 {
+            total as f64
+        }
+    }
+)*}; }
+
+macro_rules! floats { ($($t:ty),*) => {$(
+    impl Number for $t {
+        type Sum = f64;
+        type Total = f64;
+        #[inline]
+        fn add_to(self, total: f64) -> f64 {
+            total + f64::from(self)
+        }
+        fn join(a: f64, b: f64) -> f64 {
+            a + b
+        }
+        fn to_sum(total: f64) -> Result<f64> {
+            Ok(total)
+        }
+        fn to_float(total: f64) -> f64 {
+            total
+        }
+    }
+)*}; }
+
+integers!(u8, u64, u128; u16, u64, u128; u32, u64, u128; u64, u64, u128; usize, u64, u128;
+          i8, i64, i128; i16, i64, i128; i32, i64, i128; i64, i64, i128; isize, i64, i128);
+floats!(f32, f64);

@@ -1,0 +1,16 @@
+//! Where an output waits for its readers.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the rows of [`Dataset::persist`](crate::Dataset::persist) are kept, by the process that
+/// computed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Level {
+    /// In memory while there is room, then in temporary files.
+    #[default]
+    Auto,
+    /// In memory; the job fails when there is no room.
+    Memory,
+    /// In temporary files.
+    Disk,
+}
