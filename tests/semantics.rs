@@ -44,6 +44,8 @@ mod positions;
 mod random;
 #[path = "semantics/results.rs"]
 mod results;
+#[path = "semantics/row_types.rs"]
+mod row_types;
 #[path = "semantics/sets.rs"]
 mod sets;
 #[path = "semantics/shared_values.rs"]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow::ipc::convert::IpcSchemaEncoder;
+use arrow::ipc::writer::DictionaryTracker;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::union::UnionExec;
 use kiln_planner::{ExchangeId, ExchangeReadExec};
@@ -47,7 +48,10 @@ fn to_node(plan: &Arc<dyn ExecutionPlan>) -> Result<Node> {
         return Ok(Node::Operator { entry, params: params.finish(), partitions, inputs });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
-        let schema = IpcSchemaEncoder::new().schema_to_fb(&plan.schema()).finished_data().to_vec();
+        // Numbers the dictionaries of columns that have one; without it such a schema has no bytes.
+        let mut dictionaries = DictionaryTracker::new(false);
+        let mut encoder = IpcSchemaEncoder::new().with_dictionary_tracker(&mut dictionaries);
+        let schema = encoder.schema_to_fb(&plan.schema()).finished_data().to_vec();
         return Ok(Node::Read { exchange: node.id, schema, partitions });
     }
     if let Some(node) = plan.downcast_ref::<UnionExec>() {
