@@ -1,6 +1,6 @@
 //! The two macros of Kiln: `#[derive(Row)]` and `#[kiln::main]`.
 //!
-//! In come the tokens of a struct or of `fn main`, out go the impls and the entry point that a user
+//! In come the tokens of a struct, an enum or `fn main`, out go the impls and the entry point that a user
 //! would otherwise write by hand. A macro cannot see types, so nothing is decided here that depends
 //! on one: the generated code names traits of `::kiln`, and rustc does the rest. Use both through
 //! the `kiln` crate, which re-exports them; what lies beneath the traits is not known here.
@@ -10,7 +10,8 @@ mod row;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct a row: implements `Row` and `IntoRow` and writes its view, `HitView` for `Hit`.
+/// Makes a struct a row: implements `Row` and `IntoRow` and writes its view, `HitView` for `Hit`. An enum
+/// without payloads becomes a row, too.
 ///
 /// Every field must be a row itself. The fields are the columns, under their own names; those of a
 /// tuple struct are `_1`, `_2`, …. A struct inside a struct is a column of the type `Struct`.
@@ -32,10 +33,13 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// An enum must be `Copy`, for it is its own view. Its column is a dictionary of its variants' names, and
+/// it can be a key, ordered as its variants are declared.
+///
 /// Attributes:
 ///
 /// * `#[row(key)]` on the struct: rows can be keys. All fields must be keys.
-/// * `#[row(rename = "name")]` on a field: the name of its column.
+/// * `#[row(rename = "name")]` on a field: the name of its column; on a variant: its name in the column.
 ///
 /// The view has the struct's visibility and its fields theirs; it is `Clone`, `Copy` and `Debug`.
 /// Its lifetime does not shrink by itself (rustc cannot see through the field types): to keep two

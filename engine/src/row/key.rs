@@ -10,7 +10,9 @@ use super::Row;
 /// a hit touches no allocator, and most comparisons touch nothing but the slot.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
-    note = "keys are numbers, `bool`, `String`, `Option`, `Vec` and tuples of keys, and structs with `#[derive(kiln::Row)] #[row(key)]`"
+    label = "not a key",
+    note = "keys are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps, enums with `#[derive(kiln::Row)]`, structs with `#[derive(kiln::Row)] #[row(key)]`, and `Option`, `Vec`, `Box` and tuples of keys",
+    note = "a map or an `Opaque` value is none: take a field of it with `key_by(..)`"
 )]
 pub trait Key: Row {
     /// What a table keeps of a key, beside the arena.

@@ -38,7 +38,8 @@ pub use opaque::{Opaque, Stored};
 
 use arrow::datatypes::{DataType, Field};
 
-/// A type that a [`Dataset`](crate::Dataset) can hold; `#[derive(Row)]` writes this for structs.
+/// A type that a [`Dataset`](crate::Dataset) can hold; `#[derive(Row)]` writes this for structs and for enums
+/// without payloads.
 ///
 /// | Rust | Arrow | view |
 /// |---|---|---|
@@ -57,10 +58,15 @@ use arrow::datatypes::{DataType, Field};
 /// | derived enums without payloads | `Dictionary(Int32, Utf8)` | the value |
 /// | [`Opaque<T>`](Opaque) for types of serde | `Binary` | `&Opaque<T>` |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |
+///
+/// Columns from elsewhere are held against their type when they are opened: what the type cannot hold
+/// (a null, a date beyond chrono's, a decimal of more digits, a name that no variant has) is an error of
+/// class data, and no row is read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",
     label = "a dataset cannot hold this type",
-    note = "rows are numbers, `bool`, `String`, `Option`, `Vec`, tuples, and structs with `#[derive(kiln::Row)]`",
+    note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
+    note = "a type without columns (of another crate, recursive, an enum with payloads) is kept as `kiln::Opaque<_>`, by serde",
     note = "a closure that returns a borrowed `&str` needs `map_to::<String>(..)`, or a `fn` item in its place"
 )]
 pub trait Row: Sized + Send + Sync + 'static {
