@@ -10,6 +10,8 @@
 
 #[path = "semantics/actions.rs"]
 mod actions;
+#[path = "semantics/approx.rs"]
+mod approx;
 #[path = "semantics/beyond_memory.rs"]
 mod beyond_memory;
 #[path = "semantics/empty.rs"]

@@ -124,7 +124,7 @@ fn joins_with_a_hot_key_on_the_right_hold_it_in_pieces() {
 
 #[test]
 fn joins_with_a_hot_key_on_both_sides_give_every_pair() {
-    let (left, right) = (skewed(7, 60, 600), skewed(8, 60_000, 500));
+    let (left, right) = (skewed(7, 24, 600), skewed(8, 40_000, 500));
     all_joins_agree(&left, &right);
 }
 

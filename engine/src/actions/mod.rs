@@ -1,10 +1,12 @@
 //! The actions of a dataset, one per file: what makes a job run, and what comes back.
 
 mod aggregate;
+mod approx_quantiles;
 mod checkpoint;
 mod collect;
 mod collect_as_map;
 mod count;
+mod count_approx_distinct;
 mod first;
 mod fold;
 mod for_each;

@@ -12,6 +12,8 @@ mod room;
 mod table;
 
 pub use combine::Combine;
-pub use kinds::{Aggregate, Creating, Fold, FromZero, InPlace, Name, NoShared, Reduce, Seen};
+pub use kinds::{
+    Aggregate, CountDistinct, Creating, Fold, FromZero, InPlace, Name, NoShared, Reduce, Seen, Sketch,
+};
 pub use merge::Merge;
 pub use table::{Table, partition_of};

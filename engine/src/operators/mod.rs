@@ -6,6 +6,7 @@ mod coalesce;
 mod cogroup;
 mod columns;
 mod combine_by_key;
+mod count_approx_distinct_by_key;
 mod count_by_key;
 mod count_by_value;
 mod distinct;

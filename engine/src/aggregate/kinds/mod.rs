@@ -8,11 +8,13 @@ mod calls;
 mod fold;
 mod from_zero;
 mod reduce;
+mod sketch;
 
 pub use calls::NoShared;
 pub use fold::{Creating, Fold, InPlace};
 pub use from_zero::FromZero;
 pub use reduce::Reduce;
+pub use sketch::{CountDistinct, Sketch};
 
 use kiln_planner::Site;
 

@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 
 use super::Kind;
 use super::bits::Bits;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operators::hashed::{Gathered, Index, Loader, Part, Replay, Room, Rows};
 use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
@@ -39,7 +39,8 @@ pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
         Gathered::TooLarge(size) => {
             let ways = Index::<K, W>::bytes_for(size).div_ceil(room.limit()) + 1;
             log::debug!("{}: {} rows of {} bytes in {ways} passes", J::NAME, size.rows, size.bytes);
-            for part in whole.cut(ways).into_iter().flatten() {
+            let parts = whole.cut(ways).ok_or_else(|| Error::bug("a partition cannot be cut so finely"))?;
+            for part in parts {
                 room.free();
                 probe.pass(&mut right, part, &room)?;
             }

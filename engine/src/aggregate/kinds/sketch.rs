@@ -1,0 +1,185 @@
+//! How many distinct values a key has, about: a HyperLogLog sketch for each key.
+//!
+//! A sketch is a row, so that it crosses the exchange as bytes; inside a task it stays what it is.
+
+use std::marker::PhantomData;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use datasketches::hll::{HllSketch, HllType, HllUnion};
+use kiln_planner::Site;
+
+use super::Aggregate;
+use crate::error::{Error, Result};
+use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, ListView, Row};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+/// The error of a sketch is this over the root of the number of its registers, when it is made of
+/// several (Flajolet and others, 2007).
+const ERROR_OF_ONE_REGISTER: f64 = 1.04;
+/// Registers of a sketch, as powers of two: what the sketch library takes.
+const LEAST_REGISTERS: u8 = 4;
+const MOST_REGISTERS: u8 = 21;
+
+/// A HyperLogLog sketch.
+pub struct Sketch(HllSketch);
+
+/// A sketch in a task, or one that has come as bytes.
+#[derive(Clone, Copy)]
+pub enum SketchView<'a> {
+    /// In a task.
+    Live(&'a HllSketch),
+    /// As bytes.
+    Bytes(ListView<'a, u8>),
+}
+
+/// `count_approx_distinct_by_key`: values into sketches.
+pub struct CountDistinct<V> {
+    registers: u8,
+    empty: HllSketch,
+    site: Site,
+    _value: PhantomData<fn() -> V>,
+}
+
+impl Sketch {
+    /// About how many distinct values went in.
+    pub fn estimate(&self) -> u64 {
+        self.0.estimate().round() as u64
+    }
+}
+
+impl<V> CountDistinct<V> {
+    /// Sketches with a standard error of about `relative_sd`.
+    ///
+    /// # Errors
+    /// Of class config when no sketch can be so exact, or so vague.
+    pub fn new(relative_sd: f64, site: Site) -> Result<Self> {
+        let registers = (ERROR_OF_ONE_REGISTER / relative_sd).powi(2).log2().ceil();
+        if !(relative_sd > 0.0 && relative_sd < 1.0 && registers <= f64::from(MOST_REGISTERS)) {
+            let text = format!("distinct rows cannot be counted with a relative error of {relative_sd}");
+            return Err(Error::config(text)
+                .at("line", &site)
+                .help("0.05 is usual, 0.001 possible; `distinct().count()` is exact"));
+        }
+        CountDistinct::with_registers((registers as u8).max(LEAST_REGISTERS), site)
+    }
+
+    fn with_registers(registers: u8, site: Site) -> Result<Self> {
+        let empty = HllSketch::new(registers, HllType::Hll8)
+            .map_err(|e| Error::bug("a sketch cannot be made").because(e))?;
+        Ok(CountDistinct { registers, empty, site, _value: PhantomData })
+    }
+}
+
+impl<V: Key> Aggregate for CountDistinct<V> {
+    type Value = V;
+    type Acc = Sketch;
+    fn start(&self, value: V::View<'_>) -> Sketch {
+        let mut sketch = Sketch(self.empty.clone());
+        self.add(&mut sketch, value);
+        sketch
+    }
+    #[inline]
+    fn add(&self, acc: &mut Sketch, value: V::View<'_>) {
+        acc.0.update(V::hash(value));
+    }
+    fn merge(&self, acc: &mut Sketch, other: SketchView<'_>) {
+        let mut both = HllUnion::new(self.registers).expect("a sketch of that size was made before");
+        both.update(&acc.0);
+        both.update(&Sketch::own(other).0);
+        acc.0 = both.to_sketch(HllType::Hll8);
+    }
+    fn closures(&self, _: &mut Vec<Closure>) {}
+    fn name(&self) -> (&'static str, &Site) {
+        ("count_approx_distinct_by_key", &self.site)
+    }
+}
+
+impl<V> Clone for CountDistinct<V> {
+    fn clone(&self) -> Self {
+        let (empty, site) = (self.empty.clone(), self.site.clone());
+        CountDistinct { registers: self.registers, empty, site, _value: PhantomData }
+    }
+}
+
+impl<V> Ship for CountDistinct<V> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&(self.registers, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (registers, site) = params.take()?;
+        CountDistinct::with_registers(registers, site)
+    }
+}
+
+impl Row for Sketch {
+    type View<'a> = SketchView<'a>;
+    type Builder = Sketches;
+    type Reader = SketchReader;
+    fn own(view: SketchView<'_>) -> Self {
+        match view {
+            SketchView::Live(sketch) => Sketch(sketch.clone()),
+            // Blocks of an exchange are checked against their checksum, so these are what was sent.
+            SketchView::Bytes(bytes) => match HllSketch::deserialize(&bytes.to_vec()) {
+                Ok(sketch) => Sketch(sketch),
+                Err(e) => panic!("a sketch cannot be read back: {e}"),
+            },
+        }
+    }
+    fn view(&self) -> SketchView<'_> {
+        SketchView::Live(&self.0)
+    }
+    fn narrow<'short, 'long: 'short>(view: SketchView<'long>) -> SketchView<'short> {
+        view
+    }
+    fn data_type() -> DataType {
+        Vec::<u8>::data_type()
+    }
+}
+
+impl IntoRow for SketchView<'_> {
+    type Row = Sketch;
+    fn as_view(&self) -> SketchView<'_> {
+        *self
+    }
+}
+
+/// Builds a column of sketches: lists of bytes.
+#[derive(Default)]
+pub struct Sketches(<Vec<u8> as Row>::Builder);
+
+impl ColumnBuilder for Sketches {
+    type Row = Sketch;
+    fn push(&mut self, view: SketchView<'_>) {
+        match view {
+            SketchView::Live(sketch) => self.0.push(sketch.serialize().view()),
+            SketchView::Bytes(bytes) => self.0.push(bytes),
+        }
+    }
+    fn push_null(&mut self) {
+        self.0.push_null();
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn size_bytes(&self) -> usize {
+        self.0.size_bytes()
+    }
+    fn finish(&mut self) -> ArrayRef {
+        self.0.finish()
+    }
+}
+
+/// Reads a column of sketches.
+pub struct SketchReader(<Vec<u8> as Row>::Reader);
+
+impl ColumnReader for SketchReader {
+    type Row = Sketch;
+    fn open(array: &ArrayRef) -> Result<Self> {
+        ColumnReader::open(array).map(SketchReader)
+    }
+    fn get(&self, index: usize) -> SketchView<'_> {
+        SketchView::Bytes(self.0.get(index))
+    }
+}
