@@ -54,17 +54,16 @@ impl At {
 pub struct Rows(At);
 
 impl<K: Key, V: Row> Index<K, V> {
-    /// Bytes that an index over so many rows takes.
-    pub fn bytes_for(size: Size) -> usize {
+    /// Bytes that an index over so many rows of about so many keys takes.
+    pub fn bytes_for(size: Size, keys: usize) -> usize {
         let long_keys = if size_of::<K::Arena>() == 0 { 0 } else { size.bytes };
         let next = size.rows * size_of::<At>();
-        size.bytes + long_keys + next + Table::<K, At>::bytes_for(size.rows)
+        size.bytes + long_keys + next + Table::<K, At>::bytes_for(keys)
     }
 
-    /// An index over `batches`, whose hashes are those of `part`.
-    pub fn new(batches: &[RecordBatch], part: Part) -> Result<Self> {
-        let rows = batches.iter().map(RecordBatch::num_rows).sum();
-        let mut firsts = Table::<K, At>::new(rows, part.scale());
+    /// An index over `batches`, whose hashes are those of `part`, with about so many keys.
+    pub fn new(batches: &[RecordBatch], part: Part, keys: usize) -> Result<Self> {
+        let mut firsts = Table::<K, At>::new(keys, part.scale());
         let mut blocks = batches.iter().map(Block::open).collect::<Result<Vec<Block<K, V>>>>()?;
         for (at, block) in blocks.iter_mut().enumerate().rev() {
             let Block { rows, next } = block;

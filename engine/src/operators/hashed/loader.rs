@@ -17,6 +17,8 @@ const BLOCK_SHARE: usize = 16;
 /// Rows of one part.
 pub struct Loader<K: Key, V: Row> {
     part: Part,
+    /// Whether all rows are known to have one key; else each may have its own.
+    is_one_key: bool,
     building: <(K, V) as Row>::Builder,
     batches: Vec<RecordBatch>,
     size: Size,
@@ -25,9 +27,16 @@ pub struct Loader<K: Key, V: Row> {
 
 impl<K: Key, V: Row> Loader<K, V> {
     /// Picks rows of `part`.
-    pub fn new(part: Part, room: &Room) -> Self {
+    pub fn new(part: Part, is_one_key: bool, room: &Room) -> Self {
         let block_bytes = (room.limit() / BLOCK_SHARE).min(BLOCK_BYTES);
-        Loader { part, building: Default::default(), batches: Vec::new(), size: Size::default(), block_bytes }
+        Loader {
+            part,
+            is_one_key,
+            building: Default::default(),
+            batches: Vec::new(),
+            size: Size::default(),
+            block_bytes,
+        }
     }
 
     /// Picks rows out of `batch`. Whenever they have filled a block `look` is called, to see whether
@@ -48,14 +57,19 @@ impl<K: Key, V: Row> Loader<K, V> {
 
     /// What the rows so far take, with their index.
     pub fn needs(&self) -> usize {
-        Index::<K, V>::bytes_for(self.size)
+        Index::<K, V>::bytes_for(self.size, self.keys())
     }
 
     /// The rows so far by their key; the next ones start anew.
     pub fn take(&mut self) -> Result<Index<K, V>> {
         self.close()?;
+        let keys = self.keys();
         self.size = Size::default();
-        Index::new(&std::mem::take(&mut self.batches), self.part)
+        Index::new(&std::mem::take(&mut self.batches), self.part, keys)
+    }
+
+    fn keys(&self) -> usize {
+        if self.is_one_key { 1 } else { self.size.rows }
     }
 
     /// Counts the rows so far, but does not hold them any longer.

@@ -16,6 +16,8 @@ use crate::task::Task;
 /// One input of pairs, and how to hold a part of it.
 pub struct Side<'t, 'p> {
     rows: Replay<'t, 'p>,
+    /// The part that was found to have one key, and so needs no large table.
+    one_key: Option<Part>,
 }
 
 /// What came of holding one part of a side.
@@ -35,12 +37,14 @@ pub struct TooLarge {
     pub needs: usize,
     /// Whether they are known to have one key, or keys that share their hash.
     pub is_one_key: bool,
+    /// Whether that has just been found out: held as such, they may fit.
+    pub is_new: bool,
 }
 
 impl<'t, 'p> Side<'t, 'p> {
     /// The input `input` of `task`.
     pub fn new(task: &'t Task<'p>, input: usize) -> Self {
-        Side { rows: Replay::new(task, input) }
+        Side { rows: Replay::new(task, input), one_key: None }
     }
 
     /// Holds the rows of `part`, beside `base` bytes that are held already.
@@ -48,17 +52,17 @@ impl<'t, 'p> Side<'t, 'p> {
         if !part.is_whole() {
             return self.hold_part(part, room, base);
         }
-        let needs = |size| base + Index::<K, V>::bytes_for(size);
+        let needs = |size: Size| base + Index::<K, V>::bytes_for(size, size.rows);
         Ok(match self.rows.gather(room, needs)? {
-            Gathered::Whole(batches, size) => Held::All(Index::new(&batches, part)?, needs(size)),
+            Gathered::Whole(batches, size) => Held::All(Index::new(&batches, part, size.rows)?, needs(size)),
             Gathered::TooLarge(size) => {
-                Held::TooLarge(TooLarge { size, needs: needs(size), is_one_key: false })
+                Held::TooLarge(TooLarge { size, needs: needs(size), ..TooLarge::default() })
             }
         })
     }
 
     fn hold_part<K: Key, V: Row>(&mut self, part: Part, room: &Room, base: usize) -> Result<Held<K, V>> {
-        let (mut loader, mut fits) = (Loader::<K, V>::new(part, room), true);
+        let (mut loader, mut fits) = (Loader::<K, V>::new(part, self.one_key == Some(part), room), true);
         let mut hashes = (u64::MAX, 0);
         self.rows.read(&mut |batch| {
             let mut count = |loader: &mut Loader<K, V>| {
@@ -82,7 +86,9 @@ impl<'t, 'p> Side<'t, 'p> {
         if fits && room.hold(needs) {
             return Ok(Held::All(loader.take()?, needs));
         }
-        Ok(Held::TooLarge(TooLarge { size, needs, is_one_key: hashes.0 >= hashes.1 }))
+        let is_one_key = hashes.0 >= hashes.1;
+        let is_new = is_one_key && self.one_key.replace(part) != Some(part);
+        Ok(Held::TooLarge(TooLarge { size, needs, is_one_key, is_new }))
     }
 }
 
@@ -97,6 +103,10 @@ pub fn cut(
     operator: (&'static str, &Site),
     todo: &mut Vec<Part>,
 ) -> Result<()> {
+    if large.is_new {
+        todo.push(part);
+        return Ok(());
+    }
     let ways = large.needs.div_ceil(room.limit()) + 1;
     let (name, site) = operator;
     log::debug!("{name}: {} rows of {} bytes in {ways} passes", large.size.rows, large.size.bytes);

@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 use super::Kind;
 use super::bits::Bits;
 use crate::error::{Error, Result};
-use crate::operators::hashed::{Gathered, Index, Loader, Part, Replay, Room, Rows};
+use crate::operators::hashed::{Gathered, Index, Loader, Part, Replay, Room, Rows, Size};
 use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
@@ -34,10 +34,11 @@ pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
     let (mut right, mut room) = (Replay::new(task, 1), Room::new(task, J::NAME));
     let mut probe = Probe::<J, K, V, W>::new(task, out);
     let whole = Part::whole(partitions);
-    match right.gather(&mut room, Index::<K, W>::bytes_for)? {
-        Gathered::Whole(batches, _) => probe.whole(&Index::new(&batches, whole)?, whole)?,
+    let needs = |size: Size| Index::<K, W>::bytes_for(size, size.rows);
+    match right.gather(&mut room, needs)? {
+        Gathered::Whole(batches, size) => probe.whole(&Index::new(&batches, whole, size.rows)?, whole)?,
         Gathered::TooLarge(size) => {
-            let ways = Index::<K, W>::bytes_for(size).div_ceil(room.limit()) + 1;
+            let ways = needs(size).div_ceil(room.limit()) + 1;
             log::debug!("{}: {} rows of {} bytes in {ways} passes", J::NAME, size.rows, size.bytes);
             let parts = whole.cut(ways).ok_or_else(|| Error::bug("a partition cannot be cut so finely"))?;
             for part in parts {
@@ -83,7 +84,7 @@ impl<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'t, 'p, 'o, J, 
 
     /// Joins the rows of one part, with the right side in as many pieces as it takes.
     fn pass(&mut self, right: &mut Replay<'_, '_>, part: Part, room: &Room) -> Result<()> {
-        let (mut loader, mut earlier) = (Loader::<K, W>::new(part, room), Earlier::default());
+        let (mut loader, mut earlier) = (Loader::<K, W>::new(part, false, room), Earlier::default());
         right.read(&mut |batch| {
             loader.pick(&batch, &mut |loader| {
                 if !room.hold(loader.needs()) {
