@@ -31,7 +31,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     {
         match CountDistinct::<V>::new(relative_sd, Site::caller()) {
             Ok(count) => {
-                let sketches = self.aggregate(count);
+                let sketches = self.aggregate_keys(count);
                 sketches.map_values(|sketch| Sketch::own(sketch).estimate()).erase()
             }
             // The rows do not matter: an action fails before it reads any.
