@@ -214,7 +214,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::atomic::Ordering;
 
-    use super::super::kinds::{Name, Reduce};
+    use super::super::kinds::{Name, NoShared, Reduce};
     use super::super::table::partition_of;
     use super::*;
     use crate::row::{ColumnBuilder, ipc, to_batch};
@@ -238,7 +238,7 @@ mod tests {
     fn merged(keys: u64, memory: u64) -> (Vec<(String, u64)>, u64) {
         let desk = Desk::new(combined(keys), memory);
         let site = kiln_planner::Site::caller();
-        let reduce = Reduce::new(|a: u64, b: u64| a + b, Name::ReduceByKey, site);
+        let reduce = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::ReduceByKey, site);
         let mut output = desk.output();
         Merge::<String, _>::operator(reduce, 3).run(&desk.task(), &mut output).unwrap();
         let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();

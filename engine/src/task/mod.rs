@@ -194,7 +194,7 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn task(&self) -> Task<'_> {
-            Task { env: &self.env, partition: 0, inputs: &self.inputs }
+            Task::new(&self.env, 0, &self.inputs)
         }
 
         pub(crate) fn output(&self) -> crate::shuffle::TaskOutput {

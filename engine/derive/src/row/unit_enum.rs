@@ -127,6 +127,14 @@ fn key_impl(name: &Ident) -> TokenStream {
             fn load<'a>(slot: &'a #name, _: &'a ()) -> #name {
                 *slot
             }
+            fn arena_bytes(_: &()) -> usize {
+                0
+            }
+            const PREFIX_IS_KEY: bool = true;
+            #[inline]
+            fn prefix(view: #name) -> u64 {
+                #number(view) as u64
+            }
         }
     }
 }
