@@ -150,10 +150,12 @@ where
 {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
+        if self.refusal.error.is_some() {
+            return; // the source has not looked up yet
+        }
         self.rows += 1;
         match called::<T, G, R, E>(self.func, T::narrow(row)) {
-            Ok(result) if self.refusal.error.is_none() => N::push(result, self.sink),
-            Ok(_) => {}
+            Ok(result) => N::push(result, self.sink),
             Err(reason) => self.refusal.take::<T>(row, &reason, self.rows),
         }
     }
@@ -187,7 +189,6 @@ impl Refusal<'_> {
         match self.refused {
             Refused::Drop => {}
             Refused::Skip(counter) => counter.add(1),
-            Refused::Fail if self.error.is_some() => {}
             Refused::Fail => {
                 let error = Error::data(format!("a record was refused: {reason}"))
                     .at("record", format!("`{}`", shortened(text::<T>(row))));

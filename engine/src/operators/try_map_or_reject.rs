@@ -17,7 +17,7 @@ use crate::ship::shared::{Param, Shared};
 use crate::task::{Place, Task};
 
 /// A row that a closure has refused.
-#[derive(crate::Row, Clone, Debug, PartialEq, Eq)]
+#[derive(kiln_derive::Row, Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     /// Where it stood: `file a.txt, byte 17` where a source knows it, else `partition 3, row 8`, with
     /// rows counted from 1.
