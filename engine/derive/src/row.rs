@@ -76,7 +76,11 @@ fn row_impl(input: &Input) -> TokenStream {
     let viewed = input.each(|Column { member, row, .. }| quote! { #member: #row::view(&self.#member) });
     let narrowed = input.each(|Column { member, row, .. }| quote! { #member: #row::narrow(view.#member) });
     let fields = input.each(|Column { ty, name, .. }| quote! { ::kiln::row::derived::field::<#ty>(#name) });
+    // A constant of a type that is known is worked out by `cargo check`, too.
+    let nullable = input.each(|Column { row, .. }| quote! { #row::NULLABLE });
     quote! {
+        const _: &[bool] = &[#(#nullable),*];
+
         #[automatically_derived]
         impl ::kiln::row::Row for #name {
             type View<'a> = #view<'a>;

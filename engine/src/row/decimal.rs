@@ -140,10 +140,10 @@ impl<const P: u8, const S: i8> FromStr for Decimal<P, S> {
         if beyond.bytes().any(|b| b != b'0') {
             return Err(wrong("it has more decimals").help("round it before, or take a larger scale"));
         }
-        let digits =
+        let mut digits =
             whole.bytes().chain(part.bytes()).chain(std::iter::repeat_n(b'0', S as usize - part.len()));
         let units = digits
-            .fold(Some(0_i128), |units, digit| units?.checked_mul(10)?.checked_add(i128::from(digit - b'0')));
+            .try_fold(0_i128, |units, digit| units.checked_mul(10)?.checked_add(i128::from(digit - b'0')));
         match units.filter(|units| Self::holds(*units)) {
             Some(units) if text.starts_with('-') => Ok(Decimal(-units)),
             Some(units) => Ok(Decimal(units)),

@@ -13,7 +13,7 @@ use arrow::datatypes::Fields;
 pub use arrow::datatypes::{DataType, Field};
 
 use super::column::{columns_differ, typed};
-pub use super::unit_enum::{CopyEnum, UnitEnum, VariantReader, Variants, enum_type};
+pub use super::unit_enum::{UnitEnum, VariantReader, Variants, enum_type};
 use super::{ColumnReader, Row, mix};
 use crate::error::Result;
 

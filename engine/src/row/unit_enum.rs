@@ -24,14 +24,6 @@ pub trait UnitEnum: for<'a> Row<View<'a> = Self> + Copy {
     fn number(self) -> usize;
 }
 
-/// What the views of an enum ask for, with words of its own for rustc.
-#[diagnostic::on_unimplemented(
-    message = "the enum `{Self}` is a row only if it is `Copy`",
-    label = "add `#[derive(Clone, Copy)]`"
-)]
-pub trait CopyEnum: Copy {}
-impl<T: Copy> CopyEnum for T {}
-
 /// The Arrow type of a column of variants.
 pub fn enum_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))

@@ -33,8 +33,6 @@ pub fn expand(item: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                     match self { #(#name::#variants => #numbers,)* }
                 }
             }
-            fn copy_enum<T: ::kiln::row::derived::CopyEnum>() {}
-            let _ = copy_enum::<#name>;
         };
     })
 }
@@ -146,7 +144,7 @@ mod tests {
 
     fn refusal(item: DeriveInput) -> String {
         let Data::Enum(data) = &item.data else { panic!("an enum is tested") };
-        expand(&item, data).err().expect("the enum is no row").to_string()
+        expand(&item, data).expect_err("the enum is no row").to_string()
     }
 
     #[test]
