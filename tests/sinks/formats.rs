@@ -97,7 +97,7 @@ fn a_file_that_is_long_enough_is_followed_by_another() {
     let output = place.path().join("rows");
     let rows = cx.parallelize_in(1, 0..100_000u64);
     let write = rows.write().names(["n"]).compression(Compression::None);
-    write.target_file_bytes(200_000).parquet(&output.display().to_string()).unwrap();
+    write.row_group_rows(8192).target_file_bytes(150_000).parquet(&output.display().to_string()).unwrap();
     let files = names(&output);
     assert_eq!(files[..2], ["part-00000-1.parquet", "part-00000-2.parquet"]);
     assert!(files.len() > 3 && files.contains(&"part-00000.parquet".to_owned()), "{files:?}");

@@ -11,7 +11,7 @@ use super::{folder, names, table};
 
 /// The column `n` of every folder that has files, by its path.
 fn by_folder(output: &Path) -> BTreeMap<String, Vec<u64>> {
-    let folders = folder::tree(output).into_iter().filter(|path| path.extension().is_some());
+    let folders = folder::tree(output).into_iter().filter(|path| output.join(path).is_file());
     let folders: BTreeSet<_> = folders.filter_map(|path| Some(path.parent()?.to_owned())).collect();
     let numbers = |path: &Path| {
         let batches = table::batches(&output.join(path)).into_iter();
@@ -76,11 +76,11 @@ fn more_folders_than_open_files_hold_every_row_once_and_the_same_everywhere() {
         let config = Config { batch_rows, ..Config::new(Cluster::Local { slots }) };
         let cx = Context::new(config, job::Run::new("folders", job::Progress::silent()));
         let output = place.path().join(format!("{slots}"));
-        let rows = cx.parallelize_in(2, (0..4000u64).map(|n| (n * n % 300, n)));
+        let rows = cx.parallelize_in(2, (0..4000u64).map(|n| (n * 7919 % 300, n)));
         let write = rows.write().names(["v", "n"]).partition_by(["v"]);
         write.parquet(&output.display().to_string()).unwrap();
         let mut expected: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        (0..4000).for_each(|n| expected.entry(format!("v={}", n * n % 300)).or_default().push(n));
+        (0..4000).for_each(|n| expected.entry(format!("v={}", n * 7919 % 300)).or_default().push(n));
         assert_eq!(by_folder(&output), expected);
         let files = names(&output).into_iter().filter(|name| name.ends_with(".parquet"));
         seen.insert(

@@ -84,9 +84,9 @@ fn replace_partitions_leaves_the_others() {
 fn a_job_may_overwrite_what_it_has_read() {
     everywhere(|cx, output| {
         write(cx, output, Mode::Error, 0..4).unwrap();
-        let doubled = cx.read_text(output).map(|line| format!("{line}0"));
-        doubled.write().mode(Mode::Overwrite).text(output).unwrap();
-        assert_eq!(read(cx, output), [0, 10, 20, 30]);
+        let some = cx.read_text(output).filter(|line| line != "2");
+        some.write().mode(Mode::Overwrite).text(output).unwrap();
+        assert_eq!(read(cx, output), [0, 1, 3]);
     });
 }
 

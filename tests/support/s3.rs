@@ -2,7 +2,7 @@
 //!
 //! Jobs reach it by HTTP on a loopback port and sign their requests. The server underneath looks and
 //! then writes when it is asked to put an object on a condition, so such requests take turns here, as
-//! a real store promises. A request can be held for ever: that is where a test kills a job.
+//! a real store promises, and what is a folder there is no object here. A request can be held for ever: that is where a test kills a job.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -42,6 +42,8 @@ pub(crate) struct S3 {
 struct Shared {
     /// Requests on a condition take turns.
     conditional: tokio::sync::Mutex<()>,
+    /// The folder with the buckets.
+    root: PathBuf,
     /// What a key ends in whose next `PUT` is held, and who is told so.
     held: Mutex<Option<(String, mpsc::Sender<()>)>>,
 }
@@ -52,7 +54,8 @@ impl S3 {
         fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
-        let (service, shared) = (builder.build(), Arc::<Shared>::default());
+        let shared = Arc::new(Shared { root: root.path().to_owned(), ..Shared::default() });
+        let service = builder.build();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -139,6 +142,10 @@ async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
                 if is_held {
                     std::future::pending::<()>().await;
                 }
+                if shared.is_missing(request.method().as_str(), request.uri().path()) {
+                    let missing = hyper::Response::builder().status(404);
+                    return Ok(missing.body(s3s::Body::empty()).unwrap());
+                }
                 let is_conditional =
                     ["if-match", "if-none-match"].iter().any(|h| request.headers().contains_key(*h));
                 let _turn = if is_conditional { Some(shared.conditional.lock().await) } else { None };
@@ -153,6 +160,14 @@ async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
 }
 
 impl Shared {
+    /// Whether there is no such bucket, which the server underneath would make, or an object is looked
+    /// for where it has a folder, over which it would stumble.
+    fn is_missing(&self, method: &str, path: &str) -> bool {
+        let path = path.trim_start_matches('/');
+        let bucket = path.split('/').next().unwrap_or_default();
+        !self.root.join(bucket).is_dir() || (method == "HEAD" && self.root.join(path).is_dir())
+    }
+
     fn is_held(&self, path: &str) -> bool {
         let mut held = self.held.lock().unwrap();
         match held.take_if(|(end, _)| path.ends_with(end.as_str())) {

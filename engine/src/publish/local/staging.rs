@@ -185,3 +185,49 @@ fn again<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 fn first_missing(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).last().map(Path::to_path_buf)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::Journal;
+    use super::*;
+
+    /// A staging folder whose driver is gone, and an append of its that had not ended.
+    fn leave(target: &Path, names: &[&str]) -> String {
+        let staging = Staging::make(target).unwrap();
+        let tag = staging.tag().to_owned();
+        let names: Vec<String> = names.iter().map(|name| name.replace("TAG", &tag)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Journal::write(staging.path(), &names).unwrap();
+        tag // dropping `staging` drops its lock, as the end of a process does, and removes nothing
+    }
+
+    #[test]
+    fn an_append_of_a_killed_driver_is_taken_back_and_nothing_else_is() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("rows");
+        fs::create_dir_all(target.join("day=1")).unwrap();
+        fs::write(place.path().join("outside"), "precious").unwrap();
+        fs::write(target.join("part-00000.csv"), "precious").unwrap();
+        let names =
+            ["part-00000-TAG.csv", "day=1/part-00001-TAG.csv", "part-00000.csv", "../outside", "late-TAG"];
+        let tag = leave(&target, &names);
+        fs::write(target.join(format!("part-00000-{tag}.csv")), "half").unwrap();
+        fs::write(target.join(format!("day=1/part-00001-{tag}.csv")), "half").unwrap();
+
+        Staging::make(&place.path().join("other")).unwrap().remove();
+        let left: Vec<_> = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["part-00000.csv"]);
+        assert!(place.path().join("outside").exists() && !place.path().join(STAGE).exists());
+    }
+
+    #[test]
+    fn a_folder_whose_driver_lives_and_one_without_a_lock_are_not_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let living = Staging::make(&place.path().join("rows")).unwrap();
+        let foreign = place.path().join(STAGE).join("someone-elses");
+        fs::create_dir(&foreign).unwrap();
+        fs::write(place.path().join(STAGE).join("notes.lock"), "").unwrap();
+        Staging::make(&place.path().join("other")).unwrap().remove();
+        assert!(living.parts().exists() && foreign.exists());
+    }
+}
