@@ -109,7 +109,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     }
 
     /// Bytes of a file, after compression, after which the next one is begun: 1 GiB unless said
-    /// otherwise, 4 GiB at most. A file passes it by a batch of rows, and in Parquet by what a row group
+    /// otherwise, 4 GiB at most. A file passes it by 8,192 rows, and in Parquet by what a row group
     /// that is under way is underestimated: by its dictionaries, of 1 MiB a column at most.
     pub fn target_file_bytes(mut self, bytes: u64) -> Self {
         self.layout.file_bytes = bytes;

@@ -24,6 +24,8 @@ use crate::error::Result;
 
 /// Files that one task has open at most.
 const MAX_OPEN_FILES: usize = 64;
+/// Rows after which sizes and memory are looked at.
+const SLICE_ROWS: usize = 8192;
 
 /// One file that a task has written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,12 +124,18 @@ impl<'a> PartFiles<'a> {
     /// the failing operation.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = RecordBatch::try_new(self.table.clone(), batch.columns().to_vec())?;
+        (0..batch.num_rows())
+            .step_by(SLICE_ROWS)
+            .try_for_each(|from| self.push_slice(&batch.slice(from, SLICE_ROWS.min(batch.num_rows() - from))))
+    }
+
+    fn push_slice(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = batch.project(&self.file_columns)?;
         if self.folder_columns.is_empty() {
             let folder = self.folders.number(String::new());
             self.opened(folder)?.write(&rows)?;
         } else {
-            self.split(&batch, &rows)?;
+            self.split(batch, &rows)?;
         }
         self.end_large_files()?;
         self.fit_memory()
