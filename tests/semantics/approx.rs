@@ -35,7 +35,9 @@ fn count_approx_distinct_by_key_is_exact_for_few_values() {
     for_each_seed(|seed| {
         let pairs = Random::new(seed).rows(400, |r| (r.below(20), r.below(12)));
         let mut sets = BTreeMap::<u64, BTreeSet<u64>>::new();
-        pairs.iter().for_each(|(key, n)| drop(sets.entry(*key).or_default().insert(*n)));
+        for (key, n) in &pairs {
+            sets.entry(*key).or_default().insert(*n);
+        }
         let expected: Vec<(u64, u64)> = sets.iter().map(|(key, set)| (*key, set.len() as u64)).collect();
         check(&expected, |s| s.rows(&pairs).count_approx_distinct_by_key(0.02).collect());
     });
