@@ -34,7 +34,8 @@ fn check<T: Ord + Clone + std::fmt::Debug>(
 ) -> Vec<T> {
     let enough = job(&context(1 << 30, 1)).unwrap();
     let little = job(&context(1 << 20, 1)).unwrap();
-    if reorders {
+    // A few rows may come in one order by chance.
+    if reorders && enough.len() > 100 {
         assert!(enough != little, "the rows came as if they had been held whole");
     }
     let sorted = |mut rows: Vec<T>| {
