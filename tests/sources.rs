@@ -1,1 +1,19 @@
-//! stub
+//! What sources over files give, and what they say about files that are not as they should be.
+//!
+//! Files are written with the writers of `arrow` and `parquet`, or by hand, and read as typed rows. The
+//! errors must name file and place; damaged files must give such an error or the right rows.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
+
+#[path = "sources/damaged.rs"]
+mod damaged;
+#[path = "sources/delimited.rs"]
+mod delimited;
+#[path = "sources/files.rs"]
+mod files;
+#[path = "sources/filters.rs"]
+mod filters;
+#[path = "sources/folders.rs"]
+mod folders;
+#[path = "sources/schemas.rs"]
+mod schemas;

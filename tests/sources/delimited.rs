@@ -1,0 +1,143 @@
+//! CSV and JSON lines.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use kiln::{Class, Row};
+
+use crate::files::{Item, cx, file, items, says};
+
+#[test]
+fn csv_columns_are_found_by_the_names_in_the_header() {
+    let (_folder, _, address) = file("a.csv", "extra,name,id\n1,\"a, b\",2\n2,,3\n3,\"say \"\"x\"\"\n!\",4");
+    let rows = cx().read_csv::<Item>(&address).collect().unwrap();
+    let item = |id, name: Option<&str>| Item { id, name: name.map(str::to_owned) };
+    assert_eq!(rows, [item(2, Some("a, b")), item(3, None), item(4, Some("say \"x\"\n!"))]);
+}
+
+#[test]
+fn an_empty_field_is_an_empty_string_where_the_field_is_no_option() {
+    let (_folder, _, address) = file("a.csv", "a,b\n,x\ny,\n");
+    let rows = cx().read_csv::<(String, Option<String>)>(&address).collect().unwrap();
+    assert_eq!(rows, [(String::new(), Some("x".to_owned())), ("y".to_owned(), None)]);
+}
+
+#[test]
+fn csv_without_a_header_is_read_by_position_with_the_delimiter_that_was_given() {
+    let (_folder, _, address) = file("a.csv", "1\tx\r\n2\ty\r\n");
+    let rows = cx().read().header(false).delimiter(b'\t').csv::<(u8, String)>(&address).collect().unwrap();
+    assert_eq!(rows, [(1, "x".to_owned()), (2, "y".to_owned())]);
+    let items = cx().read().header(false).delimiter(b'\t').csv::<Item>(&address).count().unwrap();
+    assert_eq!(items, 2);
+}
+
+#[test]
+fn a_csv_value_of_another_type_is_an_error_with_file_line_column_and_value() {
+    let (_folder, _, address) = file("a.csv", "id,name\n1,\"two\nlines\"\n\nx7,b\n");
+    let error = cx().read_csv::<Item>(&address).collect().unwrap_err();
+    says(error, &["`x7` is no Int64", &address, "line 5", "column id"]);
+}
+
+#[test]
+fn an_empty_csv_field_that_is_no_option_is_an_error_with_its_line() {
+    let (_folder, _, address) = file("a.csv", "id,name\n1,a\n,b\n");
+    let error = cx().read_csv::<Item>(&address).collect().unwrap_err();
+    says(error, &["a field is empty, expected Int64", &address, "line 3", "column id"]);
+}
+
+#[test]
+fn a_csv_record_with_too_many_fields_is_an_error_with_its_line() {
+    let (_folder, _, address) = file("a.csv", "id,name\n1,a\n2,b,c\n");
+    let error = cx().read_csv::<Item>(&address).collect().unwrap_err();
+    says(error, &["fields, expected 2", &address, "line 3"]);
+}
+
+#[test]
+fn a_csv_header_without_a_wanted_column_is_an_error_that_names_it() {
+    let (_folder, _, address) = file("a.csv", "ID,name\n1,a\n");
+    let error = cx().read_csv::<Item>(&address).collect().unwrap_err();
+    says(error, &["the column `id` is missing, expected Int64; found the columns ID, name", &address]);
+}
+
+#[test]
+fn a_large_csv_file_is_cut_where_records_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+    out.write_all(b"id,name\n").unwrap();
+    let long = "x,\n\"\"y\n".repeat(2_000);
+    let count = 10_000;
+    (0..count).for_each(|id| write!(out, "{id},\"{long}\"\n").unwrap());
+    out.into_inner().unwrap();
+    assert!(path.metadata().unwrap().len() > 130 << 20, "it is cut into three");
+    let rows = cx().read_csv::<Item>(&path.display().to_string());
+    let length = long.len() as u64 - 2_000;
+    let sums = rows.map(move_lengths).reduce(|a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2)).unwrap().unwrap();
+    assert_eq!(sums, (count, count * (count - 1) / 2, count * length));
+}
+
+/// One, the number, and the bytes of the name.
+fn move_lengths(item: ItemView<'_>) -> (u64, u64, u64) {
+    (1, item.id as u64, item.name.map_or(0, str::len) as u64)
+}
+use crate::files::ItemView;
+
+#[test]
+fn compressed_csv_and_json_are_read() {
+    let gzip = |text: &str| {
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    };
+    let (_folder, _, csv) = file("a.csv.gz", gzip("id,name\n0,\n1,name 1\n"));
+    assert_eq!(cx().read_csv::<Item>(&csv).collect().unwrap(), items(0..2));
+    let (_folder, _, json) = file("a.json.gz", gzip("{\"id\":0}\n{\"id\":1,\"name\":\"name 1\"}\n"));
+    assert_eq!(cx().read_json::<Item>(&json).collect().unwrap(), items(0..2));
+    let (_folder, _, zstd) = file("a.csv.zst", zstd::encode_all(&b"id,name\n0,\n"[..], 1).unwrap());
+    assert_eq!(cx().read_csv::<Item>(&zstd).collect().unwrap(), items(0..1));
+}
+
+#[test]
+fn json_objects_are_found_by_name_whatever_else_they_hold() {
+    #[derive(Row, Clone, Debug, PartialEq)]
+    struct Nested {
+        tags: Vec<u32>,
+        place: Option<(i64, f64)>,
+    }
+    let text = "{\"x\":[1],\"tags\":[1,2],\"place\":{\"_1\":9007199254740993,\"_2\":0.5}}\n\n{\"tags\":[]}";
+    let (_folder, _, address) = file("a.json", text);
+    let rows = cx().read_json::<Nested>(&address).collect().unwrap();
+    let first = Nested { tags: vec![1, 2], place: Some((9007199254740993, 0.5)) };
+    assert_eq!(rows, [first, Nested { tags: vec![], place: None }]);
+}
+
+#[test]
+fn what_is_wrong_in_json_is_an_error_with_file_and_line() {
+    for (line, words) in [
+        ("{\"id\": 1.5}", vec!["1.5", "Int64", "column id"]),
+        ("{\"id\": \"x\"}", vec!["x", "Int64", "column id"]),
+        ("{\"name\": \"b\"}", vec!["a value is missing (null)", "column id"]),
+        ("{\"id\": 3", vec!["does not end on its line"]),
+        ("{\"id\": 3}}", vec!["cannot be read"]),
+        ("[1]", vec!["cannot be read"]),
+    ] {
+        let (_folder, _, address) = file("a.json", format!("{{\"id\": 1}}\n\n{line}\n{{\"id\": 1}}\n"));
+        let error = cx().read_json::<Item>(&address).collect().unwrap_err();
+        says(error, &[&words[..], &["line 3", &address]].concat());
+    }
+}
+
+#[test]
+fn an_option_that_a_format_does_not_have_is_a_config_error() {
+    use kiln::expr::{col, lit};
+    let (_folder, _, address) = file("a", "");
+    let errors = [
+        cx().read().delimiter(b';').parquet::<Item>(&address).count().unwrap_err(),
+        cx().read().header(false).json::<Item>(&address).count().unwrap_err(),
+        cx().read().filter(col("id").eq(lit(1))).csv::<Item>(&address).count().unwrap_err(),
+        cx().read().filter(col("id").eq(lit(1))).text_files(&address).count().unwrap_err(),
+        cx().read().delimiter(b'"').csv::<Item>(&address).count().unwrap_err(),
+    ];
+    errors.iter().for_each(|error| assert_eq!(error.class(), Class::Config, "{error}"));
+}

@@ -1,0 +1,119 @@
+//! Which files are read, and what their folders add.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use kiln::expr::{col, lit};
+use kiln::{Class, Row};
+
+use crate::files::{Item, batch, cx, file, items, says, write_parquet};
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Dated {
+    id: i64,
+    day: chrono::NaiveDate,
+    city: Option<String>,
+}
+
+fn dated(id: i64, day: u32, city: Option<&str>) -> Dated {
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
+    Dated { id, day, city: city.map(str::to_owned) }
+}
+
+fn partitioned() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, ids| write_parquet(&folder.path().join(name), &batch(&items(ids)), 10);
+    write("day=2026-11-20/city=K%C3%B6ln%2FBonn/a.parquet", 1..3);
+    write("day=2026-11-21/city=__HIVE_DEFAULT_PARTITION__/a.parquet", 3..4);
+    fs::write(folder.path().join("_SUCCESS"), "").unwrap();
+    folder
+}
+
+#[test]
+fn hive_folders_are_columns() {
+    let folder = partitioned();
+    let rows = cx().read().hive_partitions().parquet::<Dated>(&folder.path().display().to_string());
+    let city = Some("Köln/Bonn");
+    assert_eq!(rows.collect().unwrap(), [dated(1, 20, city), dated(2, 20, city), dated(3, 21, None)]);
+}
+
+#[test]
+fn hive_folders_are_columns_of_csv_and_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("csv/day=2026-11-20/a.csv", "id\n1\n"), ("json/day=2026-11-21/a.json", "{\"id\":2}")]
+    {
+        fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let address = |name: &str| folder.path().join(name).display().to_string();
+    let csv = cx().read().hive_partitions().csv::<Dated>(&address("csv")).collect().unwrap();
+    assert_eq!(csv, [dated(1, 20, None)]);
+    let json = cx().read().hive_partitions().json::<Dated>(&address("json")).collect().unwrap();
+    assert_eq!(json, [dated(2, 21, None)]);
+}
+
+#[test]
+fn a_filter_on_a_folder_leaves_out_its_files() {
+    let folder = partitioned();
+    // The file of the other day could not even be decoded.
+    let other = folder.path().join("day=2026-11-20/city=K%C3%B6ln%2FBonn/a.parquet");
+    let address = folder.path().display().to_string();
+    let filter = col("day").gt(lit("2026-11-20"));
+    let rows = cx().read().hive_partitions().filter(filter).parquet::<Dated>(&address).collect().unwrap();
+    assert_eq!(rows, [dated(3, 21, None)]);
+    assert!(other.exists());
+}
+
+#[test]
+fn a_folder_value_of_another_type_is_an_error_that_names_file_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    write_parquet(&folder.path().join("day=soon/a.parquet"), &batch(&items(0..1)), 10);
+    let address = folder.path().display().to_string();
+    let error = cx().read().hive_partitions().parquet::<Dated>(&address).collect().unwrap_err();
+    says(error, &["cannot be read as Date32", "day=soon/a.parquet", "column day"]);
+}
+
+#[test]
+fn files_before_a_time_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    for (name, age) in [("old.csv", 3_600), ("new.csv", 0)] {
+        fs::write(folder.path().join(name), format!("id,name\n{age},\n")).unwrap();
+        let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(now - Duration::from_secs(age)).unwrap();
+    }
+    let address = folder.path().display().to_string();
+    let since = now - Duration::from_secs(60);
+    let rows = cx().read().modified_since(since).csv::<Item>(&address).collect().unwrap();
+    assert_eq!(rows, [Item { id: 0, name: None }]);
+}
+
+#[test]
+fn missing_files_are_an_error_unless_they_are_ignored() {
+    let (folder, path, address) = file("a.csv", "id,name\n1,\n");
+    let missing = folder.path().join("b.csv").display().to_string();
+    assert_eq!(cx().read_csv::<Item>(&missing).count().unwrap_err().class(), Class::Config);
+    assert_eq!(cx().read().ignore_missing().csv::<Item>(&missing).count().unwrap(), 0);
+    let (strict, lenient) =
+        (cx().read_csv::<Item>(&address), cx().read().ignore_missing().csv::<Item>(&address));
+    fs::remove_file(path).unwrap();
+    assert_eq!(strict.count().unwrap_err().class(), Class::Config);
+    assert_eq!(lenient.count().unwrap(), 0);
+}
+
+#[test]
+fn whole_files_are_rows_also_when_they_are_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), [0xff, 0]).unwrap();
+    fs::write(folder.path().join("b"), "").unwrap();
+    let address = folder.path().display().to_string();
+    let files = cx().read_binary_files(&address).collect().unwrap();
+    let contents: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_ref()).collect();
+    assert_eq!(contents, [&[0xff, 0][..], &[]]);
+    let error = cx().read_text_files(&address).collect().unwrap_err();
+    says(error, &["invalid UTF-8", "byte 0", &format!("{address}/a")]);
+    fs::remove_file(folder.path().join("a")).unwrap();
+    let texts = cx().read_text_files(&format!("{address}/*")).collect().unwrap();
+    assert_eq!(texts, [(format!("{address}/b"), String::new())]);
+}

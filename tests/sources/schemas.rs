@@ -1,0 +1,112 @@
+//! Columns of files and fields of rows.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray,
+};
+use arrow::datatypes::Int32Type;
+use kiln::Row;
+
+use crate::files::{Item, batch, cx, items, says, write_arrow, write_parquet, write_stream};
+
+#[test]
+fn every_format_with_a_schema_gives_the_rows_that_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = items(0..20_000);
+    let path = |name: &str| folder.path().join(name);
+    write_parquet(&path("a.parquet"), &batch(&rows), 3_000);
+    write_arrow(&path("a.arrow"), &batch(&rows), 700);
+    write_stream(&path("a.stream"), &batch(&rows), 30_000);
+    let address = |name: &str| path(name).display().to_string();
+    assert_eq!(cx().read_parquet::<Item>(&address("a.parquet")).collect().unwrap(), rows);
+    assert_eq!(cx().read_arrow::<Item>(&address("a.arrow")).collect().unwrap(), rows);
+    assert_eq!(cx().read_arrow::<Item>(&address("a.stream")).collect().unwrap(), rows);
+}
+
+#[test]
+fn only_the_columns_of_the_row_type_are_read_and_a_tuple_takes_them_by_position() {
+    #[derive(Row, Clone, Debug, PartialEq)]
+    struct Id {
+        id: i64,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    write_parquet(&path, &batch(&items(1..3)), 10);
+    let address = path.display().to_string();
+    assert_eq!(cx().read_parquet::<Id>(&address).collect().unwrap(), [Id { id: 1 }, Id { id: 2 }]);
+    let pairs = cx().read_parquet::<(Option<String>, i64)>(&address).collect().unwrap();
+    assert_eq!(pairs, [(Some("name 1".to_owned()), 1), (Some("name 2".to_owned()), 2)]);
+    let error = cx().read_parquet::<i64>(&address).collect().unwrap_err();
+    says(error, &["the column `value` is missing", "found the columns name, id", &address]);
+}
+
+#[test]
+fn types_widen_where_nothing_is_lost() {
+    let small: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+    let views: ArrayRef = Arc::new(StringViewArray::from(vec!["view"]));
+    let large: ArrayRef = Arc::new(LargeStringArray::from(vec!["large"]));
+    let words: ArrayRef = Arc::new(["word"].into_iter().collect::<DictionaryArray<Int32Type>>());
+    let time: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1_000]));
+    let columns = [("_1", small), ("_2", views), ("_3", large), ("_4", words), ("_5", time)];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (parquet, arrow) = (folder.path().join("a.parquet"), folder.path().join("a.arrow"));
+    write_parquet(&parquet, &batch, 10);
+    write_arrow(&arrow, &batch, 10);
+    type Wide = (f64, String, String, String, chrono::NaiveDateTime);
+    let time = chrono::DateTime::from_timestamp(1, 0).unwrap().naive_utc();
+    let expected = [(7.0, "view".to_owned(), "large".to_owned(), "word".to_owned(), time)];
+    assert_eq!(cx().read_parquet::<Wide>(&parquet.display().to_string()).collect().unwrap(), expected);
+    assert_eq!(cx().read_arrow::<Wide>(&arrow.display().to_string()).collect().unwrap(), expected);
+}
+
+#[test]
+fn a_type_that_would_lose_something_is_refused_with_file_column_expected_and_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let address = path.display().to_string();
+    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1]));
+    let long: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    write_parquet(&path, &RecordBatch::try_from_iter([("_1", long), ("_2", time)]).unwrap(), 10);
+    let error = cx().read_parquet::<(i32, String)>(&address).collect().unwrap_err();
+    says(error, &["the column `_1` is Int64, expected Int32", &format!("file {address}"), "column _1"]);
+    let error = cx().read_parquet::<(i64, chrono::NaiveDateTime)>(&address).collect().unwrap_err();
+    says(error, &["`_2` is Timestamp(ns), expected Timestamp(µs)"]);
+}
+
+#[test]
+fn drift_between_files_is_an_error_that_names_the_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    write_parquet(&folder.path().join("a.parquet"), &batch(&items(0..5)), 10);
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
+    let other = RecordBatch::try_from_iter([("id", Arc::clone(&text)), ("name", text)]).unwrap();
+    write_parquet(&folder.path().join("b.parquet"), &other, 10);
+    let error = cx().read_parquet::<Item>(&folder.path().display().to_string()).collect().unwrap_err();
+    says(error, &["the column `id` is Utf8, expected Int64", "b.parquet"]);
+}
+
+#[test]
+fn a_missing_column_is_none_for_an_option_and_an_error_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let address = path.display().to_string();
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![4]));
+    write_parquet(&path, &RecordBatch::try_from_iter([("id", ids)]).unwrap(), 10);
+    assert_eq!(cx().read_parquet::<Item>(&address).collect().unwrap(), [Item { id: 4, name: None }]);
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    write_parquet(&path, &RecordBatch::try_from_iter([("name", names)]).unwrap(), 10);
+    let error = cx().read_parquet::<Item>(&address).collect().unwrap_err();
+    says(error, &["the column `id` is missing, expected Int64; found the columns name", &address]);
+}
+
+#[test]
+fn a_null_in_a_field_that_is_no_option_is_an_error_with_file_column_and_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter((0..9_000).map(|n| (n != 8_500).then_some(n))));
+    write_parquet(&path, &RecordBatch::try_from_iter([("id", ids)]).unwrap(), 10_000);
+    let error = cx().read_parquet::<Item>(&path.display().to_string()).collect().unwrap_err();
+    says(error, &["a value is missing (null), expected Int64", "a.parquet", "column id", "row 8500"]);
+}
