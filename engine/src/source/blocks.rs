@@ -94,7 +94,7 @@ impl TextBlocks {
         }
     }
 
-    /// The block that was given last.
+    /// The block that was given last; empty at the end.
     pub(super) fn block(&self) -> &[u8] {
         &self.buffer[..self.taken]
     }
@@ -112,6 +112,7 @@ impl TextBlocks {
     /// Makes the next block; an empty one is the end.
     fn advance(&mut self) -> Result<Range<usize>> {
         if self.finished {
+            (self.filled, self.taken) = (0, 0);
             return Ok(0..0);
         }
         self.carry_rest();
