@@ -1,16 +1,19 @@
-//! The command line: what can be asked for, and how the program asks itself.
+//! The command line: what can be asked for.
 //!
-//! Arguments go in, a typed [`Command`] comes out. A contender is started as this same program with a
-//! hidden command, so [`Work`] can also be turned back into arguments; both directions stand here, side
-//! by side, because they must agree. What the commands do is not known here.
+//! Arguments go in, a typed [`Command`] comes out, and from most of these a piece of [`Work`] on data
+//! that is made first where it is not there. How the work is done and timed is not known here.
 
-use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use kiln::Result;
 
-use crate::generate::Kind;
+use crate::data::DEFAULT_SEED;
+use crate::data::text::Kind;
+use crate::join::data::Keys;
+use crate::suite;
+use crate::work::{Place, Work};
 
 /// Measures Kiln's jobs against programs written by hand for the same work.
 #[derive(Debug, Parser)]
@@ -21,10 +24,38 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Counts the words of a text: job against limit.
-    WordCount(WordCount),
-    /// Sums rows after ten maps: job against limit.
-    MapChain(MapChain),
+    /// Counts the words of a text.
+    WordCount {
+        /// The text; by default one is generated and kept below the temporary directory. It must not
+        /// change while it is read.
+        #[arg(long)]
+        input: Option<PathBuf>,
+        /// The kind of text to generate.
+        #[arg(long, value_enum, default_value = "natural", conflicts_with = "input")]
+        text: Kind,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Sums rows after ten maps; the limit is one thread, and so is the job unless told otherwise.
+    MapChain(Asked),
+    /// Sorts rows of 100 bytes by an 8-byte key, Parquet to Parquet.
+    Sort(Asked),
+    /// Joins two tables and sums by segment.
+    Join {
+        /// How the left table's keys are spread.
+        #[arg(long, value_enum, default_value = "uniform")]
+        keys: Keys,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Sums values by key, where five of six rows have a new key.
+    Group(Asked),
+    /// Groups points around 16 centres in ten rounds.
+    KMeans(Asked),
+    /// Ranks pages by the links to them in ten rounds.
+    PageRank(Asked),
+    /// Reads a CSV file as typed rows and writes Parquet.
+    CsvToParquet(Asked),
     /// Writes a text to count words in.
     Generate(Generate),
     /// Times a job that has nothing to do: in process, and with executors.
@@ -37,27 +68,18 @@ pub enum Command {
     },
     /// One run of the hand-written program.
     #[command(hide = true)]
-    RunLimit {
-        #[command(subcommand)]
-        work: Work,
-    },
+    RunLimit(OneRun),
     /// One run of the job.
     #[command(hide = true)]
-    RunJob {
-        #[command(subcommand)]
-        work: Work,
-    },
+    RunJob(OneRun),
 }
 
-#[derive(Debug, Args)]
-pub struct WordCount {
-    /// The text; by default one is generated and kept below the temporary directory. It must not change
-    /// while it is read.
+/// What every contest may be told.
+#[derive(Clone, Debug, Args)]
+pub struct Asked {
+    /// Rows to generate, or words of a text; by default as many as the published figures are for.
     #[arg(long)]
-    pub input: Option<PathBuf>,
-    /// The kind of text to generate.
-    #[arg(long, value_enum, default_value = "natural", conflicts_with = "input")]
-    pub text: Kind,
+    pub rows: Option<u64>,
     /// Threads of the limit and slots of the job; by default one per core.
     #[arg(long)]
     pub slots: Option<NonZeroUsize>,
@@ -67,19 +89,10 @@ pub struct WordCount {
     /// Measured rounds, after one warm-up.
     #[arg(long, default_value = "3")]
     pub rounds: NonZeroUsize,
-}
-
-#[derive(Debug, Args)]
-pub struct MapChain {
-    /// Rows to map.
-    #[arg(long, default_value = "200000000")]
-    pub rows: u64,
-    /// Slots of the job; the limit is one thread.
-    #[arg(long, default_value = "1")]
-    pub slots: NonZeroUsize,
-    /// Measured rounds, after one warm-up.
-    #[arg(long, default_value = "3")]
-    pub rounds: NonZeroUsize,
+    /// Runs the job with this much memory, such as `256MB`, against itself without a limit; the data is
+    /// then larger where memory would be enough for it.
+    #[arg(long)]
+    pub memory: Option<String>,
 }
 
 /// What `startup` may be told.
@@ -108,95 +121,77 @@ pub struct Generate {
     pub seed: u64,
 }
 
-/// The seed of the texts that the published figures are for.
-pub const DEFAULT_SEED: u64 = 1;
-
-/// One piece of work for both contenders.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum Work {
-    WordCount {
-        #[arg(long)]
-        input: PathBuf,
-        #[command(flatten)]
-        place: Place,
-    },
-    MapChain {
-        #[arg(long)]
-        rows: u64,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-/// Where a job runs.
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Place {
+/// One run of one contender.
+#[derive(Debug, Args)]
+pub struct OneRun {
+    #[command(flatten)]
+    pub work: Work,
+    /// Where files are written, by work that writes any.
     #[arg(long)]
-    pub slots: NonZeroUsize,
-    #[arg(long)]
-    pub cluster: bool,
+    pub output: PathBuf,
 }
 
-impl Place {
-    /// The arguments with which this program runs its trivial jobs there.
-    pub fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["run-trivial".into(), "--slots".into()];
-        arguments.push(self.slots.to_string().into());
-        arguments.extend(self.cluster.then(|| "--cluster".into()));
-        arguments
-    }
-
-    /// The same in the words of `KILN_CLUSTER`.
-    pub fn kiln_cluster(&self) -> String {
-        match self.cluster {
-            true => format!("local-cluster[{},1]", self.slots),
-            false => format!("local[{}]", self.slots),
-        }
-    }
-}
-
-impl Work {
-    /// The arguments that make this program do the work as `contender`, a hidden command.
-    pub fn arguments(&self, contender: &str) -> Vec<OsString> {
-        let (name, option, value, place): (_, _, OsString, _) = match self {
-            Work::WordCount { input, place } => ("word-count", "--input", input.into(), place),
-            Work::MapChain { rows, place } => ("map-chain", "--rows", rows.to_string().into(), place),
+impl Command {
+    /// The contest that this command asks for, on data that is there afterwards; nothing for a command
+    /// that asks for something else.
+    ///
+    /// # Errors
+    /// When the data cannot be made.
+    pub fn contest(&self) -> Result<Option<(Work, &Asked)>> {
+        let (work, asked) = match self {
+            Command::WordCount { input: Some(input), asked, .. } => {
+                (suite::given_text(input.clone(), asked.place(cores())), asked)
+            }
+            Command::WordCount { text, asked, .. } => {
+                let words = asked.rows_or(text.default_words());
+                (suite::word_count(*text, words, asked.place(cores()))?, asked)
+            }
+            Command::MapChain(asked) => {
+                (suite::map_chain(asked.rows_or(suite::MAP_ROWS), asked.place(NonZeroUsize::MIN)), asked)
+            }
+            Command::Sort(asked) if asked.memory.is_some() => {
+                (suite::sort(asked.rows_or(suite::LARGE_SORT_ROWS), asked.place(cores()))?, asked)
+            }
+            Command::Sort(asked) => {
+                (suite::sort(asked.rows_or(suite::SORT_ROWS), asked.place(cores()))?, asked)
+            }
+            Command::Join { asked, .. } if asked.memory.is_some() => {
+                (suite::wide_join(asked.rows_or(suite::WIDE_JOIN_ROWS), asked.place(cores()))?, asked)
+            }
+            Command::Join { keys, asked } => {
+                (suite::join(*keys, asked.rows_or(suite::JOIN_ROWS), asked.place(cores()))?, asked)
+            }
+            Command::Group(asked) => {
+                (suite::group(asked.rows_or(suite::GROUP_ROWS), asked.place(cores()))?, asked)
+            }
+            Command::KMeans(asked) => {
+                (suite::k_means(asked.rows_or(suite::POINTS), asked.place(cores()))?, asked)
+            }
+            Command::PageRank(asked) => {
+                (suite::page_rank(asked.rows_or(suite::LINKS), asked.place(cores()))?, asked)
+            }
+            Command::CsvToParquet(asked) => {
+                (suite::csv_to_parquet(asked.rows_or(suite::ORDERS), asked.place(cores()))?, asked)
+            }
+            _ => return Ok(None),
         };
-        let mut arguments: Vec<OsString> = vec![contender.into(), name.into(), option.into(), value];
-        arguments.extend(["--slots".into(), place.slots.to_string().into()]);
-        arguments.extend(place.cluster.then(|| "--cluster".into()));
-        arguments
-    }
-
-    /// How many rows, where the work is counted in rows.
-    pub fn rows(&self) -> Option<u64> {
-        match self {
-            Work::WordCount { .. } => None,
-            Work::MapChain { rows, .. } => Some(*rows),
-        }
+        Ok(Some((work, asked)))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_survives_the_way_through_the_command_line() {
-        let place = Place { slots: NonZeroUsize::MIN, cluster: true };
-        let word_count = Work::WordCount { input: "a b.txt".into(), place: place.clone() };
-        for sent in [word_count, Work::MapChain { rows: 7, place }] {
-            let arguments = [vec!["kiln-benches".into()], sent.arguments("run-job")].concat();
-            let received = Cli::try_parse_from(arguments).expect("the program understands itself");
-            assert!(matches!(received.command, Command::RunJob { work } if work == sent));
-        }
+impl Asked {
+    /// The rows asked for, else `usual`.
+    fn rows_or(&self, usual: u64) -> u64 {
+        self.rows.unwrap_or(usual)
     }
 
-    #[test]
-    fn a_cluster_has_executors_of_one_slot() {
-        let mut place = Place { slots: NonZeroUsize::MIN, cluster: true };
-        assert_eq!(place.kiln_cluster(), "local-cluster[1,1]");
-        place.cluster = false;
-        assert_eq!(place.kiln_cluster(), "local[1]");
+    /// Where the job runs; with so many `slots`, unless told otherwise.
+    fn place(&self, slots: NonZeroUsize) -> Place {
+        Place { slots: self.slots.unwrap_or(slots), cluster: self.cluster }
     }
+}
+
+/// The cores of this machine.
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

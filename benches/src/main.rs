@@ -3,51 +3,55 @@
 //! ```text
 //! cargo run --release -p kiln-benches -- word-count
 //! cargo run --release -p kiln-benches -- word-count --text distinct --slots 2 --cluster
-//! cargo run --release -p kiln-benches -- map-chain
+//! cargo run --release -p kiln-benches -- sort
+//! cargo run --release -p kiln-benches -- sort --memory 256MB
 //! cargo run --release -p kiln-benches -- startup
 //! cargo run --release -p kiln-benches -- generate natural --output /tmp/text.txt
 //! ```
 //!
-//! Exit 1 means that job and limit gave different answers.
+//! Exit 1 means that two contenders gave different answers.
 
-/// The command line.
+/// What can be asked for, and what one contender is asked to do.
 mod cli;
+mod suite;
+mod work;
 
-/// Job against limit: turns, agreement, times.
-mod contest;
-mod measure;
-mod report;
+/// Running, measuring, comparing.
+mod digest;
+mod harness;
 
-/// Word count: the text, the limit, the form of its answer.
-mod counts;
-mod generate;
-mod limit_word_count;
-mod random;
-mod vocabulary;
-mod word;
-mod word_table;
+/// What hand-written programs share.
+mod files;
+mod partitions;
 
-/// Ten maps: the steps and the limit.
-mod limit_map_chain;
-mod map_steps;
+/// What is read.
+mod data;
 
-/// Both as jobs of the engine.
-mod job;
-mod startup;
+/// The benchmarks: data, limit and job of each.
+mod csv_to_parquet;
+mod group;
+mod join;
+mod k_means;
+mod map_chain;
+mod page_rank;
+mod sort;
+mod word_count;
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use kiln::{Error, Result};
 
-use cli::{Cli, Command, DEFAULT_SEED, Place, Work};
-use contest::Verdict;
-use generate::{Kind, Text};
+use cli::{Asked, Cli, Command};
+use data::text::Text;
+use harness::contest::{self, Contender, Verdict};
+use harness::{report, startup};
+use work::{Place, Work};
 
 fn main() -> ExitCode {
-    job::enter_executor_mode_if_asked();
+    // First, because an executor does not have this program's command line.
+    kiln::run_as_executor_if_asked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -69,74 +73,48 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
+    if let Some((work, asked)) = command.contest()? {
+        return hold(&work, asked);
+    }
     match command {
-        Command::WordCount(asked) => {
-            let input = asked.input.map_or_else(|| cached_text(asked.text), Ok)?;
-            let slots = asked.slots.unwrap_or_else(cores);
-            hold(&Work::WordCount { input, place: Place { slots, cluster: asked.cluster } }, asked.rounds)
-        }
-        Command::MapChain(asked) => {
-            let place = Place { slots: asked.slots, cluster: false };
-            hold(&Work::MapChain { rows: asked.rows, place }, asked.rounds)
-        }
         Command::Generate(asked) => {
             let words = asked.words.unwrap_or(asked.kind.default_words());
             Text { kind: asked.kind, words, seed: asked.seed }.write_to(&asked.output)?;
-            Ok(ExitCode::SUCCESS)
         }
         Command::Startup(asked) => {
             for cluster in [false, true] {
                 print!("{}", startup::report(&Place { slots: asked.slots, cluster }, asked.rounds.get())?);
             }
-            Ok(ExitCode::SUCCESS)
         }
-        Command::RunTrivial { place } => {
-            println!("{}", startup::run(&place)?);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::RunLimit { work } => run_limit(&work),
-        Command::RunJob { work } => run_job(&work),
+        Command::RunTrivial { place } => println!("{}", startup::run(&place)?),
+        Command::RunLimit(one) => print!("{}", one.work.run_limit(&one.output)?),
+        Command::RunJob(one) => print!("{}", one.work.run_job(&one.output)?),
+        contest => return Err(Error::bug(format!("{contest:?} asks for a contest without work"))),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Holds the contest and prints how it ended.
-fn hold(work: &Work, rounds: NonZeroUsize) -> Result<ExitCode> {
-    match contest::run(work, rounds.get())? {
+fn hold(work: &Work, asked: &Asked) -> Result<ExitCode> {
+    let job = Contender::Job { memory: None };
+    let (base, other) = match &asked.memory {
+        Some(memory) => (job, Contender::Job { memory: Some(memory.clone()) }),
+        None => (Contender::Limit, job),
+    };
+    match contest::run(work, &base, &other, asked.rounds.get())? {
         Verdict::Agreed(times) => {
-            print!("{}", report::report(work, &times));
+            print!("{}", report::report(work, [&base, &other], &times));
             Ok(ExitCode::SUCCESS)
         }
-        Verdict::Differed { limit, job } => {
-            eprintln!("the answers differ\n\nlimit:\n{limit}\njob:\n{job}");
+        Verdict::Differed { base: of_base, other: of_other } => {
+            let (base, other) = (base.name(), other.name());
+            eprintln!("the answers differ\n\n{base}:\n{of_base}\n{other}:\n{of_other}");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// The hand-written program, as a process of its own.
-fn run_limit(work: &Work) -> Result<ExitCode> {
-    match work {
-        Work::WordCount { input, place } => {
-            print!("{}", limit_word_count::count_file(input, place.slots.get())?);
-        }
-        Work::MapChain { rows, .. } => println!("sum {}", limit_map_chain::sum(*rows)),
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The job, as a process of its own.
-fn run_job(work: &Work) -> Result<ExitCode> {
-    match work {
-        Work::WordCount { input, place } => print!("{}", job::word_count(input, place)?),
-        Work::MapChain { rows, place } => println!("sum {}", job::map_chain(*rows, place)?),
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn cached_text(kind: Kind) -> Result<PathBuf> {
-    Text { kind, words: kind.default_words(), seed: DEFAULT_SEED }.cached()
-}
-
-fn cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// The address of a local file or folder.
+fn address(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

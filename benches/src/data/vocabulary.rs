@@ -5,7 +5,7 @@
 //! kept spelled out; the rare ones are spelled from their number when drawn, because eight
 //! million strings need not lie in memory to be distinct. It knows nothing of lines.
 
-use crate::random::{Random, Weighted};
+use crate::data::random::{Random, Weighted};
 
 /// Exponent of Zipf's law; about 1 for natural languages.
 const ZIPF_EXPONENT: f64 = 1.0;

@@ -1,28 +1,32 @@
 //! What a contest's times look like on a terminal.
 //!
-//! Times and the work they are of go in, lines of text come out: one per contender, then the ratios.
-//! Nothing is measured or judged here.
+//! Times, contenders and the work they are of go in, lines of text come out: one per contender, then
+//! the ratios. Nothing is measured or judged here.
 
 use std::fmt::Write;
 
-use crate::cli::Work;
-use crate::contest::{Times, median};
-use crate::measure::Run;
+use super::contest::{Contender, Times, median};
+use super::measure::Run;
+use crate::work::{Bench, Work};
 
 /// The lines to print for `times` of `work`.
-pub fn report(work: &Work, times: &Times) -> String {
+pub fn report(work: &Work, contenders: [&Contender; 2], times: &Times) -> String {
     let mut text = format!("{:<9} {:>8} {:>9} {:>8}", "", "min s", "median s", "peak MB");
-    text.push_str(if work.rows().is_some() { "   ns/row\n" } else { "\n" });
-    for (name, runs) in [("limit", &times.limit), ("job", &times.job)] {
-        text.push_str(&line(name, runs, work.rows()));
+    text.push_str(if work.rows.is_some() { "   ns/row\n" } else { "\n" });
+    let [base, other] = contenders.map(Contender::name);
+    for (name, runs) in [(&base, &times.base), (&other, &times.other)] {
+        text.push_str(&line(name, runs, work.rows));
     }
     let (medians, paired) = (times.ratio_of_medians(), times.median_of_ratios());
-    let _ = writeln!(text, "job / limit: {medians:.2} by medians, {paired:.2} by paired rounds");
-    if let Work::WordCount { place, .. } = work {
+    let _ = writeln!(text, "{other} / {base}: {medians:.2} by medians, {paired:.2} by paired rounds");
+    if work.bench == Bench::WordCount && *contenders[0] == Contender::Limit {
         text.push_str("the limit maps its file, so the pages of the file count in its peak\n");
-        if place.cluster {
-            text.push_str("the job's peak is that of its largest process\n");
-        }
+    }
+    if let Contender::Job { memory: Some(_) } = contenders[1] {
+        text.push_str("both gave the same answer in every round, and left no temporary file\n");
+    }
+    if work.place.cluster {
+        text.push_str("the job's peak is that of its largest process\n");
     }
     text
 }
@@ -42,18 +46,19 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::cli::Place;
+    use crate::work::Place;
 
     #[test]
     fn a_report_has_a_line_for_each_contender_and_one_for_the_ratios() {
         let run = |seconds| Run { seconds, peak_bytes: 2_000_000, output: String::new() };
         let place = Place { slots: NonZeroUsize::MIN, cluster: false };
-        let work = Work::MapChain { rows: 100_000_000, place };
-        let times = Times { limit: vec![run(0.25)], job: vec![run(0.5)] };
+        let work = Work { bench: Bench::MapChain, input: None, rows: Some(100_000_000), place };
+        let times = Times { base: vec![run(0.25)], other: vec![run(0.5)] };
         let expected = "             min s  median s  peak MB   ns/row\n\
                         limit        0.250     0.250        2     2.50\n\
                         job          0.500     0.500        2     5.00\n\
                         job / limit: 2.00 by medians, 2.00 by paired rounds\n";
-        assert_eq!(report(&work, &times), expected);
+        let contenders = [&Contender::Limit, &Contender::Job { memory: None }];
+        assert_eq!(report(&work, contenders, &times), expected);
     }
 }

@@ -1,9 +1,9 @@
 //! The chain of ten maps as one loop, as the yardstick for the job's ten closures.
 //!
 //! A number of rows goes in, the wrapping sum of all mapped rows comes out. One thread and no memory:
-//! what it costs beyond this is what an engine adds to a row. The steps are `map_steps`'.
+//! what it costs beyond this is what an engine adds to a row. The steps are `steps`'.
 
-use crate::map_steps::all_steps;
+use super::steps::all_steps;
 
 /// The sum of `0..rows` after ten maps, modulo 2^64.
 pub fn sum(rows: u64) -> u64 {

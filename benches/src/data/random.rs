@@ -15,11 +15,9 @@ impl Random {
 
     /// The next 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let number = self.0;
+        self.0 = self.0.wrapping_add(STEP);
+        scramble(number)
     }
 
     /// A number in `0..limit`; the bias is below `limit` / 2^64.
@@ -31,6 +29,18 @@ impl Random {
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
+}
+
+/// What splitmix64 adds for each number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Another number for every number, without a pattern: the finalizer of splitmix64. One to one.
+#[inline]
+pub fn scramble(number: u64) -> u64 {
+    let mut z = number.wrapping_add(STEP);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Weighted choice in constant time: Walker's alias method.

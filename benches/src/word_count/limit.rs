@@ -7,17 +7,16 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
 
 use kiln::{Error, Result};
 use memmap2::Mmap;
 
-use crate::counts::Counts;
-use crate::word::Word;
-use crate::word_table::WordTable;
+use super::counts::Counts;
+use super::table::WordTable;
+use super::word::Word;
+use crate::files::on_threads;
 
 /// Tables per thread, as a power of two: the high bits of a word's hash say which.
 const PARTITION_BITS: u32 = 6;
@@ -126,21 +125,12 @@ fn merge_partition(tables: Vec<WordTable>, counts: &mut Counts) {
     all.for_each(|word, count| counts.add(word, count));
 }
 
-/// Runs each of `works` on a thread of its own; a panic in one goes on here.
-fn on_threads<T: Send>(works: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = works.map(|work| scope.spawn(work)).collect();
-        let join = |thread: ScopedJoinHandle<T>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-        threads.into_iter().map(join).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::generate::{Kind, Text};
+    use crate::data::text::{Kind, Text};
 
     #[test]
     fn it_counts_as_a_plain_map_does_with_any_number_of_threads() {

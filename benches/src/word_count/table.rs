@@ -5,7 +5,7 @@
 //! the time of a word count goes into. It knows neither how text is split nor that there are
 //! other tables.
 
-use crate::word::Word;
+use super::word::Word;
 
 /// A table starts with this many slots; a power of two, as all later sizes.
 const FIRST_SLOTS: usize = 1 << 10;

@@ -1,6 +1,6 @@
 //! One whole process, measured from outside.
 //!
-//! Arguments for this same program go in; what it printed, how long it lived and how much memory it
+//! A command goes in; what it printed, how long it lived and how much memory it
 //! held at most come out. A process of its own, because start-up, freeing and exit are part
 //! of what a user waits for, and because the peak of one contender must not hide another's. It does
 //! not know what is run.
@@ -24,22 +24,29 @@ pub struct Run {
     pub output: String,
 }
 
-/// Runs this program with `arguments` and waits for it.
+/// This program with `arguments`, not started yet.
+///
+/// # Errors
+/// When its file is not known.
+pub fn this_program(arguments: &[OsString]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs `command` and waits for it.
 ///
 /// # Errors
 /// When it cannot be started, or ends with anything but success.
-pub fn run_self(arguments: &[OsString]) -> Result<Run> {
-    let failed = |e| Error::io("a contender cannot be run", e);
+pub fn run(mut command: Command) -> Result<Run> {
     let started = Instant::now();
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    let mut child =
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut output = String::new();
     let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_string(&mut output));
     let (status, peak_bytes) = wait_with_peak(child.id()).map_err(failed)?;
     let seconds = started.elapsed().as_secs_f64();
     if !status.success() {
-        return Err(Error::bug(format!("a contender failed with {status}")).at("run", line_of(arguments)));
+        return Err(Error::bug(format!("a contender failed with {status}")).at("run", format!("{command:?}")));
     }
     read.map_err(failed)?;
     Ok(Run { seconds, peak_bytes, output })
@@ -64,7 +71,6 @@ fn wait_with_peak(pid: u32) -> io::Result<(ExitStatus, u64)> {
     }
 }
 
-/// The arguments as one would type them.
-fn line_of(arguments: &[OsString]) -> String {
-    arguments.join(" ".as_ref()).to_string_lossy().into_owned()
+fn failed(error: io::Error) -> Error {
+    Error::io("a contender cannot be run", error)
 }

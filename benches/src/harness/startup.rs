@@ -3,20 +3,20 @@
 //! There is no limit program to compare with: the figures are what a user waits for before the first
 //! row. The child runs two trivial jobs of two stages and prints how long the second one took.
 
+use std::ffi::OsString;
 use std::time::Instant;
 
 use kiln::{Error, Result};
 
-use crate::cli::Place;
-use crate::contest::median;
-use crate::job;
-use crate::measure::run_self;
+use super::contest::median;
+use super::measure::{self, this_program};
+use crate::work::Place;
 
 /// Measures `place` in `rounds` processes, after one that does not count.
 pub fn report(place: &Place, rounds: usize) -> Result<String> {
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let run = run_self(&place.arguments())?;
+        let run = measure::run(this_program(&arguments(place))?)?;
         let second = run.output.trim().parse::<f64>();
         let second = second.map_err(|e| Error::bug("a trivial job's time cannot be read").because(e))?;
         if round > 0 {
@@ -29,9 +29,17 @@ pub fn report(place: &Place, rounds: usize) -> Result<String> {
     Ok(format!("{name:<20} {cold:>9.1} ms whole process {warm:>9.2} ms second job in a warm driver\n"))
 }
 
+/// The arguments with which this program runs its trivial jobs at `place`.
+fn arguments(place: &Place) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["run-trivial".into(), "--slots".into()];
+    arguments.push(place.slots.to_string().into());
+    arguments.extend(place.cluster.then(|| "--cluster".into()));
+    arguments
+}
+
 /// The child: two trivial jobs; the milliseconds of the second.
 pub fn run(place: &Place) -> Result<f64> {
-    let cx = job::context(place)?;
+    let cx = place.context()?;
     let trivial = |seed: u64| {
         let seed = cx.share(seed);
         cx.range(0..100).map_with(&seed, |seed, n| (n % 10, n + seed)).reduce_by_key(|a, b| a + b).count()

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use kiln::{Error, Result};
 
-use crate::random::Random;
-use crate::vocabulary::{Vocabulary, spell_rare};
+use crate::data::random::Random;
+use crate::data::vocabulary::{Vocabulary, spell_rare};
 
 /// What the text is like, for whoever counts its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,7 +57,8 @@ impl Kind {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// In the names of files and in tables of results.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Natural => "natural",
             Kind::Distinct => "distinct",

@@ -1,0 +1,29 @@
+//! CSV to Parquet as a job of the engine.
+
+use std::path::Path;
+
+use kiln::{Compression, Context, Result, Row};
+
+use crate::address;
+
+/// A row of the file.
+#[derive(Row)]
+struct Order {
+    id: i64,
+    customer: i64,
+    country: String,
+    product: String,
+    price: f64,
+    quantity: i32,
+    discount: Option<f64>,
+    paid: bool,
+}
+
+/// Writes the orders in `input` as Parquet files in `output`.
+///
+/// # Errors
+/// When the job fails.
+pub fn run(cx: &Context, input: &Path, output: &Path) -> Result<()> {
+    let orders = cx.read_csv::<Order>(&address(&input.join("*.csv")));
+    orders.write().compression(Compression::Snappy).parquet(&address(output))
+}

@@ -1,0 +1,127 @@
+//! One contender against another: runs both in turn, checks that they agree, and compares their times.
+//!
+//! A piece of work goes in, a verdict comes out. The turns are A B A B after one warm-up each,
+//! because a machine that slows down for a minute then slows down both; the median of the ratios
+//! within the rounds is the figure that survives such a minute. What the work is, and how a process
+//! is measured, others know.
+
+use kiln::Result;
+
+use super::measure::{self, Run, this_program};
+use super::scratch::Scratch;
+use crate::work::Work;
+
+/// Who does the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contender {
+    /// The hand-written program.
+    Limit,
+    /// The job; with so much memory, as `KILN_MEMORY` says it.
+    Job { memory: Option<String> },
+}
+
+/// How a contest ended.
+pub enum Verdict {
+    /// Both gave the same answer, so their times may be compared.
+    Agreed(Times),
+    /// They did not; the two answers.
+    Differed { base: String, other: String },
+}
+
+/// The measured runs of both contenders, one each per round.
+pub struct Times {
+    pub base: Vec<Run>,
+    pub other: Vec<Run>,
+}
+
+/// Runs the contest over `work`; the warm-up is checked, but not counted.
+///
+/// # Errors
+/// When a contender fails, or leaves temporary files.
+pub fn run(work: &Work, base: &Contender, other: &Contender, rounds: usize) -> Result<Verdict> {
+    let mut times = Times { base: Vec::new(), other: Vec::new() };
+    for round in 0..=rounds {
+        let (of_base, of_other) = (base.run(work)?, other.run(work)?);
+        if of_base.output != of_other.output {
+            return Ok(Verdict::Differed { base: of_base.output, other: of_other.output });
+        }
+        if round > 0 {
+            times.base.push(of_base);
+            times.other.push(of_other);
+        }
+    }
+    Ok(Verdict::Agreed(times))
+}
+
+impl Contender {
+    /// In reports.
+    pub fn name(&self) -> String {
+        match self {
+            Contender::Limit => "limit".to_owned(),
+            Contender::Job { memory: None } => "job".to_owned(),
+            Contender::Job { memory: Some(memory) } => format!("in {memory}"),
+        }
+    }
+
+    /// One run; what files say that it wrote is part of its answer.
+    ///
+    /// # Errors
+    /// When it fails, or leaves temporary files.
+    pub fn run(&self, work: &Work) -> Result<Run> {
+        let scratch = Scratch::new()?;
+        let command = if *self == Contender::Limit { "run-limit" } else { "run-job" };
+        let mut command = this_program(&work.arguments(command, &scratch.output()))?;
+        command.env("KILN_TMP", scratch.tmp()).env_remove("KILN_MEMORY");
+        if let Contender::Job { memory: Some(memory) } = self {
+            command.env("KILN_MEMORY", memory);
+        }
+        let mut run = measure::run(command)?;
+        scratch.check_no_file_is_left()?;
+        run.output.push_str(&work.bench.digest(&scratch.output())?);
+        Ok(run)
+    }
+}
+
+impl Times {
+    /// The other's median time over the base's.
+    pub fn ratio_of_medians(&self) -> f64 {
+        median(self.other.iter().map(|run| run.seconds)) / median(self.base.iter().map(|run| run.seconds))
+    }
+
+    /// The median over the rounds of other over base.
+    pub fn median_of_ratios(&self) -> f64 {
+        median(self.other.iter().zip(&self.base).map(|(other, base)| other.seconds / base.seconds))
+    }
+}
+
+/// The middle value, or the mean of the two in the middle; NaN when there is none.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => f64::NAN,
+        (count, middle) if count % 2 == 1 => sorted[middle],
+        (_, middle) => (sorted[middle - 1] + sorted[middle]) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_value_or_the_mean_of_two() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+    }
+
+    #[test]
+    fn a_slow_round_does_not_move_the_median_of_ratios() {
+        let times = Times { base: runs(&[1.0, 5.0, 1.0]), other: runs(&[1.5, 7.5, 9.0]) };
+        assert_eq!((times.median_of_ratios(), times.ratio_of_medians()), (1.5, 7.5));
+    }
+
+    fn runs(seconds: &[f64]) -> Vec<Run> {
+        seconds.iter().map(|s| Run { seconds: *s, peak_bytes: 0, output: String::new() }).collect()
+    }
+}
