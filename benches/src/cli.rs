@@ -56,6 +56,9 @@ pub enum Command {
     PageRank(Asked),
     /// Reads a CSV file as typed rows and writes Parquet.
     CsvToParquet(Asked),
+    /// All of these but `map-chain`, on DuckDB, Polars, DataFusion and PySpark as well, where
+    /// `benches/peers/install.sh` has installed them: one table.
+    Peers(Peers),
     /// Writes a text to count words in.
     Generate(Generate),
     /// Times a job that has nothing to do: in process, and with executors.
@@ -93,6 +96,23 @@ pub struct Asked {
     /// then larger where memory would be enough for it.
     #[arg(long)]
     pub memory: Option<String>,
+}
+
+/// What `peers` may be told.
+#[derive(Debug, Args)]
+pub struct Peers {
+    /// Works, such as `sort,join-skewed`; by default all that there are.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Threads of every engine; by default one per core.
+    #[arg(long)]
+    pub slots: Option<NonZeroUsize>,
+    /// Measured rounds, after one warm-up.
+    #[arg(long, default_value = "3")]
+    pub rounds: NonZeroUsize,
+    /// The folder of the engines' scripts.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))]
+    pub scripts: PathBuf,
 }
 
 /// What `startup` may be told.
@@ -192,6 +212,6 @@ impl Asked {
 }
 
 /// The cores of this machine.
-fn cores() -> NonZeroUsize {
+pub fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,10 +1,12 @@
-//! `kiln-benches`: Kiln's jobs against programs written by hand for the same work.
+//! `kiln-benches`: Kiln's jobs against programs written by hand for the same work, and against other
+//! engines.
 //!
 //! ```text
 //! cargo run --release -p kiln-benches -- word-count
 //! cargo run --release -p kiln-benches -- word-count --text distinct --slots 2 --cluster
 //! cargo run --release -p kiln-benches -- sort
 //! cargo run --release -p kiln-benches -- sort --memory 256MB
+//! cargo run --release -p kiln-benches -- peers
 //! cargo run --release -p kiln-benches -- startup
 //! cargo run --release -p kiln-benches -- generate natural --output /tmp/text.txt
 //! ```
@@ -19,6 +21,7 @@ mod work;
 /// Running, measuring, comparing.
 mod digest;
 mod harness;
+mod peers;
 
 /// What hand-written programs share.
 mod files;
@@ -86,6 +89,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 print!("{}", startup::report(&Place { slots: asked.slots, cluster }, asked.rounds.get())?);
             }
         }
+        Command::Peers(asked) => peers::run(&asked)?,
         Command::RunTrivial { place } => println!("{}", startup::run(&place)?),
         Command::RunLimit(one) => print!("{}", one.work.run_limit(&one.output)?),
         Command::RunJob(one) => print!("{}", one.work.run_job(&one.output)?),

@@ -1,7 +1,7 @@
 //! The work of each benchmark, at the size that the published figures are for.
 //!
 //! A size and a place go in, a piece of [`Work`] comes out whose data is there, made first where it
-//! was not.  Who does the work is not known here.
+//! was not. [`ALL`] is the list that `peers` walks through. Who does the work is not known here.
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,19 @@ pub const POINTS: u64 = 2_000_000;
 pub const LINKS: u64 = 8_000_000;
 /// Lines of the CSV file: some 500 MB.
 pub const ORDERS: u64 = 9_000_000;
+
+/// Every benchmark that reads data, by name.
+pub const ALL: [(&str, fn(Place) -> Result<Work>); 9] = [
+    ("word-count", |place| word_count(Kind::Natural, Kind::Natural.default_words(), place)),
+    ("word-count-distinct", |place| word_count(Kind::Distinct, Kind::Distinct.default_words(), place)),
+    ("sort", |place| sort(SORT_ROWS, place)),
+    ("join", |place| join(Keys::Uniform, JOIN_ROWS, place)),
+    ("join-skewed", |place| join(Keys::Skewed, JOIN_ROWS, place)),
+    ("group", |place| group(GROUP_ROWS, place)),
+    ("csv-to-parquet", |place| csv_to_parquet(ORDERS, place)),
+    ("k-means", |place| k_means(POINTS, place)),
+    ("page-rank", |place| page_rank(LINKS, place)),
+];
 
 /// Counting the words of a generated text.
 pub fn word_count(kind: Kind, words: u64, place: Place) -> Result<Work> {
