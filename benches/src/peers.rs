@@ -144,7 +144,8 @@ fn run_script(module: &str, work: &Work, scripts: &Path) -> Result<(Run, Option<
     // Temporary files of other engines go with the folder; what they say is shown if they fail.
     let said = scratch.tmp().join("stderr");
     let log = File::create(&said).map_err(|e| Error::io("an engine's log cannot be written", e))?;
-    command.env("TMPDIR", scratch.tmp()).current_dir(scratch.tmp()).stderr(log);
+    command.env("TMPDIR", scratch.tmp()).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.current_dir(scratch.tmp()).stderr(log);
     let mut run = measure::run(command).map_err(|error| match fs::read_to_string(&said) {
         Ok(said) => error.at("its last words", said.lines().last().unwrap_or_default()),
         Err(_) => error,
