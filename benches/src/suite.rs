@@ -32,8 +32,11 @@ pub const LINKS: u64 = 8_000_000;
 /// Lines of the CSV file: some 500 MB.
 pub const ORDERS: u64 = 9_000_000;
 
+/// A work at its usual size, in a place.
+type Make = fn(Place) -> Result<Work>;
+
 /// Every benchmark that reads data, by name.
-pub const ALL: [(&str, fn(Place) -> Result<Work>); 9] = [
+pub const ALL: [(&str, Make); 9] = [
     ("word-count", |place| word_count(Kind::Natural, Kind::Natural.default_words(), place)),
     ("word-count-distinct", |place| word_count(Kind::Distinct, Kind::Distinct.default_words(), place)),
     ("sort", |place| sort(SORT_ROWS, place)),
