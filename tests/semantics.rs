@@ -20,6 +20,8 @@ mod empty;
 mod failure;
 #[path = "semantics/fallible.rs"]
 mod fallible;
+#[path = "semantics/files.rs"]
+mod files;
 #[path = "semantics/groups.rs"]
 mod groups;
 #[path = "semantics/joins.rs"]

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use kiln::{Class, Row};
 
-use crate::files::{Item, cx, file, items, says};
+use crate::files::{Item, ItemView, cx, file, items, says};
 
 #[test]
 fn csv_columns_are_found_by_the_names_in_the_header() {
@@ -73,15 +73,15 @@ fn a_large_csv_file_is_cut_where_records_start() {
     assert!(path.metadata().unwrap().len() > 130 << 20, "it is cut into three");
     let rows = cx().read_csv::<Item>(&path.display().to_string());
     let length = long.len() as u64 - 2_000;
-    let sums = rows.map(move_lengths).reduce(|a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2)).unwrap().unwrap();
+    let sums =
+        rows.map(count_number_bytes).reduce(|a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2)).unwrap().unwrap();
     assert_eq!(sums, (count, count * (count - 1) / 2, count * length));
 }
 
 /// One, the number, and the bytes of the name.
-fn move_lengths(item: ItemView<'_>) -> (u64, u64, u64) {
+fn count_number_bytes(item: ItemView<'_>) -> (u64, u64, u64) {
     (1, item.id as u64, item.name.map_or(0, str::len) as u64)
 }
-use crate::files::ItemView;
 
 #[test]
 fn compressed_csv_and_json_are_read() {

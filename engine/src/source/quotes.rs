@@ -150,25 +150,25 @@ impl Part {
         let mut at = 0;
         while at < bytes.len() {
             at = match self.state {
-                State::Inside => self.to_quote(bytes, at),
+                State::Inside => self.skip_quoted(bytes, at),
                 State::Behind => {
                     let is_pair = bytes[at] == QUOTE;
                     self.state = if is_pair { State::Inside } else { State::Outside };
                     at + usize::from(is_pair)
                 }
-                State::Outside => self.to_field_or_record(bytes, at, position),
+                State::Outside => self.skip_unquoted(bytes, at, position),
             };
         }
         self.before = bytes.last().copied().unwrap_or(self.before);
     }
 
-    fn to_quote(&mut self, bytes: &[u8], at: usize) -> usize {
+    fn skip_quoted(&mut self, bytes: &[u8], at: usize) -> usize {
         let Some(quote) = memchr(QUOTE, &bytes[at..]) else { return bytes.len() };
         self.state = State::Behind;
         at + quote + 1
     }
 
-    fn to_field_or_record(&mut self, bytes: &[u8], at: usize, position: u64) -> usize {
+    fn skip_unquoted(&mut self, bytes: &[u8], at: usize, position: u64) -> usize {
         let found = match self.record {
             None => memchr2(QUOTE, b'\n', &bytes[at..]),
             Some(_) => memchr(QUOTE, &bytes[at..]),
