@@ -38,7 +38,8 @@ fn methods() -> BTreeSet<String> {
 
 fn methods_of(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
-    let name = |rest: &str| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let name =
+        |rest: &str| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
     text.split("pub fn ").skip(1).map(name).collect()
 }
 
