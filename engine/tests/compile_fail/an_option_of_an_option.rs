@@ -1,0 +1,6 @@
+#[derive(kiln::Row)]
+struct Answer {
+    given: Option<Option<u64>>,
+}
+
+fn main() {}
