@@ -13,6 +13,8 @@ use crate::ship::shared::{Param, Shared};
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Turns each row into the items of an iterator. Closures give owned items; functions such as
     /// `str::split_whitespace` may give borrowed ones, and nothing is copied.
+    /// A closure with borrowed items ("lifetime may not live long enough") goes to
+    /// [`flat_map_emit`](Self::flat_map_emit).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -13,7 +13,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Turns each row into another. Closures return owned rows; functions may return borrowed ones.
     ///
     /// A closure whose argument borrows names its type, as in `|word: &str| word.len()`: the price of
-    /// one `map` for both.
+    /// one `map` for both. If it returns what it borrows ("lifetime may not live long enough"), it goes to
+    /// [`map_to`](Self::map_to).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
