@@ -1,10 +1,12 @@
 """The benchmarks' work on Spark: DataFrames, and an RDD of arrays for k-means."""
 
 import os
+import sys
 import tempfile
 
 # Else it looks for a name and an address of this machine in the network.
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ["PYSPARK_PYTHON"] = sys.executable
 
 import numpy as np
 from pyspark.sql import SparkSession
@@ -63,23 +65,26 @@ def csv_to_parquet(spark, source, output):
 
 
 def k_means(spark, source, _):
+    # Spark's workers have no module `peer`, so what they need of it is captured.
+    all_centres, dimensions = range(peer.CENTRES), range(peer.DIMENSIONS)
+
     def to_array(rows):
         yield np.array([tuple(row) for row in rows])
 
     def near(centres):
         def group(arrays):
             for points in arrays:
-                distances = np.zeros((len(points), peer.CENTRES))
-                for dimension in range(peer.DIMENSIONS):
+                distances = np.zeros((len(points), len(all_centres)))
+                for dimension in dimensions:
                     distances += (centres[:, dimension] - points[:, dimension, None]) ** 2
                 nearest = distances.argmin(axis=1)
-                for centre in range(peer.CENTRES):
+                for centre in all_centres:
                     own = points[nearest == centre]
                     yield centre, (own.sum(axis=0), len(own))
         return group
 
     points = spark.read.parquet(source).rdd.mapPartitions(to_array).cache()
-    centres = np.array([[middle(centre, d) + 32.0 for d in range(peer.DIMENSIONS)] for centre in range(peer.CENTRES)])
+    centres = np.array([[middle(centre, dimension) + 32.0 for dimension in dimensions] for centre in all_centres])
     for _ in range(peer.KMEANS_ROUNDS):
         moved = points.mapPartitions(near(centres)).reduceByKey(lambda a, b: (a[0] + b[0], a[1] + b[1])).collect()
         for centre, (total, count) in moved:

@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn rows_that_do_not_fit_are_sorted_by_runs_and_equal_keys_keep_their_order() {
         let key = |i: u64| format!("key {}{}", mix(i, 5) % 700, "x".repeat((i % 50) as usize % 3));
-        let rows: Vec<(String, u64)> = (0..60_000).map(|i| (key(i), i)).collect();
+        let rows: Vec<(String, u64)> = (0..120_000).map(|i| (key(i), i)).collect();
         let mut expected = rows.clone();
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         let (at_once, runs) = sort(&rows, 1 << 30);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn one_key_in_all_rows_is_no_harder_than_many() {
-        let rows: Vec<(String, u64)> = (0..50_000).map(|i| ("the same long key".to_owned(), i)).collect();
+        let rows: Vec<(String, u64)> = (0..100_000).map(|i| ("the same long key".to_owned(), i)).collect();
         let (sorted, runs) = sort(&rows, 1 << 20);
         assert!(runs > 2 && sorted == rows);
     }
