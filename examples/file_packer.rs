@@ -1,0 +1,102 @@
+//! Packs many small files into few Parquet files with columns `address` and `content`.
+//!
+//! Opening a file costs more than reading it, and so does a task or an output file. The source gives
+//! each task a number of small files, `coalesce` gives it more, and a Parquet file is ended by its size. `--compare`
+//! shows what that saves: it packs the same files with a task and an output file each, too.
+
+use std::fs;
+use std::time::Instant;
+
+use kiln::{Bytes, Context, Error, Mode, OnError};
+
+#[derive(clap::Parser)]
+#[command(about = "Packs small files into Parquet")]
+struct Args {
+    /// The folder of the files.
+    #[arg(long, default_value = "out/file_packer/small")]
+    input: String,
+    /// Where to publish Parquet files; what the last run left there is replaced.
+    #[arg(long, default_value = "out/file_packer/packed")]
+    output: String,
+    /// Bytes of a Parquet file, about.
+    #[arg(long, default_value_t = 64 << 20)]
+    file_bytes: u64,
+    /// Tasks, each with at least one Parquet file.
+    #[arg(long, default_value_t = 4)]
+    tasks: usize,
+    /// Makes this many files of 1 to 8 KiB in the input's folder first.
+    #[arg(long)]
+    generate: Option<u64>,
+    /// Gives every file a task of its own instead.
+    #[arg(long)]
+    one_task_per_file: bool,
+    /// Runs both ways and prints their times.
+    #[arg(long)]
+    compare: bool,
+}
+
+#[kiln::main]
+fn main(cx: Context, args: Args) -> kiln::Result<()> {
+    if let Some(files) = args.generate {
+        generate(&args.input, files)?;
+    }
+    if args.one_task_per_file {
+        return pack_one_by_one(&cx, &args);
+    }
+    let packing = seconds(|| pack(&cx, &args))?;
+    if args.compare {
+        let one_by_one = seconds(|| pack_one_by_one(&cx, &args))?;
+        println!("packed:            {packing:>8.3} s");
+        println!("one task per file: {one_by_one:>8.3} s, {:.1} times as long", one_by_one / packing);
+    }
+    Ok(())
+}
+
+fn pack(cx: &Context, args: &Args) -> kiln::Result<()> {
+    cx.read_binary_files(&args.input)
+        .coalesce(args.tasks)
+        .write()
+        .names(["address", "content"])
+        .target_file_bytes(args.file_bytes)
+        .mode(Mode::Overwrite)
+        .parquet(&args.output)
+}
+
+/// What a program does that gives each file to a task: as many tasks and Parquet files as there are files.
+fn pack_one_by_one(cx: &Context, args: &Args) -> kiln::Result<()> {
+    let paths = paths_in(&args.input).map_err(|e| Error::io("cannot list", e).at("folder", &args.input))?;
+    cx.parallelize_in(paths.len(), paths)
+        .try_map(|path| fs::read(path).map(|content| (path.to_owned(), Bytes::from(content))), OnError::Fail)
+        .write()
+        .names(["address", "content"])
+        .mode(Mode::Overwrite)
+        .parquet(&format!("{}_one_by_one", args.output))
+}
+
+/// The paths of the files in a folder, in order.
+fn paths_in(folder: &str) -> std::io::Result<Vec<String>> {
+    let paths = fs::read_dir(fs::canonicalize(folder)?)?.map(|entry| Ok(entry?.path().display().to_string()));
+    let mut paths = paths.collect::<std::io::Result<Vec<String>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Files of 1 to 8 KiB, the same in every run.
+fn generate(folder: &str, files: u64) -> kiln::Result<()> {
+    let make = || {
+        fs::create_dir_all(folder)?;
+        (0..files).try_for_each(|file| {
+            let mixed = (file + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let line = format!("reading {file} of sensor {}: {mixed:016x}\n", mixed % 97);
+            let content = line.repeat(((1 + mixed % 8) * 1024) as usize / line.len() + 1);
+            fs::write(format!("{folder}/{file:06}.txt"), content)
+        })
+    };
+    make().map_err(|e| Error::io("cannot make files", e).at("folder", folder))
+}
+
+fn seconds(work: impl FnOnce() -> kiln::Result<()>) -> kiln::Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_secs_f64())
+}
