@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 
 /// The largest file that is read as one row: a task holds it several times.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
-/// How much is read at a time.
+/// How much is read at a time at most. Room is set to zero first, so a small file gets less of it.
 const STEP_BYTES: usize = 1 << 20;
+/// How much room there is where nothing more is expected.
+const SPARE_BYTES: usize = 4 << 10;
 
 /// The bytes of the file of `piece`, decompressed by the ending of its name if that is asked for.
 ///
@@ -16,12 +18,15 @@ const STEP_BYTES: usize = 1 << 20;
 /// Of class data for a file over [`MAX_FILE_BYTES`] or a damaged compressed stream.
 pub fn read_whole(piece: &Piece, decompress: bool) -> Result<Vec<u8>> {
     let codec = if decompress { Codec::of(&piece.address) } else { Codec::Plain };
-    let mut bytes = Vec::with_capacity(usize::try_from(piece.size).unwrap_or(usize::MAX).min(MAX_FILE_BYTES));
+    let size = usize::try_from(piece.size).unwrap_or(usize::MAX).min(MAX_FILE_BYTES);
+    let mut bytes = Vec::with_capacity(size + SPARE_BYTES);
     let placed = |e: Error| e.at("file", &piece.address);
     let mut decoder = Decoder::new(codec, Reader::open(piece, 0)?).map_err(placed)?;
     loop {
         let filled = bytes.len();
-        bytes.resize(filled + STEP_BYTES, 0);
+        // Of a compressed file more comes than its size: as much again as there is.
+        let step = if filled > size { filled } else { size - filled };
+        bytes.resize(filled + step.clamp(SPARE_BYTES, STEP_BYTES), 0);
         let count = decoder.read(&mut bytes[filled..]).map_err(placed)?;
         bytes.truncate(filled + count);
         if count == 0 {
