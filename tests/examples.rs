@@ -6,15 +6,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "examples/documents.rs"]
+mod documents;
+#[path = "examples/file_packer.rs"]
+mod file_packer;
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]
 mod job;
+#[path = "examples/log_etl.rs"]
+mod log_etl;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "semantics/random.rs"]
 #[allow(dead_code, reason = "the random rows of another test")]
 mod random;
+#[path = "examples/sales_weather_join.rs"]
+mod sales_weather_join;
 #[path = "support/table.rs"]
 mod table;
 
@@ -23,8 +31,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Float64Type;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type};
 use job::{Ended, Job};
 use random::Random;
 use tempfile::TempDir;
@@ -224,6 +232,44 @@ fn same_everywhere(example: impl Fn() -> Job) -> Given {
         }
     }
     first.unwrap()
+}
+
+/// Runs the job in one process and on two executors, each in a folder of its own: what it prints and what
+/// lies there afterwards must be the same. Gives the last folder and how that run ended.
+#[track_caller]
+fn same_files_everywhere(example: impl Fn(&Path) -> Job) -> (TempDir, Ended) {
+    let runs = job::EVERYWHERE.map(|place| {
+        let folder = TempDir::new().unwrap();
+        let ended = example(folder.path()).on(place).run().ok();
+        let stdout = ended.stdout.replace(&*folder.path().to_string_lossy(), "FOLDER");
+        (stdout, files_below(folder.path()), folder, ended)
+    });
+    let [(first_stdout, first_files, ..), (stdout, files, folder, ended)] = runs;
+    assert_eq!(stdout, first_stdout);
+    assert!(files == first_files, "{:?}\n{:?}", files.keys(), first_files.keys());
+    (folder, ended)
+}
+
+/// The bytes of all files below a folder, by their paths without what tells the files of two runs apart.
+fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let paths = folder::tree(folder).into_iter().filter(|path| folder.join(path).is_file());
+    paths.map(|path| (name_in_any_run(&path), fs::read(folder.join(&path)).unwrap())).collect()
+}
+
+/// `day=1/part-00000-5aadaa96.parquet` without the run's `-5aadaa96`.
+fn name_in_any_run(path: &Path) -> String {
+    let path = path.display().to_string();
+    let (name, ending) = path.rsplit_once('.').unwrap();
+    match name.rsplit_once('-') {
+        Some((part, run)) if run.len() == 8 => format!("{part}.{ending}"),
+        _ => path,
+    }
+}
+
+/// The column `name` of a batch as texts; nothing for a null.
+fn texts(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
+    let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
+    column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
 }
 
 fn glob(folder: &TempDir) -> String {
