@@ -1,20 +1,23 @@
 //! Packs many small files into few Parquet files with columns `address` and `content`.
 //!
-//! Opening a file costs more than reading it, and so does a task or an output file. The source gives
-//! each task a number of small files, `coalesce` gives it more, and a Parquet file is ended by its size. `--compare`
-//! shows what that saves: it packs the same files with a task and an output file each, too.
+//! To open a small file costs more than to read it, and a task or an output file costs more than both. So
+//! the source gives each task a number of small files, `coalesce` gives it more, and a Parquet file ends by
+//! its size. `--compare` shows what that saves: it packs the same files with a task and an output file each.
 
 use std::fs;
 use std::time::Instant;
 
 use kiln::{Bytes, Context, Error, Mode, OnError};
 
+/// Where the run without a folder of its own makes small files.
+const OWN_INPUT: &str = "out/file_packer/small";
+
 #[derive(clap::Parser)]
 #[command(about = "Packs small files into Parquet")]
 struct Args {
-    /// The folder of the files.
-    #[arg(long, default_value = "out/file_packer/small")]
-    input: String,
+    /// The folder of the files; without it they are made, in `out/file_packer/small`.
+    #[arg(long)]
+    input: Option<String>,
     /// Where to publish Parquet files; what the last run left there is replaced.
     #[arg(long, default_value = "out/file_packer/packed")]
     output: String,
@@ -24,7 +27,7 @@ struct Args {
     /// Tasks, each with at least one Parquet file.
     #[arg(long, default_value_t = 4)]
     tasks: usize,
-    /// Makes this many files of 1 to 8 KiB in the input's folder first.
+    /// Makes this many files of 1 to 8 KiB in the input's folder first; 1000 when no folder is named.
     #[arg(long)]
     generate: Option<u64>,
     /// Gives every file a task of its own instead.
@@ -37,23 +40,25 @@ struct Args {
 
 #[kiln::main]
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
-    if let Some(files) = args.generate {
-        generate(&args.input, files)?;
+    let input = args.input.as_deref().unwrap_or(OWN_INPUT);
+    if let Some(files) = args.generate.or(args.input.is_none().then_some(1000)) {
+        generate(input, files)?;
     }
     if args.one_task_per_file {
-        return pack_one_by_one(&cx, &args);
+        return pack_one_by_one(&cx, input, &args.output);
     }
-    let packing = seconds(|| pack(&cx, &args))?;
+    let packing = seconds(|| pack(&cx, input, &args))?;
     if args.compare {
-        let one_by_one = seconds(|| pack_one_by_one(&cx, &args))?;
+        let one_by_one = seconds(|| pack_one_by_one(&cx, input, &format!("{}_one_by_one", args.output)))?;
         println!("packed:            {packing:>8.3} s");
         println!("one task per file: {one_by_one:>8.3} s, {:.1} times as long", one_by_one / packing);
     }
+    println!("published to {}", args.output);
     Ok(())
 }
 
-fn pack(cx: &Context, args: &Args) -> kiln::Result<()> {
-    cx.read_binary_files(&args.input)
+fn pack(cx: &Context, input: &str, args: &Args) -> kiln::Result<()> {
+    cx.read_binary_files(input)
         .coalesce(args.tasks)
         .write()
         .names(["address", "content"])
@@ -63,14 +68,14 @@ fn pack(cx: &Context, args: &Args) -> kiln::Result<()> {
 }
 
 /// What a program does that gives each file to a task: as many tasks and Parquet files as there are files.
-fn pack_one_by_one(cx: &Context, args: &Args) -> kiln::Result<()> {
-    let paths = paths_in(&args.input).map_err(|e| Error::io("cannot list", e).at("folder", &args.input))?;
+fn pack_one_by_one(cx: &Context, input: &str, output: &str) -> kiln::Result<()> {
+    let paths = paths_in(input).map_err(|e| Error::io("cannot list the folder", e).at("folder", input))?;
     cx.parallelize_in(paths.len(), paths)
         .try_map(|path| fs::read(path).map(|content| (path.to_owned(), Bytes::from(content))), OnError::Fail)
         .write()
         .names(["address", "content"])
         .mode(Mode::Overwrite)
-        .parquet(&format!("{}_one_by_one", args.output))
+        .parquet(output)
 }
 
 /// The paths of the files in a folder, in order.

@@ -1,7 +1,7 @@
 //! An inverted index: for every word the documents that hold it, and how often each does.
 //!
-//! Documents are whole files. Occurrences are counted before anything moves, so what is grouped by word is
-//! one row a word and document. Without arguments it indexes this repository.
+//! Documents are whole files. Occurrences are counted before anything is grouped, so a word moves once for
+//! each document and not once for each place in it. Without arguments it indexes this repository.
 
 use kiln::row::ListView;
 use kiln::{Context, Dataset, Row};

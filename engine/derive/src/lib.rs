@@ -33,8 +33,8 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// An enum must be `Copy`, for it is its own view. Its column is a dictionary of its variants' names, and
-/// it can be a key, ordered as its variants are declared.
+/// An enum must be `Copy`, for it is its own view, and `Debug` where a struct holds it. Its column is a
+/// dictionary of its variants' names, and it can be a key, ordered as its variants are declared.
 ///
 /// Attributes:
 ///
