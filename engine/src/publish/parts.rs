@@ -20,7 +20,7 @@ use super::lines::LinesFile;
 use super::parquet::ParquetFile;
 use super::place::Place;
 use super::sorted::Sorted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Files that one task has open at most.
 const MAX_OPEN_FILES: usize = 64;
@@ -226,7 +226,7 @@ impl<'a> PartFiles<'a> {
             let open = self.begin(folder)?;
             self.open.insert(folder, open);
         }
-        self.open.get_mut(&folder).ok_or_else(|| crate::Error::bug("a file is not open"))
+        self.open.get_mut(&folder).ok_or_else(|| Error::bug("a file is not open"))
     }
 
     fn begin(&mut self, folder: usize) -> Result<Open> {
