@@ -218,6 +218,7 @@ mod tests {
     use super::super::table::partition_of;
     use super::*;
     use crate::row::{ColumnBuilder, ipc, to_batch};
+    use crate::shuffle::TaskOutput;
     use crate::task::tests::Desk;
 
     type Row3 = Combined<String, u64>;
@@ -239,7 +240,7 @@ mod tests {
         let desk = Desk::new(combined(keys), memory);
         let site = kiln_planner::Site::caller();
         let reduce = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::ReduceByKey, site);
-        let mut output = desk.output();
+        let mut output = TaskOutput::of(&desk.env);
         Merge::<String, _>::operator(reduce, 3).run(&desk.task(), &mut output).unwrap();
         let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();
         (ipc::rows_of(&batches).unwrap(), desk.reads.load(Ordering::Relaxed))

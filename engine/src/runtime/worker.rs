@@ -173,7 +173,7 @@ fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) ->
         batch_rows: process.batch_rows,
         attempt: id.attempt.0,
     };
-    let mut output = TaskOutput::new(Arc::clone(&env.memory), env.limits());
+    let mut output = TaskOutput::of(&env);
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
     let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
     Ok(Done { key, output, counters: counts::finish() })

@@ -11,7 +11,7 @@ use kiln_planner::ExchangeId;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile, Spilled};
-use crate::task::{BatchLimits, Output};
+use crate::task::{BatchLimits, Output, TaskEnv};
 
 /// Names the output of one attempt at one source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +82,11 @@ impl TaskOutput {
             bytes: 0,
             note: Vec::new(),
         }
+    }
+
+    /// The output of a task that has `env`.
+    pub fn of(env: &TaskEnv) -> TaskOutput {
+        TaskOutput::new(Arc::clone(&env.memory), env.limits())
     }
 
     /// The batches for one target partition.

@@ -168,6 +168,7 @@ fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> impl It
 mod tests {
     use super::*;
     use crate::row::{ColumnBuilder, mix, to_batch};
+    use crate::shuffle::TaskOutput;
     use crate::task::tests::Desk;
 
     fn batches(rows: &[(String, u64)]) -> Vec<RecordBatch> {
@@ -182,7 +183,7 @@ mod tests {
     /// The rows in order, and how many runs they became.
     fn sort(rows: &[(String, u64)], memory: u64) -> (Vec<(String, u64)>, usize) {
         let desk = Desk::new(batches(rows), memory);
-        let (task, mut output) = (desk.task(), desk.output());
+        let (task, mut output) = (desk.task(), TaskOutput::of(&desk.env));
         let mut sorter = Sorter::<String, u64>::new(&task);
         batches(rows).iter().for_each(|batch| sorter.push(batch).unwrap());
         let runs = sorter.runs.len();

@@ -196,9 +196,5 @@ pub(crate) mod tests {
         pub(crate) fn task(&self) -> Task<'_> {
             Task::new(&self.env, 0, &self.inputs)
         }
-
-        pub(crate) fn output(&self) -> crate::shuffle::TaskOutput {
-            crate::shuffle::TaskOutput::new(Arc::clone(&self.env.memory), self.env.limits())
-        }
     }
 }
