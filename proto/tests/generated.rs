@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed build of the code is a failed test")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[test]
 fn the_checked_in_code_is_made_from_kiln_proto() {

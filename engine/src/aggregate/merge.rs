@@ -28,6 +28,10 @@ use crate::ship::table::{self, Shipped};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
+/// Rows whose places in the table are looked at ahead.
+const AHEAD: usize = 64;
+/// One in so many hashes is in the sample by which the number of keys is guessed.
+const SAMPLED: u64 = 64;
 /// Rows between two looks at the table's size.
 const LOOK_ROWS: usize = 1 << 12;
 /// A range of hashes is halved so often at most: what does not fit then is the values of one key.
@@ -88,18 +92,20 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
             batches.push(batch);
             Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        // Keys that came from every task count once; half is a fair first guess, and it may grow.
-        let keys = rows / 2;
+        let batches = batches.iter().map(Rows::<K, G>::open).collect::<Result<Vec<_>>>()?;
+        let keys = guess_keys(batches.iter().flat_map(|rows| (0..rows.len()).map(|at| rows.get(at).0)));
         // What accumulators own is about what it was in the batches.
         let owned = if needs_drop::<G::Acc>() { bytes } else { 0 };
         if !fits || !room.grow_to(bytes + owned + 2 * Accs::<K, G>::bytes_for(keys)) {
             return Ok(None);
         }
         let mut table = Table::new(keys, self.partitions);
-        for batch in batches {
-            let rows = Rows::<K, G>::open(&batch)?;
-            rows.iter().for_each(|row| self.add(&mut table, row));
+        for rows in batches {
+            for start in (0..rows.len()).step_by(AHEAD) {
+                let ahead = start..rows.len().min(start + AHEAD);
+                table.touch(ahead.clone().map(|at| rows.get(at).0));
+                ahead.for_each(|at| self.add(&mut table, rows.get(at)));
+            }
         }
         Ok(Some(table))
     }
@@ -145,6 +151,15 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
             .at("line", site)
             .help("give the process more with KILN_MEMORY, or run fewer tasks at once")
     }
+}
+
+/// About how many different hashes there are. Those with some bits of one value stand for all: their
+/// keys are as random as any.
+fn guess_keys(hashes: impl Iterator<Item = u64>) -> usize {
+    let mut sample: Vec<u64> = hashes.filter(|hash| hash % SAMPLED == 0).collect();
+    sample.sort_unstable();
+    sample.dedup();
+    sample.len() * SAMPLED as usize
 }
 
 fn put_out<K: Key, A: Row>(table: &Table<K, A>, writer: &mut PartitionedWriter<'_, (K, A)>) {

@@ -33,6 +33,8 @@ struct Entry<K: Key, A> {
 const FIRST_SLOTS: usize = 1 << 10;
 /// Slots behind the homes, so that a probe never wraps; grown if keys share their hash.
 const TAIL_SLOTS: usize = 64;
+/// A table of so many bytes is taken to lie in the processor's cache.
+const CACHE_BYTES: usize = 1 << 20;
 /// The unit of advice about memory.
 const PAGE_BYTES: usize = 4096;
 /// Smaller tables are left in ordinary pages.
@@ -85,6 +87,16 @@ impl<K: Key, A> Table<K, A> {
         let slots = size_of_val(&*self.entries);
         let grows = (self.len + keys) * 5 > self.homes() * 3;
         self.size_bytes() + if grows { 2 * slots } else { 0 }
+    }
+
+    /// Looks at the places of `hashes` and at nothing else: the processor waits for several cache
+    /// misses at once, where look-ups with other work between them would wait for each.
+    #[inline]
+    pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        if self.entries.len() * size_of::<Entry<K, A>>() > CACHE_BYTES {
+            let seen = hashes.fold(0, |seen, hash| seen ^ self.entries[self.home(hash)].hash);
+            std::hint::black_box(seen);
+        }
     }
 
     /// Changes the value of `key` with `add`, or gives it the value `start` when it is new.

@@ -27,6 +27,9 @@ const BATCH_ROWS: usize = 8192;
 
 /// A format of files with columns.
 pub trait Format: Param + Clone {
+    /// How many bytes of rows a byte of a file is taken for.
+    const EXPANSION: u64 = 1;
+
     /// Cuts and packs files into splits.
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
 
@@ -67,7 +70,8 @@ pub(super) fn dataset<T: Row, F: Format>(
         if listed.skipped > 0 {
             log::info!("{label}: {} files were left out", listed.skipped);
         }
-        Ok((format.plan(&listed.files)?, estimated_bytes(&listed.files)))
+        let bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
+        Ok((format.plan(&listed.files)?, bytes))
     });
     let (splits, origin) = match found {
         Ok((splits, bytes)) => {

@@ -56,6 +56,9 @@ pub struct Parquet {
 }
 
 impl Format for Parquet {
+    /// Encoded and compressed: what is sorted, joined or grouped is some times as large.
+    const EXPANSION: u64 = 4;
+
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |_, places| Ok(places))
     }

@@ -30,6 +30,8 @@ struct Block<K: Row, V: Row> {
 struct At(u64);
 
 const MORE: u64 = 1 << 63;
+/// Rows whose places in the table are looked at ahead.
+const AHEAD: usize = 64;
 
 impl At {
     fn new(block: usize, row: usize) -> At {
@@ -67,17 +69,21 @@ impl<K: Key, V: Row> Index<K, V> {
         let mut blocks = batches.iter().map(Block::open).collect::<Result<Vec<Block<K, V>>>>()?;
         for (at, block) in blocks.iter_mut().enumerate().rev() {
             let Block { rows, next } = block;
-            for row in (0..rows.len()).rev() {
-                let (key, at) = (rows.get(row).0, At::new(at, row));
-                firsts.upsert(
-                    K::hash(key),
-                    key,
-                    || at,
-                    |first| {
+            let mut hashes = [0; AHEAD];
+            for end in (1..=rows.len()).rev().step_by(AHEAD) {
+                let ahead = end.saturating_sub(AHEAD)..end;
+                for (hash, row) in hashes.iter_mut().zip(ahead.clone()) {
+                    *hash = K::hash(rows.get(row).0);
+                }
+                firsts.touch(hashes[..ahead.len()].iter().copied());
+                for row in ahead.clone().rev() {
+                    let (key, at) = (rows.get(row).0, At::new(at, row));
+                    let again = |first: &mut At| {
                         next[row] = first.0;
                         *first = At(at.0 | MORE);
-                    },
-                );
+                    };
+                    firsts.upsert(hashes[row - ahead.start], key, || at, again);
+                }
             }
         }
         Ok(Index { blocks, firsts })
