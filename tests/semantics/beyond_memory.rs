@@ -71,8 +71,10 @@ fn by_key(rows: &Pairs) -> BTreeMap<u64, Vec<u64>> {
     map
 }
 
-/// Pairs of a full outer join.
-fn full_outer(left: &Pairs, right: &Pairs) -> Vec<(u64, (Option<u64>, Option<u64>))> {
+/// Pairs of a full outer join: keys with what each side has of them.
+type Matches = Vec<(u64, (Option<u64>, Option<u64>))>;
+
+fn full_outer(left: &Pairs, right: &Pairs) -> Matches {
     let (lefts, rights) = (by_key(left), by_key(right));
     let mut rows = Vec::new();
     for (key, v) in left {

@@ -20,7 +20,10 @@ fn alone(rows: &[(u64, i64)], other: &[(u64, i64)]) -> Pairs {
     rows.iter().filter(|row| other.iter().all(|(key, _)| *key != row.0)).copied().collect()
 }
 
-fn full_outer(left: &[(u64, i64)], right: &[(u64, i64)]) -> Vec<(u64, (Option<i64>, Option<i64>))> {
+/// Keys with what each side has of them.
+type Matches = Vec<(u64, (Option<i64>, Option<i64>))>;
+
+fn full_outer(left: &[(u64, i64)], right: &[(u64, i64)]) -> Matches {
     let pairs = partners(left, right)
         .flat_map(|((key, v), all)| all.into_iter().map(move |w| (key, (Some(v), Some(w)))));
     let lefts = alone(left, right).into_iter().map(|(key, v)| (key, (Some(v), None)));

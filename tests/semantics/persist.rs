@@ -19,6 +19,12 @@ const LITTLE: u64 = 16 << 20;
 /// How long executors may take to do what they are told.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Counts a call, and gives back `row`.
+fn called(calls: &AtomicU64, row: u64) -> u64 {
+    calls.fetch_add(1, Ordering::SeqCst);
+    row
+}
+
 #[test]
 fn rows_on_disk_are_in_temporary_files_and_rows_in_memory_are_not() {
     for cluster in [LOCAL, EXECUTORS] {
@@ -47,8 +53,7 @@ fn unpersist_frees_the_rows_and_the_dataset_stays_usable() {
 #[test]
 fn a_dataset_is_computed_by_every_action_once_it_is_kept_no_more() {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let rows =
-        local().parallelize_in(3, 0..10u64).map(|n: u64| CALLS.fetch_add(1, Ordering::SeqCst).min(0) + n);
+    let rows = local().parallelize_in(3, 0..10u64).map(|n: u64| called(&CALLS, n));
     let rows = rows.persist(Level::Auto);
     assert_eq!((rows.count().unwrap(), rows.count().unwrap()), (10, 10));
     assert_eq!(CALLS.load(Ordering::SeqCst), 10);
@@ -60,10 +65,7 @@ fn a_dataset_is_computed_by_every_action_once_it_is_kept_no_more() {
 #[test]
 fn what_persist_was_not_asked_for_is_not_let_go_of() {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let kept = local()
-        .parallelize_in(3, 0..10u64)
-        .map(|n: u64| CALLS.fetch_add(1, Ordering::SeqCst).min(0) + n)
-        .cache();
+    let kept = local().parallelize_in(3, 0..10u64).map(|n: u64| called(&CALLS, n)).cache();
     kept.count().unwrap();
     kept.clone().filter(|n| n > 3).erase().unpersist();
     kept.count().unwrap();

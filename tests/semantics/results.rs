@@ -54,7 +54,7 @@ fn fold_is_reduce_from_a_neutral_row_on() {
     for_each_seed(|seed| {
         let words = Random::new(seed).rows(100, Random::string);
         check_ordered(&[words.concat(), String::new()], |s| {
-            let (rows, none) = (s.rows(&words), s.rows(&[String::new(); 0]));
+            let (rows, none) = (s.rows(&words), s.rows(&Vec::<String>::new()));
             Ok(vec![rows.fold(String::new(), |a, b| a + &b)?, none.fold(String::new(), |a, b| a + &b)?])
         });
     });

@@ -68,7 +68,7 @@ fn a_large_csv_file_is_cut_where_records_start() {
     out.write_all(b"id,name\n").unwrap();
     let long = "x,\n\"\"y\n".repeat(2_000);
     let count = 10_000;
-    (0..count).for_each(|id| write!(out, "{id},\"{long}\"\n").unwrap());
+    (0..count).for_each(|id| writeln!(out, "{id},\"{long}\"").unwrap());
     out.into_inner().unwrap();
     assert!(path.metadata().unwrap().len() > 130 << 20, "it is cut into three");
     let rows = cx().read_csv::<Item>(&path.display().to_string());
