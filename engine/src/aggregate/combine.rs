@@ -190,6 +190,10 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
             self.send(hash, key, acc);
         }
         table.clear();
+        if !self.room.grow_to(table.size_bytes()) {
+            // Keys that lay close have made it grow beyond its room: empty, it would be full already.
+            table = Table::new(0, 1);
+        }
         self.table = table;
     }
 }

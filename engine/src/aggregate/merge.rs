@@ -32,6 +32,9 @@ use crate::task::{Output, Task};
 const AHEAD: usize = 64;
 /// One in so many hashes is in the sample by which the number of keys is guessed.
 const SAMPLED: u64 = 64;
+/// Keys that the table of a pass has room for at first: at least, and at most.
+const FIRST_KEYS: usize = 1 << 10;
+const MAX_FIRST_KEYS: usize = 1 << 24;
 /// Rows between two looks at the table's size.
 const LOOK_ROWS: usize = 1 << 12;
 /// A range of hashes is halved so often at most: what does not fit then is the values of one key.
@@ -123,7 +126,13 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         room: &mut Room,
         mut range: HashRange,
     ) -> Result<(Accs<K, G>, HashRange)> {
-        let mut table = Table::new(0, self.partitions << range.halvings);
+        // Large from the start: keys that come in the order of their hash make a small table grow
+        // before it is full.
+        let mut keys = FIRST_KEYS;
+        while 4 * Accs::<K, G>::bytes_for(2 * keys) < task.env.memory.task_bytes() && keys < MAX_FIRST_KEYS {
+            keys *= 2;
+        }
+        let mut table = Table::new(keys, self.partitions << range.halvings);
         task.read_input(0, &mut |batch| {
             task.check()?;
             let rows = Rows::<K, G>::open(&batch)?;

@@ -194,19 +194,14 @@ impl<K: Key, A> Table<K, A> {
     }
 
     /// Forgets the keys in the upper half of the hashes that the table expects, and expects the lower
-    /// half from now on.
+    /// half from now on, with room for as many keys as it then holds twice over.
     pub fn keep_lower_half(&mut self) {
         let scale = self.scale;
-        self.scale = scale.wrapping_mul(2);
-        let mut old = Table {
-            entries: free(self.entries.len()),
-            shift: self.shift,
-            scale: self.scale,
-            len: 0,
-            arena: K::Arena::default(),
-        };
+        let stays = move |entry: &Entry<K, A>| entry.hash != 0 && entry.hash.wrapping_mul(scale) >> 63 == 0;
+        let kept = self.entries.iter().filter(|entry| stays(entry)).count();
+        let mut old = Table::new(2 * kept, scale.wrapping_mul(2) as usize);
         std::mem::swap(self, &mut old);
-        for entry in old.entries.iter_mut().filter(|e| e.hash != 0 && e.hash.wrapping_mul(scale) >> 63 == 0) {
+        for entry in old.entries.iter_mut().filter(|entry| stays(entry)) {
             // SAFETY: a hash other than 0 is written after key and value; with the hash gone nobody
             // takes or drops the value again.
             let (key, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_read()) };
