@@ -5,7 +5,6 @@
 //! the exchange holds all rows, in memory or on disk, and is read once for each range of hashes. The
 //! table is in hash order, so one range's keys come out behind another's.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
 use std::ops::ControlFlow;
@@ -24,7 +23,7 @@ use crate::plan::Operator;
 use crate::row::{Key, Row, RowReader, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
@@ -216,20 +215,9 @@ impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
         self.aggregate.ship(params)
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<K: Key, G: Aggregate> Shipped for Merge<K, G> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let mut params = ParamReader::new(params);
-        let merge: Result<Arc<dyn Operator>> = (|| {
-            let partitions = params.take()?;
-            let aggregate = G::rebuild(&mut params)?;
-            Ok(Arc::new(Merge::<K, G> { aggregate, partitions, _key: PhantomData }) as Arc<dyn Operator>)
-        })();
-        Box::new(merge)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let partitions = params.take()?;
+        Ok(Merge { aggregate: G::rebuild(params)?, partitions, _key: PhantomData })
     }
 }
 

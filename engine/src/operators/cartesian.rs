@@ -4,7 +4,6 @@
 //! ones. It holds as many right rows as it has room for; where that is not all of them, it takes them
 //! piece by piece, and its left rows go past each piece.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::plan::{Operator, OperatorExec};
 use crate::row::{Row, RowReader, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
@@ -130,16 +129,7 @@ impl<T: Row, U: Row> Operator for Cartesian<T, U> {
         params.put(&self.site)
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<T: Row, U: Row> Shipped for Cartesian<T, U> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let site: Result<Site> = ParamReader::new(params).take();
-        let cartesian: Result<Arc<dyn Operator>> =
-            site.map(|site| Arc::new(Cartesian::<T, U> { site, _rows: PhantomData }) as Arc<dyn Operator>);
-        Box::new(cartesian)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Cartesian { site: params.take()?, _rows: PhantomData })
     }
 }

@@ -1,6 +1,5 @@
 //! `coalesce`: fewer partitions, without moving rows through an exchange.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::plan::{Operator, OperatorExec};
 use crate::row::{Row, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -94,17 +93,8 @@ impl<T: Row> Operator for Coalesce<T> {
         params.put(&(self.before, self.partitions, &self.site))
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<T: Row> Shipped for Coalesce<T> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let params: Result<(usize, usize, Site)> = ParamReader::new(params).take();
-        let coalesce: Result<Arc<dyn Operator>> = params.map(|(before, partitions, site)| {
-            Arc::new(Coalesce::<T> { before, partitions, site, _row: PhantomData }) as Arc<dyn Operator>
-        });
-        Box::new(coalesce)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (before, partitions, site) = params.take()?;
+        Ok(Coalesce { before, partitions, site, _row: PhantomData })
     }
 }

@@ -1,6 +1,5 @@
 //! `cogroup`: the values of one key from two datasets, each side together.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::plan::{Operator, OperatorExec};
 use crate::row::{Key, Row, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
@@ -142,17 +141,8 @@ impl<K: Key, V: Row, W: Row> Operator for CogroupRows<K, V, W> {
         params.put(&(self.partitions, &self.site))
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<K: Key, V: Row, W: Row> Shipped for CogroupRows<K, V, W> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let params: Result<(usize, Site)> = ParamReader::new(params).take();
-        let cogroup: Result<Arc<dyn Operator>> = params.map(|(partitions, site)| {
-            Arc::new(CogroupRows::<K, V, W> { partitions, site, _row: PhantomData }) as Arc<dyn Operator>
-        });
-        Box::new(cogroup)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (partitions, site) = params.take()?;
+        Ok(CogroupRows { partitions, site, _row: PhantomData })
     }
 }

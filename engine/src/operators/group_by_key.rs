@@ -4,7 +4,6 @@
 //! by their key, part by part where they do not fit at once, and writes each group straight into
 //! the columns that come out; only one group has to fit.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use crate::plan::{Operator, OperatorExec};
 use crate::row::{Items, Key, ListView, Row, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
@@ -136,17 +135,8 @@ impl<K: Key, V: Row> Operator for GroupRows<K, V> {
         params.put(&(self.partitions, &self.site))
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<K: Key, V: Row> Shipped for GroupRows<K, V> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let params: Result<(usize, Site)> = ParamReader::new(params).take();
-        let group: Result<Arc<dyn Operator>> = params.map(|(partitions, site)| {
-            Arc::new(GroupRows::<K, V> { partitions, site, _row: PhantomData }) as Arc<dyn Operator>
-        });
-        Box::new(group)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (partitions, site) = params.take()?;
+        Ok(GroupRows { partitions, site, _row: PhantomData })
     }
 }

@@ -4,7 +4,6 @@
 //! sorts what it got. The ranges come from a sample, which is taken when an action runs, before
 //! the job itself: the stages below it run once, as their output is kept until the action ends.
 
-use std::any::Any;
 use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -22,7 +21,7 @@ use crate::plan::{Fused, Operator, OperatorExec, Terminal};
 use crate::row::{Key, Row, ipc, mix, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::sort::Sorter;
 use crate::task::{Output, Task};
@@ -239,16 +238,7 @@ impl<K: Key, V: Row> Operator for SortRows<K, V> {
         params.put(&self.site)
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<K: Key, V: Row> Shipped for SortRows<K, V> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let site: Result<Site> = ParamReader::new(params).take();
-        let sort: Result<Arc<dyn Operator>> =
-            site.map(|site| Arc::new(SortRows::<K, V> { site, _row: PhantomData }) as Arc<dyn Operator>);
-        Box::new(sort)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(SortRows { site: params.take()?, _row: PhantomData })
     }
 }

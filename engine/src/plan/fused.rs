@@ -1,6 +1,5 @@
 //! A fused chain with what becomes of its rows: the typed body of a stage.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -13,7 +12,7 @@ use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::task::{Output, Task};
 
 /// What becomes of a chain's rows at the end of its stage: columns, a combine table, a file …
@@ -88,24 +87,13 @@ impl<C: Chain, E: Terminal<C::Out>> Operator for Fused<C, E> {
         self.end.ship(params)
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let chain = C::rebuild(params)?;
+        Ok(Fused { chain, end: E::rebuild(params)? })
     }
 
     fn prepare(&self, node: &OperatorExec, cx: &Context) -> Result<()> {
         let partitions = node.properties().partitioning.partition_count();
         self.end.prepare(&self.chain, &node.inputs, partitions, cx)
-    }
-}
-
-impl<C: Chain, E: Terminal<C::Out>> Shipped for Fused<C, E> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let mut params = ParamReader::new(params);
-        let fused: Result<Arc<dyn Operator>> = (|| {
-            let chain = C::rebuild(&mut params)?;
-            let end = E::rebuild(&mut params)?;
-            Ok(Arc::new(Fused { chain, end }) as Arc<dyn Operator>)
-        })();
-        Box::new(fused)
     }
 }

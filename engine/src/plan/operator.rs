@@ -1,5 +1,6 @@
 //! The one node type that carries every operator of ours, whatever its row types are.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use crate::chain::Step;
 use crate::context::Context;
 use crate::error::Result;
 use crate::ship::closure::Closure;
-use crate::ship::params::ParamWriter;
+use crate::ship::params::{ParamReader, ParamWriter};
+use crate::ship::table::{self, Shipped};
 use crate::task::{Output, Task};
 
 /// What a plan node does to one partition, without its types.
@@ -43,12 +45,27 @@ pub trait Operator: Send + Sync + 'static {
     /// Writes its data for another process.
     fn ship(&self, params: &mut ParamWriter) -> Result<()>;
 
+    /// Builds it from its type and that data.
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self>
+    where
+        Self: Sized;
+
     /// Its position in the link-time table.
-    fn entry(&self) -> Option<u32>;
+    fn entry(&self) -> Option<u32> {
+        table::position::<Self>()
+    }
 
     /// Finds out, before the job runs, what it must know of its rows; may run a job of its own.
     fn prepare(&self, _: &OperatorExec, _: &Context) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What a table entry of an operator gives is a `Result<Arc<dyn Operator>>`.
+impl<O: Operator> Shipped for O {
+    fn rebuild(params: &[u8]) -> Box<dyn Any> {
+        let operator = <O as Operator>::rebuild(&mut ParamReader::new(params));
+        Box::new(operator.map(|operator| Arc::new(operator) as Arc<dyn Operator>))
     }
 }
 

@@ -65,7 +65,7 @@ pub fn table() -> &'static [Entry] {
 }
 
 /// Where `S` stands in the table; nothing on a platform without one.
-pub fn position<S: Shipped>() -> Option<u32> {
+pub fn position<S: ?Sized + 'static>() -> Option<u32> {
     table().iter().position(|e| e.id == TypeId::of::<S>()).map(|at| at as u32)
 }
 

@@ -136,12 +136,6 @@ impl<'a> Task<'a> {
     pub fn count_bytes(&self, bytes: u64) {
         self.env.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }
-
-    /// The name of this task's part of an output, without and with its attempt.
-    pub fn part_names(&self, extension: &str) -> (String, String) {
-        let part = format!("part-{:05}", self.partition);
-        (format!("{part}.{extension}"), format!("{part}-attempt-{}.{extension}", self.env.attempt))
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ mod left_semi;
 mod probe;
 mod right_outer;
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ use crate::plan::{Operator, OperatorExec};
 use crate::row::{Key, Row, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
-use crate::ship::table::{self, Shipped};
+use crate::ship::table;
 use crate::task::{Output, Task};
 
 /// What comes out of a join.
@@ -146,17 +145,8 @@ impl<K: Key, V: Row, W: Row, J: Kind<K, V, W>> Operator for HashJoin<J, K, V, W>
         params.put(&(self.partitions, &self.site))
     }
 
-    fn entry(&self) -> Option<u32> {
-        table::position::<Self>()
-    }
-}
-
-impl<K: Key, V: Row, W: Row, J: Kind<K, V, W>> Shipped for HashJoin<J, K, V, W> {
-    fn rebuild(params: &[u8]) -> Box<dyn Any> {
-        let params: Result<(usize, Site)> = ParamReader::new(params).take();
-        let join: Result<Arc<dyn Operator>> = params.map(|(partitions, site)| {
-            Arc::new(HashJoin::<J, K, V, W> { partitions, site, _kind: PhantomData }) as Arc<dyn Operator>
-        });
-        Box::new(join)
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let (partitions, site) = params.take()?;
+        Ok(HashJoin { partitions, site, _kind: PhantomData })
     }
 }
