@@ -15,6 +15,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::combine::Combined;
 use super::kinds::Aggregate;
+use super::part::Part;
 use super::room::Room;
 use super::table::Table;
 use crate::chain::Step;
@@ -36,41 +37,12 @@ const FIRST_KEYS: usize = 1 << 10;
 const MAX_FIRST_KEYS: usize = 1 << 24;
 /// Rows between two looks at the table's size.
 const LOOK_ROWS: usize = 1 << 12;
-/// A range of hashes is halved so often at most: what does not fit then is the values of one key.
-const MAX_HALVINGS: u32 = 40;
 
 /// Merges the combined rows of one partition.
 pub struct Merge<K, G> {
     aggregate: G,
     partitions: usize,
     _key: PhantomData<fn() -> K>,
-}
-
-/// A part of the hashes of one exchange partition: the `index`th of 2 to the power of `halvings`.
-#[derive(Clone, Copy)]
-struct HashRange {
-    halvings: u32,
-    index: u64,
-}
-
-impl HashRange {
-    const WHOLE: HashRange = HashRange { halvings: 0, index: 0 };
-
-    /// Whether it holds `hash`, which lies in an exchange partition of `partitions`.
-    #[inline]
-    fn holds(self, hash: u64, partitions: usize) -> bool {
-        let place = hash.wrapping_mul(partitions as u64);
-        self.halvings == 0 || place >> (64 - self.halvings) == self.index
-    }
-
-    fn lower_half(self) -> HashRange {
-        HashRange { halvings: self.halvings + 1, index: self.index * 2 }
-    }
-
-    fn next(self) -> Option<HashRange> {
-        let index = self.index + 1;
-        (index < 1 << self.halvings).then_some(HashRange { index, ..self })
-    }
 }
 
 type Accs<K, G> = Table<K, <G as Aggregate>::Acc>;
@@ -119,33 +91,25 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
 
     /// Merges the rows of one range; a range that turns out too large is halved on the way, and what
     /// comes back is the range that was merged.
-    fn pass(
-        &self,
-        task: &Task<'_>,
-        room: &mut Room,
-        mut range: HashRange,
-    ) -> Result<(Accs<K, G>, HashRange)> {
+    fn pass(&self, task: &Task<'_>, room: &mut Room, mut range: Part) -> Result<(Accs<K, G>, Part)> {
         // Large from the start: keys that come in the order of their hash make a small table grow
         // before it is full.
         let mut keys = FIRST_KEYS;
         while 4 * Accs::<K, G>::bytes_for(2 * keys) < task.env.memory.task_bytes() && keys < MAX_FIRST_KEYS {
             keys *= 2;
         }
-        let mut table = Table::new(keys, self.partitions << range.halvings);
+        let mut table = Table::new(keys, range.scale());
         task.read_input(0, &mut |batch| {
             task.check()?;
             let rows = Rows::<K, G>::open(&batch)?;
             for start in (0..rows.len()).step_by(LOOK_ROWS) {
                 let end = rows.len().min(start + LOOK_ROWS);
                 while !room.has_room(&table, end - start, end - start) {
-                    if range.halvings == MAX_HALVINGS || table.len() < 2 {
-                        return Err(self.too_large());
-                    }
-                    range = range.lower_half();
+                    let half = range.lower_half().filter(|_| table.len() > 1);
+                    range = half.ok_or_else(|| self.too_large())?;
                     table.keep_lower_half();
                 }
-                let held =
-                    (start..end).map(|at| rows.get(at)).filter(|row| range.holds(row.0, self.partitions));
+                let held = (start..end).map(|at| rows.get(at)).filter(|row| range.has(row.0));
                 held.for_each(|row| self.add(&mut table, row));
             }
             Ok(ControlFlow::Continue(()))
@@ -187,7 +151,7 @@ impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
             put_out(&table, &mut writer);
             return writer.finish();
         }
-        let mut next = Some(HashRange::WHOLE);
+        let mut next = Some(Part::whole(self.partitions));
         while let Some(range) = next.filter(|_| !writer.is_closed()) {
             room.free();
             let (table, done) = self.pass(task, &mut room, range)?;

@@ -8,6 +8,7 @@
 mod combine;
 mod kinds;
 mod merge;
+mod part;
 mod room;
 mod table;
 
@@ -16,4 +17,5 @@ pub use kinds::{
     Aggregate, CountDistinct, Creating, Fold, FromZero, InPlace, Name, NoShared, Reduce, Seen, Sketch,
 };
 pub use merge::Merge;
+pub use part::Part;
 pub use table::{Table, partition_of};

@@ -7,7 +7,8 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::group_by_key::Group;
-use super::hashed::{Held, Index, Part, Room, Side, TooLarge, cut};
+use super::hashed::{Held, Index, Room, Side, TooLarge, cut};
+use crate::aggregate::Part;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;

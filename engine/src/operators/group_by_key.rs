@@ -10,7 +10,8 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use super::hashed::{Held, Index, Part, Room, Rows, Side, cut};
+use super::hashed::{Held, Index, Room, Rows, Side, cut};
+use crate::aggregate::Part;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;

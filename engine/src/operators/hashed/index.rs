@@ -5,9 +5,8 @@
 
 use arrow::array::RecordBatch;
 
-use super::part::Part;
 use super::room::Size;
-use crate::aggregate::Table;
+use crate::aggregate::{Part, Table};
 use crate::error::Result;
 use crate::row::{Key, Row, RowReader};
 

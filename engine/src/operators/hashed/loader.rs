@@ -3,8 +3,8 @@
 use arrow::array::RecordBatch;
 
 use super::index::Index;
-use super::part::Part;
 use super::room::{Room, Size};
+use crate::aggregate::Part;
 use crate::error::Result;
 use crate::row::{ColumnBuilder, Key, Row, RowReader, to_batch};
 
@@ -22,6 +22,8 @@ pub struct Loader<K: Key, V: Row> {
     building: <(K, V) as Row>::Builder,
     batches: Vec<RecordBatch>,
     size: Size,
+    /// The lowest and the highest hash so far.
+    hashes: (u64, u64),
     block_bytes: usize,
 }
 
@@ -35,6 +37,7 @@ impl<K: Key, V: Row> Loader<K, V> {
             building: Default::default(),
             batches: Vec::new(),
             size: Size::default(),
+            hashes: (u64::MAX, 0),
             block_bytes,
         }
     }
@@ -43,9 +46,11 @@ impl<K: Key, V: Row> Loader<K, V> {
     /// there is room for them.
     pub fn pick(&mut self, batch: &RecordBatch, look: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         for row in RowReader::<(K, V)>::open(batch)?.iter() {
-            if !self.part.has(K::hash(row.0)) {
+            let hash = K::hash(row.0);
+            if !self.part.has(hash) {
                 continue;
             }
+            self.hashes = (hash.min(self.hashes.0), hash.max(self.hashes.1));
             self.building.push(row);
             if self.building.size_bytes() >= self.block_bytes || self.building.len() >= BLOCK_ROWS {
                 self.close()?;
@@ -53,6 +58,11 @@ impl<K: Key, V: Row> Loader<K, V> {
             }
         }
         Ok(())
+    }
+
+    /// Whether all rows so far share their hash.
+    pub fn is_one_hash(&self) -> bool {
+        self.hashes.0 >= self.hashes.1
     }
 
     /// What the rows so far take, with their index.

@@ -8,14 +8,12 @@
 
 mod index;
 mod loader;
-mod part;
 mod replay;
 mod room;
 mod side;
 
 pub use index::{Index, Rows};
 pub use loader::Loader;
-pub use part::Part;
 pub use replay::{Gathered, Replay};
 pub use room::{Room, Size};
 pub use side::{Held, Side, TooLarge, cut};

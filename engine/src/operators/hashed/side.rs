@@ -6,11 +6,11 @@ use kiln_planner::Site;
 
 use super::index::Index;
 use super::loader::Loader;
-use super::part::Part;
 use super::replay::{Gathered, Replay};
 use super::room::{Room, Size};
+use crate::aggregate::Part;
 use crate::error::{Error, Result};
-use crate::row::{Key, Row, RowReader};
+use crate::row::{Key, Row};
 use crate::task::Task;
 
 /// One input of pairs, and how to hold a part of it.
@@ -63,7 +63,6 @@ impl<'t, 'p> Side<'t, 'p> {
 
     fn hold_part<K: Key, V: Row>(&mut self, part: Part, room: &Room, base: usize) -> Result<Held<K, V>> {
         let (mut loader, mut fits) = (Loader::<K, V>::new(part, self.one_key == Some(part), room), true);
-        let mut hashes = (u64::MAX, 0);
         self.rows.read(&mut |batch| {
             let mut count = |loader: &mut Loader<K, V>| {
                 fits = fits && room.hold(base + loader.needs());
@@ -73,12 +72,6 @@ impl<'t, 'p> Side<'t, 'p> {
                 Ok(())
             };
             loader.pick(&batch, &mut count)?;
-            for (key, _) in RowReader::<(K, V)>::open(&batch)?.iter() {
-                let hash = K::hash(key);
-                if part.has(hash) {
-                    hashes = (hash.min(hashes.0), hash.max(hashes.1));
-                }
-            }
             Ok(ControlFlow::Continue(()))
         })?;
         let size = loader.close()?;
@@ -86,7 +79,7 @@ impl<'t, 'p> Side<'t, 'p> {
         if fits && room.hold(needs) {
             return Ok(Held::All(loader.take()?, needs));
         }
-        let is_one_key = hashes.0 >= hashes.1;
+        let is_one_key = loader.is_one_hash();
         let is_new = is_one_key && self.one_key.replace(part) != Some(part);
         Ok(Held::TooLarge(TooLarge { size, needs, is_one_key, is_new }))
     }

@@ -13,8 +13,9 @@ use arrow::array::RecordBatch;
 
 use super::Kind;
 use super::bits::Bits;
+use crate::aggregate::Part;
 use crate::error::{Error, Result};
-use crate::operators::hashed::{Gathered, Index, Loader, Part, Replay, Room, Rows, Size};
+use crate::operators::hashed::{Gathered, Index, Loader, Replay, Room, Rows, Size};
 use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};

@@ -1,6 +1,6 @@
 //! A part of the hashes that one exchange partition holds.
 
-use crate::aggregate::partition_of;
+use super::table::partition_of;
 
 /// More parts than this come only from keys that no cut can separate.
 const MAX_WAYS: u64 = 1 << 32;
@@ -43,6 +43,17 @@ impl Part {
         Some((0..ways).map(move |i| Part { ways: all, at: self.at * ways + i, ..self }))
     }
 
+    /// Its lower half; nothing when it is too narrow for that.
+    pub fn lower_half(self) -> Option<Part> {
+        self.cut(2)?.next()
+    }
+
+    /// The range behind it, as wide; nothing behind the last.
+    pub fn next(self) -> Option<Part> {
+        let at = self.at + 1;
+        (at < self.ways).then_some(Part { at, ..self })
+    }
+
     /// By what a table multiplies the hashes of this range, so that they fill it evenly.
     pub fn scale(&self) -> usize {
         self.partitions.wrapping_mul(self.ways) as usize
@@ -64,6 +75,17 @@ mod tests {
             parts.iter().map(|part| hashes.iter().filter(|hash| part.has(**hash)).count()).collect();
         assert_eq!(counts.iter().sum::<usize>(), hashes.len());
         assert!(counts.iter().all(|n| (1000..1700).contains(n)), "{counts:?}");
+    }
+
+    #[test]
+    fn halves_and_those_behind_them_cover_the_partition() {
+        let mut part = Part::whole(3).lower_half().and_then(Part::lower_half).unwrap();
+        let mut parts = vec![part];
+        while let Some(next) = part.next() {
+            part = next;
+            parts.push(part);
+        }
+        assert_eq!(parts, Part::whole(3).cut(4).unwrap().collect::<Vec<_>>());
     }
 
     #[test]
