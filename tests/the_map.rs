@@ -11,8 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "error",
+    "lock",
     "row",
     "ship",
     "memory",

@@ -39,6 +39,7 @@ mod dataset;
 mod driver;
 pub mod error;
 pub mod job;
+mod lock;
 mod memory;
 mod operators;
 mod plan;

@@ -1,15 +1,13 @@
 //! The folder of one process's temporary files: gone when the process ends, or at the next start.
 //!
-//! A lock on a file in it is held for as long as the process lives, and the system drops the lock
-//! however the process ends. So a folder whose lock is free belongs to nobody, whatever process ids
-//! are in use again, and [`sweep`] may remove it.
+//! A lock on a file in it is held for as long as the process lives, so a folder whose lock is free
+//! belongs to nobody, and [`sweep`] may remove it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-
 use crate::error::{Error, Result};
+use crate::lock;
 
 /// How the folders' names begin.
 const PREFIX: &str = "kiln-tmp-";
@@ -37,8 +35,7 @@ impl TempFolder {
         // The lock is taken under another name: a folder without it would be swept by another process.
         let unborn = tmp.join(format!(".{PREFIX}{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&unborn).map_err(failed)?;
-        let lock = File::create_new(unborn.join(LOCK)).map_err(failed)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| failed(e.into()))?;
+        let lock = lock::hold_new(&unborn.join(LOCK)).map_err(failed)?;
         fs::rename(&unborn, &path).map_err(failed)?;
         Ok(TempFolder { path, _lock: lock })
     }
@@ -60,7 +57,7 @@ pub fn sweep(tmp: &Path) {
     let Ok(entries) = fs::read_dir(tmp) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if is_ours && is_abandoned(&entry.path()) {
+        if is_ours && let Some(_held) = lock::take_abandoned(&entry.path().join(LOCK)) {
             log::info!(
                 "removing the temporary files of a process that was killed: {}",
                 entry.path().display()
@@ -68,11 +65,6 @@ pub fn sweep(tmp: &Path) {
             remove(&entry.path());
         }
     }
-}
-
-fn is_abandoned(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK));
-    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
 fn remove(folder: &Path) {

@@ -6,7 +6,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::{cannot, journal};
 use crate::error::{Error, Result};
+use crate::lock;
 
 /// The folder, beside a target, in which outputs are staged.
 const STAGE: &str = ".kiln-stage";
@@ -54,7 +54,7 @@ impl Staging {
         let (path, lock) = again(|| {
             let path = stage.join(format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4()));
             fs::create_dir_all(&stage)?;
-            Ok((path.clone(), held_lock(&lock_of(&path))?))
+            Ok((path.clone(), lock::hold_new(&lock_of(&path))?))
         })
         .map_err(failed)?;
         let staging = Staging { path, made, _lock: lock };
@@ -110,17 +110,12 @@ impl Staging {
 /// Removes the staging folders in `stage` whose drivers have ended without removing them.
 fn sweep(stage: &Path) {
     let Ok(entries) = fs::read_dir(stage) else { return };
-    let me = rustix::process::geteuid().as_raw();
     for path in entries.flatten().map(|entry| entry.path()) {
         let folder = path.with_extension("");
-        let is_lock = path.to_string_lossy().ends_with(LOCK) && split_id(&folder).is_some();
-        // What someone else has put here is not ours to act on, whatever it is called.
-        let is_mine = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.uid() == me);
-        if !is_lock || !is_mine {
+        if !path.to_string_lossy().ends_with(LOCK) || split_id(&folder).is_none() {
             continue;
         }
-        let Ok(lock) = File::open(&path) else { continue };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if let Some(_held) = lock::take_abandoned(&path) {
             log::info!("removing what a killed job has staged: {}", folder.display());
             take_back(&folder);
             remove(&folder);
@@ -160,14 +155,6 @@ fn remove(folder: &Path) {
             let _ = fs::remove_file(lock_of(folder));
         }
     }
-}
-
-/// A new file with a lock on it. A sweep of another job may take it before it is locked.
-fn held_lock(path: &Path) -> io::Result<File> {
-    let file = File::create_new(path)?;
-    let is_held = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-    let is_there = file.metadata()?.nlink() > 0;
-    if is_held && is_there { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Does it again when another job that ends has just removed a folder because it was empty.
