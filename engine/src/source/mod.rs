@@ -43,6 +43,6 @@ pub use listing::{InputFile, ListOptions, list, list_with};
 pub use location::Location;
 pub use parquet::ParquetBatches;
 pub use predicate::Predicate;
-pub use split::{Piece, SPLIT_BYTES, Split, estimated_bytes, plan_splits, plan_splits_at};
+pub use split::{Piece, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;
 pub use whole::read_whole;

@@ -1,10 +1,12 @@
 //! Cuts and packs files into splits: what one task reads.
 //!
 //! Files enter, splits leave, both in the order of the list. The plan depends on nothing but the
-//! files and the target size, never on slots or executors, so that the partitions of a job and thus
-//! its output are the same wherever it runs. Packing keeps the order and looks at one split at a
+//! files, never on slots or executors, so that the partitions of a job and thus its output are the
+//! same wherever it runs. A small input still makes several splits, or all but one slot would wait. Packing keeps the order and looks at one split at a
 //! time: Spark sorts by size first and packs tighter, but loses the order of the rows. Where
 //! a line begins is not known here; [`TextBlocks`](super::TextBlocks) settles that at the borders.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +14,20 @@ use super::decode::Codec;
 use super::listing::InputFile;
 use crate::error::Result;
 
-/// How much input a split holds unless the job says otherwise.
-pub const SPLIT_BYTES: u64 = 128 << 20;
+/// How much input a split holds at most.
+const MOST_BYTES: u64 = 128 << 20;
 
-/// How large the parts of a file are whose rows take longer to decode than lines of text.
-const CUT_BYTES: u64 = 64 << 20;
+/// An input has about so many splits before they grow beyond the least size.
+const SPLITS: u64 = 16;
 
-/// What opening a file costs, as bytes that could be read meanwhile (Spark's `openCostInBytes`).
-pub const OPEN_COST_BYTES: u64 = 4 << 20;
+/// Files are not cut, and not left apart, for splits smaller than this.
+const LEAST_BYTES: u64 = 8 << 20;
+
+/// The same for files whose rows may lie in large groups, and take longer to decode than text.
+const CUT_BYTES: RangeInclusive<u64> = 16 << 20..=64 << 20;
+
+/// Opening a file costs as much as reading this part of a split (4 of 128 MiB in Spark).
+const OPEN_COST: u64 = 32;
 
 /// How many bytes of text a byte of a compressed file is taken for.
 const COMPRESSION_RATIO: u64 = 4;
@@ -44,17 +52,21 @@ pub struct Piece {
     pub size: u64,
 }
 
-/// Cuts big files and packs small ones into splits of about `target_bytes`.
+/// Cuts big files and packs small ones.
 ///
 /// Compressed files are never cut. Empty plain files hold no line and are left out, so no split has
 /// nothing to read and the plan of no data has no splits.
-pub fn plan_splits(files: &[InputFile], target_bytes: u64) -> Vec<Split> {
-    let target_bytes = target_bytes.max(1);
+pub fn plan_splits(files: &[InputFile]) -> Vec<Split> {
+    plan_splits_of(files, target_bytes(files))
+}
+
+/// The same for splits of about `target_bytes`.
+pub fn plan_splits_of(files: &[InputFile], target_bytes: u64) -> Vec<Split> {
     pack(files.iter().flat_map(|file| cut(file, target_bytes)), target_bytes)
 }
 
-/// The same for files that are more work per byte than lines of text: cut at half the size, which
-/// `settle` may move to where a cut is possible, or refuse; whole ones are packed as usual.
+/// The same for files that are more work per byte than lines of text: cut into smaller parts, at
+/// places which `settle` may move to where a cut is possible, or refuse; whole ones are packed as usual.
 ///
 /// # Errors
 /// Those of `settle`.
@@ -62,9 +74,11 @@ pub fn plan_splits_at(
     files: &[InputFile],
     settle: impl Fn(&InputFile, Vec<u64>) -> Result<Vec<u64>>,
 ) -> Result<Vec<Split>> {
+    let target_bytes = target_bytes(files);
+    let cut_bytes = target_bytes.clamp(*CUT_BYTES.start(), *CUT_BYTES.end());
     let mut pieces = Vec::new();
     for file in files {
-        let count = if is_plain(file) { file.size.div_ceil(CUT_BYTES).max(1) } else { 1 };
+        let count = if is_plain(file) { file.size.div_ceil(cut_bytes).max(1) } else { 1 };
         let inner: Vec<u64> = (1..count).map(|index| border(file.size, index, count)).collect();
         let inner = if inner.is_empty() { inner } else { settle(file, inner)? };
         let mut start = 0;
@@ -75,16 +89,22 @@ pub fn plan_splits_at(
             start = end;
         }
     }
-    Ok(pack(pieces, SPLIT_BYTES))
+    Ok(pack(pieces, target_bytes))
+}
+
+/// How large the splits of `files` are to be.
+fn target_bytes(files: &[InputFile]) -> u64 {
+    let bytes: u64 = files.iter().map(|file| file.size).sum();
+    (bytes / SPLITS).clamp(LEAST_BYTES, MOST_BYTES)
 }
 
 /// Packs pieces in their order. Parts of a file that was cut stand alone, or cutting was in vain.
 fn pack(pieces: impl IntoIterator<Item = Piece>, target_bytes: u64) -> Vec<Split> {
     let mut splits: Vec<Split> = Vec::new();
-    let mut packed_bytes = 0;
+    let (mut packed_bytes, open_cost) = (0, target_bytes / OPEN_COST);
     for piece in pieces {
         let is_part = piece.end - piece.start < piece.size;
-        let bytes = piece.end - piece.start + if is_part { target_bytes } else { OPEN_COST_BYTES };
+        let bytes = piece.end - piece.start + if is_part { target_bytes } else { open_cost };
         match splits.last_mut() {
             Some(split) if packed_bytes + bytes <= target_bytes => {
                 split.pieces.push(piece);
@@ -144,21 +164,29 @@ mod tests {
 
     #[test]
     fn small_files_share_a_split_in_order_and_opening_counts() {
-        let files = [("a", MIB), ("b", 2 * MIB), ("c", MIB), ("d", 8 * MIB), ("e", 0)];
-        let expected = "a[0..1048576] b[0..2097152] | c[0..1048576] | d[0..8388608]";
+        let files = [("a", 4), ("b", 3), ("c", 5), ("d", 8), ("e", 0)].map(|(name, mib)| (name, mib * MIB));
+        let expected = "a[0..4194304] b[0..3145728] | c[0..5242880] | d[0..8388608]";
         assert_eq!(plan(&files, 12 * MIB), expected);
     }
 
     #[test]
     fn ten_thousand_tiny_files_make_few_splits() {
         let files: Vec<_> = (0..10_000).map(|i| file(&format!("{i:05}"), 10)).collect();
-        let splits = plan_splits(&files, SPLIT_BYTES);
+        let splits = plan_splits(&files);
         assert_eq!((splits.len(), splits[0].pieces.len()), (323, 31));
     }
 
     #[test]
+    fn a_small_input_is_shared_out_and_a_tiny_one_is_not() {
+        let eight: Vec<_> = (0..8).map(|i| file(&format!("{i}"), 10 * MIB)).collect();
+        assert_eq!(plan_splits_at(&eight, |_, places| Ok(places)).map(|splits| splits.len()).ok(), Some(8));
+        let text = |mib| plan_splits(&[file("a", mib * MIB)]).len();
+        assert_eq!([1, 8, 60, 512, 2048, 4096].map(text), [1, 1, 8, 16, 16, 32]);
+    }
+
+    #[test]
     fn no_data_has_no_splits() {
-        assert!(plan_splits(&[file("a", 0)], SPLIT_BYTES).is_empty());
+        assert!(plan_splits(&[file("a", 0)]).is_empty());
     }
 
     #[test]
@@ -173,7 +201,7 @@ mod tests {
     fn plan(files: &[(&str, u64)], target_bytes: u64) -> String {
         let files: Vec<_> = files.iter().map(|&(address, size)| file(address, size)).collect();
         let show = |piece: &Piece| format!("{}[{}..{}]", piece.address, piece.start, piece.end);
-        let splits = plan_splits(&files, target_bytes);
+        let splits = plan_splits_of(&files, target_bytes);
         let splits = splits.iter().map(|s| s.pieces.iter().map(show).collect::<Vec<_>>().join(" "));
         splits.collect::<Vec<_>>().join(" | ")
     }

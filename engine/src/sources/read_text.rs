@@ -10,7 +10,7 @@ use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{SPLIT_BYTES, Split, TextBlocks, estimated_bytes, lines, list, plan_splits};
+use crate::source::{Split, TextBlocks, estimated_bytes, lines, list, plan_splits};
 use crate::task::Task;
 
 impl Context {
@@ -34,7 +34,7 @@ impl Context {
                 return Dataset::over(chain, Origin::broken(self, error));
             }
         };
-        let splits: Arc<[Split]> = plan_splits(&files, SPLIT_BYTES).into();
+        let splits: Arc<[Split]> = plan_splits(&files).into();
         let origin = Origin::source(self, splits.len().max(1), estimated_bytes(&files));
         Dataset::over(TextLines { splits, label: address.into(), site }, origin)
     }

@@ -10,7 +10,8 @@ use super::*;
 use crate::error::Class;
 use crate::source::listing::InputFile;
 use crate::source::location::Location;
-use crate::source::{lines, list, plan_splits};
+use crate::source::split::plan_splits_of;
+use crate::source::{lines, list};
 
 #[test]
 fn the_lines_of_all_splits_are_the_lines_of_the_file_however_it_is_cut() {
@@ -187,7 +188,7 @@ fn check_lines(file: &InputFile, target_bytes: u64, text: &str, context: &str) {
 }
 
 fn pieces(file: &InputFile, target_bytes: u64) -> Vec<Piece> {
-    let splits = plan_splits(std::slice::from_ref(file), target_bytes);
+    let splits = plan_splits_of(std::slice::from_ref(file), target_bytes);
     splits.into_iter().flat_map(|split| split.pieces).collect()
 }
 
