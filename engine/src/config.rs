@@ -57,6 +57,9 @@ pub struct Config {
     pub seed: u64,
     /// Partitions behind every exchange; by default they follow from the size of the input.
     pub exchange_partitions: Option<usize>,
+    /// Slices of each partition behind an exchange by keys; by default they follow from the size of
+    /// the input, too.
+    pub exchange_slices: Option<usize>,
 }
 
 impl Config {
@@ -75,6 +78,7 @@ impl Config {
             batch_rows: BATCH_ROWS,
             seed: seed_of_program(),
             exchange_partitions: None,
+            exchange_slices: None,
         }
     }
 

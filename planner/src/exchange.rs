@@ -23,10 +23,12 @@ use crate::ids::{ExchangeId, Site};
 /// How rows move from the partitions of one stage to those of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {
-    /// Equal keys meet in one of `partitions`.
+    /// Equal keys meet in one slice of one of `partitions`.
     Hash {
-        /// Partitions after the exchange.
+        /// Partitions of the stage after the exchange.
         partitions: usize,
+        /// Slices of each, which its task reads one behind another.
+        slices: usize,
     },
     /// Each of `partitions` holds a range of keys, in order.
     Range {
@@ -53,8 +55,8 @@ impl Movement {
     /// Partitions after the exchange, for an input of `before` partitions.
     pub fn partitions(self, before: usize) -> usize {
         match self {
-            Movement::Hash { partitions }
-            | Movement::Range { partitions }
+            Movement::Hash { partitions, slices } => partitions * slices,
+            Movement::Range { partitions }
             | Movement::RoundRobin { partitions }
             | Movement::Chosen { partitions } => partitions,
             Movement::Everywhere => 1,

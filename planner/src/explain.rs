@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use datafusion_physical_plan::{ExecutionPlan, displayable};
 
-use crate::cut::{Stage, StageGraph};
+use crate::cut::{Stage, StageExchange, StageGraph};
+use crate::exchange::Movement;
 
 /// The stages, the reason of each exchange, and the user's source lines.
 ///
@@ -33,14 +34,19 @@ pub fn explain(graph: &StageGraph) -> String {
 fn leaves_as(stage: &Stage) -> String {
     match &stage.exchange {
         None => "result".to_owned(),
-        Some(how) => format!(
-            "{} {}, {}: {} ({})",
-            stage.output,
-            how.movement,
-            counted(how.partitions, "partition"),
-            how.reason,
-            how.site
-        ),
+        Some(how) => {
+            format!("{} {}, {}: {} ({})", stage.output, how.movement, places(how), how.reason, how.site)
+        }
+    }
+}
+
+/// `8 partitions`, or `8 partitions of 4 slices`
+fn places(how: &StageExchange) -> String {
+    match how.movement {
+        Movement::Hash { partitions, slices } if slices > 1 => {
+            format!("{} of {slices} slices", counted(partitions, "partition"))
+        }
+        _ => counted(how.partitions, "partition"),
     }
 }
 

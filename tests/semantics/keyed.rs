@@ -20,8 +20,10 @@ struct Summary {
 fn these_tests_run_with_one_and_with_several_partitions_behind_an_exchange() {
     for_each_setting(|s, name| {
         let plan = s.rows(&[1u64, 2, 3]).distinct().explain().unwrap();
-        let partitions = format!("by hash of the key, {} partition", s.partitions);
-        assert!(plan.contains(&partitions), "{name}: {plan}");
+        let (partitions, slices) = (s.partitions, 1 + s.partitions % 3);
+        let (partitions, slices) =
+            (format!("the key, {partitions} partition"), format!(" of {slices} slices"));
+        assert!(plan.contains(&partitions) && plan.contains(&slices), "{name}: {plan}");
     });
 }
 

@@ -64,7 +64,8 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Place> {
 }
 
 fn place(name: &'static str, cluster: Cluster, partitions: usize, batch_rows: usize) -> Place {
-    let config = Config { exchange_partitions: Some(partitions), batch_rows, ..config(cluster) };
+    let (exchange_partitions, exchange_slices) = (Some(partitions), Some(1 + partitions % 3));
+    let config = Config { exchange_partitions, exchange_slices, batch_rows, ..config(cluster) };
     let cx = context(config, name);
     Place { name, cx, partitions, batch_rows }
 }

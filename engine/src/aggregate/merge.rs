@@ -1,4 +1,4 @@
-//! After the exchange: the rows of all tasks for one partition in, one row per key out.
+//! After the exchange: the rows of all tasks for one partition in, one row per key out, slice by slice.
 //!
 //! Tasks' rows are added in the order of the tasks, so that sums of floats come out the same
 //! however many slots and executors there were. What does not fit into memory is done in passes:
@@ -17,6 +17,7 @@ use super::combine::Combined;
 use super::kinds::Aggregate;
 use super::part::Part;
 use super::room::Room;
+use super::slices::Slices;
 use super::table::Table;
 use crate::chain::Step;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ const LOOK_ROWS: usize = 1 << 12;
 /// Merges the combined rows of one partition.
 pub struct Merge<K, G> {
     aggregate: G,
-    partitions: usize,
+    slices: Slices,
     _key: PhantomData<fn() -> K>,
 }
 
@@ -49,17 +50,39 @@ type Accs<K, G> = Table<K, <G as Aggregate>::Acc>;
 type Rows<K, G> = RowReader<Combined<K, <G as Aggregate>::Acc>>;
 
 impl<K: Key, G: Aggregate> Merge<K, G> {
-    /// The operator behind an exchange into `partitions`, registered in the link-time table.
-    pub fn operator(aggregate: G, partitions: usize) -> Arc<dyn Operator> {
+    /// The operator behind an exchange into `slices`, registered in the link-time table.
+    pub fn operator(aggregate: G, slices: Slices) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(Merge::<K, G> { aggregate, partitions, _key: PhantomData })
+        Arc::new(Merge::<K, G> { aggregate, slices, _key: PhantomData })
     }
 
-    /// Merges all rows at once, if there is room for them and their table.
-    fn at_once(&self, task: &Task<'_>, room: &mut Room) -> Result<Option<Accs<K, G>>> {
+    /// Merges and puts out the rows of one slice.
+    fn slice(
+        &self,
+        slice: usize,
+        task: &Task<'_>,
+        writer: &mut PartitionedWriter<'_, (K, G::Acc)>,
+    ) -> Result<()> {
+        let mut room = Room::new(task, "merge");
+        if let Some(table) = self.at_once(slice, task, &mut room)? {
+            put_out(&table, writer);
+            return Ok(());
+        }
+        let mut next = Some(self.slices.part());
+        while let Some(range) = next.filter(|_| !writer.is_closed()) {
+            room.free();
+            let (table, done) = self.pass(slice, task, &mut room, range)?;
+            put_out(&table, writer);
+            next = done.next();
+        }
+        Ok(())
+    }
+
+    /// Merges all rows of a slice at once, if there is room for them and their table.
+    fn at_once(&self, slice: usize, task: &Task<'_>, room: &mut Room) -> Result<Option<Accs<K, G>>> {
         let (mut batches, mut bytes) = (Vec::<RecordBatch>::new(), 0);
         let mut fits = true;
-        task.read_input(0, &mut |batch| {
+        task.read_partition(0, slice, &mut |batch| {
             task.check()?;
             bytes += batch.get_array_memory_size();
             fits = room.grow_to(bytes);
@@ -73,7 +96,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         if !fits || !room.grow_to(bytes + owned + 2 * Accs::<K, G>::bytes_for(keys)) {
             return Ok(None);
         }
-        let mut table = Table::new(keys, self.partitions);
+        let mut table = Table::new(keys, self.slices.part().scale());
         for rows in batches {
             for start in (0..rows.len()).step_by(AHEAD) {
                 let ahead = start..rows.len().min(start + AHEAD);
@@ -89,9 +112,15 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         table.upsert(hash, key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
     }
 
-    /// Merges the rows of one range; a range that turns out too large is halved on the way, and what
-    /// comes back is the range that was merged.
-    fn pass(&self, task: &Task<'_>, room: &mut Room, mut range: Part) -> Result<(Accs<K, G>, Part)> {
+    /// Merges the rows of one range of a slice; a range that turns out too large is halved on the way,
+    /// and what comes back is the range that was merged.
+    fn pass(
+        &self,
+        slice: usize,
+        task: &Task<'_>,
+        room: &mut Room,
+        mut range: Part,
+    ) -> Result<(Accs<K, G>, Part)> {
         // Large from the start: keys that come in the order of their hash make a small table grow
         // before it is full.
         let mut keys = FIRST_KEYS;
@@ -99,7 +128,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
             keys *= 2;
         }
         let mut table = Table::new(keys, range.scale());
-        task.read_input(0, &mut |batch| {
+        task.read_partition(0, slice, &mut |batch| {
             task.check()?;
             let rows = Rows::<K, G>::open(&batch)?;
             for start in (0..rows.len()).step_by(LOOK_ROWS) {
@@ -146,17 +175,11 @@ fn put_out<K: Key, A: Row>(table: &Table<K, A>, writer: &mut PartitionedWriter<'
 impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         let mut writer = PartitionedWriter::<(K, G::Acc)>::new(1, out);
-        let mut room = Room::new(task, "merge");
-        if let Some(table) = self.at_once(task, &mut room)? {
-            put_out(&table, &mut writer);
-            return writer.finish();
-        }
-        let mut next = Some(Part::whole(self.partitions));
-        while let Some(range) = next.filter(|_| !writer.is_closed()) {
-            room.free();
-            let (table, done) = self.pass(task, &mut room, range)?;
-            put_out(&table, &mut writer);
-            next = done.next();
+        for slice in self.slices.of(task.partition) {
+            if writer.is_closed() {
+                break;
+            }
+            self.slice(slice, task, &mut writer)?;
         }
         writer.finish()
     }
@@ -175,13 +198,13 @@ impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
     }
 
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&self.partitions)?;
+        params.put(&self.slices)?;
         self.aggregate.ship(params)
     }
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let partitions = params.take()?;
-        Ok(Merge { aggregate: G::rebuild(params)?, partitions, _key: PhantomData })
+        let slices = params.take()?;
+        Ok(Merge { aggregate: G::rebuild(params)?, slices, _key: PhantomData })
     }
 }
 
@@ -217,7 +240,7 @@ mod tests {
         let site = kiln_planner::Site::caller();
         let reduce = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::ReduceByKey, site);
         let mut output = TaskOutput::of(&desk.env);
-        Merge::<String, _>::operator(reduce, 3).run(&desk.task(), &mut output).unwrap();
+        Merge::<String, _>::operator(reduce, Slices::whole(3)).run(&desk.task(), &mut output).unwrap();
         let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();
         (ipc::rows_of(&batches).unwrap(), desk.reads.load(Ordering::Relaxed))
     }

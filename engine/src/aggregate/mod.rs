@@ -10,6 +10,7 @@ mod kinds;
 mod merge;
 mod part;
 mod room;
+mod slices;
 mod table;
 
 pub use combine::Combine;
@@ -18,4 +19,5 @@ pub use kinds::{
 };
 pub use merge::Merge;
 pub use part::Part;
+pub use slices::Slices;
 pub use table::{Table, partition_of};

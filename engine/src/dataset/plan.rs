@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
 
+use crate::aggregate::Slices;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
 /// Input bytes that one partition after an exchange should stand for. It depends on the input
 /// alone, never on slots or executors, because the output must not depend on them.
 const BYTES_PER_PARTITION: u64 = 32 << 20;
-/// Partitions after an exchange at most.
+/// Input bytes that one slice of a partition should stand for: tables of its keys lie in the cache.
+const BYTES_PER_SLICE: u64 = 4 << 20;
+/// Partitions after an exchange at most, and slices of all of them.
 const MAX_PARTITIONS: u64 = 1024;
 
 /// Where the rows of a dataset come from.
@@ -78,8 +81,18 @@ impl Origin {
         if let Some(partitions) = self.cx.config().exchange_partitions {
             return partitions.max(1);
         }
-        let bytes = self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
-        bytes.div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
+        self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
+    }
+
+    /// The same, and the slices that each should have after an exchange by keys.
+    pub(crate) fn slices(&self) -> Slices {
+        let partitions = self.exchange_partitions();
+        let slices = self.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
+        Slices::new(partitions, self.cx.config().exchange_slices.unwrap_or(slices / partitions))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     /// Fails when the source cannot be read.

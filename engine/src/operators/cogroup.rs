@@ -8,7 +8,7 @@ use kiln_planner::Site;
 
 use super::group_by_key::Group;
 use super::hashed::{Held, Index, Room, Side, TooLarge, cut};
-use crate::aggregate::Part;
+use crate::aggregate::{Part, Slices};
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -48,25 +48,44 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let site = Site::caller();
-        let (inputs, partitions) = self.placed_with(&other, NAME, &site);
+        let (inputs, slices) = self.placed_with(&other, NAME, &site);
         let origin = self.origin.with(&other.origin);
-        let cogroup = CogroupRows::<K, V, W>::operator(partitions, site);
-        let plan = Arc::new(OperatorExec::new(cogroup, inputs, partitions));
-        Dataset::from_plan(plan, origin.placed_by_key(partitions))
+        let cogroup = CogroupRows::<K, V, W>::operator(slices, site);
+        let plan = Arc::new(OperatorExec::new(cogroup, inputs, slices.partitions()));
+        Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
     }
 }
 
 /// Groups the pairs of one partition of both sides.
 struct CogroupRows<K, V, W> {
-    partitions: usize,
+    slices: Slices,
     site: Site,
     _row: PhantomData<fn() -> (K, V, W)>,
 }
 
 impl<K: Key, V: Row, W: Row> CogroupRows<K, V, W> {
-    fn operator(partitions: usize, site: Site) -> Arc<dyn Operator> {
+    fn operator(slices: Slices, site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(CogroupRows::<K, V, W> { partitions, site, _row: PhantomData })
+        Arc::new(CogroupRows::<K, V, W> { slices, site, _row: PhantomData })
+    }
+
+    /// Puts out the keys of one slice.
+    fn slice(
+        &self,
+        slice: usize,
+        task: &Task<'_>,
+        writer: &mut PartitionedWriter<'_, Cogrouped<K, V, W>>,
+    ) -> Result<()> {
+        let mut sides = (Side::new(task, 0, slice), Side::new(task, 1, slice));
+        let mut room = Room::new(task, NAME);
+        let mut todo = vec![self.slices.part()];
+        while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
+            match hold::<K, V, W>(&mut sides, part, &mut room)? {
+                Ok((left, right)) => put(&left, &right, writer),
+                Err(large) => cut(part, large, &room, (NAME, &self.site), &mut todo)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -113,16 +132,8 @@ fn put<K: Key, V: Row, W: Row>(
 
 impl<K: Key, V: Row, W: Row> Operator for CogroupRows<K, V, W> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut sides = (Side::new(task, 0), Side::new(task, 1));
-        let mut room = Room::new(task, NAME);
         let mut writer = PartitionedWriter::<Cogrouped<K, V, W>>::new(1, out);
-        let mut todo = vec![Part::whole(self.partitions)];
-        while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
-            match hold::<K, V, W>(&mut sides, part, &mut room)? {
-                Ok((left, right)) => put(&left, &right, &mut writer),
-                Err(large) => cut(part, large, &room, (NAME, &self.site), &mut todo)?,
-            }
-        }
+        self.slices.of(task.partition).try_for_each(|slice| self.slice(slice, task, &mut writer))?;
         writer.finish()
     }
 
@@ -139,11 +150,11 @@ impl<K: Key, V: Row, W: Row> Operator for CogroupRows<K, V, W> {
     }
 
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(self.partitions, &self.site))
+        params.put(&(self.slices, &self.site))
     }
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (partitions, site) = params.take()?;
-        Ok(CogroupRows { partitions, site, _row: PhantomData })
+        let (slices, site) = params.take()?;
+        Ok(CogroupRows { slices, site, _row: PhantomData })
     }
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::hashed::{Held, Index, Room, Rows, Side, cut};
-use crate::aggregate::Part;
+use crate::aggregate::Slices;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -46,25 +46,54 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let site = Site::caller();
-        let partitions = self.origin.placed.unwrap_or_else(|| self.origin.exchange_partitions());
-        let inputs = vec![self.placed(partitions, NAME, &site)];
-        let group = GroupRows::<K, V>::operator(partitions, site);
-        let plan = Arc::new(OperatorExec::new(group, inputs, partitions));
-        Dataset::from_plan(plan, self.origin.placed_by_key(partitions))
+        let slices = self.origin.placed.map_or_else(|| self.origin.slices(), Slices::whole);
+        let inputs = vec![self.placed(slices, NAME, &site)];
+        let group = GroupRows::<K, V>::operator(slices, site);
+        let plan = Arc::new(OperatorExec::new(group, inputs, slices.partitions()));
+        Dataset::from_plan(plan, self.origin.placed_by_key(slices.partitions()))
     }
 }
 
 /// Groups the pairs of one partition.
 struct GroupRows<K, V> {
-    partitions: usize,
+    slices: Slices,
     site: Site,
     _row: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: Key, V: Row> GroupRows<K, V> {
-    fn operator(partitions: usize, site: Site) -> Arc<dyn Operator> {
+    fn operator(slices: Slices, site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(GroupRows::<K, V> { partitions, site, _row: PhantomData })
+        Arc::new(GroupRows::<K, V> { slices, site, _row: PhantomData })
+    }
+
+    /// Puts out the groups of one slice.
+    fn slice(
+        &self,
+        slice: usize,
+        task: &Task<'_>,
+        writer: &mut PartitionedWriter<'_, (K, Vec<V>)>,
+    ) -> Result<()> {
+        let (mut side, mut room) = (Side::new(task, 0, slice), Room::new(task, NAME));
+        let mut todo = vec![self.slices.part()];
+        while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
+            room.free();
+            match side.hold::<K, V>(part, &mut room, 0)? {
+                Held::All(index, _) => put(&index, writer),
+                Held::TooLarge(large) => cut(part, large, &room, (NAME, &self.site), &mut todo)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put<K: Key, V: Row>(index: &Index<K, V>, writer: &mut PartitionedWriter<'_, (K, Vec<V>)>) {
+    let mut group = Group::new(index);
+    for (_, key, rows) in index.keys() {
+        writer.push(0, (K::narrow(key), group.of(Some(rows))));
+        if writer.is_closed() {
+            break;
+        }
     }
 }
 
@@ -97,26 +126,8 @@ impl<K: Key, V: Row> Items<V> for Group<'_, K, V> {
 
 impl<K: Key, V: Row> Operator for GroupRows<K, V> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let (mut side, mut room) = (Side::new(task, 0), Room::new(task, NAME));
         let mut writer = PartitionedWriter::<(K, Vec<V>)>::new(1, out);
-        let mut todo = vec![Part::whole(self.partitions)];
-        while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
-            room.free();
-            let index = match side.hold::<K, V>(part, &mut room, 0)? {
-                Held::All(index, _) => index,
-                Held::TooLarge(large) => {
-                    cut(part, large, &room, (NAME, &self.site), &mut todo)?;
-                    continue;
-                }
-            };
-            let mut group = Group::new(&index);
-            for (_, key, rows) in index.keys() {
-                writer.push(0, (K::narrow(key), group.of(Some(rows))));
-                if writer.is_closed() {
-                    break;
-                }
-            }
-        }
+        self.slices.of(task.partition).try_for_each(|slice| self.slice(slice, task, &mut writer))?;
         writer.finish()
     }
 
@@ -133,11 +144,11 @@ impl<K: Key, V: Row> Operator for GroupRows<K, V> {
     }
 
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(self.partitions, &self.site))
+        params.put(&(self.slices, &self.site))
     }
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (partitions, site) = params.take()?;
-        Ok(GroupRows { partitions, site, _row: PhantomData })
+        let (slices, site) = params.take()?;
+        Ok(GroupRows { slices, site, _row: PhantomData })
     }
 }

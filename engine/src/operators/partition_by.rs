@@ -7,8 +7,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::{Movement, Site};
 
-use super::place_by_key::PlaceByKey;
+use super::place_by_key::{PlaceByKey, by_hash};
 use super::sort_by_key::ByRange;
+use crate::aggregate::Slices;
 use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -108,7 +109,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let plan = match by {
             Partitioner::Hash(_) => {
                 let (how, why) =
-                    (Movement::Hash { partitions }, format!("{name} brings equal keys together"));
+                    (by_hash(Slices::whole(partitions)), format!("{name} brings equal keys together"));
                 self.exchange(PlaceByKey::new(partitions), how, &why, site.clone())
             }
             Partitioner::Range(_) => {

@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use arrow::datatypes::SchemaRef;
+use kiln_planner::Movement;
 
-use crate::aggregate::partition_of;
+use crate::aggregate::{Slices, partition_of};
 use crate::chain::{Chain, Sink, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -12,6 +13,11 @@ use crate::row::{Key, Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
+
+/// The movement into `slices`.
+pub(super) fn by_hash(slices: Slices) -> Movement {
+    Movement::Hash { partitions: slices.partitions(), slices: slices.of_each() }
+}
 
 /// Pairs by the hash of their key.
 pub(super) struct PlaceByKey<K, V> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use kiln_planner::{Movement, Site};
+use kiln_planner::Site;
 
+use super::place_by_key::by_hash;
 use crate::aggregate::{Aggregate, Combine, Merge, Name, NoShared, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
@@ -49,13 +50,13 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     where
         K: Key,
     {
-        let partitions = self.origin.exchange_partitions();
+        let slices = self.origin.slices();
         let (name, site) = aggregate.name();
         let (reason, site) = (format!("{name} brings equal keys together"), site.clone());
-        let end = Combine::new(aggregate.clone(), partitions);
-        let moved = self.exchange(end, Movement::Hash { partitions }, &reason, site);
-        let merge = Merge::<K, G>::operator(aggregate, partitions);
-        let plan = Arc::new(OperatorExec::new(merge, vec![moved], partitions));
-        Dataset::from_plan(plan, self.origin.placed_by_key(partitions))
+        let end = Combine::new(aggregate.clone(), slices.count());
+        let moved = self.exchange(end, by_hash(slices), &reason, site);
+        let merge = Merge::<K, G>::operator(aggregate, slices);
+        let plan = Arc::new(OperatorExec::new(merge, vec![moved], slices.partitions()));
+        Dataset::from_plan(plan, self.origin.placed_by_key(slices.partitions()))
     }
 }

@@ -42,9 +42,9 @@ pub struct TooLarge {
 }
 
 impl<'t, 'p> Side<'t, 'p> {
-    /// The input `input` of `task`.
-    pub fn new(task: &'t Task<'p>, input: usize) -> Self {
-        Side { rows: Replay::new(task, input), one_key: None }
+    /// The partition `partition` of the input `input` of `task`.
+    pub fn new(task: &'t Task<'p>, input: usize, partition: usize) -> Self {
+        Side { rows: Replay::at(task, input, partition), one_key: None }
     }
 
     /// Holds the rows of `part`, beside `base` bytes that are held already.

@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
-use kiln_planner::{Movement, Site};
+use kiln_planner::Site;
 
-use super::place_by_key::PlaceByKey;
+use super::place_by_key::{PlaceByKey, by_hash};
+use crate::aggregate::Slices;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -31,6 +32,7 @@ use crate::row::{Key, Row, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
 use crate::ship::table;
+use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
 /// What comes out of a join.
@@ -74,59 +76,64 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         D: Chain<Out = (K, W)>,
         J: Kind<K, V, W>,
     {
-        let (inputs, partitions) = self.placed_with(&right, J::NAME, &site);
+        let (inputs, slices) = self.placed_with(&right, J::NAME, &site);
         let origin = self.origin.with(&right.origin);
-        let join = HashJoin::<J, K, V, W>::operator(partitions, site);
-        let plan = Arc::new(OperatorExec::new(join, inputs, partitions));
-        Dataset::from_plan(plan, origin.placed_by_key(partitions))
+        let join = HashJoin::<J, K, V, W>::operator(slices, site);
+        let plan = Arc::new(OperatorExec::new(join, inputs, slices.partitions()));
+        Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
     }
 
-    /// Both sides, each pair in the partition of its key's hash, and how many partitions there are.
+    /// Both sides, each pair in the slice of its key's hash, and how many slices there are: what lies
+    /// where it must already is not sliced, so the other side is not either.
     pub(super) fn placed_with<W: Row, D: Chain<Out = (K, W)>>(
         &self,
         right: &Dataset<(K, W), D>,
         name: &str,
         site: &Site,
-    ) -> (Vec<Arc<dyn ExecutionPlan>>, usize)
+    ) -> (Vec<Arc<dyn ExecutionPlan>>, Slices)
     where
         K: Key,
     {
         let placed = self.origin.placed.or(right.origin.placed);
         let both = || self.origin.clone().with(&right.origin);
-        let partitions = placed.unwrap_or_else(|| both().exchange_partitions());
-        (vec![self.placed(partitions, name, site), right.placed(partitions, name, site)], partitions)
+        let slices = placed.map_or_else(|| both().slices(), Slices::whole);
+        (vec![self.placed(slices, name, site), right.placed(slices, name, site)], slices)
     }
 
-    /// The pairs, each in the partition of its key's hash.
-    pub(super) fn placed(&self, partitions: usize, name: &str, site: &Site) -> Arc<dyn ExecutionPlan>
+    /// The pairs, each in the slice of its key's hash.
+    pub(super) fn placed(&self, slices: Slices, name: &str, site: &Site) -> Arc<dyn ExecutionPlan>
     where
         K: Key,
     {
-        if self.origin.placed == Some(partitions) {
+        if self.origin.placed.map(Slices::whole) == Some(slices) {
             return self.to_plan();
         }
-        let (how, reason) = (Movement::Hash { partitions }, format!("{name} brings equal keys together"));
-        self.exchange(PlaceByKey::new(partitions), how, &reason, site.clone())
+        let reason = format!("{name} brings equal keys together");
+        self.exchange(PlaceByKey::new(slices.count()), by_hash(slices), &reason, site.clone())
     }
 }
 
 /// Joins one partition of the left side with the same partition of the right.
 struct HashJoin<J, K, V, W> {
-    partitions: usize,
+    slices: Slices,
     site: Site,
     _kind: PhantomData<fn() -> (J, K, V, W)>,
 }
 
 impl<K: Key, V: Row, W: Row, J: Kind<K, V, W>> HashJoin<J, K, V, W> {
-    fn operator(partitions: usize, site: Site) -> Arc<dyn Operator> {
+    fn operator(slices: Slices, site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(HashJoin::<J, K, V, W> { partitions, site, _kind: PhantomData })
+        Arc::new(HashJoin::<J, K, V, W> { slices, site, _kind: PhantomData })
     }
 }
 
 impl<K: Key, V: Row, W: Row, J: Kind<K, V, W>> Operator for HashJoin<J, K, V, W> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        probe::join::<J, K, V, W>(self.partitions, task, out)
+        let mut writer = PartitionedWriter::new(1, out);
+        for slice in self.slices.of(task.partition) {
+            probe::join::<J, K, V, W>(slice, self.slices.part(), task, &mut writer)?;
+        }
+        writer.finish()
     }
 
     fn schema(&self) -> SchemaRef {
@@ -142,11 +149,11 @@ impl<K: Key, V: Row, W: Row, J: Kind<K, V, W>> Operator for HashJoin<J, K, V, W>
     }
 
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(self.partitions, &self.site))
+        params.put(&(self.slices, &self.site))
     }
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (partitions, site) = params.take()?;
-        Ok(HashJoin { partitions, site, _kind: PhantomData })
+        let (slices, site) = params.take()?;
+        Ok(HashJoin { slices, site, _kind: PhantomData })
     }
 }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::operators::hashed::{Gathered, Index, Loader, Replay, Room, Rows, Size};
 use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
-use crate::task::{Output, Task};
+use crate::task::Task;
 
 /// Left rows whose keys are looked up before the first is put out: a loop that does nothing else lets
 /// the processor wait for several cache misses at once.
@@ -26,15 +26,19 @@ const AHEAD: usize = 64;
 /// Pairs of one left row between two looks at whether to stop.
 const LOOK_ROWS: usize = 1 << 16;
 
-/// Joins the task's partition, one of `partitions`.
+/// Joins one slice of the task's partition, whose hashes are those of `whole`.
 pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
-    partitions: usize,
+    slice: usize,
+    whole: Part,
     task: &Task<'_>,
-    out: &mut dyn Output,
+    writer: &mut PartitionedWriter<'_, J::Out>,
 ) -> Result<()> {
-    let (mut right, mut room) = (Replay::new(task, 1), Room::new(task, J::NAME));
-    let mut probe = Probe::<J, K, V, W>::new(task, out);
-    let whole = Part::whole(partitions);
+    if writer.is_closed() {
+        return Ok(());
+    }
+    let (mut right, mut room) = (Replay::at(task, 1, slice), Room::new(task, J::NAME));
+    let mut probe =
+        Probe::<J, K, V, W> { task, left: Replay::at(task, 0, slice), writer, _rows: PhantomData };
     let needs = |size: Size| Index::<K, W>::bytes_for(size, size.rows);
     match right.gather(&mut room, needs)? {
         Gathered::Whole(batches, size) => probe.whole(&Index::new(&batches, whole, size.rows)?, whole)?,
@@ -48,14 +52,14 @@ pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
             }
         }
     }
-    probe.writer.finish()
+    Ok(())
 }
 
 /// The left side, and where rows go.
-struct Probe<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
+struct Probe<'t, 'p, 'w, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
     task: &'t Task<'p>,
     left: Replay<'t, 'p>,
-    writer: PartitionedWriter<'o, J::Out>,
+    writer: &'w mut PartitionedWriter<'o, J::Out>,
     _rows: PhantomData<fn() -> (V, W)>,
 }
 
@@ -67,17 +71,11 @@ struct Earlier {
     matched: Bits,
 }
 
-impl<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'t, 'p, 'o, J, K, V, W> {
-    fn new(task: &'t Task<'p>, out: &'o mut dyn Output) -> Self {
-        let (left, writer) = (Replay::new(task, 0), PartitionedWriter::new(1, out));
-        Probe { task, left, writer, _rows: PhantomData }
-    }
-
+impl<J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'_, '_, '_, '_, J, K, V, W> {
     /// Joins all rows with a right side that is held whole.
     fn whole(&mut self, index: &Index<K, W>, part: Part) -> Result<()> {
         let mut earlier = Earlier::default();
-        let mut stream =
-            Stream::<J, K, V, W>::new(self.task, &mut self.writer, index, part, &mut earlier, true);
+        let mut stream = Stream::<J, K, V, W>::new(self.task, self.writer, index, part, &mut earlier, true);
         self.left.read_once(&mut |batch| stream.take(&batch))?;
         stream.right_alone();
         Ok(())
@@ -107,8 +105,7 @@ impl<'t, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'t, 'p, 'o, J, 
         if self.writer.is_closed() {
             return Ok(());
         }
-        let mut stream =
-            Stream::<J, K, V, W>::new(self.task, &mut self.writer, index, part, earlier, is_last);
+        let mut stream = Stream::<J, K, V, W>::new(self.task, self.writer, index, part, earlier, is_last);
         self.left.read(&mut |batch| stream.take(&batch))?;
         stream.right_alone();
         Ok(())
