@@ -1,4 +1,9 @@
 //! Rows in, batches under their target partitions out.
+//!
+//! The columns of hundreds of partitions do not lie in the processor's nearest cache. Rows that are
+//! small therefore wait in short runs, which do, and a run is then written to its columns at once.
+
+use std::mem::needs_drop;
 
 use arrow::array::RecordBatch;
 
@@ -10,12 +15,19 @@ use crate::task::{BatchLimits, Output};
 const BLOCK_BYTES: usize = 4 << 20;
 /// Smaller batches cost more than the memory that they save.
 const MIN_BLOCK_BYTES: usize = 16 << 10;
+/// Rows of one partition that are written together, if they are no larger than this.
+const RUN_ROWS: usize = 16;
+const RUN_ROW_BYTES: usize = 64;
+/// With fewer partitions there are no runs: their columns lie near enough.
+const RUN_PARTITIONS: usize = 16;
 
 /// Collects rows per target partition and passes them on as batches.
 ///
 /// `push` cannot fail, so that a fused loop stays a loop; an error is kept and given by `finish`.
 pub struct PartitionedWriter<'a, T: Row> {
     builders: Vec<T::Builder>,
+    /// Of each partition the rows that are still to be written; empty when there are no runs.
+    runs: Vec<Vec<T>>,
     /// Rows and bytes at which a batch is passed on.
     block_rows: usize,
     block_bytes: usize,
@@ -30,7 +42,11 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
         let builders = (0..partitions).map(|_| T::Builder::default()).collect();
         let BatchLimits { rows: block_rows, bytes } = out.limits();
         let block_bytes = (bytes / partitions.max(1)).clamp(MIN_BLOCK_BYTES, BLOCK_BYTES);
-        PartitionedWriter { builders, block_rows, block_bytes, out, closed: false, error: None }
+        // What a row owns would have to be copied for this.
+        let is_small = !needs_drop::<T>() && size_of::<T>() <= RUN_ROW_BYTES;
+        let runs = if is_small && partitions >= RUN_PARTITIONS { partitions } else { 0 };
+        let runs = (0..runs).map(|_| Vec::with_capacity(RUN_ROWS)).collect();
+        PartitionedWriter { builders, runs, block_rows, block_bytes, out, closed: false, error: None }
     }
 
     /// Target partitions.
@@ -46,6 +62,19 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     /// Adds a row.
     #[inline]
     pub fn push(&mut self, partition: usize, row: T::View<'_>) {
+        match self.runs.get_mut(partition) {
+            Some(run) => {
+                run.push(T::own(row));
+                if run.len() == RUN_ROWS {
+                    self.write_run(partition);
+                }
+            }
+            None => self.write(partition, row),
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, partition: usize, row: T::View<'_>) {
         let builder = &mut self.builders[partition];
         builder.push(row);
         if builder.size_bytes() >= self.block_bytes || builder.len() >= self.block_rows {
@@ -53,8 +82,16 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
         }
     }
 
+    #[inline(never)]
+    fn write_run(&mut self, partition: usize) {
+        let mut run = std::mem::take(&mut self.runs[partition]);
+        run.drain(..).for_each(|row| self.write(partition, row.view()));
+        self.runs[partition] = run;
+    }
+
     /// Passes on all rows that are still held.
     pub fn finish(mut self) -> Result<()> {
+        (0..self.runs.len()).for_each(|partition| self.write_run(partition));
         for partition in 0..self.builders.len() {
             self.flush(partition);
         }
