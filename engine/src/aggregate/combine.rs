@@ -8,6 +8,7 @@ use std::mem::needs_drop;
 
 use arrow::datatypes::SchemaRef;
 
+use super::carried::Carried;
 use super::kinds::Aggregate;
 use super::room::Room;
 use super::table::{Table, partition_of};
@@ -30,7 +31,7 @@ const TRIAL_ROWS: usize = 1 << 16;
 const USELESS_KEYS: usize = TRIAL_ROWS / 10 * 9;
 
 /// A row as it crosses the exchange: hash, key, accumulator.
-pub(super) type Combined<K, A> = (u64, K, A);
+pub(super) type Combined<K, A> = (Carried<K>, K, A);
 
 /// Ends a chain of key-value rows with a combine by `G`.
 pub struct Combine<K, G> {
@@ -166,7 +167,7 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
 
     fn send(&mut self, hash: u64, key: K::View<'_>, acc: &G::Acc) {
         let partition = partition_of(hash, self.writer.partitions());
-        self.writer.push(partition, (hash, K::narrow(key), acc.view()));
+        self.writer.push(partition, (Carried::new(hash), K::narrow(key), acc.view()));
     }
 
     /// Looks now and then whether the table is too large or useless.

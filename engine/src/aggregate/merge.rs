@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::carried::Carried;
 use super::combine::Combined;
 use super::kinds::Aggregate;
 use super::part::Part;
@@ -90,7 +91,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
             Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         let batches = batches.iter().map(Rows::<K, G>::open).collect::<Result<Vec<_>>>()?;
-        let keys = guess_keys(batches.iter().flat_map(|rows| (0..rows.len()).map(|at| rows.get(at).0)));
+        let keys = guess_keys(batches.iter().flat_map(|rows| (0..rows.len()).map(|at| hash_at(rows, at))));
         // What accumulators own is about what it was in the batches.
         let owned = if needs_drop::<G::Acc>() { bytes } else { 0 };
         if !fits || !room.grow_to(bytes + owned + 2 * Accs::<K, G>::bytes_for(keys)) {
@@ -100,7 +101,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         for rows in batches {
             for start in (0..rows.len()).step_by(AHEAD) {
                 let ahead = start..rows.len().min(start + AHEAD);
-                table.touch(ahead.clone().map(|at| rows.get(at).0));
+                table.touch(ahead.clone().map(|at| hash_at(&rows, at)));
                 ahead.for_each(|at| self.add(&mut table, rows.get(at)));
             }
         }
@@ -108,8 +109,12 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
     }
 
     #[inline]
-    fn add(&self, table: &mut Accs<K, G>, (hash, key, acc): (u64, K::View<'_>, <G::Acc as Row>::View<'_>)) {
-        table.upsert(hash, key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
+    fn add(
+        &self,
+        table: &mut Accs<K, G>,
+        (hash, key, acc): (Carried<K>, K::View<'_>, <G::Acc as Row>::View<'_>),
+    ) {
+        table.upsert(hash.of(key), key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
     }
 
     /// Merges the rows of one range of a slice; a range that turns out too large is halved on the way,
@@ -138,8 +143,8 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
                     range = half.ok_or_else(|| self.too_large())?;
                     table.keep_lower_half();
                 }
-                let held = (start..end).map(|at| rows.get(at)).filter(|row| range.has(row.0));
-                held.for_each(|row| self.add(&mut table, row));
+                let held = (start..end).filter(|at| range.has(hash_at(&rows, *at)));
+                held.for_each(|at| self.add(&mut table, rows.get(at)));
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -152,6 +157,12 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
             .at("line", site)
             .help("give the process more with KILN_MEMORY, or run fewer tasks at once")
     }
+}
+
+#[inline]
+fn hash_at<K: Key, A: Row>(rows: &RowReader<Combined<K, A>>, at: usize) -> u64 {
+    let (hash, key, _) = rows.get(at);
+    hash.of(key)
 }
 
 /// About how many different hashes there are. Those with some bits of one value stand for all: their
@@ -229,7 +240,7 @@ mod tests {
         let ours: Vec<(u64, String)> = rows.filter(|(hash, _)| partition_of(*hash, 3) == 1).collect();
         let batch = |rows: &[(u64, String)]| {
             let mut builder = <Row3 as Row>::Builder::default();
-            rows.iter().for_each(|(hash, word)| builder.push((*hash, word, 1)));
+            rows.iter().for_each(|(hash, word)| builder.push((Carried::new(*hash), word, 1)));
             to_batch::<Row3>(&mut builder).unwrap()
         };
         ours.chunks(5000).map(batch).collect()

@@ -5,6 +5,7 @@
 //! out one row per key and task. [`Merge`] starts the stage after the exchange. The hash is
 //! computed once per record, on the view, and travels with the row.
 
+mod carried;
 mod combine;
 mod kinds;
 mod merge;

@@ -5,7 +5,9 @@
 //! exchange therefore adds each task's rows in the order of its own table and walks through memory
 //! instead of jumping. It multiplies the hash by the number of partitions first, which drops the
 //! bits that its partition has used up. An entry holds hash, key and value in one place, so a hit
-//! costs one cache miss at most. All `unsafe` of the aggregation is in this file.
+//! costs one cache miss at most. Where keys crowd in a region all the same, because they are those of
+//! one partition of another exchange, the table gives up the order and spreads them. All `unsafe` of
+//! the aggregation is in this file.
 
 use std::mem::{MaybeUninit, needs_drop};
 
@@ -16,8 +18,11 @@ pub struct Table<K: Key, A> {
     entries: Box<[Entry<K, A>]>,
     /// Hash bits to drop for a home; homes are `0..1 << (64 - shift)`, and a tail lies behind them.
     shift: u32,
-    /// What every hash is multiplied by before its home is taken.
+    /// Of how many equal ranges of the hash the table expects one.
     scale: u64,
+    /// What every hash is multiplied by before its home is taken: the scale, times [`CROWDED`] once
+    /// keys have crowded.
+    spread: u64,
     len: usize,
     arena: K::Arena,
 }
@@ -39,9 +44,11 @@ const CACHE_BYTES: usize = 1 << 20;
 const PAGE_BYTES: usize = 4096;
 /// Smaller tables are left in ordinary pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-/// A longer probe makes the table grow although it is not full: keys that arrive in the order of
-/// their hash fill one region first.
+/// A longer probe shows that keys crowd in a region: the table spreads them, and grows although it is
+/// not full if that did not help.
 const LONG_PROBE: usize = 48;
+/// An odd number near the golden ratio of 2⁶⁴: its multiples lie evenly (Knuth, 6.4, Fibonacci hashing).
+const CROWDED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The exchange partition of a hash: its high bits, by multiplication.
 #[inline]
@@ -58,6 +65,7 @@ impl<K: Key, A> Table<K, A> {
             entries: free(homes + TAIL_SLOTS),
             shift: 64 - homes.trailing_zeros(),
             scale: scale as u64,
+            spread: scale as u64,
             len: 0,
             arena: K::Arena::default(),
         }
@@ -157,7 +165,7 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
-    /// All keys and values, ordered by hash.
+    /// All keys and values, ordered by hash unless they have crowded.
     pub fn iter(&self) -> impl Iterator<Item = (u64, K::View<'_>, &A)> {
         self.entries.iter().filter(|e| e.hash != 0).map(|e| {
             // SAFETY: a hash other than 0 is written after key and value.
@@ -227,7 +235,7 @@ impl<K: Key, A> Table<K, A> {
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        (hash.wrapping_mul(self.scale) >> self.shift) as usize
+        (hash.wrapping_mul(self.spread) >> self.shift) as usize
     }
 
     #[inline(never)]
@@ -238,7 +246,11 @@ impl<K: Key, A> Table<K, A> {
         entry.hash = hash;
         self.len += 1;
         let homes = self.homes();
-        if self.len * 5 > homes * 3 || (probe > LONG_PROBE && self.len * 16 > homes) {
+        let is_crowded = probe > LONG_PROBE;
+        if is_crowded && self.spread == self.scale {
+            self.spread = self.scale.wrapping_mul(CROWDED);
+            self.rebuild(homes, TAIL_SLOTS);
+        } else if self.len * 5 > homes * 3 || (is_crowded && self.len * 16 > homes) {
             self.rebuild(homes * 2, TAIL_SLOTS);
         }
     }
@@ -344,6 +356,14 @@ mod tests {
     use super::*;
     use crate::row::mix;
 
+    impl Table<u64, u64> {
+        /// How far from its home a key lies.
+        fn probe(&self, hash: u64) -> usize {
+            let home = self.home(hash);
+            self.entries[home..].iter().position(|entry| entry.hash == hash).unwrap_or(usize::MAX)
+        }
+    }
+
     fn add(table: &mut Table<String, u64>, hash: u64, word: &str) {
         table.upsert(hash, word, || 1, |n| *n += 1);
     }
@@ -374,12 +394,19 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_hash_order_do_not_fill_one_region_of_a_small_table() {
-        let mut hashes: Vec<u64> = (0..300_000).map(|i| mix(i, 0x1234_5678_9abc_def1)).collect();
-        hashes.sort_unstable();
-        let mut table: Table<u64, u64> = Table::new(0, 1);
-        hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n += 1));
-        assert_eq!(table.len(), 300_000);
+    fn keys_in_hash_order_and_those_of_one_partition_do_not_crowd() {
+        let all: Vec<u64> = (0..300_000).map(|i| mix(i, 0x1234_5678_9abc_def1)).collect();
+        for partitions in [1, 100, 4096] {
+            let mut hashes = all.clone();
+            hashes.retain(|hash| partition_of(*hash, partitions) == 0);
+            hashes.sort_unstable();
+            let mut table: Table<u64, u64> = Table::new(0, 1);
+            hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n += 1));
+            assert_eq!(table.len(), hashes.len());
+            assert!(table.homes() <= 4 * hashes.len().max(FIRST_SLOTS), "{} homes", table.homes());
+            let farthest = hashes.iter().map(|hash| table.probe(*hash)).max().unwrap_or(0);
+            assert!(farthest < 4 * LONG_PROBE, "a key lies {farthest} slots from its home");
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub trait Key: Row {
     /// A 64-bit hash, equal on every executor and in every run; all its bits are usable.
     fn hash(view: Self::View<'_>) -> u64;
 
+    /// Whether a hash is made in less time than it takes to move one.
+    const HASH_IS_CHEAP: bool = false;
+
     /// Whether two keys are one.
     fn same(a: Self::View<'_>, b: Self::View<'_>) -> bool;
 

@@ -128,6 +128,7 @@ macro_rules! key {
         impl Key for $t {
             type Slot = $t;
             type Arena = ();
+            const HASH_IS_CHEAP: bool = true;
             #[inline]
             fn hash($v: $t) -> u64 {
                 mix($bits, 0xa076_1d64_78bd_642f)
