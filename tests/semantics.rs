@@ -14,6 +14,8 @@ mod actions;
 mod approx;
 #[path = "semantics/beyond_memory.rs"]
 mod beyond_memory;
+#[path = "semantics/effects.rs"]
+mod effects;
 #[path = "semantics/empty.rs"]
 mod empty;
 #[path = "semantics/failure.rs"]

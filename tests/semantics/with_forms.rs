@@ -146,6 +146,20 @@ fn top_with_sees_the_shared_value() {
 }
 
 #[test]
+fn fold_with_and_reduce_with_see_the_shared_value_in_tasks_and_where_their_results_meet() {
+    for_each_seed(|seed| {
+        let numbers = numbers(seed);
+        let sum = numbers.iter().sum::<u64>() % 7;
+        check_ordered(&[sum, sum], |s| {
+            let shared = s.cx().share(rules());
+            let rows = s.rows(&numbers);
+            let reduced = rows.reduce_with(&shared, |rules, a, b| (a + b) % rules.factor)?;
+            Ok(vec![rows.fold_with(&shared, 0, |rules, a, b| (a + b) % rules.factor)?, reduced.unwrap_or(7)])
+        });
+    });
+}
+
+#[test]
 fn one_chain_may_use_several_shared_values() {
     for_each_seed(|seed| {
         let numbers = numbers(seed);

@@ -3,12 +3,14 @@
 use kiln_planner::Site;
 
 use super::aggregate::Seq;
-use crate::chain::{Chain, FuncInfo, Plain};
+use super::joining::Joining;
+use crate::chain::{Chain, FuncInfo, Plain, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Reduces all rows to one, from `zero` on, which is the result when there are no rows. `f` must be
@@ -30,30 +32,40 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         F: Fn(T, T) -> T + Send + Sync + 'static,
     {
-        let fold = Folding(Plain::new(f, Site::caller()));
-        self.aggregate_by(zero, fold.clone(), |a, b| (fold.0.code())(a, b))
+        self.fold_by(zero, Folding(Plain::new(f, Site::caller())))
+    }
+
+    /// `fold` with a value from [`Context::share`](crate::Context::share) as the first argument of `f`.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn fold_with<P: Param, F>(&self, shared: &Shared<P>, zero: T, f: F) -> Result<T>
+    where
+        F: Fn(&P, T, T) -> T + Send + Sync + 'static,
+    {
+        self.fold_by(zero, Folding(With::new(shared, f, Site::caller())))
+    }
+
+    fn fold_by<G: Joining<T>>(&self, zero: T, fold: Folding<G>) -> Result<T> {
+        self.aggregate_by(zero, fold.clone(), |a, b| fold.0.join(a, b))
     }
 }
 
-/// A closure of two rows.
-struct Folding<F>(Plain<F>);
+/// A closure of two rows as one that takes a row into an accumulator.
+#[derive(Clone)]
+struct Folding<G>(G);
 
-impl<F> Clone for Folding<F> {
-    fn clone(&self) -> Self {
-        Folding(self.0.clone())
-    }
-}
-
-impl<F: Send + Sync + 'static> Ship for Folding<F> {
+impl<G: Ship> Ship for Folding<G> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.0.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(Folding(Plain::rebuild(params)?))
+        Ok(Folding(G::rebuild(params)?))
     }
 }
 
-impl<F: Send + Sync + 'static> FuncInfo for Folding<F> {
+impl<G: FuncInfo> FuncInfo for Folding<G> {
     fn site(&self) -> &Site {
         self.0.site()
     }
@@ -62,11 +74,11 @@ impl<F: Send + Sync + 'static> FuncInfo for Folding<F> {
     }
 }
 
-impl<T: Row, F: Fn(T, T) -> T + Send + Sync + 'static> Seq<T, T> for Folding<F> {
+impl<T: Row, G: Joining<T>> Seq<T, T> for Folding<G> {
     const NAME: &'static str = "fold";
 
     #[inline]
     fn add(&self, acc: T, row: T::View<'_>) -> T {
-        (self.0.code())(acc, T::own(row))
+        self.0.join(acc, T::own(row))
     }
 }

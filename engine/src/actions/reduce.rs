@@ -6,14 +6,16 @@ use std::panic::AssertUnwindSafe;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use super::joining::Joining;
+use crate::chain::{Chain, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
 use crate::plan::Terminal;
 use crate::row::{Row, ipc, schema};
-use crate::ship::closure::{Closure, Code};
+use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::shared::{Param, Shared};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
@@ -35,33 +37,48 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     where
         F: Fn(T, T) -> T + Send + Sync + 'static,
     {
+        self.reduce_by(Plain::new(f, Site::caller()))
+    }
+
+    /// `reduce` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn reduce_with<P: Param, F>(&self, shared: &Shared<P>, f: F) -> Result<Option<T>>
+    where
+        F: Fn(&P, T, T) -> T + Send + Sync + 'static,
+    {
+        self.reduce_by(With::new(shared, f, Site::caller()))
+    }
+
+    fn reduce_by<G: Joining<T>>(&self, func: G) -> Result<Option<T>> {
         self.origin.check()?;
-        let code = Code::new(f, Site::caller());
-        let end = ReduceAll { code: code.clone(), _row: PhantomData };
+        let end = ReduceAll { func: func.clone(), _row: PhantomData };
         let parts: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
         // The closure runs in the driver's own thread, too, and may panic there as well.
-        job::catch(AssertUnwindSafe(|| Ok(parts.into_iter().reduce(|a, b| (*code)(a, b)))))
+        job::catch(AssertUnwindSafe(|| Ok(parts.into_iter().reduce(|a, b| func.join(a, b)))))
     }
 }
 
 /// Reduces the rows of a partition.
-struct ReduceAll<T, F> {
-    code: Code<F>,
+struct ReduceAll<T, G> {
+    func: G,
     _row: PhantomData<fn() -> T>,
 }
 
-impl<T, F: Send + Sync + 'static> Ship for ReduceAll<T, F> {
+impl<T, G: Ship> Ship for ReduceAll<T, G> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        self.code.ship(params)
+        self.func.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(ReduceAll { code: Code::rebuild(params)?, _row: PhantomData })
+        Ok(ReduceAll { func: G::rebuild(params)?, _row: PhantomData })
     }
 }
 
-impl<T: Row, F: Fn(T, T) -> T + Send + Sync + 'static> Terminal<T> for ReduceAll<T, F> {
+impl<T: Row, G: Joining<T>> Terminal<T> for ReduceAll<T, G> {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut sink = ReduceSink { code: &*self.code, acc: None };
+        let mut sink = ReduceSink { func: &self.func, acc: None };
         chain.drive(task, &mut sink)?;
         let mut writer = PartitionedWriter::<T>::new(1, out);
         sink.acc.iter().for_each(|acc: &T| writer.push(0, acc.view()));
@@ -73,25 +90,25 @@ impl<T: Row, F: Fn(T, T) -> T + Send + Sync + 'static> Terminal<T> for ReduceAll
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
-        steps.push(Step::new("reduce", &self.code.site));
+        steps.push(Step::new("reduce", self.func.site()));
     }
 
     fn closures(&self, closures: &mut Vec<Closure>) {
-        closures.push(self.code.describe("reduce"));
+        closures.push(self.func.describe("reduce"));
     }
 }
 
-struct ReduceSink<'a, T, F> {
-    code: &'a F,
+struct ReduceSink<'a, T, G> {
+    func: &'a G,
     acc: Option<T>,
 }
 
-impl<T: Row, F: Fn(T, T) -> T> Sink<T> for ReduceSink<'_, T, F> {
+impl<T: Row, G: Joining<T>> Sink<T> for ReduceSink<'_, T, G> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         let row = T::own(row);
         self.acc = Some(match self.acc.take() {
-            Some(acc) => (self.code)(acc, row),
+            Some(acc) => self.func.join(acc, row),
             None => row,
         });
     }

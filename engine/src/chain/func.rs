@@ -48,6 +48,15 @@ pub trait Func<'a, A> {
     fn call(&'a self, row: A) -> Self::Out;
 }
 
+/// What `func` gives for `row`: here both live equally long, also where rows of any lifetime come in.
+#[inline]
+pub fn called<'a, T: Row, G, R>(func: &'a G, row: T::View<'a>) -> R
+where
+    G: Func<'a, T::View<'a>, Out = R>,
+{
+    func.call(row)
+}
+
 /// A closure of the row alone.
 pub struct Plain<F>(Code<F>);
 

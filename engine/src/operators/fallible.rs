@@ -11,7 +11,7 @@ use arrow::util::display::array_value_to_string;
 use kiln_planner::Site;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Chain, Func, FuncInfo, Sink, Step};
+use crate::chain::{Chain, Func, FuncInfo, Sink, Step, called};
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, Row};
 use crate::ship::closure::Closure;
@@ -154,7 +154,7 @@ where
             return; // the source has not looked up yet
         }
         self.rows += 1;
-        match called::<T, G, R, E>(self.func, T::narrow(row)) {
+        match called::<T, G, Result<R, E>>(self.func, T::narrow(row)) {
             Ok(result) => N::push(result, self.sink),
             Err(reason) => self.refusal.take::<T>(row, &reason, self.rows),
         }
@@ -164,15 +164,6 @@ where
     fn is_full(&self) -> bool {
         self.refusal.error.is_some() || self.sink.is_full()
     }
-}
-
-/// What `func` gives for `row`: here both live equally long.
-#[inline]
-pub(super) fn called<'a, T: Row, G, R, E>(func: &'a G, row: T::View<'a>) -> Result<R, E>
-where
-    G: Func<'a, T::View<'a>, Out = Result<R, E>>,
-{
-    func.call(row)
 }
 
 /// What a refused row comes to.
@@ -192,13 +183,9 @@ impl Refusal<'_> {
             Refused::Fail => {
                 let error = Error::data(format!("a record was refused: {reason}"))
                     .at("record", format!("`{}`", shortened(text::<T>(row))));
-                let error = match self.place.now() {
-                    Some(at) => error.at("file", at.file).at(at.unit, at.position),
-                    None => error.at("row", rows),
-                };
                 let advice = "to go on without such records give `OnError::Skip(&counter)`, or keep them with \
                               `try_map_or_reject`";
-                self.error = Some(error.at("line", self.site).help(advice));
+                self.error = Some(self.place.tell(error, rows).at("line", self.site).help(advice));
             }
         }
     }

@@ -1,29 +1,21 @@
 //! `map_partitions`: a closure that sees the rows of a whole partition.
 //!
-//! Kiln pushes rows, and such a closure pulls them. So the rows before it are computed on a second
-//! thread, which hands them over in batches through a short queue: neither side holds more than a few
-//! batches, whatever the partition's size. What the closure's iterator gives is pushed on at once.
+//! The closure pulls its rows (`partition_rows`), and what its iterator gives is pushed on at once:
+//! neither what comes in nor what goes out is ever held as a whole.
 
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, sync_channel};
 
-use arrow::array::RecordBatch;
 use kiln_planner::Site;
 
-use super::columns::batches_of;
-use crate::chain::{Chain, FuncInfo, Plain, Sink, Step, With};
+use super::partition_rows::{PartitionFunc, PartitionRows, pulled};
+use crate::chain::{Chain, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
-use crate::row::{IntoRow, Row, RowReader};
+use crate::error::Result;
+use crate::row::{IntoRow, Row};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
-use crate::task::{Task, aside};
-
-/// Batches that wait between the two threads at most.
-const QUEUE_BATCHES: usize = 2;
+use crate::task::Task;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Calls `f` once per partition, with the partition's number and an iterator over its rows; what
@@ -67,80 +59,6 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The rows of one partition, in their order.
-pub struct PartitionRows<T: Row> {
-    /// Nothing more is a partition that has ended well; a closed queue without that is a failure.
-    queue: Receiver<Option<RecordBatch>>,
-    batch: Option<(RowReader<T>, usize)>,
-    ended: bool,
-}
-
-/// What ends the closure when the rows before it cannot be computed: it must not take a part of the
-/// rows for all of them.
-struct InputFailed;
-
-impl<T: Row> PartitionRows<T> {
-    #[cold]
-    fn next_batch(&mut self) -> bool {
-        let batch = match self.queue.recv() {
-            Ok(Some(batch)) => RowReader::open(&batch).ok(),
-            Ok(None) => {
-                self.ended = true;
-                return false;
-            }
-            Err(_) => None,
-        };
-        self.batch = batch.map(|batch| (batch, 0));
-        if self.batch.is_none() {
-            self.ended = true;
-            resume_unwind(Box::new(InputFailed));
-        }
-        true
-    }
-}
-
-impl<T: Row> Iterator for PartitionRows<T> {
-    type Item = T;
-
-    #[inline]
-    fn next(&mut self) -> Option<T> {
-        loop {
-            if let Some((rows, next)) = &mut self.batch
-                && *next < rows.len()
-            {
-                *next += 1;
-                return Some(T::own(rows.get(*next - 1)));
-            }
-            if self.ended || !self.next_batch() {
-                return None;
-            }
-        }
-    }
-}
-
-/// A closure of a whole partition.
-pub trait PartitionFunc<T: Row, R>: FuncInfo {
-    /// Calls it.
-    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R;
-}
-
-impl<T: Row, R, F: Fn(usize, PartitionRows<T>) -> R + Send + Sync + 'static> PartitionFunc<T, R>
-    for Plain<F>
-{
-    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R {
-        (self.code())(partition, rows)
-    }
-}
-
-impl<T: Row, R, P: Param, F> PartitionFunc<T, R> for With<P, F>
-where
-    F: Fn(Shared<P>, usize, PartitionRows<T>) -> R + Send + Sync + 'static,
-{
-    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R {
-        (self.code())(self.handle().clone(), partition, rows)
-    }
-}
-
 /// The chain `C`, then a closure of each partition that gives `R`.
 pub struct MapPartitions<C, G, R> {
     chain: C,
@@ -175,22 +93,14 @@ where
     type Out = O;
 
     fn drive<S: Sink<O>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
-        let (sender, queue) = sync_channel(QUEUE_BATCHES);
-        let feed = move |task: &Task<'_>| {
-            batches_of(&self.chain, task, &mut |batch| {
-                let taken = sender.send(Some(batch)).is_ok();
-                Ok(if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-            })?;
-            let _ = sender.send(None);
+        pulled(&self.chain, task, |rows| {
+            for item in self.func.call(task.partition, rows) {
+                sink.push(item.as_view());
+                if sink.is_full() {
+                    break;
+                }
+            }
             Ok(())
-        };
-        let rows = PartitionRows { queue, batch: None, ended: false };
-        let work = || catch_unwind(AssertUnwindSafe(|| self.work(task.partition, rows, sink)));
-        let (fed, worked) = aside(task, feed, work)?;
-        fed?;
-        worked.unwrap_or_else(|panic| match panic.is::<InputFailed>() {
-            true => Err(Error::bug("a partition's rows ended without a word")),
-            false => resume_unwind(panic),
         })
     }
 
@@ -206,24 +116,5 @@ where
     fn closures(&self, closures: &mut Vec<Closure>) {
         self.chain.closures(closures);
         closures.push(self.func.describe("map_partitions"));
-    }
-}
-
-impl<C: Chain, G, R> MapPartitions<C, G, R> {
-    /// Pushes on what the closure gives.
-    fn work<O, S>(&self, partition: usize, rows: PartitionRows<C::Out>, sink: &mut S) -> Result<()>
-    where
-        G: PartitionFunc<C::Out, R>,
-        R: IntoIterator<Item: IntoRow<Row = O>>,
-        O: Row,
-        S: Sink<O>,
-    {
-        for item in self.func.call(partition, rows) {
-            sink.push(item.as_view());
-            if sink.is_full() {
-                break;
-            }
-        }
-        Ok(())
     }
 }

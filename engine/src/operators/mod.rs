@@ -28,6 +28,7 @@ mod map_batches;
 mod map_partitions;
 mod map_values;
 mod partition_by;
+mod partition_rows;
 mod persist;
 mod pipe;
 mod place_by_key;
@@ -50,6 +51,7 @@ mod zip_with_unique_id;
 
 pub(crate) use columns::Columns;
 pub use fallible::OnError;
-pub use map_partitions::PartitionRows;
 pub use partition_by::Partitioner;
+pub use partition_rows::PartitionRows;
+pub(crate) use partition_rows::{PartitionFunc, pulled};
 pub use try_map_or_reject::{Reject, RejectView};

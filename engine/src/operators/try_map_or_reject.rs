@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::fallible::{Attempt, Refused, called, text};
+use super::fallible::{Attempt, Refused, text};
 use super::try_map::One;
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
+use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With, called};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::{IntoRow, Row};
@@ -161,7 +161,7 @@ where
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.rows += 1;
-        if let Err(reason) = called::<T, G, R, E>(self.func, T::narrow(row)) {
+        if let Err(reason) = called::<T, G, Result<R, E>>(self.func, T::narrow(row)) {
             let place = match self.place.now() {
                 Some(place) => place.to_string(),
                 None => format!("partition {}, row {}", self.partition, self.rows),

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::Error;
+
 /// The place of the current row of a task's source. A source enters each file and then says, row by
 /// row, how far it is: one store, so that a place costs nothing until it is asked for.
 #[derive(Default)]
@@ -29,6 +31,15 @@ impl Place {
     pub fn now(&self) -> Option<FilePlace> {
         let (file, unit) = self.file.borrow().clone()?;
         Some(FilePlace { file, unit, position: self.position.get() })
+    }
+
+    /// `error` with the current row's place: in its file where the source has said so, else the number
+    /// of rows, from 1, that the operator has seen of its partition.
+    pub fn tell(&self, error: Error, rows: u64) -> Error {
+        match self.now() {
+            Some(at) => error.at("file", at.file).at(at.unit, at.position),
+            None => error.at("row", rows),
+        }
     }
 }
 

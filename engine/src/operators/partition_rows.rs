@@ -1,0 +1,122 @@
+//! The rows of a partition as an iterator, for a closure that pulls them.
+//!
+//! Kiln pushes rows. So the rows before such a closure are computed on a second thread, which hands
+//! them over in batches through a short queue: neither side holds more than a few batches, whatever
+//! the partition's size. What the closure makes of its rows is not known here.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use arrow::array::RecordBatch;
+
+use super::columns::batches_of;
+use crate::chain::{Chain, FuncInfo, Plain, With};
+use crate::error::{Error, Result};
+use crate::row::{Row, RowReader};
+use crate::ship::shared::{Param, Shared};
+use crate::task::{Task, aside};
+
+/// Batches that wait between the two threads at most.
+const QUEUE_BATCHES: usize = 2;
+
+/// The rows of one partition, in their order.
+pub struct PartitionRows<T: Row> {
+    /// Nothing more is a partition that has ended well; a closed queue without that is a failure.
+    queue: Receiver<Option<RecordBatch>>,
+    batch: Option<(RowReader<T>, usize)>,
+    ended: bool,
+}
+
+/// What ends the closure when the rows before it cannot be computed: it must not take a part of the
+/// rows for all of them.
+struct InputFailed;
+
+impl<T: Row> PartitionRows<T> {
+    #[cold]
+    fn next_batch(&mut self) -> bool {
+        let batch = match self.queue.recv() {
+            Ok(Some(batch)) => RowReader::open(&batch).ok(),
+            Ok(None) => {
+                self.ended = true;
+                return false;
+            }
+            Err(_) => None,
+        };
+        self.batch = batch.map(|batch| (batch, 0));
+        if self.batch.is_none() {
+            self.ended = true;
+            resume_unwind(Box::new(InputFailed));
+        }
+        true
+    }
+}
+
+impl<T: Row> Iterator for PartitionRows<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some((rows, next)) = &mut self.batch
+                && *next < rows.len()
+            {
+                *next += 1;
+                return Some(T::own(rows.get(*next - 1)));
+            }
+            if self.ended || !self.next_batch() {
+                return None;
+            }
+        }
+    }
+}
+
+/// A closure of a whole partition.
+pub trait PartitionFunc<T: Row, R>: FuncInfo {
+    /// Calls it.
+    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R;
+}
+
+impl<T: Row, R, F: Fn(usize, PartitionRows<T>) -> R + Send + Sync + 'static> PartitionFunc<T, R>
+    for Plain<F>
+{
+    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R {
+        (self.code())(partition, rows)
+    }
+}
+
+impl<T: Row, R, P: Param, F> PartitionFunc<T, R> for With<P, F>
+where
+    F: Fn(Shared<P>, usize, PartitionRows<T>) -> R + Send + Sync + 'static,
+{
+    fn call(&self, partition: usize, rows: PartitionRows<T>) -> R {
+        (self.code())(self.handle().clone(), partition, rows)
+    }
+}
+
+/// Runs `work` on the rows of the task's partition, which `chain` computes on a second thread meanwhile.
+///
+/// # Errors
+/// What fails before `work` comes first: `work` has then not seen all of its rows.
+pub(crate) fn pulled<C: Chain>(
+    chain: &C,
+    task: &Task<'_>,
+    work: impl FnOnce(PartitionRows<C::Out>) -> Result<()>,
+) -> Result<()> {
+    let (sender, queue) = sync_channel(QUEUE_BATCHES);
+    let feed = move |task: &Task<'_>| {
+        batches_of(chain, task, &mut |batch| {
+            let taken = sender.send(Some(batch)).is_ok();
+            Ok(if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        let _ = sender.send(None);
+        Ok(())
+    };
+    let rows = PartitionRows { queue, batch: None, ended: false };
+    let (fed, worked) = aside(task, feed, || catch_unwind(AssertUnwindSafe(|| work(rows))))?;
+    fed?;
+    worked.unwrap_or_else(|panic| match panic.is::<InputFailed>() {
+        true => Err(Error::bug("a partition's rows ended without a word")),
+        false => resume_unwind(panic),
+    })
+}
