@@ -65,15 +65,27 @@ fn approx_quantiles_have_ranks_near_those_asked_for() {
 }
 
 #[test]
+fn quantiles_of_integers_are_those_of_the_same_floats() {
+    for_each_seed(|seed| {
+        let numbers = Random::new(seed).rows(2000, |r| r.below(1000) as i32 - 500);
+        for_each_setting(|s, name| {
+            let (rows, ranks) = (s.rows(&numbers), [0.0, 0.3, 0.5, 1.0]);
+            let floats = rows.clone().map(f64::from).approx_quantiles(&ranks).unwrap();
+            assert_eq!(rows.approx_quantiles(&ranks).unwrap(), floats, "{name}");
+        });
+    });
+}
+
+#[test]
 fn estimates_of_nothing_are_nothing_and_wrong_wishes_are_refused() {
     assert_eq!(local().range(0..0).count_approx_distinct(0.1).unwrap(), 0);
-    assert!(local().range(0..0).map(|n| n as f64).approx_quantiles(&[0.5]).unwrap().is_empty());
+    assert!(local().range(0..0).approx_quantiles(&[0.5]).unwrap().is_empty());
     for wrong in [0.0, -1.0, 0.000_01, 1.0, f64::NAN] {
         let error = local().range(0..9).count_approx_distinct(wrong).unwrap_err();
         assert_eq!(error.class(), Class::Config, "{error}");
     }
     for wrong in [-0.1, 1.1, f64::NAN] {
-        let error = local().range(0..9).map(|n| n as f64).approx_quantiles(&[wrong]).unwrap_err();
+        let error = local().range(0..9).approx_quantiles(&[wrong]).unwrap_err();
         assert_eq!(error.class(), Class::Config, "{error}");
     }
 }

@@ -5,12 +5,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::{Error, Result};
 use crate::row::Row;
 
-/// A number that [`sum`](crate::Dataset::sum), [`mean`](crate::Dataset::mean) and
-/// [`stats`](crate::Dataset::stats) can take: integers of up to 64 bits, `f32` and `f64`.
+/// A number that [`sum`](crate::Dataset::sum), [`mean`](crate::Dataset::mean),
+/// [`stats`](crate::Dataset::stats) and [`approx_quantiles`](crate::Dataset::approx_quantiles) can take:
+/// integers of up to 64 bits, `f32` and `f64`.
 ///
 /// Integers are added in 128 bits, in which no sum of rows overflows; floats as `f64`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a number that can be summed",
+    message = "`{Self}` is not a number that can be summed or ranked",
     note = "`map` the rows to a number first; `fold` and `aggregate` take every type of row"
 )]
 pub trait Number: Row + Copy {
@@ -35,6 +36,13 @@ pub trait Number: Row + Copy {
     /// The total as a float, rounded.
     #[doc(hidden)]
     fn to_float(total: Self::Total) -> f64;
+
+    /// This number as a float, rounded.
+    #[doc(hidden)]
+    #[inline]
+    fn float(self) -> f64 {
+        Self::to_float(self.add_to(Self::Total::default()))
+    }
 }
 
 macro_rules! integers { ($($t:ty, $sum:ty, $total:ty);*) => {$(

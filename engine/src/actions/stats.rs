@@ -126,7 +126,7 @@ impl<T: Number> Summary<T> for Stats {
 
     #[inline]
     fn add(&mut self, row: T::View<'_>) {
-        self.push(T::to_float(T::own(row).add_to(T::Total::default())));
+        self.push(T::own(row).float());
     }
 
     fn join(&mut self, later: Self) {
