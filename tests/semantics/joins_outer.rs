@@ -51,6 +51,20 @@ fn a_full_outer_join_keeps_the_rows_of_both_sides() {
 }
 
 #[test]
+fn a_value_that_is_none_is_told_from_a_partner_that_is_not_there_once_it_is_wrapped() {
+    for_each_pair_of_sides(|left, right| {
+        let odd = |n: i64| (n % 2 != 0).then_some(n);
+        let rows = full_outer(left, right).into_iter();
+        let expected: Vec<_> =
+            rows.filter_map(|(key, (v, w))| Some((key, (v?, w.map(|w| (odd(w), true)))))).collect();
+        check(&expected, |s| {
+            let maybe = s.rows(right).map_values(|n| (n % 2 != 0).then_some(n));
+            s.rows(left).left_outer_join(maybe.map_values(|n| (n, true))).collect()
+        });
+    });
+}
+
+#[test]
 fn a_left_outer_join_keeps_keys_without_a_partner() {
     for_each_pair_of_sides(|left, right| {
         let rows = full_outer(left, right).into_iter();

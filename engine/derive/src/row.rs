@@ -86,6 +86,7 @@ fn row_impl(input: &Input) -> TokenStream {
             type View<'a> = #view<'a>;
             type Builder = #builder;
             type Reader = #reader;
+            type Nullability = ::kiln::row::Required;
             #[inline]
             fn own(view: #view<'_>) -> Self {
                 #name { #(#owned),* }

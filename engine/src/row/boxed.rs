@@ -59,6 +59,7 @@ impl<T: Row> Row for Box<T> {
     type View<'a> = BoxView<'a, T>;
     type Builder = Boxes<T>;
     type Reader = BoxReader<T>;
+    type Nullability = T::Nullability;
     const NULLABLE: bool = T::NULLABLE;
     #[inline]
     fn own(view: BoxView<'_, T>) -> Self {

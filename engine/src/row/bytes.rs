@@ -13,13 +13,14 @@ use bytes::Bytes;
 use super::byte_runs::ByteRuns;
 use super::byte_slot::{ByteSlot, first_bytes, hash_bytes};
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, IntoRow, Key, Row};
+use super::{ColumnBuilder, ColumnReader, IntoRow, Key, Required, Row};
 use crate::error::Result;
 
 impl Row for Bytes {
     type View<'a> = &'a [u8];
     type Builder = Blobs;
     type Reader = BlobReader;
+    type Nullability = Required;
     #[inline]
     fn own(view: &[u8]) -> Bytes {
         Bytes::copy_from_slice(view)

@@ -25,7 +25,7 @@ use arrow::datatypes::{
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 use super::primitive::{Native, NumberReader, Numbers, key, signed, value};
-use super::{Key, Row, mix};
+use super::{Key, Required, Row, mix};
 use crate::error::{Error, Result};
 
 value!(NaiveDate, DataType::Date32);

@@ -5,6 +5,7 @@
 //! [`ColumnReader`] gives views out. Keys add hashing and comparison on views ([`Key`]), so that
 //! a lookup never needs an owned key. This folder knows Arrow arrays; it knows no plan and no task.
 
+mod boolean;
 mod boxed;
 mod byte_runs;
 mod byte_slot;
@@ -19,6 +20,7 @@ pub mod ipc;
 mod key;
 mod list;
 mod map;
+mod nullability;
 mod opaque;
 mod option;
 mod primitive;
@@ -34,6 +36,7 @@ pub use key::{Key, mix};
 pub(crate) use list::Items;
 pub use list::{ListIter, ListView};
 pub use map::{MapIter, MapKind, MapView};
+pub use nullability::{NotNull, Nullability, Optional, Required};
 pub use opaque::{Opaque, Stored};
 
 use arrow::datatypes::{DataType, Field};
@@ -77,8 +80,11 @@ pub trait Row: Sized + Send + Sync + 'static {
     /// Gives views of an Arrow array.
     type Reader: ColumnReader<Row = Self>;
 
-    /// Whether a column of this type may hold nulls.
-    const NULLABLE: bool = false;
+    /// Whether a column of this type may hold nulls: [`Required`] for all but `Option`s.
+    type Nullability: Nullability;
+
+    /// The same as a value.
+    const NULLABLE: bool = <Self::Nullability as Nullability>::NULLABLE;
 
     /// An owned copy of a view.
     fn own(view: Self::View<'_>) -> Self;

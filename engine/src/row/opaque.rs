@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::byte_runs::ByteRuns;
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, IntoRow, Row};
+use super::{ColumnBuilder, ColumnReader, IntoRow, Required, Row};
 use crate::error::{Error, Result};
 
 /// A value of a type that cannot be columns, stored as bytes; it derefs to the value.
@@ -65,6 +65,7 @@ impl<T: Stored> Row for Opaque<T> {
     type View<'a> = &'a Opaque<T>;
     type Builder = Opaques<T>;
     type Reader = OpaqueReader<T>;
+    type Nullability = Required;
     /// A copy by way of the bytes, for not every type can be cloned.
     fn own(view: &Opaque<T>) -> Self {
         Opaque(decode(&encode(&view.0)).unwrap_or_else(|e| panic!("{e}")))

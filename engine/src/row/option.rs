@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, make_array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
-use super::{ColumnBuilder, ColumnReader, Key, Row, mix};
+use super::{ColumnBuilder, ColumnReader, Key, Optional, Row, mix};
 use crate::error::Result;
 
 /// Builds a nullable column.
@@ -26,6 +26,7 @@ impl<T: Row> Row for Option<T> {
     type View<'a> = Option<T::View<'a>>;
     type Builder = Nullable<T>;
     type Reader = NullableReader<T>;
+    type Nullability = Optional;
     const NULLABLE: bool = {
         assert!(!T::NULLABLE, "a column cannot tell `None` from `Some(None)`: use one `Option`");
         true

@@ -1,4 +1,4 @@
-//! Numbers and `bool`: the view is the value, the column a plain buffer.
+//! Numbers: the view is the value, the column a plain buffer.
 //!
 //! Types of other files that are numbers to Arrow (dates, timestamps, decimals) say so by [`Native`]
 //! and use this builder and this reader. What their numbers mean is not known here.
@@ -6,15 +6,15 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray};
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::array::{ArrayRef, PrimitiveArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, Key, Row, mix};
+use super::{ColumnBuilder, ColumnReader, Key, Required, Row, mix};
 use crate::error::Result;
 
 /// Builds a column of numbers.
@@ -85,6 +85,7 @@ macro_rules! value {
             type View<'a> = $t;
             type Builder = Numbers<$t>;
             type Reader = NumberReader<$t>;
+            type Nullability = Required;
             #[inline]
             fn own(view: $t) -> $t {
                 view
@@ -201,64 +202,3 @@ fn ordered_bits(v: f64) -> u64 {
     let bits = one_zero_one_nan(v).to_bits();
     if bits >> 63 == 1 { !bits } else { bits ^ 1 << 63 }
 }
-
-/// Builds a column of booleans.
-#[derive(Default)]
-pub struct Bools(Vec<bool>);
-
-/// Reads a column of booleans.
-pub struct BoolReader(BooleanArray);
-
-impl ColumnBuilder for Bools {
-    type Row = bool;
-    #[inline]
-    fn push(&mut self, view: bool) {
-        self.0.push(view);
-    }
-    fn push_null(&mut self) {
-        self.0.push(false);
-    }
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn size_bytes(&self) -> usize {
-        self.0.len()
-    }
-    fn finish(&mut self) -> ArrayRef {
-        let values = BooleanBuffer::from(std::mem::take(&mut self.0));
-        Arc::new(BooleanArray::new(values, None))
-    }
-}
-
-impl ColumnReader for BoolReader {
-    type Row = bool;
-    fn open(array: &ArrayRef) -> Result<Self> {
-        typed(array, &DataType::Boolean).map(BoolReader)
-    }
-    #[inline]
-    fn get(&self, index: usize) -> bool {
-        self.0.value(index)
-    }
-}
-
-impl Row for bool {
-    type View<'a> = bool;
-    type Builder = Bools;
-    type Reader = BoolReader;
-    #[inline]
-    fn own(view: bool) -> bool {
-        view
-    }
-    #[inline]
-    fn view(&self) -> bool {
-        *self
-    }
-    #[inline]
-    fn narrow<'short, 'long: 'short>(view: bool) -> bool {
-        view
-    }
-    fn data_type() -> DataType {
-        DataType::Boolean
-    }
-}
-key!(bool, |v| v as u64, |v| v as u64, Ord::cmp);

@@ -9,13 +9,14 @@ use arrow::datatypes::DataType;
 use super::byte_runs::ByteRuns;
 use super::byte_slot::{ByteSlot, first_bytes, hash_bytes};
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, Key, Row};
+use super::{ColumnBuilder, ColumnReader, Key, Required, Row};
 use crate::error::Result;
 
 impl Row for String {
     type View<'a> = &'a str;
     type Builder = Strings;
     type Reader = StringReader;
+    type Nullability = Required;
     #[inline]
     fn own(view: &str) -> String {
         view.to_owned()

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 
 use super::column::{columns_differ, typed};
-use super::{ColumnBuilder, ColumnReader, Key, Row, mix};
+use super::{ColumnBuilder, ColumnReader, Key, Required, Row, mix};
 use crate::error::Result;
 
 /// Builds the columns of a tuple.
@@ -25,6 +25,7 @@ macro_rules! tuples {
             type View<'a> = ($($name::View<'a>,)*);
             type Builder = Tuple<($($name::Builder,)*)>;
             type Reader = Tuple<($($name::Reader,)*)>;
+            type Nullability = Required;
             #[inline]
             fn own(view: Self::View<'_>) -> Self {
                 ($($name::own(view.$field),)*)

@@ -71,6 +71,7 @@ fn row_impls(name: &Ident) -> TokenStream {
             type View<'a> = #name;
             type Builder = ::kiln::row::derived::Variants<#name>;
             type Reader = ::kiln::row::derived::VariantReader<#name>;
+            type Nullability = ::kiln::row::Required;
             #[inline]
             fn own(view: #name) -> #name {
                 view

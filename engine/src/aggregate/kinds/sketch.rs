@@ -11,7 +11,7 @@ use kiln_planner::Site;
 
 use super::Aggregate;
 use crate::error::{Error, Result};
-use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, ListView, Row};
+use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, ListView, Required, Row};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
@@ -117,6 +117,7 @@ impl Row for Sketch {
     type View<'a> = SketchView<'a>;
     type Builder = Sketches;
     type Reader = SketchReader;
+    type Nullability = Required;
     fn own(view: SketchView<'_>) -> Self {
         match view {
             SketchView::Live(sketch) => Sketch(sketch.clone()),

@@ -5,11 +5,13 @@ use kiln_planner::Site;
 use super::Kind;
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::row::{Key, Row};
+use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// A row for every two pairs with equal keys, and one with `None` for every pair whose key the
-    /// other side lacks. Values cannot be `Option`s themselves.
+    /// other side lacks.
+    ///
+    /// Values cannot be `Option`s themselves; [`left_outer_join`](Dataset::left_outer_join) says what to do.
     ///
     /// The right side is held in memory, as for [`join`](Dataset::join).
     ///
@@ -23,12 +25,13 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn full_outer_join<W: Row, D: Chain<Out = (K, W)>>(
+    pub fn full_outer_join<W: Row<Nullability: NotNull>, D: Chain<Out = (K, W)>>(
         self,
         right: Dataset<(K, W), D>,
     ) -> Dataset<(K, (Option<V>, Option<W>))>
     where
         K: Key,
+        V: Row<Nullability: NotNull>,
     {
         self.join_as::<FullOuter, W, D>(right, Site::caller())
     }
@@ -37,7 +40,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 /// Pairs, and the rows of both sides alone.
 struct FullOuter;
 
-impl<K: Row, V: Row, W: Row> Kind<K, V, W> for FullOuter {
+impl<K: Row, V: Row<Nullability: NotNull>, W: Row<Nullability: NotNull>> Kind<K, V, W> for FullOuter {
     type Out = (K, (Option<V>, Option<W>));
     const NAME: &'static str = "full_outer_join";
     const LEFT_ALONE: bool = true;

@@ -5,11 +5,14 @@ use kiln_planner::Site;
 use super::Kind;
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::row::{Key, Row};
+use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// A row for every two pairs with equal keys, and one with `None` for every left pair whose key
-    /// the right side lacks. Values of the right side cannot be `Option`s themselves.
+    /// the right side lacks.
+    ///
+    /// Values of the right side cannot be `Option`s themselves, as a column cannot tell a value that is
+    /// `None` from a partner that is not there: wrap them before, as in `map_values(|value| (value, true))`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -21,7 +24,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn left_outer_join<W: Row, D: Chain<Out = (K, W)>>(
+    pub fn left_outer_join<W: Row<Nullability: NotNull>, D: Chain<Out = (K, W)>>(
         self,
         right: Dataset<(K, W), D>,
     ) -> Dataset<(K, (V, Option<W>))>
@@ -35,7 +38,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 /// Pairs, and left rows alone.
 struct LeftOuter;
 
-impl<K: Row, V: Row, W: Row> Kind<K, V, W> for LeftOuter {
+impl<K: Row, V: Row, W: Row<Nullability: NotNull>> Kind<K, V, W> for LeftOuter {
     type Out = (K, (V, Option<W>));
     const NAME: &'static str = "left_outer_join";
     const LEFT_ALONE: bool = true;

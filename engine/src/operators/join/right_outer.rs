@@ -5,11 +5,14 @@ use kiln_planner::Site;
 use super::Kind;
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::row::{Key, Row};
+use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// A row for every two pairs with equal keys, and one with `None` for every right pair whose key
-    /// the left side lacks. Values of the left side cannot be `Option`s themselves.
+    /// the left side lacks.
+    ///
+    /// Values of the left side cannot be `Option`s themselves; [`left_outer_join`](Dataset::left_outer_join)
+    /// says what to do.
     ///
     /// The right side is held in memory, as for [`join`](Dataset::join).
     ///
@@ -29,6 +32,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     ) -> Dataset<(K, (Option<V>, W))>
     where
         K: Key,
+        V: Row<Nullability: NotNull>,
     {
         self.join_as::<RightOuter, W, D>(right, Site::caller())
     }
@@ -37,7 +41,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 /// Pairs, and right rows alone.
 struct RightOuter;
 
-impl<K: Row, V: Row, W: Row> Kind<K, V, W> for RightOuter {
+impl<K: Row, V: Row<Nullability: NotNull>, W: Row> Kind<K, V, W> for RightOuter {
     type Out = (K, (Option<V>, W));
     const NAME: &'static str = "right_outer_join";
     const RIGHT_ALONE: bool = true;

@@ -17,13 +17,14 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
 
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, IntoRow, Row};
+use super::{ColumnBuilder, ColumnReader, IntoRow, Required, Row};
 use crate::error::{Error, Result};
 
 impl<T: Row> Row for Vec<T> {
     type View<'a> = ListView<'a, T>;
     type Builder = Lists<T>;
     type Reader = ListReader<T>;
+    type Nullability = Required;
     fn own(view: ListView<'_, T>) -> Self {
         view.to_vec()
     }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash};
 use arrow::datatypes::DataType;
 
 use super::{MapReader, MapView, Maps};
-use crate::row::{IntoRow, Key, Row};
+use crate::row::{IntoRow, Key, Required, Row};
 
 /// A map that can be a row.
 pub trait MapKind: for<'a> Row<View<'a> = MapView<'a, Self>> {
@@ -76,6 +76,7 @@ macro_rules! row {
             type View<'a> = MapView<'a, Self>;
             type Builder = Maps<Self>;
             type Reader = MapReader<Self>;
+            type Nullability = Required;
             fn own(view: MapView<'_, Self>) -> Self {
                 view.to_map()
             }

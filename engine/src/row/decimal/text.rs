@@ -1,0 +1,77 @@
+//! A decimal as text: digits with a point and a sign where wanted, as in `-12.5`; without an exponent.
+//!
+//! What is read is exactly the number that stands there, or an error: a text is never rounded.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Decimal;
+use crate::error::{Error, Result};
+
+impl<const P: u8, const S: i8> FromStr for Decimal<P, S> {
+    type Err = Error;
+
+    /// # Errors
+    /// Of class data for any other text, for more than `P` digits, and for decimals behind the `S`th
+    /// other than 0.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why: &str| Error::data(format!("`{text}` is no decimal({P}, {S}): {why}"));
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let (part, beyond) = part.split_at_checked(S as usize).unwrap_or((part, ""));
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.len() + part.len() == 0 || !(is_number(whole) && is_number(part) && is_number(beyond)) {
+            return Err(wrong("it is not written in digits and one point"));
+        }
+        if beyond.bytes().any(|b| b != b'0') {
+            return Err(wrong("it has more decimals").help("round it before, or take a larger scale"));
+        }
+        let mut digits =
+            whole.bytes().chain(part.bytes()).chain(std::iter::repeat_n(b'0', S as usize - part.len()));
+        let units = digits
+            .try_fold(0_i128, |units, digit| units.checked_mul(10)?.checked_add(i128::from(digit - b'0')));
+        match units.and_then(Self::of_units) {
+            Some(decimal) if text.starts_with('-') => Ok(-decimal),
+            Some(decimal) => Ok(decimal),
+            None => Err(wrong("it has more digits")),
+        }
+    }
+}
+
+impl<const P: u8, const S: i8> fmt::Display for Decimal<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (units, decimals) = (self.0.unsigned_abs(), S as usize);
+        let one = Self::ONE.unsigned_abs();
+        let text = match decimals {
+            0 => units.to_string(),
+            _ => format!("{}.{:0decimals$}", units / one, units % one),
+        };
+        f.pad_integral(self.0 >= 0, "", &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Money = Decimal<5, 2>;
+
+    #[test]
+    fn a_decimal_is_printed_as_it_is_read() {
+        for text in ["0.00", "19.99", "-0.07", "999.99", "-999.99"] {
+            assert_eq!(text.parse::<Money>().unwrap().to_string(), text);
+        }
+        for (text, printed) in [("7", "7.00"), ("+.5", "0.50"), ("1.", "1.00"), ("1.5000", "1.50")] {
+            assert_eq!(text.parse::<Money>().unwrap().to_string(), printed);
+        }
+        let largest = "9".repeat(38);
+        assert_eq!(largest.parse::<Decimal<38, 0>>().unwrap().to_string(), largest);
+    }
+
+    #[test]
+    fn a_text_that_would_have_to_be_rounded_or_cut_is_refused() {
+        for text in ["", "-", ".", "1,5", "1e3", "0.005", "1000", "--1", "1.é", "１", &"9".repeat(60)] {
+            assert!(text.parse::<Money>().is_err(), "{text}");
+        }
+    }
+}
