@@ -65,6 +65,43 @@ fn try_flat_map_gives_the_items_of_what_is_accepted() {
 }
 
 #[test]
+fn try_map_to_may_borrow_from_the_row_and_from_the_shared_value() {
+    for_each_seed(|seed| {
+        let lines = Random::new(seed).rows(200, Random::line);
+        let expected: Vec<(String, String)> = lines
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .collect();
+        let refused = (lines.len() - expected.len()) as u64;
+        check_ordered(&expected, |s| {
+            let (singles, blank) = (s.cx().counter("single words"), s.cx().share(" ".to_owned()));
+            let before = singles.value();
+            let rows = s.rows(&lines);
+            let pairs = rows.clone().try_map_to::<(String, String), _>(
+                |line| line.split_once(' ').ok_or("a single word"),
+                OnError::Skip(&singles),
+            );
+            let pairs = pairs.collect()?;
+            assert_eq!(singles.value() - before, refused);
+            let starts = rows.try_map_to_with::<(String, String), _, _>(
+                &blank,
+                |blank, line| {
+                    if line.contains(&**blank) { Ok((line, &**blank)) } else { Err("a single word") }
+                },
+                OnError::Skip(&singles),
+            );
+            let starts = starts.collect()?;
+            assert!(
+                starts.iter().zip(&pairs).all(|((line, blank), (a, b))| *line == format!("{a}{blank}{b}"))
+            );
+            assert_eq!(starts.len(), pairs.len());
+            Ok(pairs)
+        });
+    });
+}
+
+#[test]
 fn rows_without_a_file_fail_with_their_number_and_their_text() {
     let texts: Vec<String> = ["1", "2", &"long ".repeat(100), "4", "five"].map(String::from).into();
     for_each_setting(|s, name| {

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::ending::Ending;
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With, called};
+use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::Terminal;
@@ -126,7 +126,8 @@ where
             return; // the source has not looked up yet
         }
         self.rows += 1;
-        if let Err(error) = called::<T, G, R>(self.func, T::narrow(row)).into_result() {
+        let func = self.func;
+        if let Err(error) = func.call(T::narrow(row)).into_result() {
             self.error = Some(self.place.tell(error, self.rows));
         }
     }

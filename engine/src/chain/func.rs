@@ -48,15 +48,6 @@ pub trait Func<'a, A> {
     fn call(&'a self, row: A) -> Self::Out;
 }
 
-/// What `func` gives for `row`: here both live equally long, also where rows of any lifetime come in.
-#[inline]
-pub fn called<'a, T: Row, G, R>(func: &'a G, row: T::View<'a>) -> R
-where
-    G: Func<'a, T::View<'a>, Out = R>,
-{
-    func.call(row)
-}
-
 /// A closure of the row alone.
 pub struct Plain<F>(Code<F>);
 
@@ -66,7 +57,7 @@ pub struct With<P, F> {
     code: Code<F>,
 }
 
-/// Either of them, with the result stated to be the view of `O`.
+/// Either of them, with the result stated: the view of `O`, or for `Result<O, E>` that or a reason.
 pub struct Exact<G, O>(G, PhantomData<fn() -> O>);
 
 impl<F> Plain<F> {
@@ -118,6 +109,25 @@ impl<'a, A, O: Row, P: 'a, F: Into2<'a, P, A, O::View<'a>>> Func<'a, A> for Exac
     type Out = O::View<'a>;
     #[inline]
     fn call(&'a self, row: A) -> O::View<'a> {
+        (*self.0.code)(&self.0.shared, row)
+    }
+}
+
+impl<'a, A, O: Row, E, F: Into1<A, Result<O::View<'a>, E>>> Func<'a, A> for Exact<Plain<F>, Result<O, E>> {
+    type Out = Result<O::View<'a>, E>;
+    #[inline]
+    fn call(&'a self, row: A) -> Self::Out {
+        (*self.0.0)(row)
+    }
+}
+
+impl<'a, A, O: Row, E, P: 'a, F> Func<'a, A> for Exact<With<P, F>, Result<O, E>>
+where
+    F: Into2<'a, P, A, Result<O::View<'a>, E>>,
+{
+    type Out = Result<O::View<'a>, E>;
+    #[inline]
+    fn call(&'a self, row: A) -> Self::Out {
         (*self.0.code)(&self.0.shared, row)
     }
 }

@@ -12,7 +12,7 @@ mod positional;
 mod step;
 mod then;
 
-pub use func::{Exact, Func, FuncInfo, Into1, Into2, Map1, Map2, Plain, With, called};
+pub use func::{Exact, Func, FuncInfo, Into1, Into2, Map1, Map2, Plain, With};
 pub use input::Input;
 pub use positional::{Positional, ThenAt};
 pub use step::Step;

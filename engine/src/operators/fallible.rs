@@ -11,7 +11,7 @@ use arrow::util::display::array_value_to_string;
 use kiln_planner::Site;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Chain, Func, FuncInfo, Sink, Step, called};
+use crate::chain::{Chain, FuncInfo, Sink, Step};
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, Row};
 use crate::ship::closure::Closure;
@@ -51,38 +51,41 @@ impl From<OnError<'_>> for Refused {
     }
 }
 
-/// What becomes of an accepted result `R`.
-pub trait Accept<R>: Send + Sync + 'static {
+/// What such an operator does with one row, by the function `G` that it was given.
+pub trait Fallible<T: Row, G>: Send + Sync + 'static {
     /// The rows that come out.
     type Out: Row;
+    /// Why a row was refused.
+    type Reason: Display;
     /// The operator, as users call it.
     const NAME: &'static str;
 
-    /// Puts out the rows of one result.
-    fn push<S: Sink<Self::Out>>(result: R, sink: &mut S);
+    /// Handles one row; a refused one has put out nothing. `func` and `row` live equally long, so a
+    /// result may borrow from both.
+    fn push<'a, S: Sink<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), Self::Reason>;
 }
 
-/// The chain `C`, then a closure that gives `Result<R, E>`, then `N` for what it accepts.
-pub struct Attempt<C, G, N, R, E> {
+/// The chain `C`, then the operator `N` with the function `G`.
+pub struct Attempt<C, G, N> {
     chain: C,
     func: G,
     refused: Refused,
-    _types: PhantomData<fn() -> (N, R, E)>,
+    _operator: PhantomData<fn() -> N>,
 }
 
-impl<C, G, N, R, E> Attempt<C, G, N, R, E> {
+impl<C, G, N> Attempt<C, G, N> {
     pub(super) fn new(chain: C, func: G, refused: impl Into<Refused>) -> Self {
-        Attempt { chain, func, refused: refused.into(), _types: PhantomData }
+        Attempt { chain, func, refused: refused.into(), _operator: PhantomData }
     }
 }
 
-impl<C: Clone, G: Clone, N, R, E> Clone for Attempt<C, G, N, R, E> {
+impl<C: Clone, G: Clone, N> Clone for Attempt<C, G, N> {
     fn clone(&self) -> Self {
         Attempt::new(self.chain.clone(), self.func.clone(), self.refused.clone())
     }
 }
 
-impl<C: Ship, G: Ship, N, R, E> Ship for Attempt<C, G, N, R, E> {
+impl<C: Ship, G: Ship, N> Ship for Attempt<C, G, N> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.chain.ship(params)?;
         self.func.ship(params)?;
@@ -94,14 +97,7 @@ impl<C: Ship, G: Ship, N, R, E> Ship for Attempt<C, G, N, R, E> {
     }
 }
 
-impl<C, G, N, R, E> Chain for Attempt<C, G, N, R, E>
-where
-    C: Chain,
-    G: FuncInfo + for<'a> Func<'a, <C::Out as Row>::View<'a>, Out = Result<R, E>>,
-    N: Accept<R>,
-    R: 'static,
-    E: Display + 'static,
-{
+impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Attempt<C, G, N> {
     type Out = N::Out;
 
     #[inline]
@@ -140,23 +136,16 @@ struct Attempts<'s, T, G, N, S> {
     _types: PhantomData<fn(T) -> N>,
 }
 
-impl<T, G, N, S, R, E> Sink<T> for Attempts<'_, T, G, N, S>
-where
-    T: Row,
-    G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
-    N: Accept<R>,
-    S: Sink<N::Out>,
-    E: Display,
-{
+impl<T: Row, G, N: Fallible<T, G>, S: Sink<N::Out>> Sink<T> for Attempts<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         if self.refusal.error.is_some() {
             return; // the source has not looked up yet
         }
         self.rows += 1;
-        match called::<T, G, Result<R, E>>(self.func, T::narrow(row)) {
-            Ok(result) => N::push(result, self.sink),
-            Err(reason) => self.refusal.take::<T>(row, &reason, self.rows),
+        let func = self.func;
+        if let Err(reason) = N::push(func, T::narrow(row), self.sink) {
+            self.refusal.take::<T>(row, &reason, self.rows);
         }
     }
 

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::fallible::{Accept, Attempt, OnError};
-use crate::chain::{Chain, Plain, Sink, With};
+use super::fallible::{Attempt, Fallible, OnError};
+use crate::chain::{Chain, Func, Plain, Sink, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -38,7 +38,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<O, Attempt<C, Plain<F>, Many<O>, R, E>>
+    ) -> Dataset<O, Attempt<C, Plain<F>, Many<R, E>>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
@@ -56,7 +56,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         shared: &Shared<P>,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<O, Attempt<C, With<P, F>, Many<O>, R, E>>
+    ) -> Dataset<O, Attempt<C, With<P, F>, Many<R, E>>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
@@ -68,16 +68,23 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 }
 
 /// The items of an iterator for an accepted result.
-pub struct Many<O>(PhantomData<fn() -> O>);
+pub struct Many<R, E>(PhantomData<fn() -> (R, E)>);
 
-impl<O: Row, R: IntoIterator<Item: IntoRow<Row = O>>> Accept<R> for Many<O> {
+impl<T: Row, G, O: Row, R, E> Fallible<T, G> for Many<R, E>
+where
+    G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
+    R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+    E: Display + 'static,
+{
     type Out = O;
+    type Reason = E;
     const NAME: &'static str = "try_flat_map";
 
     #[inline]
-    fn push<S: Sink<O>>(result: R, sink: &mut S) {
-        for item in result {
+    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+        for item in func.call(row)? {
             sink.push(item.as_view());
         }
+        Ok(())
     }
 }

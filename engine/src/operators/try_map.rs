@@ -1,17 +1,19 @@
 //! `try_map`: one row for one row, unless the closure refuses it.
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::fallible::{Accept, Attempt, OnError};
-use crate::chain::{Chain, Plain, Sink, With};
+use super::fallible::{Attempt, Fallible, OnError};
+use crate::chain::{Chain, Exact, Func, Into1, Into2, Plain, Sink, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another, or refuses it; `on_error` says what becomes of refused rows.
+    /// Turns each row into another, or refuses it; `on_error` says what becomes of refused rows. The result
+    /// is owned; a closure that returns what it borrows goes to [`try_map_to`](Dataset::try_map_to).
     ///
     /// ```
     /// use kiln::OnError;
@@ -33,7 +35,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<R::Row, Attempt<C, Plain<F>, One, R, E>>
+    ) -> Dataset<R::Row, Attempt<C, Plain<F>, One<R, E>>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoRow + 'static,
@@ -50,7 +52,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         shared: &Shared<P>,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<R::Row, Attempt<C, With<P, F>, One, R, E>>
+    ) -> Dataset<R::Row, Attempt<C, With<P, F>, One<R, E>>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoRow + 'static,
@@ -59,17 +61,82 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         let func = With::new(shared, f, Site::caller());
         Dataset::over(Attempt::new(self.chain, func, on_error), self.origin.moved())
     }
+
+    /// `try_map` to a row type that is named, so that a closure may return what it borrows.
+    ///
+    /// ```
+    /// use kiln::OnError;
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["host=a", "port"].map(String::from));
+    /// let broken = cx.counter("broken lines");
+    /// let settings = lines.try_map_to::<(String, String), _>(
+    ///     |line| line.split_once('=').ok_or("a setting has a `=`"),
+    ///     OnError::Skip(&broken),
+    /// );
+    /// assert_eq!(settings.collect()?, [("host".to_owned(), "a".to_owned())]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`try_map`](Dataset::try_map).
+    #[track_caller]
+    pub fn try_map_to<O: Row, E: Display + 'static>(
+        self,
+        f: impl for<'a> Into1<T::View<'a>, Result<O::View<'a>, E>> + Send + Sync + 'static,
+        on_error: OnError<'_>,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        let func = Exact::<_, Result<O, E>>::new(Plain::new(f, Site::caller()));
+        Dataset::over(Attempt::<_, _, OneOf<O, E>>::new(self.chain, func, on_error), self.origin.moved())
+    }
+
+    /// `try_map_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn try_map_to_with<O: Row, P: Param, E: Display + 'static>(
+        self,
+        shared: &Shared<P>,
+        f: impl for<'a> Into2<'a, P, T::View<'a>, Result<O::View<'a>, E>> + Send + Sync + 'static,
+        on_error: OnError<'_>,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        let func = Exact::<_, Result<O, E>>::new(With::new(shared, f, Site::caller()));
+        Dataset::over(Attempt::<_, _, OneOf<O, E>>::new(self.chain, func, on_error), self.origin.moved())
+    }
 }
 
-/// One row for an accepted result.
-pub struct One;
+/// One row for a result that owns it.
+pub struct One<R, E>(PhantomData<fn() -> (R, E)>);
 
-impl<R: IntoRow> Accept<R> for One {
+impl<T: Row, G, R, E> Fallible<T, G> for One<R, E>
+where
+    G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
+    R: IntoRow + 'static,
+    E: Display + 'static,
+{
     type Out = R::Row;
+    type Reason = E;
     const NAME: &'static str = "try_map";
 
     #[inline]
-    fn push<S: Sink<R::Row>>(result: R, sink: &mut S) {
-        sink.push(result.as_view());
+    fn push<'a, S: Sink<R::Row>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+        sink.push(func.call(row)?.as_view());
+        Ok(())
+    }
+}
+
+/// One row for a result that is the view of `O`.
+struct OneOf<O, E>(PhantomData<fn() -> (O, E)>);
+
+impl<T: Row, G, O: Row, E: Display + 'static> Fallible<T, G> for OneOf<O, E>
+where
+    G: for<'a> Func<'a, T::View<'a>, Out = Result<O::View<'a>, E>>,
+{
+    type Out = O;
+    type Reason = E;
+    const NAME: &'static str = "try_map_to";
+
+    #[inline]
+    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+        sink.push(func.call(row)?);
+        Ok(())
     }
 }

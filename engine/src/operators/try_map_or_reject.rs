@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::fallible::{Attempt, Refused, text};
+use super::fallible::{Attempt, Fallible, Refused, text};
 use super::try_map::One;
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With, called};
+use crate::chain::{Chain, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::{IntoRow, Row};
@@ -50,7 +50,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     pub fn try_map_or_reject<R, E, F>(
         self,
         f: F,
-    ) -> (Dataset<R::Row, Attempt<C, Plain<F>, One, R, E>>, Dataset<Reject, Rejects<C, Plain<F>, R, E>>)
+    ) -> (Dataset<R::Row, Attempt<C, Plain<F>, One<R, E>>>, Dataset<Reject, Rejects<C, Plain<F>, One<R, E>>>)
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoRow + 'static,
@@ -66,7 +66,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> (Dataset<R::Row, Attempt<C, With<P, F>, One, R, E>>, Dataset<Reject, Rejects<C, With<P, F>, R, E>>)
+    ) -> (
+        Dataset<R::Row, Attempt<C, With<P, F>, One<R, E>>>,
+        Dataset<Reject, Rejects<C, With<P, F>, One<R, E>>>,
+    )
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: IntoRow + 'static,
@@ -78,50 +81,50 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     fn apart<G: Clone, R: IntoRow, E>(
         self,
         func: G,
-    ) -> (Dataset<R::Row, Attempt<C, G, One, R, E>>, Dataset<Reject, Rejects<C, G, R, E>>) {
+    ) -> (Dataset<R::Row, Attempt<C, G, One<R, E>>>, Dataset<Reject, Rejects<C, G, One<R, E>>>) {
         let origin = self.origin.moved();
-        let rejects = Rejects { chain: self.chain.clone(), func: func.clone(), _types: PhantomData };
+        let rejects = Rejects { chain: self.chain.clone(), func: func.clone(), _operator: PhantomData };
         let accepted = Attempt::new(self.chain, func, Refused::Drop);
         (Dataset::over(accepted, origin.clone()), Dataset::over(rejects, origin))
     }
 }
 
-/// The chain `C`, then the rows that a closure with the result `Result<R, E>` refuses.
-pub struct Rejects<C, G, R, E> {
+/// The chain `C`, then the rows that the operator `N` refuses with the function `G`.
+pub struct Rejects<C, G, N> {
     chain: C,
     func: G,
-    _types: PhantomData<fn() -> (R, E)>,
+    _operator: PhantomData<fn() -> N>,
 }
 
-impl<C: Clone, G: Clone, R, E> Clone for Rejects<C, G, R, E> {
+impl<C: Clone, G: Clone, N> Clone for Rejects<C, G, N> {
     fn clone(&self) -> Self {
-        Rejects { chain: self.chain.clone(), func: self.func.clone(), _types: PhantomData }
+        Rejects { chain: self.chain.clone(), func: self.func.clone(), _operator: PhantomData }
     }
 }
 
-impl<C: Ship, G: Ship, R, E> Ship for Rejects<C, G, R, E> {
+impl<C: Ship, G: Ship, N> Ship for Rejects<C, G, N> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.chain.ship(params)?;
         self.func.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(Rejects { chain: C::rebuild(params)?, func: G::rebuild(params)?, _types: PhantomData })
+        Ok(Rejects { chain: C::rebuild(params)?, func: G::rebuild(params)?, _operator: PhantomData })
     }
 }
 
-impl<C, G, R, E> Chain for Rejects<C, G, R, E>
-where
-    C: Chain,
-    G: FuncInfo + for<'a> Func<'a, <C::Out as Row>::View<'a>, Out = Result<R, E>>,
-    R: 'static,
-    E: Display + 'static,
-{
+impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
     type Out = Reject;
 
     fn drive<S: Sink<Reject>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let (partition, place) = (task.partition, &task.place);
-        let mut refused =
-            Refusals::<C::Out, G, S> { func: &self.func, sink, partition, rows: 0, place, _row: PhantomData };
+        let mut refused = Refusals::<C::Out, G, N, S> {
+            func: &self.func,
+            sink,
+            partition,
+            rows: 0,
+            place,
+            _types: PhantomData,
+        };
         self.chain.drive(task, &mut refused)
     }
 
@@ -141,27 +144,22 @@ where
 }
 
 /// Passes on what is refused.
-struct Refusals<'s, T, G, S> {
+struct Refusals<'s, T, G, N, S> {
     func: &'s G,
     sink: &'s mut S,
     partition: usize,
     /// Rows of the partition so far.
     rows: u64,
     place: &'s Place,
-    _row: PhantomData<fn(T)>,
+    _types: PhantomData<fn(T) -> N>,
 }
 
-impl<T, G, S, R, E> Sink<T> for Refusals<'_, T, G, S>
-where
-    T: Row,
-    G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
-    S: Sink<Reject>,
-    E: Display,
-{
+impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.rows += 1;
-        if let Err(reason) = called::<T, G, Result<R, E>>(self.func, T::narrow(row)) {
+        let func = self.func;
+        if let Err(reason) = N::push(func, T::narrow(row), &mut Nowhere) {
             let place = match self.place.now() {
                 Some(place) => place.to_string(),
                 None => format!("partition {}, row {}", self.partition, self.rows),
@@ -175,4 +173,12 @@ where
     fn is_full(&self) -> bool {
         self.sink.is_full()
     }
+}
+
+/// The accepted rows are those of another dataset.
+struct Nowhere;
+
+impl<T: Row> Sink<T> for Nowhere {
+    #[inline]
+    fn push(&mut self, _: T::View<'_>) {}
 }
