@@ -29,6 +29,7 @@ mod top;
 mod try_for_each;
 mod try_for_each_partition;
 mod write;
+mod write_files;
 mod write_parquet;
 mod write_text;
 

@@ -1,26 +1,20 @@
 //! `write`: how the rows of a dataset become files, and what happens to an output that is there.
 //!
-//! Options enter one by one; a format, which comes last, runs the job: tasks write files, the driver
-//! publishes them. All options are checked before anything runs. How files are laid out and
+//! Options enter one by one; a format, which comes last, runs the job: tasks write files (`write_files`),
+//! the driver publishes them. All options are checked before anything runs. How files are laid out and
 //! published belongs to `publish`.
 
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Step};
+use super::write_files::{WriteFiles, note_to_parts};
+use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::operators::Columns;
-use crate::plan::Terminal;
-use crate::publish::{Compression, Format, Layout, Mode, Part, PartFiles, Place, Publication, Writer};
-use crate::row::{Row, schema};
-use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::task::{BatchLimits, Output, Task};
+use crate::publish::{Compression, Format, Layout, Mode, Part, Place, Publication};
+use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Writes the rows as files below an address, with options: what is there already, folders,
@@ -213,83 +207,4 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self.layout.check(&end.table())?;
         Ok(end)
     }
-}
-
-fn note_to_parts(note: &[u8]) -> Result<Vec<Part>> {
-    postcard::from_bytes(note).map_err(|e| Error::bug("a task's list of files cannot be read").because(e))
-}
-
-/// Writes the rows of a partition to files of this attempt's.
-struct WriteFiles<T> {
-    place: Place,
-    layout: Layout,
-    names: Vec<String>,
-    site: Site,
-    _row: PhantomData<fn() -> T>,
-}
-
-impl<T> Ship for WriteFiles<T> {
-    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(&self.place, &self.layout, &self.names, &self.site))
-    }
-    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (place, layout, names, site) = params.take()?;
-        Ok(WriteFiles { place, layout, names, site, _row: PhantomData })
-    }
-}
-
-impl<T: Row> WriteFiles<T> {
-    /// The columns of the rows by the names that they have in the output.
-    fn table(&self) -> SchemaRef {
-        let named = T::columns().into_iter().zip(&self.names).map(|(column, name)| column.with_name(name));
-        Arc::new(Schema::new(named.collect::<Vec<Field>>()))
-    }
-}
-
-impl<T: Row> Terminal<T> for WriteFiles<T> {
-    fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let writer = Writer { partition: task.partition, attempt: task.env.attempt };
-        let files = PartFiles::new(&self.place, &self.layout, writer, self.table(), task.reserve("write"))?;
-        let mut files = Files { files, limits: out.limits() };
-        Columns::<T>::new().run(chain, task, &mut files)?;
-        // The first partition makes a file even without rows, so that an output has its columns.
-        let parts = files.files.finish(task.partition == 0)?;
-        let note = postcard::to_stdvec(&parts)
-            .map_err(|e| Error::bug("a list of files cannot be sent").because(e))?;
-        out.note(note);
-        Ok(())
-    }
-
-    fn schema(&self) -> SchemaRef {
-        schema::<T>()
-    }
-
-    fn steps(&self, steps: &mut Vec<Step>) {
-        let name = match self.layout.format {
-            Format::Parquet => "write_parquet",
-            Format::Csv { .. } => "write_csv",
-            Format::Json => "write_json",
-            Format::Text => "write_text",
-        };
-        steps.push(Step::new(name, &self.site));
-    }
-}
-
-/// Takes the batches of a chain's end.
-struct Files<'a> {
-    files: PartFiles<'a>,
-    limits: BatchLimits,
-}
-
-impl Output for Files<'_> {
-    fn limits(&self) -> BatchLimits {
-        self.limits
-    }
-
-    fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
-        self.files.push(&batch)?;
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn note(&mut self, _: Vec<u8>) {}
 }

@@ -11,7 +11,7 @@
 //! stream's HTTP/2 window, which is the queue between the two: bounded in bytes, and its bound slows
 //! the sender.
 
-use std::error::Error as _;
+mod failure;
 
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
@@ -20,12 +20,12 @@ use arrow_flight::error::FlightError;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
-use tonic::{Code, Status};
+use tonic::Status;
 
+use self::failure::Failure;
 use super::block::{self, Damaged};
 use super::wait::wait;
-use crate::driver::ExecutorId;
-use crate::error::{Error, LostOutput, Result};
+use crate::error::{LostOutput, Result};
 
 /// How often damaged blocks are asked for again, before their output counts as lost.
 const MAX_REFETCHES: u32 = 1;
@@ -54,14 +54,6 @@ enum State {
         seen: u64,
     },
     Ended,
-}
-
-/// Why there is no next batch.
-enum Failure {
-    Damaged,
-    Refused(Status),
-    Undecodable(FlightError),
-    Interrupted,
 }
 
 impl<F: Fn() -> Opening> Fetched<F> {
@@ -95,37 +87,6 @@ impl<F: Fn() -> Opening> Fetched<F> {
             }
         }
     }
-
-    fn error(&self, failure: Failure) -> Error {
-        let executor = ExecutorId(self.lost.executor);
-        let lost =
-            |why: &str| Error::lost_output(format!("the output on {executor} is lost: {why}"), self.lost);
-        match failure {
-            Failure::Damaged => lost("it arrives damaged"),
-            Failure::Interrupted => lost("nobody reads it any more"),
-            Failure::Undecodable(e) => {
-                Error::bug(format!("a block of {executor} cannot be decoded")).because(e)
-            }
-            Failure::Refused(status) => refused(&status, executor, lost),
-        }
-    }
-}
-
-fn refused(status: &Status, executor: ExecutorId, lost: impl FnOnce(&str) -> Error) -> Error {
-    let error = match status.code() {
-        Code::OutOfRange => Error::data("a row is too large to move between executors"),
-        Code::FailedPrecondition
-        | Code::InvalidArgument
-        | Code::PermissionDenied
-        | Code::Unauthenticated
-        | Code::Unimplemented => Error::bug(format!("{executor} refuses its output: {}", status.message())),
-        // Gone, refused and broken connections look different to each layer that sees them.
-        _ => lost(status.message()),
-    };
-    match status.source() {
-        Some(cause) => error.because(cause),
-        None => error,
-    }
 }
 
 impl<F: Fn() -> Opening> Iterator for Fetched<F> {
@@ -146,7 +107,7 @@ impl<F: Fn() -> Opening> Iterator for Fetched<F> {
                 }
                 Err(failure) => {
                     self.state = State::Ended;
-                    return Some(Err(self.error(failure)));
+                    return Some(Err(failure.into_error(self.lost)));
                 }
             }
         }
@@ -164,21 +125,13 @@ fn decoder(messages: Messages) -> FlightDataDecoder {
 
 async fn next_batch(decoder: &mut FlightDataDecoder) -> Result<Option<(u32, RecordBatch)>, Failure> {
     while let Some(decoded) = decoder.next().await {
-        let decoded = decoded.map_err(failure)?;
+        let decoded = decoded.map_err(Failure::from)?;
         if let DecodedPayload::RecordBatch(batch) = decoded.payload {
             let partition = block::partition(&decoded.inner).map_err(|Damaged| Failure::Damaged)?;
             return Ok(Some((partition, batch)));
         }
     }
     Ok(None)
-}
-
-fn failure(error: FlightError) -> Failure {
-    match error {
-        FlightError::Tonic(status) => Failure::Refused(*status),
-        FlightError::ExternalError(e) if e.is::<Damaged>() => Failure::Damaged,
-        other => Failure::Undecodable(other),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! event, and to the other members as a new list of addresses that goes before whatever is sent to
 //! them next. Sockets are `server`'s business, what is sent is `backend`'s.
 
+mod waits;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,9 +29,6 @@ use crate::error::{Error, Result};
 /// Messages that may wait for an executor to take them. It takes them within microseconds, so one
 /// that lets so many wait hangs.
 const OUTBOX_MESSAGES: usize = 4096;
-/// What a user can do when an executor does not start.
-const ADVICE: &str = "an executor is this program, started again: its own words stand on standard error; \
-                      it must come to `#[kiln::main]`, or to `kiln::executor_main`, before anything else";
 
 /// All members, shared by the driver's thread, the server and the watchers of processes.
 pub(super) struct Members {
@@ -153,33 +152,6 @@ impl Members {
         self.changed.notify_all();
     }
 
-    /// Waits for the answer to question `number` of every member that still takes part.
-    pub(super) fn wait_quiet(&self, number: u64, limit: Duration) {
-        self.wait(limit, |state| {
-            let mut attached = state.members.values().filter_map(Member::attached);
-            attached.all(|member| member.last_quiet >= number).then_some(())
-        });
-    }
-
-    /// Waits until all that are expected have attached.
-    ///
-    /// # Errors
-    /// As soon as one of them is lost, or when `limit` has passed.
-    pub(super) fn wait_attached(&self, limit: Duration) -> Result<()> {
-        let outcome = self.wait(limit, |state| {
-            let lost = state.members.iter().find_map(|(id, member)| match &member.standing {
-                Standing::Lost(reason) => Some(reason.clone().at("executor", id.0).help(ADVICE)),
-                Standing::Starting | Standing::Attached(_) => None,
-            });
-            let all = || state.members.values().all(|member| member.attached().is_some());
-            lost.map(Err).or_else(|| all().then_some(Ok(())))
-        });
-        outcome.unwrap_or_else(|| {
-            let text = format!("executors have not joined within {} s", limit.as_secs_f64());
-            Err(Error::transient(text).help("is the machine overloaded?"))
-        })
-    }
-
     /// The ids of those that take part.
     pub(super) fn attached(&self) -> Vec<ExecutorId> {
         let state = self.lock();
@@ -219,22 +191,6 @@ impl Members {
             let _ = member.outbox.try_send(message(Kind::Peers(peers.clone())));
         }
         self.peers.set(peers);
-    }
-
-    /// Waits until `answer` has one, at most `limit`.
-    fn wait<T>(&self, limit: Duration, answer: impl Fn(&State) -> Option<T>) -> Option<T> {
-        let until = Instant::now() + limit;
-        let mut state = self.lock();
-        loop {
-            if let Some(answer) = answer(&state) {
-                return Some(answer);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -16,6 +16,7 @@ mod local;
 mod mode;
 mod objects;
 mod parquet;
+mod part_file;
 mod parts;
 mod place;
 mod sorted;
@@ -23,7 +24,8 @@ mod text;
 
 pub use layout::{Compression, Format, Layout};
 pub use mode::Mode;
-pub use parts::{Part, PartFiles, Writer};
+pub use part_file::Part;
+pub use parts::{PartFiles, Writer};
 pub use place::Place;
 
 use crate::error::Result;

@@ -8,37 +8,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion_execution::memory_pool::MemoryReservation;
-use serde::{Deserialize, Serialize};
 
 use super::hive;
-use super::layout::{Format, Layout};
-use super::lines::LinesFile;
-use super::parquet::ParquetFile;
+use super::layout::Layout;
+use super::part_file::{Part, PartFile};
 use super::place::Place;
-use super::sorted::Sorted;
 use crate::error::{Error, Result};
 
 /// Files that one task has open at most.
 const MAX_OPEN_FILES: usize = 64;
 /// Rows after which sizes and memory are looked at.
 const SLICE_ROWS: usize = 8192;
-
-/// One file that a task has written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// Its name in the staging folder, with the attempt in it.
-    pub staged: String,
-    /// Its path in the output: `part-00003.parquet`, `day=7/part-00003-1.parquet`.
-    pub name: String,
-    /// Rows.
-    pub rows: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
 
 /// Which task writes: its partition, and which attempt at it.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +43,7 @@ pub struct PartFiles<'a> {
     folder_columns: Vec<usize>,
     folders: Folders,
     /// By the number of their folder.
-    open: BTreeMap<usize, Open>,
+    open: BTreeMap<usize, PartFile>,
     memory: MemoryReservation,
     done: Vec<Part>,
 }
@@ -72,20 +55,6 @@ struct Folders {
     names: Vec<String>,
     /// How many files each has.
     files: Vec<u32>,
-}
-
-/// A file that takes rows.
-struct Open {
-    encoder: Encoder,
-    part: Part,
-    sorted: Option<Sorted>,
-    /// Rows of the batch at hand that belong to it.
-    pending: Vec<u32>,
-}
-
-enum Encoder {
-    Parquet(Box<ParquetFile>),
-    Lines(Box<LinesFile>),
 }
 
 impl<'a> PartFiles<'a> {
@@ -169,15 +138,14 @@ impl<'a> PartFiles<'a> {
                 self.end_longest(rows)?;
             }
             let open = self.opened(folder)?;
-            open.pending.push(at as u32);
-            open.part.rows += 1;
+            open.add(at);
         }
         self.open.values_mut().try_for_each(|open| open.write_pending(rows))
     }
 
     /// Ends the file with the most rows, those of the batch at hand included.
     fn end_longest(&mut self, rows: &RecordBatch) -> Result<()> {
-        let longest = self.open.iter().rev().max_by_key(|(_, open)| open.part.rows);
+        let longest = self.open.iter().rev().max_by_key(|(_, open)| open.rows());
         let Some(mut open) = longest.map(|(folder, _)| *folder).and_then(|folder| self.open.remove(&folder))
         else {
             return Ok(());
@@ -188,7 +156,7 @@ impl<'a> PartFiles<'a> {
     }
 
     fn end_large_files(&mut self) -> Result<()> {
-        let is_large = |open: &Open| open.encoder.written() >= self.layout.file_bytes;
+        let is_large = |open: &PartFile| open.written() >= self.layout.file_bytes;
         let large: Vec<usize> = self.open.iter().filter(|(_, o)| is_large(o)).map(|(f, _)| *f).collect();
         large.into_iter().try_for_each(|folder| self.end(folder))
     }
@@ -197,18 +165,18 @@ impl<'a> PartFiles<'a> {
     fn fit_memory(&mut self) -> Result<()> {
         loop {
             let count = self.open.len();
-            if self.memory.try_resize(self.open.values().map(Open::held).sum()).is_ok() {
+            if self.memory.try_resize(self.open.values().map(PartFile::held).sum()).is_ok() {
                 return Ok(());
             }
             let Some((folder, open)) = self.open.iter_mut().max_by_key(|(_, open)| open.held()) else {
                 return Ok(());
             };
             let folder = *folder;
-            match &mut open.encoder {
-                Encoder::Parquet(file) if file.has_group() => file.end_group()?,
-                // What is left is what a single file needs in any case.
-                _ if count == 1 => return Ok(()),
-                _ => self.end(folder)?,
+            // A file that cannot let go of a row group, and is the only one, needs what it holds in any case.
+            match open.end_group()? {
+                true => {}
+                false if count == 1 => return Ok(()),
+                false => self.end(folder)?,
             }
         }
     }
@@ -221,7 +189,7 @@ impl<'a> PartFiles<'a> {
     }
 
     /// The open file of a folder, begun if there is none.
-    fn opened(&mut self, folder: usize) -> Result<&mut Open> {
+    fn opened(&mut self, folder: usize) -> Result<&mut PartFile> {
         if !self.open.contains_key(&folder) {
             let open = self.begin(folder)?;
             self.open.insert(folder, open);
@@ -229,7 +197,7 @@ impl<'a> PartFiles<'a> {
         self.open.get_mut(&folder).ok_or_else(|| Error::bug("a file is not open"))
     }
 
-    fn begin(&mut self, folder: usize) -> Result<Open> {
+    fn begin(&mut self, folder: usize) -> Result<PartFile> {
         let Writer { partition, attempt } = self.writer;
         let (count, extension) = (self.folders.files[folder], self.layout.extension());
         self.folders.files[folder] += 1;
@@ -238,16 +206,7 @@ impl<'a> PartFiles<'a> {
         let name = format!("{}{slash}part-{partition:05}{number}{extension}", self.folders.names[folder]);
         let begun: u32 = self.folders.files.iter().sum();
         let staged = format!("part-{partition:05}-attempt-{attempt}-file-{begun}");
-        let file = self.place.create(&staged)?;
-        let encoder = match self.layout.format {
-            Format::Parquet => {
-                let file = ParquetFile::begin(file, name.clone(), self.layout, &self.schema)?;
-                Encoder::Parquet(Box::new(file))
-            }
-            _ => Encoder::Lines(Box::new(LinesFile::begin(file, name.clone(), self.layout, &self.schema)?)),
-        };
-        let part = Part { staged, name, rows: 0, bytes: 0 };
-        Ok(Open { encoder, part, sorted: Sorted::new(self.layout, &self.schema)?, pending: Vec::new() })
+        PartFile::begin(self.place, self.layout, &self.schema, staged, name)
     }
 }
 
@@ -260,61 +219,5 @@ impl Folders {
         self.files.push(0);
         self.numbers.insert(name, self.names.len() - 1);
         self.names.len() - 1
-    }
-}
-
-impl Open {
-    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.part.rows += rows.num_rows() as u64;
-        self.encode(rows)
-    }
-
-    /// Writes the rows of this batch that were found to belong here; they are counted already.
-    fn write_pending(&mut self, rows: &RecordBatch) -> Result<()> {
-        match self.pending.len() {
-            0 => return Ok(()),
-            all if all == rows.num_rows() => self.encode(rows)?,
-            _ => {
-                let indices = UInt32Array::from(std::mem::take(&mut self.pending));
-                self.encode(&take_record_batch(rows, &indices)?)?;
-            }
-        }
-        self.pending.clear();
-        Ok(())
-    }
-
-    fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
-        if let Some(sorted) = &mut self.sorted {
-            sorted.check(rows).map_err(|e| e.at("file", &self.part.name))?;
-        }
-        match &mut self.encoder {
-            Encoder::Parquet(file) => file.write(rows),
-            Encoder::Lines(file) => file.write(rows),
-        }
-    }
-
-    /// Bytes held in memory.
-    fn held(&self) -> usize {
-        match &self.encoder {
-            Encoder::Parquet(file) => file.held(),
-            Encoder::Lines(file) => file.held(),
-        }
-    }
-
-    fn finish(self) -> Result<Part> {
-        let bytes = match self.encoder {
-            Encoder::Parquet(file) => file.finish()?,
-            Encoder::Lines(file) => file.finish()?,
-        };
-        Ok(Part { bytes, ..self.part })
-    }
-}
-
-impl Encoder {
-    fn written(&self) -> u64 {
-        match self {
-            Encoder::Parquet(file) => file.written(),
-            Encoder::Lines(file) => file.written(),
-        }
     }
 }
