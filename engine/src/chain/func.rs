@@ -2,14 +2,11 @@
 //!
 //! The traits with an argument type as a parameter are the form in which stable Rust can say "for
 //! every lifetime of the view, a function of that view". [`Func`] makes one operator serve its
-//! plain form, its `…_with` form and its `…_to` form.
-
-use std::marker::PhantomData;
+//! plain form and its `…_with` form; its `…_to` form is a [`Func`] of `exact`.
 
 use kiln_planner::Site;
 
 use crate::error::Result;
-use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
@@ -32,14 +29,6 @@ impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Map2<'a, P, A> for F {
     type Out = R;
 }
 
-/// A function of one argument with a known result.
-pub trait Into1<A, R>: Fn(A) -> R {}
-impl<A, R, F: Fn(A) -> R> Into1<A, R> for F {}
-
-/// A function of a shared value and one argument with a known result.
-pub trait Into2<'a, P: 'a, A, R>: Fn(&'a P, A) -> R {}
-impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Into2<'a, P, A, R> for F {}
-
 /// What an operator calls for each row.
 pub trait Func<'a, A> {
     /// The result.
@@ -57,9 +46,6 @@ pub struct With<P, F> {
     code: Code<F>,
 }
 
-/// Either of them, with the result stated: the view of `O`, or for `Result<O, E>` that or a reason.
-pub struct Exact<G, O>(G, PhantomData<fn() -> O>);
-
 impl<F> Plain<F> {
     /// `closure`, given to an operator at `site`.
     pub fn new(closure: F, site: Site) -> Self {
@@ -71,13 +57,6 @@ impl<P, F> With<P, F> {
     /// `closure`, given to an operator at `site` with a shared value.
     pub fn new(shared: &Shared<P>, closure: F, site: Site) -> Self {
         With { shared: shared.clone(), code: Code::new(closure, site) }
-    }
-}
-
-impl<G, O> Exact<G, O> {
-    /// `func` with its result stated.
-    pub fn new(func: G) -> Self {
-        Exact(func, PhantomData)
     }
 }
 
@@ -94,41 +73,6 @@ impl<'a, A, P: 'a, F: Map2<'a, P, A>> Func<'a, A> for With<P, F> {
     #[inline]
     fn call(&'a self, row: A) -> Self::Out {
         (*self.code)(&self.shared, row)
-    }
-}
-
-impl<'a, A, O: Row, F: Into1<A, O::View<'a>>> Func<'a, A> for Exact<Plain<F>, O> {
-    type Out = O::View<'a>;
-    #[inline]
-    fn call(&'a self, row: A) -> O::View<'a> {
-        (*self.0.0)(row)
-    }
-}
-
-impl<'a, A, O: Row, P: 'a, F: Into2<'a, P, A, O::View<'a>>> Func<'a, A> for Exact<With<P, F>, O> {
-    type Out = O::View<'a>;
-    #[inline]
-    fn call(&'a self, row: A) -> O::View<'a> {
-        (*self.0.code)(&self.0.shared, row)
-    }
-}
-
-impl<'a, A, O: Row, E, F: Into1<A, Result<O::View<'a>, E>>> Func<'a, A> for Exact<Plain<F>, Result<O, E>> {
-    type Out = Result<O::View<'a>, E>;
-    #[inline]
-    fn call(&'a self, row: A) -> Self::Out {
-        (*self.0.0)(row)
-    }
-}
-
-impl<'a, A, O: Row, E, P: 'a, F> Func<'a, A> for Exact<With<P, F>, Result<O, E>>
-where
-    F: Into2<'a, P, A, Result<O::View<'a>, E>>,
-{
-    type Out = Result<O::View<'a>, E>;
-    #[inline]
-    fn call(&'a self, row: A) -> Self::Out {
-        (*self.0.code)(&self.0.shared, row)
     }
 }
 
@@ -158,15 +102,6 @@ impl<P: Param, F: Send + Sync + 'static> FuncInfo for With<P, F> {
     }
 }
 
-impl<G: FuncInfo, O: 'static> FuncInfo for Exact<G, O> {
-    fn site(&self) -> &Site {
-        self.0.site()
-    }
-    fn describe(&self, operator: &'static str) -> Closure {
-        self.0.describe(operator)
-    }
-}
-
 impl<F> Clone for Plain<F> {
     fn clone(&self) -> Self {
         Plain(self.0.clone())
@@ -176,12 +111,6 @@ impl<F> Clone for Plain<F> {
 impl<P, F> Clone for With<P, F> {
     fn clone(&self) -> Self {
         With { shared: self.shared.clone(), code: self.code.clone() }
-    }
-}
-
-impl<G: Clone, O> Clone for Exact<G, O> {
-    fn clone(&self) -> Self {
-        Exact(self.0.clone(), PhantomData)
     }
 }
 
@@ -201,15 +130,6 @@ impl<P: Param, F: Send + Sync + 'static> Ship for With<P, F> {
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         Ok(With { shared: Shared::rebuild(params)?, code: Code::rebuild(params)? })
-    }
-}
-
-impl<G: Ship, O> Ship for Exact<G, O> {
-    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        self.0.ship(params)
-    }
-    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(Exact(G::rebuild(params)?, PhantomData))
     }
 }
 

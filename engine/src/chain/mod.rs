@@ -5,14 +5,15 @@
 //! from the source's buffer for the length of one call and nothing is allocated per record.
 //! A chain knows neither the plan around it nor where it runs.
 
+mod exact;
 mod func;
 mod input;
-
 mod positional;
 mod step;
 mod then;
 
-pub use func::{Exact, Func, FuncInfo, Into1, Into2, Map1, Map2, Plain, With};
+pub use exact::{Exact, Into1, Into2};
+pub use func::{Func, FuncInfo, Map1, Map2, Plain, With};
 pub use input::Input;
 pub use positional::{Positional, ThenAt};
 pub use step::Step;

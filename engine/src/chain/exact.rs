@@ -1,0 +1,91 @@
+//! A closure whose result is stated, so that it may borrow from the row: the `…_to` forms.
+//!
+//! rustc takes a closure for a function of every lifetime only when the result's type, too, is written
+//! down for every lifetime. The views of a named row type are that; functions need none of it (`func`).
+
+use std::marker::PhantomData;
+
+use kiln_planner::Site;
+
+use super::{Func, FuncInfo, Plain, With};
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+
+/// A function of one argument with a known result.
+pub trait Into1<A, R>: Fn(A) -> R {}
+impl<A, R, F: Fn(A) -> R> Into1<A, R> for F {}
+
+/// A function of a shared value and one argument with a known result.
+pub trait Into2<'a, P: 'a, A, R>: Fn(&'a P, A) -> R {}
+impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Into2<'a, P, A, R> for F {}
+
+/// A closure with its result stated: the view of `O`, or for `Result<O, E>` that or a reason.
+pub struct Exact<G, O>(G, PhantomData<fn() -> O>);
+
+impl<G, O> Exact<G, O> {
+    /// `func` with its result stated.
+    pub fn new(func: G) -> Self {
+        Exact(func, PhantomData)
+    }
+}
+
+impl<'a, A, O: Row, F: Into1<A, O::View<'a>>> Func<'a, A> for Exact<Plain<F>, O> {
+    type Out = O::View<'a>;
+    #[inline]
+    fn call(&'a self, row: A) -> O::View<'a> {
+        (self.0.code())(row)
+    }
+}
+
+impl<'a, A, O: Row, P: 'a, F: Into2<'a, P, A, O::View<'a>>> Func<'a, A> for Exact<With<P, F>, O> {
+    type Out = O::View<'a>;
+    #[inline]
+    fn call(&'a self, row: A) -> O::View<'a> {
+        (self.0.code())(self.0.shared(), row)
+    }
+}
+
+impl<'a, A, O: Row, E, F: Into1<A, Result<O::View<'a>, E>>> Func<'a, A> for Exact<Plain<F>, Result<O, E>> {
+    type Out = Result<O::View<'a>, E>;
+    #[inline]
+    fn call(&'a self, row: A) -> Self::Out {
+        (self.0.code())(row)
+    }
+}
+
+impl<'a, A, O: Row, E, P: 'a, F> Func<'a, A> for Exact<With<P, F>, Result<O, E>>
+where
+    F: Into2<'a, P, A, Result<O::View<'a>, E>>,
+{
+    type Out = Result<O::View<'a>, E>;
+    #[inline]
+    fn call(&'a self, row: A) -> Self::Out {
+        (self.0.code())(self.0.shared(), row)
+    }
+}
+
+impl<G: FuncInfo, O: 'static> FuncInfo for Exact<G, O> {
+    fn site(&self) -> &Site {
+        self.0.site()
+    }
+    fn describe(&self, operator: &'static str) -> Closure {
+        self.0.describe(operator)
+    }
+}
+
+impl<G: Clone, O> Clone for Exact<G, O> {
+    fn clone(&self) -> Self {
+        Exact(self.0.clone(), PhantomData)
+    }
+}
+
+impl<G: Ship, O> Ship for Exact<G, O> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.0.ship(params)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Exact(G::rebuild(params)?, PhantomData))
+    }
+}
