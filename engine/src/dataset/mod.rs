@@ -23,6 +23,11 @@ use crate::row::Row;
 
 /// Rows of type `T`, not computed before an action asks for them.
 ///
+/// Operators take a dataset and give another one; actions borrow it, run a job and give a result or write
+/// files. A clone is cheap: it copies the plan and no rows. Each action computes the rows anew, from their
+/// sources, unless they were kept by [`cache`](Dataset::cache) or [`persist`](Dataset::persist).
+/// Methods with keys (`reduce_by_key`, `join`, …) are those of datasets of pairs, `Dataset<(K, V)>`.
+///
 /// The second parameter is the fused chain; it defaults to that of a dataset that starts a stage,
 /// so `Dataset<T>` is the type to write down:
 ///
