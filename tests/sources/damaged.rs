@@ -1,4 +1,5 @@
-//! Damaged files: cut off at every sixteenth, and with single bytes changed at seeded places.
+//! Damaged files: cut off at every sixteenth, with single bytes changed at seeded places, and with numbers
+//! in them that ask for more memory than there is.
 //!
 //! Each must give a typed error that names it, or rows; no panic, and nothing that takes long or much memory.
 
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use kiln::{Class, Context, Result};
 
-use crate::files::{Item, batch, cx, items, write_arrow, write_parquet, write_stream};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+
+use crate::files::{Item, batch, cx, file, items, says, write_arrow, write_parquet, write_stream};
 
 /// Bytes that are changed, one per attempt.
 const CHANGES: u64 = 200;
@@ -39,6 +42,57 @@ fn a_damaged_text_file_is_an_error_or_rows() {
     let json: Read = |cx, address| cx.read_json::<Item>(address).collect();
     let lines: String = (0..200).map(|id| format!("{{\"id\":{id},\"name\":\"x\\u00e4\"}}\n")).collect();
     survives(|path| fs::write(path, &lines).unwrap(), json, false);
+}
+
+/// The greatest number of 32 bits, as thrift writes it.
+const GREATEST: [u8; 5] = [0xfe, 0xff, 0xff, 0xff, 0x0f];
+
+#[test]
+fn a_parquet_page_that_names_too_many_bytes_is_refused_before_they_are_allocated() {
+    let header = [&[0x15, 0, 0x15][..], &GREATEST].concat();
+    let error = patched(|_, data| (data, header.clone()));
+    says(error, &["a page has 2147483647 bytes, at most 268435456 are read", "a.parquet", "byte "]);
+}
+
+#[test]
+fn a_parquet_dictionary_that_names_too_many_values_is_refused_before_they_are_allocated() {
+    // Type, two sizes of one byte, and the dictionary's own header.
+    let header = [&[0x15, 4, 0x15, 20, 0x15, 20, 0x4c, 0x15][..], &GREATEST, &[0x15, 0, 0, 0]].concat();
+    let error = patched(|dictionary, _| (dictionary, header.clone()));
+    says(error, &["a dictionary has 2147483647 values, at most 16777216 are read", "a.parquet"]);
+}
+
+#[test]
+fn a_parquet_footer_that_names_too_much_is_refused_before_it_is_allocated() {
+    let trailer = |length: u32| [&length.to_le_bytes()[..], b"PAR1"].concat();
+    let longer_than_the_file = [b"PAR1", &[0; 20][..], &trailer(u32::MAX)].concat();
+    // The version, and a schema of so many elements.
+    let footer = [0x15, 2, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
+    let longer_than_the_footer = [b"PAR1", &footer[..], &trailer(footer.len() as u32)].concat();
+    for (bytes, words) in [
+        (longer_than_the_file, "the Parquet footer is 4294967295 bytes long, in a file of 32 bytes"),
+        (longer_than_the_footer, "the Parquet footer is corrupt"),
+    ] {
+        let (_folder, _, address) = file("a.parquet", bytes);
+        says(cx().read_parquet::<Item>(&address).count().unwrap_err(), &[words, &address]);
+    }
+}
+
+/// What reading says when bytes are put over a good file; `patch` is given where the dictionary and the data
+/// of its first column begin.
+fn patched(patch: impl Fn(usize, usize) -> (usize, Vec<u8>)) -> kiln::Error {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    write_parquet(&path, &batch(&items(0..500)), 500);
+    let metadata =
+        ArrowReaderMetadata::load(&fs::File::open(&path).unwrap(), ArrowReaderOptions::new()).unwrap();
+    let column = metadata.metadata().row_group(0).column(0);
+    let dictionary = column.dictionary_page_offset().unwrap() as usize;
+    let (at, patch) = patch(dictionary, column.data_page_offset() as usize);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[at..at + patch.len()].copy_from_slice(&patch);
+    fs::write(&path, bytes).unwrap();
+    cx().read_parquet::<Item>(&path.display().to_string()).count().unwrap_err()
 }
 
 /// `ends_tell`: whether a file that was cut off can be told from a whole one.

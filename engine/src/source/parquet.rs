@@ -4,18 +4,19 @@
 //! planning ten thousand files opens none of them: a piece is a byte range, and owns the row groups
 //! whose middle lies in it, which every task computes alike. Only wanted columns are read. A filter drops
 //! row groups by their statistics, and then rows exactly. Before anything is decoded, what
-//! the footer says is held against the size of the file (`footer`).
+//! the footer says is held against the size of the file (`footer`), and the header of each page against what
+//! a page may take (`pages`).
 
 mod footer;
+mod pages;
 mod prune;
+mod thrift;
 
-use std::io::BufReader;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use bytes::Bytes;
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use parquet::arrow::ProjectionMask;
@@ -23,14 +24,13 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowFilter,
 };
-use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::reader::{ChunkReader, Length};
 
+use self::pages::Pages;
 use super::adapt::{Adapter, Wanted};
 use super::batches::Batches;
 use super::guard::decoding;
 use super::predicate::Predicate;
-use super::ranges::{RangeReader, RangedFile};
+use super::ranges::RangedFile;
 use super::split::Piece;
 use crate::error::Result;
 
@@ -70,7 +70,7 @@ impl ParquetBatches {
         } else {
             let mask = ProjectionMask::roots(footer.parquet_schema(), adapter.projection().iter().copied());
             Some(decoding(WHAT, &piece.address, || {
-                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer)
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(Pages(file.clone()), footer)
                     .with_batch_size(wanted.batch_rows)
                     .with_projection(mask)
                     .with_row_groups(groups);
@@ -139,25 +139,4 @@ fn holds(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<BooleanArray, A
     let kept = expr.evaluate(batch).and_then(|value| value.into_array(batch.num_rows())).map_err(failed)?;
     let kept = kept.as_any().downcast_ref::<BooleanArray>();
     kept.cloned().ok_or_else(|| ArrowError::ComputeError("a filter is no Boolean".to_owned()))
-}
-
-impl Length for RangedFile {
-    fn len(&self) -> u64 {
-        self.size()
-    }
-}
-
-/// How much of the file is read at once where the decoder reads in small steps.
-const BUFFER_BYTES: usize = 16 << 10;
-
-impl ChunkReader for RangedFile {
-    type T = BufReader<RangeReader>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(BufReader::with_capacity(BUFFER_BYTES, self.reader(start)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        self.bytes(start, length).map_err(|e| ParquetError::External(Box::new(e)))
-    }
 }

@@ -1,34 +1,69 @@
 //! Reads a Parquet footer and does not believe it.
 //!
-//! The file enters, its metadata leaves, or an error of class data that names the file. Every column
-//! chunk must lie in the file: a row group whose place is wrong would belong to no task at all, and its rows
-//! would silently be missing.
+//! The file enters, its metadata leaves, or an error of class data that names the file. What it counts must
+//! be there (`thrift`), before it is decoded. Every column chunk must lie in the file: a row group whose place
+//! is wrong would belong to no task at all, and its rows would silently be missing.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::WHAT;
+use super::thrift::is_sound_footer;
 use crate::error::{Error, Result};
 use crate::source::guard::decoding;
 use crate::source::ranges::RangedFile;
 use crate::source::split::Piece;
 
-/// `PAR1` at both ends, and the length of the footer.
+/// With what a file begins and ends.
+const MAGIC: &[u8] = b"PAR1";
+/// The same at the end of a file whose footer is encrypted.
+const ENCRYPTED: &[u8] = b"PARE";
+/// The magic bytes at both ends, and the length of the footer.
 const MIN_BYTES: u64 = 12;
+/// The length of the footer and the magic bytes behind it.
+const TRAILER_BYTES: usize = 8;
+/// Rows in one group at most: a damaged count must not keep a task busy for hours.
+const MAX_ROWS: i64 = i32::MAX as i64;
 
 /// The metadata of the file at `address`.
 pub(super) fn read(file: &RangedFile, address: &str) -> Result<ArrowReaderMetadata> {
     if file.size() < MIN_BYTES {
         return Err(Error::data("the file is too short to be a Parquet file").at("file", address));
     }
+    let bytes = bytes(file).map_err(|e| e.at("file", address))?;
     decoding(WHAT, address, || {
-        let footer = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
-        match check(footer.metadata(), file.size()) {
-            Ok(()) => Ok(footer),
-            Err(text) => Err(ParquetError::General(text)),
-        }
+        let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
+        check(&metadata, file.size()).map_err(ParquetError::General)?;
+        ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
     })
+}
+
+/// The bytes of the footer, which hold as much as they say.
+fn bytes(file: &RangedFile) -> Result<Bytes> {
+    let trailer_at = file.size() - TRAILER_BYTES as u64;
+    let trailer = file.bytes(trailer_at, TRAILER_BYTES)?;
+    let (length, magic) = trailer.split_at(TRAILER_BYTES - MAGIC.len());
+    if magic == ENCRYPTED {
+        return Err(Error::data("the Parquet file is encrypted").help("encrypted files cannot be read"));
+    }
+    if magic != MAGIC {
+        return Err(Error::data("the file does not end as a Parquet file does")
+            .help("is it another format, or was it cut off?"));
+    }
+    let length = length.iter().rev().fold(0u64, |length, byte| length << 8 | u64::from(*byte));
+    let start = trailer_at.checked_sub(length).filter(|start| *start >= MAGIC.len() as u64);
+    let start = start.ok_or_else(|| {
+        Error::data(format!("the Parquet footer is {length} bytes long, in a file of {} bytes", file.size()))
+    })?;
+    let bytes = file.bytes(start, length as usize)?;
+    if is_sound_footer(&bytes) {
+        return Ok(bytes);
+    }
+    Err(Error::data("the Parquet footer is corrupt").at("byte", start))
 }
 
 /// The row groups whose middle lies in `piece`.
@@ -48,7 +83,7 @@ fn middle(group: &RowGroupMetaData) -> u64 {
 
 fn check(metadata: &ParquetMetaData, size: u64) -> std::result::Result<(), String> {
     for (index, group) in metadata.row_groups().iter().enumerate() {
-        if group.num_rows() < 0 {
+        if !(0..=MAX_ROWS).contains(&group.num_rows()) {
             return Err(format!("row group {index} has {} rows", group.num_rows()));
         }
         for column in group.columns() {

@@ -1,0 +1,90 @@
+//! The file as the decoder of pages sees it, with a look at each page's header before the decoder.
+//!
+//! A page's place enters, its bytes leave, or an error when its header asks for more memory than a page may
+//! take. The decoder makes room for what a header names; it has no limit of its own.
+
+use std::io::{self, BufReader, Chain, Cursor, Read};
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::thrift::PageHeader;
+use crate::error::{Error, Result};
+use crate::source::ranges::{RangeReader, RangedFile};
+
+/// The largest page that is read, after decompression. Writers aim at one MiB; a page is larger when
+/// one value is.
+const MAX_PAGE_BYTES: i64 = 256 << 20;
+/// How many values a dictionary may have. Writers give up a dictionary of more than some MiB.
+const MAX_DICTIONARY_VALUES: i64 = 16 << 20;
+/// The type of a dictionary's page.
+const DICTIONARY: i64 = 2;
+
+/// How much is read at once where a header is; it is seldom longer.
+const HEADER_BYTES: u64 = 16 << 10;
+
+/// The pages of a file.
+#[derive(Clone)]
+pub(super) struct Pages(pub(super) RangedFile);
+
+impl Length for Pages {
+    fn len(&self) -> u64 {
+        self.0.size()
+    }
+}
+
+impl ChunkReader for Pages {
+    type T = HeaderReader;
+
+    /// Called where a header begins, and where one was read before; then nothing is read from it.
+    fn get_read(&self, start: u64) -> ParquetResult<HeaderReader> {
+        Ok(HeaderReader { file: self.0.clone(), start, rest: None })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.0.bytes(start, length).map_err(|e| ParquetError::External(Box::new(e)))
+    }
+}
+
+/// Reads a page's header, which is looked at before its first byte is given.
+pub(super) struct HeaderReader {
+    file: RangedFile,
+    start: u64,
+    rest: Option<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>>,
+}
+
+impl HeaderReader {
+    fn open(&self) -> io::Result<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>> {
+        let (mut reader, mut header) = (self.file.reader(self.start), Vec::new());
+        (&mut reader).take(HEADER_BYTES).read_to_end(&mut header)?;
+        check(&header).map_err(|e| io::Error::other(e.at("byte", self.start)))?;
+        Ok(Cursor::new(header).chain(BufReader::new(reader)))
+    }
+}
+
+impl Read for HeaderReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.rest {
+            Some(rest) => rest.read(into),
+            None => self.rest.insert(self.open()?).read(into),
+        }
+    }
+}
+
+fn check(bytes: &[u8]) -> Result<()> {
+    let header = PageHeader::read(bytes);
+    let values = header.dictionary_values.unwrap_or(0);
+    match header.uncompressed {
+        None => Err(Error::data("a page has a damaged header")),
+        Some(size) if size > MAX_PAGE_BYTES => {
+            Err(Error::data(format!("a page has {size} bytes, at most {MAX_PAGE_BYTES} are read")))
+        }
+        // Each value takes a byte at least, except where all have no bytes.
+        Some(_) if header.kind == DICTIONARY && values > MAX_DICTIONARY_VALUES => {
+            let text = format!("a dictionary has {values} values, at most {MAX_DICTIONARY_VALUES} are read");
+            Err(Error::data(text))
+        }
+        Some(_) => Ok(()),
+    }
+}
