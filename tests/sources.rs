@@ -15,5 +15,7 @@ mod files;
 mod filters;
 #[path = "sources/folders.rs"]
 mod folders;
+#[path = "sources/places.rs"]
+mod places;
 #[path = "sources/schemas.rs"]
 mod schemas;

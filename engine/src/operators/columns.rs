@@ -56,7 +56,7 @@ pub(super) fn batches_of<T: Row, C: Chain<Out = T>>(
             take(batch)
         });
     }
-    Columns::<T>::new().run(chain, task, &mut Onward { env: task.env, take })
+    Columns::<T>::new().run(chain, task, &mut Onward { env: task.env, take, place: &task.place })
 }
 
 struct ColumnSink<'a, T: Row>(PartitionedWriter<'a, T>);

@@ -3,20 +3,23 @@
 //! A piece and the wanted columns enter, batches leave, cut to the size that was asked for. A file in
 //! the file format has a table of its batches: a piece owns those whose middle lies in it. A stream
 //! has none, so the piece at its start owns it whole. Lengths in either are held against the size of the file before
-//! anything is allocated for them (`blocks`).
+//! anything is allocated for them (`blocks`). Batches may be compressed: DataFusion has built arrow with the
+//! codecs, for what it spills.
 
 mod blocks;
 
 use std::io::BufReader;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use arrow::ipc::Block;
 use arrow::ipc::reader::{FileDecoder, StreamReader};
 
 use self::blocks::{Blocks, check_stream};
 use super::adapt::{Adapter, Wanted};
-use super::batches::Batches;
+use super::batches::{Batches, Places};
 use super::guard::decoding;
 use super::ranges::{RangeReader, RangedFile};
 use super::split::Piece;
@@ -41,6 +44,8 @@ pub struct ArrowBatches {
     /// What is left of the batch that was read last.
     rest: Option<RecordBatch>,
     row: u64,
+    /// The batches of the file before those of the piece.
+    before: Arc<[Block]>,
 }
 
 enum Origin {
@@ -67,7 +72,11 @@ impl ArrowBatches {
             _ => open_stream(&file, piece, wanted)?,
         };
         let (address, batch_rows) = (piece.address.clone(), wanted.batch_rows);
-        Ok(ArrowBatches { file, address, origin, adapter, batch_rows, rest: None, row: 0 })
+        let before = match &origin {
+            Origin::File { blocks, .. } => Arc::clone(&blocks.before),
+            Origin::Stream(_) | Origin::Nothing => Arc::default(),
+        };
+        Ok(ArrowBatches { file, address, origin, adapter, batch_rows, rest: None, row: 0, before })
     }
 
     fn read(&mut self) -> Result<Option<RecordBatch>> {
@@ -113,11 +122,21 @@ impl Batches for ArrowBatches {
         let Some(batch) = self.next_rows()? else { return Ok(None) };
         let first = self.row;
         self.row += batch.num_rows() as u64;
-        self.adapter.adapt(&batch, |row| Some(("row", first + row as u64))).map(Some)
+        self.adapter.adapt(&batch, |row| self.places().of(first + row as u64)).map(Some)
     }
 
     fn bytes_read(&self) -> u64 {
         self.file.bytes_read()
+    }
+
+    fn places(&self) -> Places {
+        let (file, before) = (self.file.clone(), Arc::clone(&self.before));
+        let mut first = None;
+        let find = move |row| {
+            let first = *first.get_or_insert_with(|| blocks::rows(&file, &before));
+            first.map(|first| first + row)
+        };
+        Places { unit: "row", find: Box::new(find) }
     }
 }
 

@@ -19,9 +19,9 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use self::columns::CsvColumns;
-use self::place::Failure;
+use self::place::{Failure, LineFinder};
 use super::adapt::Wanted;
-use super::batches::Batches;
+use super::batches::{Batches, Places};
 use super::blocks::{MAX_LINE_BYTES, TextBlocks};
 use super::guard::decoding;
 use super::listing::InputFile;
@@ -85,18 +85,20 @@ impl CsvBatches {
     /// Of class data when the header does not fit; of class config for a column that CSV cannot hold.
     pub fn open(piece: &Piece, wanted: &Wanted, format: CsvFormat) -> Result<CsvBatches> {
         let columns = CsvColumns::find(piece, wanted, format)?;
-        let has_header = format.header && piece.start == 0;
+        let has_header = has_header(piece, format);
         let decoder = ReaderBuilder::new(Arc::clone(columns.schema()))
             .with_delimiter(format.delimiter)
             .with_header(has_header)
             .with_batch_size(wanted.batch_rows)
             .with_projection(columns.adapter().projection().to_vec())
             .build_decoder();
+        let text = TextBlocks::open(piece)?;
         Ok(CsvBatches {
             format,
             piece: piece.clone(),
-            text: TextBlocks::open(piece)?,
-            taken: 0,
+            // What was read on the way to the first line is not the piece's.
+            taken: text.block().len(),
+            text,
             text_ended: false,
             decoder,
             columns,
@@ -137,7 +139,8 @@ impl CsvBatches {
     /// Adds the file and, for a record of this piece, the line.
     fn placed(&self, error: Error, record: Option<u64>) -> Error {
         let error = error.at("file", &self.piece.address);
-        match record.and_then(|record| place::line_of(&self.piece, record, self.format.delimiter)) {
+        let mut lines = LineFinder::new(&self.piece, self.format.delimiter);
+        match record.and_then(|record| lines.line_of(record)) {
             Some(line) => error.at("line", line),
             None => error,
         }
@@ -161,15 +164,58 @@ impl Batches for CsvBatches {
         if let Some((row, error)) = self.columns.missing_value(&batch) {
             return Err(self.placed(error, Some(first + row as u64)));
         }
-        self.columns.adapter().adapt(&batch, |row| Some(("record", first + row as u64))).map(Some)
+        let is_header = u64::from(has_header(&self.piece, self.format));
+        let place = |row| self.places().of(first + row as u64 - is_header);
+        self.columns.adapter().adapt(&batch, place).map(Some)
     }
 
     fn bytes_read(&self) -> u64 {
         self.text.bytes_read()
     }
+
+    fn places(&self) -> Places {
+        let mut lines = LineFinder::new(&self.piece, self.format.delimiter);
+        let is_header = u64::from(has_header(&self.piece, self.format));
+        Places { unit: "line", find: Box::new(move |row| lines.line_of(row + is_header)) }
+    }
+}
+
+/// Whether the first record of the piece names the columns.
+fn has_header(piece: &Piece, format: CsvFormat) -> bool {
+    format.header && piece.start == 0
 }
 
 /// Runs the decoder; its own error is left as it is.
 fn guarded<T>(file: &str, body: impl FnOnce() -> Result<T, ArrowError>) -> Result<Result<T, ArrowError>> {
     decoding(WHAT, file, || Ok::<_, Infallible>(body()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[test]
+    fn pieces_cut_anywhere_give_every_record_once_with_its_line() {
+        let text = "value\n1\n\n22\r\n333";
+        let folder = tempfile::tempdir().unwrap();
+        let address = folder.path().join("a.csv").display().to_string();
+        std::fs::write(&address, text).unwrap();
+        let size = text.len() as u64;
+        let (wanted, format) = (Wanted::of::<i64>(false, 10), CsvFormat::default());
+        for cut in 1..=size {
+            let (mut values, mut lines) = (Vec::new(), Vec::new());
+            for (start, end) in [(0, cut), (cut, size)] {
+                let piece = Piece { address: address.clone(), start, end, size };
+                let mut batches = CsvBatches::open(&piece, &wanted, format).unwrap();
+                while let Some(batch) = batches.next_batch().unwrap() {
+                    values.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
+                    lines.extend((0..batch.num_rows() as u64).map(|row| batches.places().of(row).unwrap().1));
+                }
+            }
+            assert_eq!((values, lines), (vec![1, 22, 333], vec![2, 4, 5]), "cut at byte {cut}");
+        }
+    }
 }

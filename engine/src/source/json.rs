@@ -6,6 +6,8 @@
 //! again one by one to say which line it is. An object over several lines is refused where it crosses a
 //! block, because such a file could not be cut.
 
+mod place;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -15,11 +17,11 @@ use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::Decoder;
 
+use self::place::LineFinder;
 use super::adapt::{Adapter, Wanted};
-use super::batches::Batches;
+use super::batches::{Batches, Places};
 use super::blocks::TextBlocks;
 use super::guard::decoding;
-use super::lines::lines;
 use super::split::Piece;
 use crate::error::{Error, Result};
 
@@ -44,7 +46,9 @@ impl JsonBatches {
     /// When the file cannot be read, or JSON cannot hold a wanted column.
     pub fn open(piece: &Piece, wanted: &Wanted) -> Result<JsonBatches> {
         let (text, parser) = (TextBlocks::open(piece)?, Parser::new(piece, wanted, wanted.batch_rows)?);
-        Ok(JsonBatches { piece: piece.clone(), text, taken: 0, parser, rows: 0 })
+        // What was read on the way to the first line is not the piece's.
+        let taken = text.block().len();
+        Ok(JsonBatches { piece: piece.clone(), text, taken, parser, rows: 0 })
     }
 
     /// The next batch, or what is wrong with it, without its line.
@@ -67,28 +71,16 @@ impl JsonBatches {
     }
 
     /// The line, from 1, of the first object that cannot be read, and why.
-    fn find(&self) -> Result<Option<(u64, Error)>> {
-        let before = Piece { start: 0, end: self.piece.start, ..self.piece.clone() };
-        let mut line_number = 0;
-        let mut text = TextBlocks::open(&before)?;
-        while let Some(block) = text.next_block()? {
-            line_number += lines(block).count() as u64;
-        }
-        let (mut text, mut rows) = (TextBlocks::open(&self.piece)?, 0);
-        while let Some(block) = text.next_block()? {
-            for line in lines(block) {
-                line_number += 1;
-                let is_known = line.trim().is_empty() || rows < self.rows;
-                rows += u64::from(!line.trim().is_empty());
-                if is_known {
-                    continue;
-                }
-                if let Err(error) = Parser::new(&self.piece, &self.parser.wanted, 1)?.parse_line(line) {
-                    return Ok(Some((line_number, error)));
-                }
+    fn find(&self) -> Option<(u64, Error)> {
+        let mut lines = LineFinder::new(&self.piece);
+        for row in self.rows.. {
+            let (number, line) = lines.line(row)?;
+            let mut parser = Parser::new(&self.piece, &self.parser.wanted, 1).ok()?;
+            if let Err(error) = parser.parse_line(line) {
+                return Some((number, error));
             }
         }
-        Ok(None)
+        None
     }
 }
 
@@ -100,14 +92,19 @@ impl Batches for JsonBatches {
                 Ok(batch)
             }
             Err(error) => Err(match self.find() {
-                Ok(Some((line, error))) => error.at("line", line),
-                _ => error,
+                Some((line, error)) => error.at("line", line),
+                None => error,
             }),
         }
     }
 
     fn bytes_read(&self) -> u64 {
         self.text.bytes_read()
+    }
+
+    fn places(&self) -> Places {
+        let mut lines = LineFinder::new(&self.piece);
+        Places { unit: "line", find: Box::new(move |row| lines.line(row).map(|(number, _)| number)) }
     }
 }
 
@@ -142,8 +139,8 @@ impl Parser {
         self.adapter.adapt(&batch, |_| None).map(Some)
     }
 
-    fn parse_line(&mut self, line: &str) -> Result<()> {
-        let mut text = line.as_bytes();
+    fn parse_line(&mut self, line: &[u8]) -> Result<()> {
+        let mut text = line;
         while !text.is_empty() {
             let count = self.decode(text)?;
             text = &text[count..];
@@ -196,4 +193,34 @@ fn spelled_field(field: &FieldRef) -> FieldRef {
     };
     // The entries of a map keep their own fields: their keys can never be missing.
     Arc::new(Field::new(field.name(), data_type, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[test]
+    fn pieces_cut_anywhere_give_every_object_once_with_its_line() {
+        let text = "{\"value\":1}\n\n{\"value\":22}\n  \n{\"value\":333}";
+        let folder = tempfile::tempdir().unwrap();
+        let address = folder.path().join("a.json").display().to_string();
+        std::fs::write(&address, text).unwrap();
+        let size = text.len() as u64;
+        let wanted = Wanted::of::<i64>(false, 10);
+        for cut in 0..=size {
+            let (mut values, mut lines) = (Vec::new(), Vec::new());
+            for (start, end) in [(0, cut), (cut, size)] {
+                let piece = Piece { address: address.clone(), start, end, size };
+                let mut batches = JsonBatches::open(&piece, &wanted).unwrap();
+                while let Some(batch) = batches.next_batch().unwrap() {
+                    values.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
+                    lines.extend((0..batch.num_rows() as u64).map(|row| batches.places().of(row).unwrap().1));
+                }
+            }
+            assert_eq!((values, lines), (vec![1, 22, 333], vec![1, 3, 5]), "cut at byte {cut}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ use parquet::arrow::arrow_reader::{
 
 use self::pages::Pages;
 use super::adapt::{Adapter, Wanted};
-use super::batches::Batches;
+use super::batches::{Batches, Places};
 use super::guard::decoding;
 use super::predicate::Predicate;
 use super::ranges::RangedFile;
@@ -46,6 +46,9 @@ pub struct ParquetBatches {
     adapter: Adapter,
     /// Where the next batch begins among the rows that are read.
     row: u64,
+    /// For each row group that is read, its rows and the first of them in the file.
+    groups: Arc<[(u64, u64)]>,
+    is_filtered: bool,
 }
 
 impl ParquetBatches {
@@ -65,6 +68,7 @@ impl ParquetBatches {
             groups = filter.prune(groups, &footer)?;
             row_filter = Some(filter.row_filter(&footer));
         }
+        let (rows, is_filtered) = (footer::rows(footer.metadata(), &groups), filter.is_some());
         let reader = if groups.is_empty() {
             None
         } else {
@@ -80,7 +84,8 @@ impl ParquetBatches {
                 }
             })?)
         };
-        Ok(ParquetBatches { file, address: piece.address.clone(), reader, adapter, row: 0 })
+        let address = piece.address.clone();
+        Ok(ParquetBatches { file, address, reader, adapter, row: 0, groups: rows, is_filtered })
     }
 }
 
@@ -92,11 +97,29 @@ impl Batches for ParquetBatches {
         };
         let first = self.row;
         self.row += batch.num_rows() as u64;
-        self.adapter.adapt(&batch, |row| Some(("row", first + row as u64))).map(Some)
+        self.adapter.adapt(&batch, |row| self.places().of(first + row as u64)).map(Some)
     }
 
     fn bytes_read(&self) -> u64 {
         self.file.bytes_read()
+    }
+
+    /// A filter does not say which rows it dropped; then rows are counted among those that passed.
+    fn places(&self) -> Places {
+        if self.is_filtered {
+            return Places { unit: "filtered row", find: Box::new(Some) };
+        }
+        let groups = Arc::clone(&self.groups);
+        let find = move |mut row: u64| {
+            for (rows, first) in &*groups {
+                if row < *rows {
+                    return Some(first + row);
+                }
+                row -= rows;
+            }
+            None
+        };
+        Places { unit: "row", find: Box::new(find) }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
 use crate::source::{
-    Batches, InputFile, ListOptions, Piece, Split, Wanted, estimated_bytes, is_gone, list_with,
+    Batches, InputFile, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, is_gone, list_with,
 };
 use crate::task::Task;
 
@@ -109,7 +109,9 @@ impl<T: Row, F: Format> Files<T, F> {
     fn drive_piece<S: Sink<T>>(&self, piece: &Piece, task: &Task<'_>, sink: &mut S) -> Result<bool> {
         let wanted = Wanted::of::<T>(self.hive, task.env.batch_rows.min(BATCH_ROWS));
         let Some(mut batches) = self.open(piece, &wanted)? else { return Ok(true) };
-        let mut counted = 0;
+        let Places { unit, find } = batches.places();
+        task.place.enter_finding(&piece.address, unit, find);
+        let (mut counted, mut first) = (0, 0);
         loop {
             task.check()?;
             let batch = batches.next_batch();
@@ -119,8 +121,10 @@ impl<T: Row, F: Format> Files<T, F> {
             let Some(batch) = batch? else { return Ok(true) };
             let rows = RowReader::<T>::open(&batch).map_err(|e| e.at("file", &piece.address))?;
             for i in 0..rows.len() {
+                task.place.at(first + i as u64);
                 sink.push(rows.get(i));
             }
+            first += rows.len() as u64;
             if sink.is_full() {
                 return Ok(false);
             }

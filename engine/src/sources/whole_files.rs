@@ -84,6 +84,7 @@ impl<B: Content> Chain for WholeFiles<B> {
             };
             task.count_bytes(piece.size);
             let content = B::read(&bytes).map_err(|e| e.at("file", &piece.address))?;
+            task.place.enter_whole(&piece.address);
             sink.push((&piece.address, content));
             if sink.is_full() {
                 break;

@@ -13,7 +13,7 @@ use datafusion_physical_plan::union::UnionExec;
 use futures::StreamExt;
 use kiln_planner::ExchangeReadExec;
 
-use super::{BatchLimits, BatchSink, Output, Task, TaskEnv};
+use super::{BatchLimits, BatchSink, Output, Place, Task, TaskEnv};
 use crate::error::{Error, Result};
 use crate::plan::OperatorExec;
 
@@ -26,7 +26,7 @@ pub fn push(
 ) -> Result<()> {
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {
         let task = Task::new(env, partition, &node.inputs);
-        return node.operator.run(&task, &mut Onward { env, take });
+        return node.operator.run(&task, &mut Onward { env, take, place: &task.place });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
         return env.exchanges.read(node.id, partition, take);
@@ -44,11 +44,13 @@ pub struct Onward<'a, 'b> {
     pub env: &'a TaskEnv,
     /// The operator behind.
     pub take: &'a mut BatchSink<'b>,
+    /// Where the rows of this one are read.
+    pub place: &'a Place,
 }
 
 impl Output for Onward<'_, '_> {
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
-        (self.take)(batch)
+        self.place.left(|| (self.take)(batch))
     }
     fn limits(&self) -> BatchLimits {
         self.env.limits()

@@ -12,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::read_footer_length;
-use arrow::ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
+use arrow::ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message};
 
 use crate::source::ranges::RangedFile;
 use crate::source::split::Piece;
@@ -21,6 +21,10 @@ use crate::source::split::Piece;
 const TRAILER_BYTES: u64 = 10;
 /// What stands before the length of a message since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// The most that the columns of one compressed batch may hold. Writers make batches of some ten thousand rows.
+const MAX_BATCH_BYTES: u64 = 512 << 20;
+/// Before each compressed buffer stands how long it was.
+const LENGTH_BYTES: usize = 8;
 
 /// The table of a file.
 pub(super) struct Blocks {
@@ -29,6 +33,8 @@ pub(super) struct Blocks {
     pub(super) dictionaries: Vec<Block>,
     /// The batches that the piece owns.
     pub(super) owned: IntoIter<Block>,
+    /// Those that stand before them in the table.
+    pub(super) before: Arc<[Block]>,
 }
 
 impl Blocks {
@@ -45,6 +51,7 @@ impl Blocks {
         let schema = footer.schema().ok_or_else(|| broken("no schema"))?;
         let batches = footer.recordBatches().into_iter().flatten().copied();
         let batches = batches.map(|block| check(block, file.size())).collect::<Result<Vec<_>, _>>()?;
+        let before = batches.iter().take_while(|block| !owns(piece, block)).copied().collect();
         let owned: Vec<Block> = batches.into_iter().filter(|block| owns(piece, block)).collect();
         let dictionaries = footer.dictionaries().into_iter().flatten().copied();
         Ok(Blocks {
@@ -52,14 +59,35 @@ impl Blocks {
             version: footer.version(),
             dictionaries: dictionaries.map(|block| check(block, file.size())).collect::<Result<_, _>>()?,
             owned: owned.into_iter(),
+            before,
         })
     }
 }
 
-/// The bytes of a checked block.
+/// The bytes of a checked block, whose compressed columns are not too long.
 pub(super) fn bytes(file: &RangedFile, block: &Block) -> Result<Buffer, ArrowError> {
     let bytes = file.bytes(block.offset() as u64, length(block) as usize).map_err(external)?;
+    let (metadata, _) = bytes.split_at(block.metaDataLength() as usize);
+    check_compressed(&message(metadata)?, block.offset() as u64 + block.metaDataLength() as u64, file)?;
     Ok(Buffer::from(bytes))
+}
+
+/// How many rows checked blocks hold, by what stands before their columns; nothing when that is damaged.
+pub(super) fn rows(file: &RangedFile, blocks: &[Block]) -> Option<u64> {
+    let mut rows = 0u64;
+    for block in blocks {
+        let metadata = file.bytes(block.offset() as u64, block.metaDataLength() as usize).ok()?;
+        let length = message(&metadata).ok()?.header_as_record_batch()?.length();
+        rows = rows.checked_add(u64::try_from(length).ok()?)?;
+    }
+    Some(rows)
+}
+
+/// The message in a block, behind its length.
+fn message(metadata: &[u8]) -> Result<Message<'_>, ArrowError> {
+    let prefix = if metadata.starts_with(&CONTINUATION) { 8 } else { 4 };
+    let message = metadata.get(prefix..).ok_or_else(|| broken("a batch is too short"))?;
+    root_as_message(message).map_err(|e| broken(&e.to_string()))
 }
 
 /// Walks over the messages of a stream and checks that each lies in the file.
@@ -79,10 +107,30 @@ pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
         }
         let metadata = file.bytes(at, metadata_bytes).map_err(external)?;
         let message = root_as_message(&metadata).map_err(|e| broken(&e.to_string()))?;
-        let end = u64::try_from(message.bodyLength())
-            .ok()
-            .and_then(|body| at.checked_add(metadata_bytes as u64 + body));
+        let body_at = at + metadata_bytes as u64;
+        let end = u64::try_from(message.bodyLength()).ok().and_then(|body| body_at.checked_add(body));
         at = end.filter(|end| *end <= file.size()).ok_or_else(|| broken("a message ends behind the file"))?;
+        check_compressed(&message, body_at, file)?;
+    }
+    Ok(())
+}
+
+/// Adds up what the compressed columns of a batch say that they hold: the decoder makes room for it.
+fn check_compressed(message: &Message<'_>, body_at: u64, file: &RangedFile) -> Result<(), ArrowError> {
+    let dictionary = || message.header_as_dictionary_batch()?.data();
+    let batch = message.header_as_record_batch().or_else(dictionary);
+    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(()) };
+    let mut total = 0u64;
+    for buffer in batch.buffers().into_iter().flatten().filter(|buffer| buffer.length() > 0) {
+        let at = u64::try_from(buffer.offset()).ok().and_then(|offset| body_at.checked_add(offset));
+        let at = at.ok_or_else(|| broken("a column lies outside of the file"))?;
+        let mut length = [0; LENGTH_BYTES];
+        length.copy_from_slice(&file.bytes(at, LENGTH_BYTES).map_err(external)?);
+        // A negative length says that the column is not compressed.
+        total = total.saturating_add(u64::try_from(i64::from_le_bytes(length)).unwrap_or(0));
+    }
+    if total > MAX_BATCH_BYTES {
+        return Err(broken(&format!("a batch holds {total} bytes, at most {MAX_BATCH_BYTES} are read")));
     }
     Ok(())
 }

@@ -67,18 +67,60 @@ fn fields(text: &str) -> Option<Failure> {
     Some(Failure::Fields { expected: expected.to_owned(), found: found.to_owned(), record })
 }
 
-/// The line, from 1, on which record `record` of `piece` starts; the header is a record, too.
-pub(super) fn line_of(piece: &Piece, record: u64, delimiter: u8) -> Option<u64> {
-    let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
-    let mut text = TextBlocks::open(&whole).ok()?;
-    let mut lines =
-        Lines { at: 0, start: piece.start, line: 1, left: record, delimiter, before: b'\n', quoted: false };
-    while let Some(block) = text.next_block().ok()? {
-        if let Some(line) = block.bytes().find_map(|byte| lines.next(byte)) {
-            return Some(line);
+/// Finds the lines of records, forward through the file: asked for ascending records it reads it once.
+pub(super) struct LineFinder {
+    piece: Piece,
+    delimiter: u8,
+    /// Where the search stands, if there was one.
+    search: Option<Search>,
+}
+
+struct Search {
+    text: TextBlocks,
+    /// How much of the current block has been looked at.
+    taken: usize,
+    lines: Lines,
+    record: u64,
+}
+
+impl LineFinder {
+    pub(super) fn new(piece: &Piece, delimiter: u8) -> LineFinder {
+        LineFinder { piece: piece.clone(), delimiter, search: None }
+    }
+
+    /// The line, from 1, on which record `record` of the piece starts; the header is a record, too.
+    pub(super) fn line_of(&mut self, record: u64) -> Option<u64> {
+        let search = self.search.take().filter(|search| search.record <= record);
+        let search = search.map_or_else(|| Search::start(&self.piece, self.delimiter), Some)?;
+        let search = self.search.insert(search);
+        search.lines.left = record - search.record;
+        search.record = record;
+        search.run()
+    }
+}
+
+impl Search {
+    fn start(piece: &Piece, delimiter: u8) -> Option<Search> {
+        let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
+        let text = TextBlocks::open(&whole).ok()?;
+        let lines =
+            Lines { at: 0, start: piece.start, line: 1, left: 0, delimiter, before: b'\n', quoted: false };
+        Some(Search { taken: text.block().len(), text, lines, record: 0 })
+    }
+
+    /// Stops before the byte that starts the record, so that the next search begins there.
+    fn run(&mut self) -> Option<u64> {
+        loop {
+            let rest = &self.text.block()[self.taken..];
+            let found = rest.iter().enumerate().find_map(|(i, byte)| Some((i, self.lines.next(*byte)?)));
+            if let Some((count, line)) = found {
+                self.taken += count;
+                return Some(line);
+            }
+            self.taken = 0;
+            self.text.next_block().ok()??;
         }
     }
-    None
 }
 
 /// Counts lines and records, byte by byte.

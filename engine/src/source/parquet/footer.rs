@@ -73,6 +73,18 @@ pub(super) fn owned_groups(metadata: &ParquetMetaData, piece: &Piece) -> Vec<usi
     owned.map(|(index, _)| index).collect()
 }
 
+/// For each of these row groups how many rows it has, and how many the file has before it.
+pub(super) fn rows(metadata: &ParquetMetaData, groups: &[usize]) -> Arc<[(u64, u64)]> {
+    let mut first = 0;
+    let all = metadata.row_groups().iter().map(|group| {
+        let rows = group.num_rows() as u64;
+        first += rows;
+        (rows, first - rows)
+    });
+    let all: Vec<_> = all.collect();
+    groups.iter().map(|&index| all[index]).collect()
+}
+
 /// The byte in the middle of a row group; of one without columns, the first byte.
 fn middle(group: &RowGroupMetaData) -> u64 {
     let ranges = group.columns().iter().map(|column| column.byte_range());
