@@ -82,8 +82,9 @@ fn files_before_a_time_are_left_out() {
     }
     let address = folder.path().display().to_string();
     let since = now - Duration::from_secs(60);
-    let rows = cx().read().modified_since(since).csv::<Item>(&address).collect().unwrap();
-    assert_eq!(rows, [Item { id: 0, name: None }]);
+    let cx = cx();
+    let rows = cx.read().modified_since(since).csv::<Item>(&address).collect().unwrap();
+    assert_eq!((rows, skipped(&cx)), (vec![Item { id: 0, name: None }], 1));
 }
 
 #[test]
@@ -91,12 +92,21 @@ fn missing_files_are_an_error_unless_they_are_ignored() {
     let (folder, path, address) = file("a.csv", "id,name\n1,\n");
     let missing = folder.path().join("b.csv").display().to_string();
     assert_eq!(cx().read_csv::<Item>(&missing).count().unwrap_err().class(), Class::Config);
-    assert_eq!(cx().read().ignore_missing().csv::<Item>(&missing).count().unwrap(), 0);
-    let (strict, lenient) =
-        (cx().read_csv::<Item>(&address), cx().read().ignore_missing().csv::<Item>(&address));
+    let cx = cx();
+    assert_eq!((cx.read().ignore_missing().csv::<Item>(&missing).count().unwrap(), skipped(&cx)), (0, 1));
+    let (strict, lenient) = (cx.read_csv::<Item>(&address), cx.read().ignore_missing().csv::<Item>(&address));
     fs::remove_file(path).unwrap();
     assert_eq!(strict.count().unwrap_err().class(), Class::Config);
-    assert_eq!(lenient.count().unwrap(), 0);
+    assert_eq!((lenient.count().unwrap(), skipped(&cx)), (0, 2));
+    fs::write(&missing, "").unwrap();
+    let whole = cx.read().ignore_missing().binary_files(&missing);
+    fs::remove_file(&missing).unwrap();
+    assert_eq!((whole.count().unwrap(), skipped(&cx)), (0, 3));
+}
+
+/// How many files the job has counted as left out.
+fn skipped(cx: &kiln::Context) -> u64 {
+    cx.counter("skipped files").value()
 }
 
 #[test]

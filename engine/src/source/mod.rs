@@ -39,7 +39,7 @@ pub use csv::{CsvBatches, CsvFormat};
 pub use folder::is_gone;
 pub use json::JsonBatches;
 pub use lines::lines;
-pub use listing::{InputFile, ListOptions, list, list_with};
+pub use listing::{InputFile, ListOptions, Listed, list, list_with};
 pub use location::Location;
 pub use parquet::ParquetBatches;
 pub use predicate::Predicate;

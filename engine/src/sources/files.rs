@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
+use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -18,7 +19,7 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
 use crate::source::{
-    Batches, InputFile, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, is_gone, list_with,
+    Batches, InputFile, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, list_with,
 };
 use crate::task::Task;
 
@@ -50,7 +51,7 @@ pub struct Files<T, F> {
     splits: Arc<[Split]>,
     format: F,
     hive: bool,
-    ignore_missing: bool,
+    skipped: Skipped,
     /// What explain says: the method and what it reads.
     label: Arc<str>,
     site: Site,
@@ -66,10 +67,9 @@ pub(super) fn dataset<T: Row, F: Format>(
     label: String,
     site: Site,
 ) -> Dataset<T, Files<T, F>> {
+    let skipped = Skipped::new(cx, &choice);
     let found = list_with(address, &choice.list).and_then(|listed| {
-        if listed.skipped > 0 {
-            log::info!("{label}: {} files were left out", listed.skipped);
-        }
+        skipped.add_listed(&listed);
         let bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
         Ok((format.plan(&listed.files)?, bytes))
     });
@@ -80,27 +80,15 @@ pub(super) fn dataset<T: Row, F: Format>(
         }
         Err(error) => (Arc::default(), Origin::broken(cx, error)),
     };
-    let ignore_missing = choice.list.ignore_missing;
-    let chain = Files {
-        splits,
-        format,
-        hive: choice.hive,
-        ignore_missing,
-        label: label.into(),
-        site,
-        _row: PhantomData,
-    };
-    Dataset::over(chain, origin)
+    let (hive, label) = (choice.hive, label.into());
+    Dataset::over(Files { splits, format, hive, skipped, label, site, _row: PhantomData }, origin)
 }
 
 impl<T: Row, F: Format> Files<T, F> {
     /// Opens a piece; nothing when its file is gone and that does not matter.
     fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Option<Box<dyn Batches>>> {
         match self.format.open(piece, wanted) {
-            Err(_) if self.ignore_missing && is_gone(piece)? => {
-                log::info!("{}: {} is gone and left out", self.label, piece.address);
-                Ok(None)
-            }
+            Err(_) if self.skipped.is_gone(piece)? => Ok(None),
             opened => opened.map(Some),
         }
     }
@@ -162,7 +150,7 @@ impl<T, F: Clone> Clone for Files<T, F> {
             splits: Arc::clone(&self.splits),
             format: self.format.clone(),
             hive: self.hive,
-            ignore_missing: self.ignore_missing,
+            skipped: self.skipped.clone(),
             label: Arc::clone(&self.label),
             site: self.site.clone(),
             _row: PhantomData,
@@ -173,12 +161,12 @@ impl<T, F: Clone> Clone for Files<T, F> {
 impl<T: Row, F: Format> Ship for Files<T, F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&self.format)?;
-        params.put(&(&*self.splits, self.hive, self.ignore_missing, &*self.label, &self.site))
+        params.put(&(&*self.splits, self.hive, &self.skipped, &*self.label, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let format = params.take()?;
-        let (splits, hive, ignore_missing, label, site): (Vec<Split>, _, _, String, _) = params.take()?;
+        let (splits, hive, skipped, label, site): (Vec<Split>, _, _, String, _) = params.take()?;
         let (splits, label) = (splits.into(), label.into());
-        Ok(Files { splits, format, hive, ignore_missing, label, site, _row: PhantomData })
+        Ok(Files { splits, format, hive, skipped, label, site, _row: PhantomData })
     }
 }

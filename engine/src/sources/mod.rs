@@ -14,6 +14,7 @@ mod read_json;
 mod read_parquet;
 mod read_text;
 mod read_text_files;
+mod skipped;
 mod whole_files;
 
 pub use read::Read;

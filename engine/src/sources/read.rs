@@ -88,14 +88,24 @@ impl Read {
         self
     }
 
-    /// Only files that were modified at `time` or later.
+    /// Only files that were modified at `time` or later. The others count as `skipped files` among the job's
+    /// counters.
     pub fn modified_since(mut self, time: SystemTime) -> Read {
         self.choice.list.modified_since = Some(time);
         self
     }
 
     /// Reads what is there: an address without files gives no rows, and a file that is gone when its
-    /// task begins is left out. How many were left out is logged.
+    /// task begins is left out. Each counts as one of the `skipped files` among the job's counters, which
+    /// [`Context::counter`] and the result give.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// assert_eq!(cx.read().ignore_missing().csv::<u64>("/nowhere/a.csv").count()?, 0);
+    /// assert_eq!(cx.counter("skipped files").value(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn ignore_missing(mut self) -> Read {
         self.choice.list.ignore_missing = true;
         self

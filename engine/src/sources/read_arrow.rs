@@ -15,7 +15,8 @@ impl Context {
     /// The rows of Arrow IPC files, in the file or the stream format: a path, a folder, a glob or a URL.
     /// Columns come from the row type, as those of [`Context::read_parquet`] do.
     ///
-    /// Big files are cut between their batches; a stream is never cut.
+    /// Batches may be compressed with LZ4 or Zstandard. Big files are cut between their batches; a stream is
+    /// never cut.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

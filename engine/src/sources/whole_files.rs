@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kiln_planner::Site;
 
 use super::files::Choice;
+use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -15,7 +16,7 @@ use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{Split, estimated_bytes, is_gone, list_with, plan_splits_at, read_whole};
+use crate::source::{Split, estimated_bytes, list_with, plan_splits_at, read_whole};
 use crate::task::Task;
 
 /// A row type that a file's bytes can be.
@@ -33,7 +34,7 @@ pub trait Content: Row {
 /// A chain that starts with whole files: address and content.
 pub struct WholeFiles<B> {
     splits: Arc<[Split]>,
-    ignore_missing: bool,
+    skipped: Skipped,
     label: Arc<str>,
     site: Site,
     _content: PhantomData<fn() -> B>,
@@ -47,10 +48,9 @@ pub(super) fn dataset<B: Content>(
     label: String,
     site: Site,
 ) -> Dataset<(String, B), WholeFiles<B>> {
+    let skipped = Skipped::new(cx, &choice);
     let found = list_with(address, &choice.list).and_then(|listed| {
-        if listed.skipped > 0 {
-            log::info!("{label}: {} files were left out", listed.skipped);
-        }
+        skipped.add_listed(&listed);
         // A row cannot be cut.
         Ok((plan_splits_at(&listed.files, |_, _| Ok(Vec::new()))?, estimated_bytes(&listed.files)))
     });
@@ -61,11 +61,7 @@ pub(super) fn dataset<B: Content>(
         }
         Err(error) => (Arc::default(), Origin::broken(cx, error)),
     };
-    let ignore_missing = choice.list.ignore_missing;
-    Dataset::over(
-        WholeFiles { splits, ignore_missing, label: label.into(), site, _content: PhantomData },
-        origin,
-    )
+    Dataset::over(WholeFiles { splits, skipped, label: label.into(), site, _content: PhantomData }, origin)
 }
 
 impl<B: Content> Chain for WholeFiles<B> {
@@ -76,10 +72,7 @@ impl<B: Content> Chain for WholeFiles<B> {
         for piece in pieces {
             task.check()?;
             let bytes = match read_whole(piece, B::DECOMPRESS) {
-                Err(_) if self.ignore_missing && is_gone(piece)? => {
-                    log::info!("{}: {} is gone and left out", self.label, piece.address);
-                    continue;
-                }
+                Err(_) if self.skipped.is_gone(piece)? => continue,
                 bytes => bytes?,
             };
             task.count_bytes(piece.size);
@@ -108,7 +101,7 @@ impl<B> Clone for WholeFiles<B> {
     fn clone(&self) -> Self {
         WholeFiles {
             splits: Arc::clone(&self.splits),
-            ignore_missing: self.ignore_missing,
+            skipped: self.skipped.clone(),
             label: Arc::clone(&self.label),
             site: self.site.clone(),
             _content: PhantomData,
@@ -118,11 +111,11 @@ impl<B> Clone for WholeFiles<B> {
 
 impl<B: Content> Ship for WholeFiles<B> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(&*self.splits, self.ignore_missing, &*self.label, &self.site))
+        params.put(&(&*self.splits, &self.skipped, &*self.label, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (splits, ignore_missing, label, site): (Vec<Split>, _, String, _) = params.take()?;
+        let (splits, skipped, label, site): (Vec<Split>, _, String, _) = params.take()?;
         let (splits, label) = (splits.into(), label.into());
-        Ok(WholeFiles { splits, ignore_missing, label, site, _content: PhantomData })
+        Ok(WholeFiles { splits, skipped, label, site, _content: PhantomData })
     }
 }
