@@ -2,16 +2,20 @@
 //! in them that ask for more memory than there is.
 //!
 //! Each must give a typed error that names it, or rows; no panic, and nothing that takes long or much memory.
+//! The public corpora of such files are read by `corpora.rs`.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use arrow::ipc::CompressionType;
 use kiln::{Class, Context, Result};
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-use crate::files::{Item, batch, cx, file, items, says, write_arrow, write_parquet, write_stream};
+use crate::files::{
+    Item, batch, cx, file, items, says, write_arrow, write_compressed_arrow, write_parquet, write_stream,
+};
 
 /// Bytes that are changed, one per attempt.
 const CHANGES: u64 = 200;
@@ -76,6 +80,20 @@ fn a_parquet_footer_that_names_too_much_is_refused_before_it_is_allocated() {
         let (_folder, _, address) = file("a.parquet", bytes);
         says(cx().read_parquet::<Item>(&address).count().unwrap_err(), &[words, &address]);
     }
+}
+
+#[test]
+fn a_compressed_arrow_batch_that_names_too_many_bytes_is_refused_before_they_are_allocated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.arrow");
+    write_compressed_arrow(&path, &batch(&items(0..500)), 500, CompressionType::ZSTD);
+    let mut bytes = fs::read(&path).unwrap();
+    // The ids: 500 times 8 bytes.
+    let at = bytes.windows(8).position(|window| window == 4000i64.to_le_bytes()).unwrap();
+    bytes[at..at + 8].copy_from_slice(&(1i64 << 40).to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let error = cx().read_arrow::<Item>(&path.display().to_string()).count().unwrap_err();
+    says(error, &["at most 536870912 are read", "a.arrow"]);
 }
 
 /// What reading says when bytes are put over a good file; `patch` is given where the dictionary and the data

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::ipc::writer::{FileWriter, StreamWriter};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use kiln::{Class, Context, Error, Row};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -42,6 +43,14 @@ pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch, group_rows: usize)
 /// In the file format, as several batches.
 pub(crate) fn write_arrow(path: &Path, batch: &RecordBatch, rows: usize) {
     let mut writer = FileWriter::try_new(create(path), &batch.schema()).unwrap();
+    pieces(batch, rows).for_each(|piece| writer.write(&piece).unwrap());
+    writer.finish().unwrap();
+}
+
+/// The same with compressed batches.
+pub(crate) fn write_compressed_arrow(path: &Path, batch: &RecordBatch, rows: usize, codec: CompressionType) {
+    let options = IpcWriteOptions::default().try_with_compression(Some(codec)).unwrap();
+    let mut writer = FileWriter::try_new_with_options(create(path), &batch.schema(), options).unwrap();
     pieces(batch, rows).for_each(|piece| writer.write(&piece).unwrap());
     writer.finish().unwrap();
 }

@@ -7,9 +7,12 @@ use arrow::array::{
     StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::Int32Type;
+use arrow::ipc::CompressionType;
 use kiln::Row;
 
-use crate::files::{Item, batch, cx, items, says, write_arrow, write_parquet, write_stream};
+use crate::files::{
+    Item, batch, cx, items, says, write_arrow, write_compressed_arrow, write_parquet, write_stream,
+};
 
 #[test]
 fn every_format_with_a_schema_gives_the_rows_that_were_written() {
@@ -19,10 +22,13 @@ fn every_format_with_a_schema_gives_the_rows_that_were_written() {
     write_parquet(&path("a.parquet"), &batch(&rows), 3_000);
     write_arrow(&path("a.arrow"), &batch(&rows), 700);
     write_stream(&path("a.stream"), &batch(&rows), 30_000);
+    write_compressed_arrow(&path("lz4.arrow"), &batch(&rows), 700, CompressionType::LZ4_FRAME);
+    write_compressed_arrow(&path("zstd.arrow"), &batch(&rows), 700, CompressionType::ZSTD);
     let address = |name: &str| path(name).display().to_string();
     assert_eq!(cx().read_parquet::<Item>(&address("a.parquet")).collect().unwrap(), rows);
-    assert_eq!(cx().read_arrow::<Item>(&address("a.arrow")).collect().unwrap(), rows);
-    assert_eq!(cx().read_arrow::<Item>(&address("a.stream")).collect().unwrap(), rows);
+    for name in ["a.arrow", "a.stream", "lz4.arrow", "zstd.arrow"] {
+        assert_eq!(cx().read_arrow::<Item>(&address(name)).collect().unwrap(), rows, "{name}");
+    }
 }
 
 #[test]
