@@ -1,7 +1,7 @@
 //! Outputs in S3, by real jobs over HTTP.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
@@ -50,6 +50,52 @@ fn words_are_counted_from_s3_to_s3() {
             (&format!("s3://{BUCKET}/out/words").into(), &4.into())
         );
         assert!(s3.keys("out/words/").contains(&"out/words/_SUCCESS".to_owned()));
+        assert_eq!(s3.staged(), [""; 0]);
+    }
+}
+
+/// More than one request puts: an object of this size goes in parts.
+const MULTIPART_BYTES: u64 = 8 << 20;
+
+/// Numbered lines of text that hardly can be compressed.
+fn lines(count: u64) -> String {
+    let mut seed = 7u64;
+    let mut letter = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'#' + (seed >> 57) as u8 % 90)
+    };
+    let mut line = |n| format!("{n},{}\n", (0..1000).map(|_| letter()).collect::<String>().replace(',', " "));
+    format!("n,text\n{}", (0..count).map(&mut line).collect::<String>())
+}
+
+/// What a job has published as CSV in a folder of this machine.
+fn published(folder: &Path) -> String {
+    let files = folder::tree(folder).into_iter().filter(|file| file.extension().is_some_and(|e| e == "csv"));
+    files.map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).collect()
+}
+
+#[test]
+fn csv_goes_to_s3_as_a_large_parquet_object_and_comes_back_as_it_was() {
+    for cluster in EVERYWHERE {
+        let (s3, place) = (S3::start(), tempfile::tempdir().unwrap());
+        let (text, copy) = (lines(14_000), || Job::new(env!("CARGO_BIN_EXE_copy")).on(cluster));
+        let bucket = format!("s3://{BUCKET}");
+        s3.put("in/lines.csv", &text);
+        let there = copy().option("--input", format!("{bucket}/in/lines.csv"));
+        s3.tell(there.option("--output", format!("{bucket}/lines"))).run().ok();
+        let objects = s3.keys("lines/").into_iter().filter(|key| key.ends_with(".parquet"));
+        let sizes: Vec<u64> =
+            objects.map(|key| std::fs::metadata(s3.bucket().join(key)).unwrap().len()).collect();
+        assert!(sizes.len() == 1 && sizes[0] > MULTIPART_BYTES, "{sizes:?}");
+        let back = |name: &str, from: &str| {
+            let output = place.path().join(name);
+            let job = copy().option("--input", format!("{bucket}/lines")).option("--output", &output);
+            s3.tell(if from.is_empty() { job } else { job.option("--from", from) }).run().ok();
+            published(&output)
+        };
+        assert!(back("all.csv", "") == text, "what came back differs");
+        let last: String = text.split_inclusive('\n').skip(1 + 13_990).collect();
+        assert_eq!(back("last.csv", "13990"), format!("n,text\n{last}"));
         assert_eq!(s3.staged(), [""; 0]);
     }
 }
