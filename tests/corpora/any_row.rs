@@ -1,0 +1,97 @@
+//! A row with whatever columns a file has: the process sets them before it reads.
+//!
+//! Kiln's row types are known when a job is compiled; the columns of a corpus are not. Its readers ask a row
+//! type for its columns each time they open a file, so one whose answer changes reads any file through the
+//! public API. Each decoded array is checked as a whole: a reader that made a wrong one has a bug.
+
+use std::sync::{Arc, RwLock};
+
+use arrow::array::{Array, ArrayRef, new_null_array};
+use arrow::datatypes::{DataType, Field, Fields};
+use kiln::row::{ColumnBuilder, ColumnReader, IntoRow, Row};
+use kiln::{Error, Result};
+
+static COLUMNS: RwLock<Vec<Field>> = RwLock::new(Vec::new());
+
+/// From now on rows have these columns, all of which may hold nulls.
+pub(crate) fn set_columns(columns: Vec<Field>) {
+    *COLUMNS.write().unwrap() = columns.into_iter().map(|field| field.with_nullable(true)).collect();
+}
+
+/// A row; what was in it was checked, and forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyRow;
+
+impl IntoRow for AnyRow {
+    type Row = AnyRow;
+    fn as_view(&self) -> AnyRow {
+        AnyRow
+    }
+}
+
+impl Row for AnyRow {
+    type View<'a> = AnyRow;
+    type Builder = Counter;
+    type Reader = Checked;
+    fn own(_: AnyRow) -> AnyRow {
+        AnyRow
+    }
+    fn view(&self) -> AnyRow {
+        AnyRow
+    }
+    fn narrow<'short, 'long: 'short>(_: AnyRow) -> AnyRow {
+        AnyRow
+    }
+    fn data_type() -> DataType {
+        DataType::Struct(Fields::from(AnyRow::columns()))
+    }
+    fn columns() -> Vec<Field> {
+        COLUMNS.read().unwrap().clone()
+    }
+}
+
+/// Columns that are what they say.
+pub(crate) struct Checked;
+
+impl ColumnReader for Checked {
+    type Row = AnyRow;
+
+    fn open(array: &ArrayRef) -> Result<Checked> {
+        Checked::open_columns(std::slice::from_ref(array))
+    }
+
+    fn open_columns(columns: &[ArrayRef]) -> Result<Checked> {
+        for column in columns {
+            let checked = column.to_data().validate_full();
+            checked.map_err(|e| Error::bug("an array that was read is invalid").because(e))?;
+        }
+        Ok(Checked)
+    }
+
+    fn get(&self, _: usize) -> AnyRow {
+        AnyRow
+    }
+}
+
+/// How many rows there are.
+#[derive(Default)]
+pub(crate) struct Counter(usize);
+
+impl ColumnBuilder for Counter {
+    type Row = AnyRow;
+    fn push(&mut self, _: AnyRow) {
+        self.0 += 1;
+    }
+    fn push_null(&mut self) {
+        self.0 += 1;
+    }
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn size_bytes(&self) -> usize {
+        0
+    }
+    fn finish(&mut self) -> ArrayRef {
+        Arc::clone(&new_null_array(&AnyRow::data_type(), std::mem::take(&mut self.0)))
+    }
+}
