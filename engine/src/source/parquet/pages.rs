@@ -1,7 +1,8 @@
 //! The file as the decoder of pages sees it, with a look at each page's header before the decoder.
 //!
 //! A page's place enters, its bytes leave, or an error when its header asks for more memory than a page may
-//! take. The decoder makes room for what a header names; it has no limit of its own.
+//! take. The decoder makes room for what a header names; it has no limit of its own. What lies inside a page
+//! is not looked at: counts of the delta encodings, and nulls in lists that take no bytes, have no limit here.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
@@ -22,7 +23,7 @@ const MAX_DICTIONARY_VALUES: i64 = 16 << 20;
 const DICTIONARY: i64 = 2;
 
 /// How much is read at once where a header is; it is seldom longer.
-const HEADER_BYTES: u64 = 16 << 10;
+const HEADER_BYTES: usize = 16 << 10;
 
 /// The pages of a file.
 #[derive(Clone)]
@@ -56,8 +57,15 @@ pub(super) struct HeaderReader {
 
 impl HeaderReader {
     fn open(&self) -> io::Result<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>> {
-        let (mut reader, mut header) = (self.file.reader(self.start), Vec::new());
-        (&mut reader).take(HEADER_BYTES).read_to_end(&mut header)?;
+        let (mut reader, mut header, mut filled) = (self.file.reader(self.start), vec![0; HEADER_BYTES], 0);
+        // One read where the file is local; `read_to_end` would take several.
+        while filled < HEADER_BYTES {
+            match reader.read(&mut header[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        header.truncate(filled);
         check(&header).map_err(|e| io::Error::other(e.at("byte", self.start)))?;
         Ok(Cursor::new(header).chain(BufReader::new(reader)))
     }
