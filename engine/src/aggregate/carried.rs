@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, NullArray, UInt64Array};
 use arrow::datatypes::{DataType, UInt64Type};
 
 use crate::error::{Error, Result};
-use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Row};
+use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Optional, Row};
 
 /// The hash of a `K`.
 pub struct Carried<K>(u64, PhantomData<fn() -> K>);
@@ -51,7 +51,7 @@ impl<K: Key> Row for Carried<K> {
     type Reader = HashReader<K>;
 
     // A column without data is all nulls.
-    const NULLABLE: bool = K::HASH_IS_CHEAP;
+    type Nullability = Optional;
 
     #[inline]
     fn own(view: Self) -> Self {
