@@ -8,6 +8,7 @@
 //! the output. Rows and plans are not known here.
 
 mod csv;
+mod dictionaries;
 mod hive;
 mod json;
 mod layout;

@@ -7,6 +7,7 @@ use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
 use super::layout::{Compression, Layout};
 use super::place::{PartFile, failed};
@@ -23,14 +24,14 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Begins a file of the columns `schema`.
+    /// Begins a file of the columns `schema`, those that are `plain` without a dictionary.
     pub fn begin(
         file: PartFile,
         address: String,
         layout: &Layout,
-        schema: &SchemaRef,
+        (schema, plain): (&SchemaRef, &[String]),
     ) -> Result<ParquetFile> {
-        let properties = properties(layout, schema);
+        let properties = properties(layout, schema, plain);
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
         Ok(ParquetFile { writer: writer.map_err(|e| broken(e, &address))?, address })
     }
@@ -67,10 +68,12 @@ impl ParquetFile {
 }
 
 /// The same rows make the same bytes: nothing in a file tells when or by whom it was written.
-fn properties(layout: &Layout, schema: &Schema) -> WriterProperties {
+fn properties(layout: &Layout, schema: &Schema, plain: &[String]) -> WriterProperties {
     let sorting = layout.sorted_by.iter().filter_map(|name| sorting_column(schema, name)).collect();
-    WriterProperties::builder()
-        .set_compression(codec(layout.compression()))
+    let all = plain.iter().fold(WriterProperties::builder(), |properties, name| {
+        properties.set_column_dictionary_enabled(ColumnPath::from(vec![name.clone()]), false)
+    });
+    all.set_compression(codec(layout.compression()))
         .set_max_row_group_row_count(Some(layout.group_rows))
         .set_max_row_group_bytes(Some(GROUP_BYTES))
         .set_sorting_columns(if layout.sorted_by.is_empty() { None } else { Some(sorting) })

@@ -42,18 +42,19 @@ enum Encoder {
 }
 
 impl PartFile {
-    /// A file of the columns `schema`, which is `staged` under one name and published under another.
+    /// A file of the columns `schema`, some of them `plain`: without a dictionary, if the format has any.
+    /// It is `staged` under one name and published under another.
     pub(super) fn begin(
         place: &Place,
         layout: &Layout,
-        schema: &SchemaRef,
+        (schema, plain): (&SchemaRef, &[String]),
         staged: String,
         name: String,
     ) -> Result<PartFile> {
         let file = place.create(&staged)?;
         let encoder = match layout.format {
             Format::Parquet => {
-                Encoder::Parquet(Box::new(ParquetFile::begin(file, name.clone(), layout, schema)?))
+                Encoder::Parquet(Box::new(ParquetFile::begin(file, name.clone(), layout, (schema, plain))?))
             }
             _ => Encoder::Lines(Box::new(LinesFile::begin(file, name.clone(), layout, schema)?)),
         };

@@ -12,10 +12,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion_execution::memory_pool::MemoryReservation;
 
-use super::hive;
-use super::layout::Layout;
+use super::layout::{Format, Layout};
 use super::part_file::{Part, PartFile};
 use super::place::Place;
+use super::{dictionaries, hive};
 use crate::error::{Error, Result};
 
 /// Files that one task has open at most.
@@ -41,6 +41,8 @@ pub struct PartFiles<'a> {
     schema: SchemaRef,
     file_columns: Vec<usize>,
     folder_columns: Vec<usize>,
+    /// The columns of a Parquet file that go without a dictionary, once there were rows.
+    plain: Option<Vec<String>>,
     folders: Folders,
     /// By the number of their folder.
     open: BTreeMap<usize, PartFile>,
@@ -79,6 +81,7 @@ impl<'a> PartFiles<'a> {
             schema,
             file_columns,
             folder_columns,
+            plain: None,
             folders,
             open,
             memory,
@@ -100,6 +103,9 @@ impl<'a> PartFiles<'a> {
 
     fn push_slice(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = batch.project(&self.file_columns)?;
+        if self.plain.is_none() && self.layout.format == Format::Parquet {
+            self.plain = Some(dictionaries::useless(&rows)?);
+        }
         if self.folder_columns.is_empty() {
             let folder = self.folders.number(String::new());
             self.opened(folder)?.write(&rows)?;
@@ -206,7 +212,8 @@ impl<'a> PartFiles<'a> {
         let name = format!("{}{slash}part-{partition:05}{number}{extension}", self.folders.names[folder]);
         let begun: u32 = self.folders.files.iter().sum();
         let staged = format!("part-{partition:05}-attempt-{attempt}-file-{begun}");
-        PartFile::begin(self.place, self.layout, &self.schema, staged, name)
+        let plain = self.plain.as_deref().unwrap_or_default();
+        PartFile::begin(self.place, self.layout, (&self.schema, plain), staged, name)
     }
 }
 
