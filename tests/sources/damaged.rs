@@ -5,13 +5,19 @@
 //! The public corpora of such files are read by `corpora.rs`.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::ipc::CompressionType;
 use kiln::{Class, Context, Result};
 
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
 
 use crate::files::{
     Item, batch, cx, file, items, says, write_arrow, write_compressed_arrow, write_parquet, write_stream,
@@ -67,6 +73,45 @@ fn a_parquet_dictionary_that_names_too_many_values_is_refused_before_they_are_al
 }
 
 #[test]
+fn a_parquet_page_that_names_too_many_values_is_an_error_or_rows_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let header_at = write_one_page(&path);
+    // Type, two sizes of 4000, and the data page's own header without statistics.
+    let head = [&[0x15, 0, 0x15, 0xc0, 0x3e, 0x15, 0xc0, 0x3e, 0x2c, 0x15][..], &GREATEST].concat();
+    let head = [&head[..], &[0x15, 0, 0x15, 6, 0x15, 6, 0]].concat();
+    let room = header_at.len() - head.len() - 3;
+    // A field that nobody knows fills the rest.
+    let header = [&head[..], &[0x98, room as u8], &vec![0; room], &[0]].concat();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[header_at].copy_from_slice(&header);
+    fs::write(&path, bytes).unwrap();
+    let started = Instant::now();
+    match cx().read_parquet::<Item>(&path.display().to_string()).count() {
+        Ok(rows) => assert_eq!(rows, 500),
+        Err(error) => says(error, &["a.parquet"]),
+    }
+    assert!(started.elapsed() < LIMIT, "it took {:?}", started.elapsed());
+}
+
+/// Writes 500 numbers of 8 bytes as one page that is not compressed; gives where its header stands, which
+/// statistics make long enough for a greater number.
+fn write_one_page(path: &Path) -> Range<usize> {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_write_page_header_statistics(true)
+        .build();
+    let file = fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let (start, length) = metadata(path).row_group(0).column(0).byte_range();
+    start as usize..(start + length) as usize - 500 * 8
+}
+
+#[test]
 fn a_parquet_footer_that_names_too_much_is_refused_before_it_is_allocated() {
     let trailer = |length: u32| [&length.to_le_bytes()[..], b"PAR1"].concat();
     let longer_than_the_file = [b"PAR1", &[0; 20][..], &trailer(u32::MAX)].concat();
@@ -102,15 +147,19 @@ fn patched(patch: impl Fn(usize, usize) -> (usize, Vec<u8>)) -> kiln::Error {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     write_parquet(&path, &batch(&items(0..500)), 500);
-    let metadata =
-        ArrowReaderMetadata::load(&fs::File::open(&path).unwrap(), ArrowReaderOptions::new()).unwrap();
-    let column = metadata.metadata().row_group(0).column(0);
+    let metadata = metadata(&path);
+    let column = metadata.row_group(0).column(0);
     let dictionary = column.dictionary_page_offset().unwrap() as usize;
     let (at, patch) = patch(dictionary, column.data_page_offset() as usize);
     let mut bytes = fs::read(&path).unwrap();
     bytes[at..at + patch.len()].copy_from_slice(&patch);
     fs::write(&path, bytes).unwrap();
     cx().read_parquet::<Item>(&path.display().to_string()).count().unwrap_err()
+}
+
+fn metadata(path: &Path) -> Arc<ParquetMetaData> {
+    let file = fs::File::open(path).unwrap();
+    Arc::clone(ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap().metadata())
 }
 
 /// `ends_tell`: whether a file that was cut off can be told from a whole one.
