@@ -28,8 +28,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ///
     /// # Errors
     /// Given by the action: with [`OnError::Fail`] data for the first refused row of a task, with the
-    /// record and its place: the file and byte where a source knows it, else the row's number in its
-    /// partition, from 1, as this operator sees rows.
+    /// record and its place: the file, with the byte of text, the line of CSV and JSON or the row of other
+    /// formats; of rows that are not read from files, the row's number in its partition, from 1, as this
+    /// operator sees rows.
     #[track_caller]
     pub fn try_map<R, E, F>(
         self,
