@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
@@ -46,6 +46,7 @@ struct Keys {
     level: Level,
     list: Vec<Option<String>>,
     boxed: Box<Option<i8>>,
+    descending: (Reverse<i16>, Reverse<Option<String>>),
 }
 
 /// All that can be a row, in each other.
@@ -124,6 +125,16 @@ proptest! {
     }
 
     #[test]
+    fn reversed_keys_keep_the_laws_of_keys_in_the_other_order(keys in prop::collection::vec((float(), text()), 3)) {
+        let numbers: Vec<_> = keys.iter().map(|key| Reverse(key.0)).collect();
+        check_laws(&numbers)?;
+        let texts: Vec<_> = keys.iter().map(|key| (Reverse(key.1.clone()), key.1.clone())).collect();
+        check_laws(&texts)?;
+        let (a, b) = (&texts[0].0, &texts[1].0);
+        prop_assert_eq!(<Reverse<String>>::compare(a.view(), b.view()), a.cmp(b));
+    }
+
+    #[test]
     fn keys_are_ordered_like_their_types(a in keys(), b in keys()) {
         let (texts, lists) = ((&a.text[..], &b.text[..]), (&a.list, &b.list));
         prop_assert_eq!(String::compare(texts.0, texts.1), texts.0.cmp(texts.1));
@@ -157,6 +168,8 @@ fn check_laws<K: Key + Clone + Debug>(keys: &[K]) -> Result<(), TestCaseError> {
             prop_assert_eq!(same, order == Ordering::Equal);
             prop_assert_eq!(order, K::compare(b.view(), a.view()).reverse());
             prop_assert!(!same || K::hash(a.view()) == K::hash(b.view()));
+            let prefixes = K::prefix(a.view()).cmp(&K::prefix(b.view()));
+            prop_assert!(prefixes == order || prefixes == Ordering::Equal && !K::PREFIX_IS_KEY);
             prop_assert_eq!(K::matches(slot, &arena, b.view()), same);
             prop_assert_eq!(K::compare(K::load(slot, &arena), K::narrow(b.view())), order);
             for c in &keys {
@@ -217,8 +230,9 @@ fn keys() -> impl Strategy<Value = Keys> {
     let times = (date(), instant(), instant());
     let small = (any::<bool>(), money(), level(), any::<Option<i8>>());
     let list = prop::collection::vec(prop::option::of(text()), 0..3);
-    (any::<(u8, i16, u32, i64, usize)>(), text(), bytes(), times, small, list).prop_map(
-        |(numbers, text, bytes, (date, clock, instant), (flag, money, level, boxed), list)| Keys {
+    let down = (any::<i16>(), prop::option::of(text()));
+    (any::<(u8, i16, u32, i64, usize)>(), text(), bytes(), times, small, list, down).prop_map(
+        |(numbers, text, bytes, (date, clock, instant), (flag, money, level, boxed), list, down)| Keys {
             numbers,
             flag,
             text,
@@ -230,6 +244,7 @@ fn keys() -> impl Strategy<Value = Keys> {
             level,
             list,
             boxed: Box::new(boxed),
+            descending: (Reverse(down.0), Reverse(down.1)),
         },
     )
 }

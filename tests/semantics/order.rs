@@ -41,6 +41,25 @@ fn sort_by_key_sorts_what_is_sorted_and_what_is_reversed() {
 }
 
 #[test]
+fn a_reversed_key_is_sorted_in_descending_order_and_ties_stay() {
+    for_each_seed(|seed| {
+        let mut random = Random::new(seed);
+        let rows: Vec<(String, i64, u64)> =
+            (0..500).map(|at| (random.string(), random.around_zero(4), at)).collect();
+        let mut expected = rows.clone();
+        expected.sort_by_key(|row| (Reverse(row.1), row.0.clone()));
+        check_ordered(&expected, |s| {
+            s.rows(&rows).sort_by(|(word, n, _)| (Reverse(n), word.to_owned())).collect()
+        });
+        expected.sort_by(|a, b| b.0.cmp(&a.0).then(a.2.cmp(&b.2)));
+        let shuffled: Vec<(Reverse<String>, u64)> =
+            rows.iter().map(|row| (Reverse(row.0.clone()), row.2)).collect();
+        let expected: Vec<_> = expected.into_iter().map(|row| (Reverse(row.0), row.2)).collect();
+        check_ordered(&expected, |s| s.rows(&shuffled).sort_by_key().collect());
+    });
+}
+
+#[test]
 fn a_sort_may_stand_behind_and_before_other_operators() {
     for_each_seed(|seed| {
         let words = Random::new(seed).rows(400, Random::string);

@@ -12,11 +12,16 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Sorts by what `key` gives for each row, ascending; rows with equal keys stay in the order in
     /// which they were. The key is computed once for each row, and moves with it.
     ///
+    /// What is to be in descending order is wrapped in [`Reverse`](std::cmp::Reverse), also as a part of a
+    /// tuple.
+    ///
     /// ```
+    /// use std::cmp::Reverse;
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(2);
     /// let words = cx.parallelize(["ccc", "a", "bb"].map(String::from));
-    /// assert_eq!(words.sort_by(|word| word.len() as u64).collect()?, ["a", "bb", "ccc"]);
+    /// assert_eq!(words.clone().sort_by(|word| word.len() as u64).collect()?, ["a", "bb", "ccc"]);
+    /// assert_eq!(words.sort_by(|word| Reverse(word.len() as u64)).collect()?, ["ccc", "bb", "a"]);
     /// # Ok(()) }
     /// ```
     #[track_caller]

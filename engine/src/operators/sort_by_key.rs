@@ -32,7 +32,8 @@ const KEYS_PER_RANGE: usize = 256;
 const KEYS_PER_PARTITION: usize = 64;
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Sorts by key, ascending. Pairs with equal keys stay in the order in which they were.
+    /// Sorts by key, ascending. Pairs with equal keys stay in the order in which they were. For another
+    /// direction the key is a [`Reverse`](std::cmp::Reverse), as in [`sort_by`](Dataset::sort_by).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -11,7 +11,7 @@ use super::Row;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not stand for a row",
     label = "a closure of a dataset cannot return this",
-    note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
+    note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, `Reverse`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
     note = "for a result borrowed from the argument use `map_to::<Row>(..)` or `flat_map_emit::<Row>(..)`"
 )]
 pub trait IntoRow {

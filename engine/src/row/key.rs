@@ -11,7 +11,7 @@ use super::Row;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
     label = "not a key",
-    note = "keys are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps, enums with `#[derive(kiln::Row)]`, structs with `#[derive(kiln::Row)] #[row(key)]`, and `Option`, `Vec`, `Box` and tuples of keys",
+    note = "keys are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps, enums with `#[derive(kiln::Row)]`, structs with `#[derive(kiln::Row)] #[row(key)]`, and `Option`, `Vec`, `Box`, `Reverse` and tuples of keys",
     note = "a map or an `Opaque` value is none: take a field of it with `key_by(..)`"
 )]
 pub trait Key: Row {

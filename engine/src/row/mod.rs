@@ -24,6 +24,7 @@ mod nullability;
 mod opaque;
 mod option;
 mod primitive;
+mod reversed;
 mod string;
 mod tuple;
 mod unit_enum;
@@ -55,6 +56,7 @@ use arrow::datatypes::{DataType, Field};
 /// | [`Bytes`](crate::Bytes) | `Binary` | `&[u8]` |
 /// | `Option<T>` | `T`, nullable | `Option<view of T>` |
 /// | `Box<T>` | as `T` | [`BoxView`], which derefs to the view of `T` |
+/// | [`Reverse<T>`](std::cmp::Reverse), a key in descending order | as `T` | `Reverse<view of T>` |
 /// | `Vec<T>` | `List` | [`ListView`] |
 /// | `BTreeMap<K, V>`, `HashMap<K, V>` | `Map`, in the order of the keys | [`MapView`] |
 /// | tuples | `Struct` with fields `_1`, `_2`, … | tuple of views |
@@ -68,7 +70,7 @@ use arrow::datatypes::{DataType, Field};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",
     label = "a dataset cannot hold this type",
-    note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
+    note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, `Reverse`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
     note = "a type without columns (of another crate, recursive, an enum with payloads) is kept as `kiln::Opaque<_>`, by serde",
     note = "a closure that returns a borrowed `&str` needs `map_to::<String>(..)`, or a `fn` item in its place"
 )]
