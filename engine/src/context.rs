@@ -89,7 +89,8 @@ impl Context {
         )
     }
 
-    /// A context as the environment says: `KILN_CLUSTER`, `KILN_STRICT`.
+    /// A context as the environment says: `KILN_CLUSTER`, `KILN_MEMORY`, `KILN_TMP`, `KILN_STRICT` and
+    /// `KILN_SEED`.
     ///
     /// # Errors
     /// Of class config when a variable cannot be read.
@@ -99,6 +100,9 @@ impl Context {
 
     /// Declares a value, so that closures may use it wherever they run: the `…_with` operators take
     /// it and hand it to the closure as its first argument.
+    ///
+    /// Every type that serde can write and read will do, if it owns what it holds: collections, the types
+    /// of rows, and structs that derive `Serialize` and `Deserialize`. Several values are one tuple.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,5 +1,8 @@
 //! Counters, lazy values and seeds: the same wherever closures run.
 
+use kiln::chrono::{DateTime, Days, NaiveDate, Utc};
+use kiln::{Bytes, Decimal};
+
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed, for_each_setting};
 
@@ -97,4 +100,22 @@ fn a_lazy_value_is_made_once_in_a_process_and_serves_all_closures() {
 fn a_seed_is_the_same_in_every_context_of_a_program() {
     let seed = kiln::Context::local(1).seed();
     for_each_setting(|s, name| assert_eq!(s.cx().seed(), seed, "{name}"));
+}
+
+#[test]
+fn values_of_the_types_of_rows_can_be_shared() {
+    let day = NaiveDate::from_ymd_opt(2024, 2, 29).unwrap();
+    let instant = day.and_hms_micro_opt(23, 59, 59, 999_999).unwrap().and_utc();
+    let price: Decimal<10, 2> = "-19.99".parse().unwrap();
+    let expected: Vec<(NaiveDate, DateTime<Utc>, Decimal<10, 2>, Bytes)> = (0..20)
+        .map(|n| (day + Days::new(n), instant, price * n as i64, Bytes::from_static(b"\xff")))
+        .collect();
+    check_ordered(&expected, |s| {
+        let shared = s.cx().share((day, instant, price, Bytes::from_static(b"\xff")));
+        let rows = s.rows(&(0..20).collect::<Vec<u64>>());
+        rows.map_with(&shared, |shared, n| {
+            (shared.0 + Days::new(n), shared.1, shared.2 * n as i64, shared.3.clone())
+        })
+        .collect()
+    });
 }

@@ -21,6 +21,10 @@ use crate::error::{Error, Result};
 
 /// An exact number of at most `P` digits (1 to 38), of which `S` are decimals (0 to `P`).
 ///
+/// It is parsed from text and printed as it is. Sums and whole multiples (`+`, `-`, `*` with an `i64`) have
+/// its type; products and quotients name theirs: [`checked_mul`](Decimal::checked_mul),
+/// [`checked_div`](Decimal::checked_div). To serde it is a text.
+///
 /// ```
 /// # fn main() -> kiln::Result<()> {
 /// use kiln::Decimal;

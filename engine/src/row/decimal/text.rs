@@ -2,8 +2,11 @@
 //!
 //! What is read is exactly the number that stands there, or an error: a text is never rounded.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Decimal;
 use crate::error::{Error, Result};
@@ -50,6 +53,20 @@ impl<const P: u8, const S: i8> fmt::Display for Decimal<P, S> {
     }
 }
 
+/// As text in every format: a number of JSON has no more than 17 digits.
+impl<const P: u8, const S: i8> Serialize for Decimal<P, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, const P: u8, const S: i8> Deserialize<'de> for Decimal<P, S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(|e: Error| de::Error::custom(e.message()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +83,16 @@ mod tests {
         }
         let largest = "9".repeat(38);
         assert_eq!(largest.parse::<Decimal<38, 0>>().unwrap().to_string(), largest);
+    }
+
+    #[test]
+    fn a_decimal_of_serde_is_its_text() {
+        let price: Money = "-19.90".parse().unwrap();
+        assert_eq!(serde_json::to_string(&price).unwrap(), r#""-19.90""#);
+        assert_eq!(serde_json::from_str::<Money>(r#""-19.9""#).unwrap(), price);
+        assert_eq!(postcard::from_bytes::<Money>(&postcard::to_stdvec(&price).unwrap()).unwrap(), price);
+        let error = serde_json::from_str::<Money>(r#""1.999""#).unwrap_err().to_string();
+        assert!(error.starts_with("`1.999` is no decimal(5, 2): it has more decimals"), "{error}");
     }
 
     #[test]
