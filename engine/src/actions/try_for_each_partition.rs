@@ -22,14 +22,16 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// use kiln::Error;
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(2);
-    /// let folder = cx.share(std::env::temp_dir().join("kiln_try_for_each_partition"));
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let folder = place.path().to_owned();
+    /// let folder = cx.share(folder);
     /// cx.parallelize_in(2, 0..10u64).try_for_each_partition_with(&folder, |folder, index, rows| {
-    ///     let failed = |e| Error::io("the numbers cannot be written", e).at("folder", folder.display());
     ///     let text: String = rows.map(|n| format!("{n}\n")).collect();
-    ///     std::fs::create_dir_all(&*folder).map_err(failed)?;
-    ///     std::fs::write(folder.join(format!("{index}.txt")), text).map_err(failed)
+    ///     let file = folder.join(format!("{index}.txt"));
+    ///     std::fs::write(&file, text)
+    ///         .map_err(|e| Error::io("numbers cannot be written", e).at("file", file.display()))
     /// })?;
-    /// assert_eq!(std::fs::read_to_string(folder.join("0.txt")).unwrap_or_default(), "0\n1\n2\n3\n4\n");
+    /// # assert_eq!(std::fs::read_to_string(folder.join("0.txt")).unwrap(), "0\n1\n2\n3\n4\n");
     /// # Ok(()) }
     /// ```
     ///
