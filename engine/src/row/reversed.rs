@@ -90,6 +90,7 @@ impl<R: ColumnReader> ColumnReader for Reversed<R> {
 impl<K: Key> Key for Reverse<K> {
     type Slot = K::Slot;
     type Arena = K::Arena;
+    const HASH_IS_CHEAP: bool = K::HASH_IS_CHEAP;
     const PREFIX_IS_KEY: bool = K::PREFIX_IS_KEY;
     #[inline]
     fn hash(view: Reverse<K::View<'_>>) -> u64 {
