@@ -51,7 +51,7 @@ pub fn run(asked: &Peers) -> Result<()> {
     let place = Place { slots: asked.slots.unwrap_or_else(cores), cluster: false };
     let engines = engines();
     let names = engines.iter().map(|engine| format!("{:>CELL$}", engine.name()));
-    println!("median seconds of whole processes (without start-up)");
+    println!("median seconds of whole processes (without start-up and sync)");
     println!("{:<20}{}", "", names.collect::<String>());
     for (name, make) in suite::ALL {
         if asked.only.is_empty() || asked.only.iter().any(|only| only == name) {
