@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Field, Fields};
-use kiln::row::{ColumnBuilder, ColumnReader, IntoRow, Row};
+use kiln::row::{ColumnBuilder, ColumnReader, IntoRow, Optional, Row};
 use kiln::{Error, Result};
 
 static COLUMNS: RwLock<Vec<Field>> = RwLock::new(Vec::new());
@@ -33,6 +33,7 @@ impl Row for AnyRow {
     type View<'a> = AnyRow;
     type Builder = Counter;
     type Reader = Checked;
+    type Nullability = Optional;
     fn own(_: AnyRow) -> AnyRow {
         AnyRow
     }
