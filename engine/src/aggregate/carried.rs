@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, NullArray, UInt64Array};
 use arrow::datatypes::{DataType, UInt64Type};
 
 use crate::error::{Error, Result};
-use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Optional, Row};
+use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Optional, Row, own_view};
 
 /// The hash of a `K`.
 pub struct Carried<K>(u64, PhantomData<fn() -> K>);
@@ -46,25 +46,13 @@ impl<K: Key> IntoRow for Carried<K> {
 }
 
 impl<K: Key> Row for Carried<K> {
-    type View<'a> = Carried<K>;
+    own_view!();
     type Builder = Hashes<K>;
     type Reader = HashReader<K>;
 
     // A column without data is all nulls.
     type Nullability = Optional;
 
-    #[inline]
-    fn own(view: Self) -> Self {
-        view
-    }
-    #[inline]
-    fn view(&self) -> Self {
-        *self
-    }
-    #[inline]
-    fn narrow<'short, 'long: 'short>(view: Self) -> Self {
-        view
-    }
     fn data_type() -> DataType {
         if K::HASH_IS_CHEAP { DataType::Null } else { DataType::UInt64 }
     }

@@ -8,7 +8,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 
 use super::column::typed;
-use super::primitive::key;
+use super::primitive::{key, own_view};
 use super::{ColumnBuilder, ColumnReader, Key, Required, Row, mix};
 use crate::error::Result;
 
@@ -52,22 +52,10 @@ impl ColumnReader for BoolReader {
 }
 
 impl Row for bool {
-    type View<'a> = bool;
+    own_view!();
     type Builder = Bools;
     type Reader = BoolReader;
     type Nullability = Required;
-    #[inline]
-    fn own(view: bool) -> bool {
-        view
-    }
-    #[inline]
-    fn view(&self) -> bool {
-        *self
-    }
-    #[inline]
-    fn narrow<'short, 'long: 'short>(view: bool) -> bool {
-        view
-    }
     fn data_type() -> DataType {
         DataType::Boolean
     }

@@ -39,6 +39,7 @@ pub use list::{ListIter, ListView};
 pub use map::{MapIter, MapKind, MapView};
 pub use nullability::{NotNull, Nullability, Optional, Required};
 pub use opaque::{Opaque, Stored};
+pub(crate) use primitive::own_view;
 
 use arrow::datatypes::{DataType, Field};
 

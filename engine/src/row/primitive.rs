@@ -78,26 +78,34 @@ impl<T: Native + for<'a> Row<View<'a> = T>> ColumnReader for NumberReader<T> {
     }
 }
 
-/// `impl Row` for a type that is its own view.
+/// What `impl Row` says of views for a type that is its own.
+macro_rules! own_view {
+    () => {
+        type View<'a> = Self;
+        #[inline]
+        fn own(view: Self) -> Self {
+            view
+        }
+        #[inline]
+        fn view(&self) -> Self {
+            *self
+        }
+        #[inline]
+        fn narrow<'short, 'long: 'short>(view: Self) -> Self {
+            view
+        }
+    };
+}
+pub(crate) use own_view;
+
+/// `impl Row` for a number.
 macro_rules! value {
     ($t:ty, $data_type:expr) => {
         impl Row for $t {
-            type View<'a> = $t;
+            crate::row::own_view!();
             type Builder = Numbers<$t>;
             type Reader = NumberReader<$t>;
             type Nullability = Required;
-            #[inline]
-            fn own(view: $t) -> $t {
-                view
-            }
-            #[inline]
-            fn view(&self) -> $t {
-                *self
-            }
-            #[inline]
-            fn narrow<'short, 'long: 'short>(view: $t) -> $t {
-                view
-            }
             fn data_type() -> DataType {
                 $data_type
             }

@@ -15,7 +15,7 @@ use arrow::array::{Array, PrimitiveArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Decimal128Type};
 
-use super::primitive::{Native, NumberReader, Numbers, signed};
+use super::primitive::{Native, NumberReader, Numbers, own_view, signed};
 use super::{IntoRow, Key, Required, Row, mix};
 use crate::error::{Error, Result};
 
@@ -77,22 +77,10 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
 }
 
 impl<const P: u8, const S: i8> Row for Decimal<P, S> {
-    type View<'a> = Self;
+    own_view!();
     type Builder = Numbers<Self>;
     type Reader = NumberReader<Self>;
     type Nullability = Required;
-    #[inline]
-    fn own(view: Self) -> Self {
-        view
-    }
-    #[inline]
-    fn view(&self) -> Self {
-        *self
-    }
-    #[inline]
-    fn narrow<'short, 'long: 'short>(view: Self) -> Self {
-        view
-    }
     fn data_type() -> DataType {
         DataType::Decimal128(P, S)
     }
