@@ -6,12 +6,14 @@
 //! manager's, in a folder that goes when the run ends (`folder`). What is spilled, and when, is the
 //! business of the operators and of the exchange.
 
+mod allocator;
 mod folder;
 mod level;
 mod limit;
 mod open_files;
 mod spill;
 
+pub use allocator::keep_freed_memory;
 pub use folder::sweep;
 pub use level::Level;
 pub use limit::{default_bytes, parse_bytes};

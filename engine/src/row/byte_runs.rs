@@ -35,6 +35,8 @@ impl ByteRuns {
         offsets.push(0);
         offsets.append(&mut self.ends);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        (offsets, Buffer::from_vec(std::mem::take(&mut self.bytes)))
+        // The next batch is about as large as this one, and need not grow to it step by step.
+        let next = Vec::with_capacity(self.bytes.len());
+        (offsets, Buffer::from_vec(std::mem::replace(&mut self.bytes, next)))
     }
 }

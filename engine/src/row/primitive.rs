@@ -60,7 +60,8 @@ impl<T: Native + for<'a> Row<View<'a> = T>> ColumnBuilder for Numbers<T> {
         size_of_val(&self.0[..])
     }
     fn finish(&mut self) -> ArrayRef {
-        let values = ScalarBuffer::from(std::mem::take(&mut self.0));
+        let next = Vec::with_capacity(self.0.len());
+        let values = ScalarBuffer::from(std::mem::replace(&mut self.0, next));
         Arc::new(PrimitiveArray::<T::Arrow>::new(values, None).with_data_type(T::data_type()))
     }
 }

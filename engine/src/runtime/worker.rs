@@ -86,6 +86,7 @@ impl Worker {
         report: impl Fn(TaskId, Result<TaskReport>) + Send + Sync + 'static,
     ) -> Result<Worker> {
         memory::raise_open_files();
+        memory::keep_freed_memory();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
             .thread_name(|i| format!("kiln-slot-{i}"))

@@ -17,6 +17,10 @@ use super::{BatchLimits, BatchSink, Output, Place, Task, TaskEnv};
 use crate::error::{Error, Result};
 use crate::plan::OperatorExec;
 
+/// Bytes of a batch that goes to the next operator of the same task, about: it is read at once, and from the
+/// cache.
+const ONWARD_BYTES: usize = 256 << 10;
+
 /// Passes on the batches of `plan` at `partition`.
 pub fn push(
     plan: &Arc<dyn ExecutionPlan>,
@@ -53,7 +57,8 @@ impl Output for Onward<'_, '_> {
         self.place.left(|| (self.take)(batch))
     }
     fn limits(&self) -> BatchLimits {
-        self.env.limits()
+        let BatchLimits { rows, bytes } = self.env.limits();
+        BatchLimits { rows, bytes: bytes.min(ONWARD_BYTES) }
     }
     fn note(&mut self, _: Vec<u8>) {}
 }

@@ -1,0 +1,63 @@
+//! What the C library's allocator does with memory that is freed.
+//!
+//! Left alone, glibc gives the end of its heap back to the system as soon as a little of it is free. A task
+//! frees what the next one takes again a moment later, so that the system clears the same pages over
+//! and over: that was a fifth of the time of a sort. Other allocators are left as they are.
+
+/// Freed memory that an arena of the allocator keeps. There is one for every few threads.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT_BYTES: i32 = 64 << 20;
+/// Blocks that are larger are mapped one by one, and given back at once: the most that glibc takes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAPPED_BYTES: i32 = 32 << 20;
+/// By these the user of a job sets it, and then has the last word.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const SETTINGS: [&str; 3] = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
+
+/// Has the allocator keep freed memory for the next task.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn keep_freed_memory() {
+    if SETTINGS.iter().any(|name| std::env::var_os(name).is_some()) {
+        return;
+    }
+    // SAFETY: `mallopt` takes the allocator's own locks, and changes when memory is given back to the
+    // system, not which memory is in use.
+    let taken = unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES)
+            & libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES)
+    };
+    if taken == 0 {
+        log::debug!("the allocator does not let itself be set: tasks may wait for memory more often");
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_freed_memory() {}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_task_frees_the_next_one_has_without_new_pages() {
+        keep_freed_memory();
+        let faults = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            // Behind the name in brackets: the state is the first word, the small faults the eighth.
+            stat.rsplit(") ").next().unwrap().split(' ').nth(7).unwrap().parse::<u64>().unwrap()
+        };
+        let task = || {
+            let blocks: Vec<Vec<u8>> = (0..160).map(|i| vec![i as u8; 64 << 10]).collect();
+            std::hint::black_box(&blocks);
+        };
+        let counted = std::thread::spawn(move || {
+            task();
+            let before = faults();
+            (0..10).for_each(|_| task());
+            faults() - before
+        });
+        // Ten times 10 MiB are 25,600 pages.
+        let faults = counted.join().unwrap();
+        assert!(faults < 2560, "{faults} new pages");
+    }
+}
