@@ -14,6 +14,7 @@
 //! there is nothing. What is in the files is not known here.
 
 mod journal;
+mod settle;
 mod staging;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ use super::{Mode, Part, Place, tagged};
 use crate::error::{Error, Result};
 use crate::job::{CleanupGuard, Output, Run};
 use journal::Journal;
+use settle::settle;
 use staging::Staging;
 
 /// An output that is being made. Dropped before [`commit`](LocalPublication::commit), it leaves nothing.
@@ -104,6 +106,7 @@ impl LocalPublication {
 
     /// The tree of the output, durable but not in its place.
     fn make_ready(&self, parts: &[Part]) -> Result<PathBuf> {
+        settle(&self.staging.parts(), parts)?;
         let ready = self.staging.path().join("ready");
         let mut folders = BTreeSet::from([ready.clone()]);
         fs::create_dir(&ready).map_err(|e| cannot("make the folder", &ready, e))?;

@@ -1,8 +1,8 @@
 //! Where tasks put their files before the commit, and the file that one of them writes there.
 //!
-//! Bytes enter a [`PartFile`]; when it is closed they are durable, on disk or in the store, under a
-//! name that no reader looks for: it has no extension. A store is given parts of an upload as they
-//! become full, so that a file needs no more memory than one of them.
+//! Bytes enter a [`PartFile`]; when it is closed they are in the store, or on their way to the disk, for which
+//! the commit waits. They lie under a name that no reader looks for: it has no extension. A store is
+//! given parts of an upload as they become full, so that a file needs no more memory than one of them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -79,10 +79,11 @@ impl PartFile {
         }
     }
 
-    /// Ends the file; it is durable when this returns. Gives its length in bytes.
+    /// Ends the file; an object is durable when this returns, a local file once the commit has waited for it.
+    /// Gives its length in bytes.
     pub fn close(self) -> Result<u64> {
         let closed = match self.to {
-            To::Disk(mut file) => file.flush().and_then(|()| file.get_ref().sync_all()),
+            To::Disk(mut file) => file.flush().inspect(|()| begin_writeback(file.get_ref())),
             To::Store(upload) => upload.finish(),
         };
         closed.map_err(|e| failed(e, &self.address))?;
@@ -103,6 +104,13 @@ impl Write for PartFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(()) // `close` makes everything durable; before that nobody reads it
     }
+}
+
+/// Has the system write the file to disk from now on, and not half a minute later: a slot need not wait for
+/// it, and the commit will find little left to wait for. Linux does so when it is told that the file will not
+/// be read soon; elsewhere the advice may do nothing.
+fn begin_writeback(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
 
 /// What a file operation failed with; an error of the engine's own keeps its class.
