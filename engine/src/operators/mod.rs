@@ -1,6 +1,7 @@
 //! The operators of a dataset, one per file: the method that users call, and what a task does.
 
 mod aggregate_by_key;
+mod by_range;
 mod cartesian;
 mod coalesce;
 mod cogroup;

@@ -7,8 +7,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::{Movement, Site};
 
+use super::by_range::ByRange;
 use super::place_by_key::{PlaceByKey, by_hash};
-use super::sort_by_key::ByRange;
 use crate::aggregate::Slices;
 use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;

@@ -2,6 +2,9 @@
 
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
+/// Bytes that are asked for before they are needed, at most: one huge row says nothing of the next.
+const MOST_AHEAD: usize = 8 << 20;
+
 /// Byte strings one behind another: at most 2 GiB, far above what a batch may hold.
 #[derive(Default)]
 pub struct ByteRuns {
@@ -36,7 +39,7 @@ impl ByteRuns {
         offsets.append(&mut self.ends);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         // The next batch is about as large as this one, and need not grow to it step by step.
-        let next = Vec::with_capacity(self.bytes.len());
+        let next = Vec::with_capacity(self.bytes.len().min(MOST_AHEAD));
         (offsets, Buffer::from_vec(std::mem::replace(&mut self.bytes, next)))
     }
 }

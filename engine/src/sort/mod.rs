@@ -21,6 +21,8 @@ use run::{BLOCK_BYTES, Run, ToFile, merge};
 
 /// Runs that are merged at once at most.
 const MAX_FAN_IN: usize = 128;
+/// Rows whose places are looked up together: the processor waits for all of them at once.
+const FOUND_AT_ONCE: usize = 16;
 /// Rows in a block of a run at most.
 const BLOCK_ROWS: usize = 1 << 16;
 
@@ -134,8 +136,10 @@ fn write_sorted<K: Key, V: Row>(
     rows: usize,
     writer: &mut PartitionedWriter<'_, (K, V)>,
 ) {
-    for place in sorted(batches, rows) {
-        writer.push(0, row(batches, place));
+    let mut some = Vec::with_capacity(FOUND_AT_ONCE);
+    for places in sorted(batches, rows).chunks(FOUND_AT_ONCE) {
+        some.extend(places.iter().map(|(_, place)| row(batches, *place)));
+        some.drain(..).for_each(|row| writer.push(0, row));
         if writer.is_closed() {
             break;
         }
@@ -147,7 +151,7 @@ fn row<K: Key, V: Row>(batches: &[RowReader<(K, V)>], place: u64) -> (K::View<'_
 }
 
 /// The places of all rows in the order of their keys.
-fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> impl Iterator<Item = u64> {
+fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::with_capacity(rows);
     for (batch, reader) in batches.iter().enumerate() {
         let first = (batch as u64) << 32;
@@ -161,7 +165,7 @@ fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> impl It
             a.0.cmp(&b.0).then_with(keys).then(a.1.cmp(&b.1))
         });
     }
-    places.into_iter().map(|(_, place)| place)
+    places
 }
 
 #[cfg(test)]

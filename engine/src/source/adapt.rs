@@ -34,12 +34,14 @@ pub struct Wanted {
     pub hive: bool,
     /// Rows in a batch at most.
     pub batch_rows: usize,
+    /// Whether some of the rows will do, from all over the piece.
+    pub skim: bool,
 }
 
 impl Wanted {
     /// The columns of `T`.
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
-        Wanted { schema: row::schema::<T>(), hive, batch_rows: batch_rows.max(1) }
+        Wanted { schema: row::schema::<T>(), hive, batch_rows: batch_rows.max(1), skim: false }
     }
 
     /// The values of the wanted columns that the folders around `file` give; null for a column that may

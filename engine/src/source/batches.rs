@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 
+use super::skim::Skimmed;
 use crate::error::Result;
 
 /// The rows of one piece of a file.
@@ -14,6 +15,11 @@ pub trait Batches {
 
     /// How many bytes have been read from the file so far.
     fn bytes_read(&self) -> u64;
+
+    /// How much of the piece will have been read, if that is not all.
+    fn skimmed(&self) -> Option<Skimmed> {
+        None
+    }
 
     /// Where the rows of the piece stand in its file.
     fn places(&self) -> Places;

@@ -22,7 +22,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowFilter,
+    RowFilter, RowSelection,
 };
 
 use self::pages::Pages;
@@ -31,6 +31,7 @@ use super::batches::{Batches, Places};
 use super::guard::decoding;
 use super::predicate::Predicate;
 use super::ranges::RangedFile;
+use super::skim::{self, Skimmed};
 use super::split::Piece;
 use crate::error::Result;
 
@@ -49,6 +50,7 @@ pub struct ParquetBatches {
     /// For each row group that is read, its rows and the first of them in the file.
     groups: Arc<[(u64, u64)]>,
     is_filtered: bool,
+    skimmed: Option<Skimmed>,
 }
 
 impl ParquetBatches {
@@ -69,6 +71,12 @@ impl ParquetBatches {
             row_filter = Some(filter.row_filter(&footer));
         }
         let (rows, is_filtered) = (footer::rows(footer.metadata(), &groups), filter.is_some());
+        // How many rows pass a filter is not known, and so not where to look for some of them.
+        let selection = (wanted.skim && !is_filtered).then(|| select_some(&rows));
+        let skimmed = selection.as_ref().map(|selection| Skimmed {
+            read: selection.row_count() as u64,
+            all: rows.iter().map(|(rows, _)| rows).sum(),
+        });
         let reader = if groups.is_empty() {
             None
         } else {
@@ -78,14 +86,15 @@ impl ParquetBatches {
                     .with_batch_size(wanted.batch_rows)
                     .with_projection(mask)
                     .with_row_groups(groups);
-                match row_filter {
-                    Some(filter) => builder.with_row_filter(filter).build(),
-                    None => builder.build(),
+                match (row_filter, selection) {
+                    (Some(filter), _) => builder.with_row_filter(filter).build(),
+                    (None, Some(selection)) => builder.with_row_selection(selection).build(),
+                    (None, None) => builder.build(),
                 }
             })?)
         };
         let address = piece.address.clone();
-        Ok(ParquetBatches { file, address, reader, adapter, row: 0, groups: rows, is_filtered })
+        Ok(ParquetBatches { file, address, reader, adapter, row: 0, groups: rows, is_filtered, skimmed })
     }
 }
 
@@ -104,13 +113,19 @@ impl Batches for ParquetBatches {
         self.file.bytes_read()
     }
 
+    fn skimmed(&self) -> Option<Skimmed> {
+        self.skimmed
+    }
+
     /// A filter does not say which rows it dropped; then rows are counted among those that passed.
     fn places(&self) -> Places {
         if self.is_filtered {
             return Places { unit: "filtered row", find: Box::new(Some) };
         }
         let groups = Arc::clone(&self.groups);
-        let find = move |mut row: u64| {
+        let is_skimmed = self.skimmed.is_some();
+        let find = move |row: u64| {
+            let mut row = if is_skimmed { skim::position(row) } else { row };
             for (rows, first) in &*groups {
                 if row < *rows {
                     return Some(first + row);
@@ -121,6 +136,12 @@ impl Batches for ParquetBatches {
         };
         Places { unit: "row", find: Box::new(find) }
     }
+}
+
+/// Short stretches of the rows of some row groups.
+fn select_some(groups: &[(u64, u64)]) -> RowSelection {
+    let rows = groups.iter().map(|(rows, _)| *rows as usize).sum();
+    RowSelection::from_consecutive_ranges(skim::stretches(rows), rows)
 }
 
 /// The filter over the columns of one file.

@@ -95,8 +95,12 @@ impl<T: Row, F: Format> Files<T, F> {
 
     /// Reads one piece; whether the sink wants more.
     fn drive_piece<S: Sink<T>>(&self, piece: &Piece, task: &Task<'_>, sink: &mut S) -> Result<bool> {
-        let wanted = Wanted::of::<T>(self.hive, task.env.batch_rows.min(BATCH_ROWS));
+        let wanted =
+            Wanted { skim: task.skims(), ..Wanted::of::<T>(self.hive, task.env.batch_rows.min(BATCH_ROWS)) };
         let Some(mut batches) = self.open(piece, &wanted)? else { return Ok(true) };
+        if let Some(skimmed) = batches.skimmed() {
+            task.has_skimmed(skimmed);
+        }
         let Places { unit, find } = batches.places();
         task.place.enter_finding(&piece.address, unit, find);
         let (mut counted, mut first) = (0, 0);

@@ -1,5 +1,6 @@
 //! `read_text`: the lines of text files.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use kiln_planner::Site;
@@ -10,7 +11,7 @@ use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{Split, TextBlocks, estimated_bytes, lines, list, plan_splits};
+use crate::source::{Piece, Split, TextBlocks, estimated_bytes, lines, list, plan_splits, skim_pieces};
 use crate::task::Task;
 
 impl Context {
@@ -58,13 +59,26 @@ impl Ship for TextLines {
     }
 }
 
+/// The pieces, or those parts of them that are enough for a sample.
+fn some_or_all<'p>(pieces: &'p [Piece], task: &Task<'_>) -> Cow<'p, [Piece]> {
+    if !task.skims() {
+        return Cow::Borrowed(pieces);
+    }
+    let parts = pieces.iter().flat_map(|piece| {
+        let (parts, skimmed) = skim_pieces(piece);
+        task.has_skimmed(skimmed);
+        parts
+    });
+    Cow::Owned(parts.collect())
+}
+
 impl Chain for TextLines {
     type Out = String;
 
     #[inline]
     fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
-        for piece in pieces {
+        for piece in &*some_or_all(pieces, task) {
             let mut text = TextBlocks::open(piece)?;
             let mut counted = 0;
             task.place.enter(&piece.address, text.byte());

@@ -12,6 +12,7 @@ pub use panic_guard::guarded;
 pub use place::Place;
 pub use push::{Onward, push};
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +24,7 @@ use kiln_planner::ExchangeId;
 
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile};
+use crate::source::Skimmed;
 
 /// Takes batches; `Break` asks for no more.
 pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
@@ -93,12 +95,14 @@ pub struct Task<'a> {
     pub inputs: &'a [Arc<dyn ExecutionPlan>],
     /// Where the current row of the operator's source stands.
     pub place: Place,
+    /// Set when the operator is content with some of the source's rows: how much was read so far.
+    skimmed: Cell<Option<Skimmed>>,
 }
 
 impl<'a> Task<'a> {
     /// The task at `partition` of an operator with these inputs.
     pub fn new(env: &'a TaskEnv, partition: usize, inputs: &'a [Arc<dyn ExecutionPlan>]) -> Task<'a> {
-        Task { env, partition, inputs, place: Place::default() }
+        Task { env, partition, inputs, place: Place::default(), skimmed: Cell::new(None) }
     }
 
     /// Passes on the batches of one input at this partition.
@@ -110,6 +114,33 @@ impl<'a> Task<'a> {
     pub fn read_partition(&self, index: usize, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {
         let input = self.inputs.get(index).ok_or_else(|| Error::bug("an operator lacks an input"))?;
         push(input, partition, self.env, take)
+    }
+
+    /// From here on some of the source's rows will do, from all over the partition, if it can read fewer; or
+    /// all of them again.
+    pub fn skim(&self, some: bool) {
+        self.skimmed.set(some.then(Skimmed::default));
+    }
+
+    /// Whether some of the rows will do.
+    pub fn skims(&self) -> bool {
+        self.skimmed.get().is_some()
+    }
+
+    /// Told by a source that leaves out rows.
+    pub fn has_skimmed(&self, part: Skimmed) {
+        self.skimmed.set(self.skimmed.get().map(|mut all| {
+            all.add(part);
+            all
+        }));
+    }
+
+    /// How many rows stand for a row that was read; 1 when nothing was left out.
+    pub fn rows_for_one(&self) -> f64 {
+        match self.skimmed.get() {
+            Some(Skimmed { read, all }) if read > 0 => all as f64 / read as f64,
+            _ => 1.0,
+        }
     }
 
     /// Fails when the task is to stop; called once per block of rows.
