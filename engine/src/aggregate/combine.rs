@@ -15,7 +15,7 @@ use super::table::{Table, partition_of};
 use crate::chain::{Chain, Sink, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
-use crate::row::{Key, Row, schema};
+use crate::row::{Key, Row, bytes_of_view, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
@@ -23,7 +23,7 @@ use crate::task::{Output, Task};
 
 /// Bytes that one task's table may hold before it is put out, however much memory there is.
 const TABLE_BYTES: usize = 512 << 20;
-/// Rows that are hashed ahead of the table.
+/// Rows that are hashed ahead of the table, and between two looks at its size at most.
 const WAITING_ROWS: usize = 128;
 /// After so many rows the table has to have shown its use.
 const TRIAL_ROWS: usize = 1 << 16;
@@ -54,19 +54,9 @@ impl<K: Key, G: Aggregate> Terminal<(K, G::Value)> for Combine<K, G> {
         task: &Task<'_>,
         out: &mut dyn Output,
     ) -> Result<()> {
-        let mut sink = CombineSink {
-            table: Table::new(0, 1),
-            room: Room::new(task, "combine"),
-            waiting: Waiting { rows: Vec::with_capacity(WAITING_ROWS), arena: K::Arena::default() },
-            aggregate: &self.aggregate,
-            writer: PartitionedWriter::new(self.partitions, out),
-            rows: 0,
-            bypass: false,
-        };
+        let mut sink = CombineSink::new(&self.aggregate, self.partitions, task, out);
         chain.drive(task, &mut sink)?;
-        sink.add_waiting();
-        sink.flush();
-        sink.writer.finish()
+        sink.finish()
     }
 
     fn schema(&self) -> SchemaRef {
@@ -101,6 +91,9 @@ struct CombineSink<'a, K: Key, G: Aggregate> {
     aggregate: &'a G,
     writer: PartitionedWriter<'a, Combined<K, G::Acc>>,
     rows: usize,
+    until_look: usize,
+    /// Whether the table has been looked at for its use.
+    is_tried: bool,
     bypass: bool,
 }
 
@@ -132,7 +125,27 @@ impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
     }
 }
 
-impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
+impl<'a, K: Key, G: Aggregate> CombineSink<'a, K, G> {
+    fn new(aggregate: &'a G, partitions: usize, task: &Task<'_>, out: &'a mut dyn Output) -> Self {
+        CombineSink {
+            table: Table::new(0, 1),
+            room: Room::new(task, "combine"),
+            waiting: Waiting { rows: Vec::with_capacity(WAITING_ROWS), arena: K::Arena::default() },
+            aggregate,
+            writer: PartitionedWriter::new(partitions, out),
+            rows: 0,
+            until_look: 1,
+            is_tried: false,
+            bypass: false,
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.add_waiting();
+        self.flush();
+        self.writer.finish()
+    }
+
     #[inline(never)]
     fn add_waiting(&mut self) {
         let mut waiting =
@@ -148,7 +161,7 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
             self.table.upsert_slot(*hash, (slot, &waiting.arena), start, add);
         }
         self.rows += waiting.rows.len();
-        self.look();
+        self.look(size_of::<G::Value>());
         waiting.rows.clear();
         self.waiting.rows = waiting.rows;
     }
@@ -160,8 +173,9 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
         }
         self.table.upsert(hash, key, || aggregate.start(value), |acc| aggregate.add(acc, value));
         self.rows += 1;
-        if self.rows.is_multiple_of(WAITING_ROWS) {
-            self.look();
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.look(bytes_of_view::<G::Value>(value));
         }
     }
 
@@ -170,14 +184,16 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
         self.writer.push(partition, (Carried::new(hash), K::narrow(key), acc.view()));
     }
 
-    /// Looks now and then whether the table is too large or useless.
-    fn look(&mut self) {
+    /// Looks now and then whether the table is too large or useless; rows are of about `row_bytes`.
+    fn look(&mut self, row_bytes: usize) {
         if self.bypass {
             return;
         }
-        let useless = self.rows == TRIAL_ROWS && self.table.len() > USELESS_KEYS;
+        let useless = !self.is_tried && self.rows >= TRIAL_ROWS && self.table.len() > USELESS_KEYS;
+        self.is_tried = self.rows >= TRIAL_ROWS;
+        self.until_look = (self.room.step() / row_bytes.max(1)).clamp(1, WAITING_ROWS);
         let is_full = self.table.size_bytes() > TABLE_BYTES
-            || !self.room.has_room(&self.table, WAITING_ROWS, WAITING_ROWS);
+            || !self.room.has_room(&self.table, self.until_look, self.until_look * row_bytes);
         if useless || is_full {
             self.flush();
             self.bypass |= useless;
@@ -191,10 +207,40 @@ impl<K: Key, G: Aggregate> CombineSink<'_, K, G> {
             self.send(hash, key, acc);
         }
         table.clear();
+        self.room.free();
         if !self.room.grow_to(table.size_bytes()) {
             // Keys that lay close have made it grow beyond its room: empty, it would be full already.
             table = Table::new(0, 1);
         }
         self.table = table;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::{Name, NoShared, Reduce};
+    use super::*;
+    use crate::row::{ColumnBuilder, to_batch};
+    use crate::shuffle::TaskOutput;
+    use crate::task::tests::Desk;
+
+    #[test]
+    fn the_table_is_put_out_before_large_values_fill_more_than_the_share() {
+        let mut builder = <u64 as Row>::Builder::default();
+        builder.push(1);
+        let desk = Desk::new(vec![to_batch::<u64>(&mut builder).unwrap()], 16 << 20);
+        let (task, mut output) = (desk.task(), TaskOutput::of(&desk.env));
+        let site = kiln_planner::Site::caller();
+        let reduce = Reduce::new(NoShared, |a: String, _: String| a, Name::ReduceByKey, site);
+        let mut sink = CombineSink::<u64, _>::new(&reduce, 3, &task, &mut output);
+        let value = "x".repeat(100_000);
+        let most = (0..500).map(|key| {
+            sink.push((key, &value));
+            sink.table.len()
+        });
+        let most = most.max().unwrap();
+        assert!((2..65).contains(&most), "{most} values of 100 kB in a share of 8 MiB");
+        sink.finish().unwrap();
+        assert_eq!(output.rows, 500);
     }
 }

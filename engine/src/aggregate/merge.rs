@@ -23,7 +23,7 @@ use super::table::Table;
 use crate::chain::Step;
 use crate::error::{Error, Result};
 use crate::plan::Operator;
-use crate::row::{Key, Row, RowReader, schema};
+use crate::row::{Key, Row, RowReader, bytes_of, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter};
 use crate::ship::table;
@@ -35,10 +35,11 @@ const AHEAD: usize = 64;
 /// One in so many hashes is in the sample by which the number of keys is guessed.
 const SAMPLED: u64 = 64;
 /// Keys that the table of a pass has room for at first: at least, and at most.
-const FIRST_KEYS: usize = 1 << 10;
+const FIRST_KEYS: usize = 1 << 4;
 const MAX_FIRST_KEYS: usize = 1 << 24;
-/// Rows between two looks at the table's size.
+/// Rows between two looks at the table's size; where there is no room for so many, by how much fewer.
 const LOOK_ROWS: usize = 1 << 12;
+const FEWER: usize = 8;
 
 /// Merges the combined rows of one partition.
 pub struct Merge<K, G> {
@@ -85,7 +86,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         let mut fits = true;
         task.read_partition(0, slice, &mut |batch| {
             task.check()?;
-            bytes += batch.get_array_memory_size();
+            bytes += bytes_of(&batch);
             fits = room.grow_to(bytes);
             batches.push(batch);
             Ok(if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
@@ -132,19 +133,27 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         while 4 * Accs::<K, G>::bytes_for(2 * keys) < task.env.memory.task_bytes() && keys < MAX_FIRST_KEYS {
             keys *= 2;
         }
-        let mut table = Table::new(keys, range.scale());
+        let (mut table, mut ours) = (Table::new(keys, range.scale()), Vec::with_capacity(LOOK_ROWS));
         task.read_partition(0, slice, &mut |batch| {
             task.check()?;
             let rows = Rows::<K, G>::open(&batch)?;
-            for start in (0..rows.len()).step_by(LOOK_ROWS) {
-                let end = rows.len().min(start + LOOK_ROWS);
-                while !room.has_room(&table, end - start, end - start) {
-                    let half = range.lower_half().filter(|_| table.len() > 1);
-                    range = half.ok_or_else(|| self.too_large())?;
+            let row_bytes = bytes_of(&batch) / rows.len().max(1);
+            let (mut start, mut look) = (0, LOOK_ROWS);
+            while start < rows.len() {
+                let end = rows.len().min(start + look);
+                ours.clear();
+                ours.extend((start..end).filter(|at| range.has(hash_at(&rows, *at))));
+                if room.has_room(&table, ours.len(), ours.len() * row_bytes) {
+                    ours.iter().for_each(|at| self.add(&mut table, rows.get(*at)));
+                    start = end;
+                } else if ours.len() > 1 {
+                    // Most of them may have their key in the table already.
+                    look = (look / FEWER).max(1);
+                } else {
+                    range = range.lower_half().ok_or_else(|| self.too_large())?;
                     table.keep_lower_half();
+                    look = LOOK_ROWS;
                 }
-                let held = (start..end).filter(|at| range.has(hash_at(&rows, *at)));
-                held.for_each(|at| self.add(&mut table, rows.get(at)));
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -254,6 +263,34 @@ mod tests {
         Merge::<String, _>::operator(reduce, Slices::whole(3)).run(&desk.task(), &mut output).unwrap();
         let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();
         (ipc::rows_of(&batches).unwrap(), desk.reads.load(Ordering::Relaxed))
+    }
+
+    /// Values of half a kilobyte, two hundred to each of the keys.
+    fn long_values(keys: u64) -> Vec<RecordBatch> {
+        let mut builder = <Combined<u64, String> as Row>::Builder::default();
+        let batches = (0..20).map(|_| {
+            for i in 0..10 * keys {
+                let key = i % keys;
+                builder.push((Carried::new(u64::hash(key)), key, &"x".repeat(500)));
+            }
+            to_batch::<Combined<u64, String>>(&mut builder).unwrap()
+        });
+        batches.collect()
+    }
+
+    #[test]
+    fn values_that_grow_large_are_merged_in_passes_and_by_fewer_rows() {
+        // Of 100 kB at the end; a share of 2 MiB holds few, and never as many as there are rows in a look.
+        let desk = Desk::new(long_values(60), 4 << 20);
+        let site = kiln_planner::Site::caller();
+        let reduce = Reduce::new(NoShared, |a: String, b: String| a + &b, Name::ReduceByKey, site);
+        let mut output = TaskOutput::of(&desk.env);
+        Merge::<u64, _>::operator(reduce, Slices::whole(1)).run(&desk.task(), &mut output).unwrap();
+        let batches: Vec<RecordBatch> = output.partition(0).iter().map(|b| b.read().unwrap()).collect();
+        let rows: BTreeMap<u64, String> = ipc::rows_of(&batches).unwrap().into_iter().collect();
+        let reads = desk.reads.load(Ordering::Relaxed);
+        assert!(rows.len() == 60 && rows.values().all(|value| value.len() == 100_000));
+        assert!((4..40).contains(&reads), "{reads} reads");
     }
 
     #[test]

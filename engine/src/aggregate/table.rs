@@ -30,8 +30,9 @@ pub struct Table<K: Key, A> {
     arena: K::Arena,
 }
 
-/// Slots of an empty table.
+/// Slots of an empty table, and what they may take: wide entries get fewer.
 const FIRST_SLOTS: usize = 1 << 10;
+const FIRST_BYTES: usize = 64 << 10;
 /// Slots behind the homes, so that a probe never wraps; grown if keys share their hash.
 const TAIL_SLOTS: usize = 64;
 /// A table of so many bytes is taken to lie in the processor's cache.
@@ -69,7 +70,8 @@ impl<K: Key, A> Table<K, A> {
     }
 
     fn homes_for(keys: usize) -> usize {
-        (keys * 5 / 3).next_power_of_two().max(FIRST_SLOTS)
+        let least = (FIRST_BYTES / size_of::<Entry<K, A>>()).clamp(TAIL_SLOTS, FIRST_SLOTS);
+        (keys * 5 / 3).max(least).next_power_of_two()
     }
 
     /// Keys held.

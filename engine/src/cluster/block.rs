@@ -10,13 +10,15 @@
 
 use std::hash::Hasher;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_flight::FlightData;
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
+
+use crate::row::bytes_of;
 
 /// Bytes of rows in one message; larger batches are cut, far below the longest message.
 const MAX_BLOCK_BYTES: usize = 32 << 20;
@@ -98,14 +100,6 @@ fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
     (0..batch.num_rows().max(1))
         .step_by(rows)
         .map(move |start| batch.slice(start, rows.min(batch.num_rows() - start)))
-}
-
-/// Bytes of the rows of `batch`; what else lies in the memory that it is a slice of does not count.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    let bytes = |column: &dyn Array| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-    };
-    batch.columns().iter().map(|column| bytes(column)).sum()
 }
 
 fn seal(mut data: FlightData, partition: u32) -> FlightData {

@@ -98,7 +98,7 @@ impl<T: Row, U: Row> Operator for Cartesian<T, U> {
         let mut piece = Vec::new();
         let mut size = Size::default();
         right.read(&mut |batch| {
-            size.add(&batch)?;
+            size.add(&batch);
             piece.push(RowReader::open(&batch)?);
             if !room.hold(size.bytes) {
                 left.read(&mut |batch| pair(&batch, &piece, task, &mut writer))?;

@@ -72,6 +72,22 @@ pub fn to_batch<T: Row>(builder: &mut T::Builder) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(schema::<T>(), builder.finish_columns(), &options)?)
 }
 
+/// Bytes of the rows of `batch`, wherever they lie: what else is in the memory that they are a part of does not
+/// count, so that rows are as large when they come from a file or from another process.
+pub fn bytes_of(batch: &RecordBatch) -> usize {
+    let bytes = |column: &ArrayRef| {
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    batch.columns().iter().map(bytes).sum()
+}
+
+/// Bytes of one row as columns.
+pub fn bytes_of_view<T: Row>(row: T::View<'_>) -> usize {
+    let mut builder = T::Builder::default();
+    builder.push(row);
+    builder.size_bytes()
+}
+
 /// Views over the rows of one batch.
 pub struct RowReader<T: Row> {
     reader: T::Reader,

@@ -30,7 +30,7 @@ mod tuple;
 mod unit_enum;
 
 pub use boxed::BoxView;
-pub use column::{ColumnBuilder, ColumnReader, RowReader, schema, to_batch};
+pub use column::{ColumnBuilder, ColumnReader, RowReader, bytes_of, bytes_of_view, schema, to_batch};
 pub use decimal::Decimal;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};

@@ -1,6 +1,6 @@
 //! The outputs of finished tasks, in the process that ran them: in memory, and on disk beyond its limit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -29,7 +29,8 @@ pub struct OutputKey {
 /// Batches stay in memory while there is room for outputs; then those of this task go to a file of
 /// its own, all at once, so that finished outputs are never touched again. `persist` may say otherwise.
 pub struct TaskOutput {
-    partitions: Vec<Vec<Block>>,
+    /// Only of partitions that have any: one of `persist` has those of its own task and no other.
+    partitions: BTreeMap<usize, Vec<Block>>,
     /// Where the batches in memory stand: their partition, and their place in it.
     held: Vec<(usize, usize)>,
     limits: BatchLimits,
@@ -71,7 +72,7 @@ impl TaskOutput {
     /// An output of nothing so far.
     pub fn new(memory: Arc<Memory>, limits: BatchLimits) -> TaskOutput {
         TaskOutput {
-            partitions: Vec::new(),
+            partitions: BTreeMap::new(),
             held: Vec::new(),
             limits,
             level: Level::Auto,
@@ -91,7 +92,7 @@ impl TaskOutput {
 
     /// The batches for one target partition.
     pub fn partition(&self, target: usize) -> &[Block] {
-        self.partitions.get(target).map_or(&[], Vec::as_slice)
+        self.partitions.get(&target).map_or(&[], Vec::as_slice)
     }
 
     /// No more batches will come: the temporary file is closed, and opened by those who read it.
@@ -110,8 +111,9 @@ impl TaskOutput {
         }
         self.rows += batch.num_rows() as u64;
         self.bytes += bytes as u64;
-        self.held.push((partition, self.partitions[partition].len()));
-        self.partitions[partition].push(Block::Held(batch));
+        let blocks = self.partitions.entry(partition).or_default();
+        self.held.push((partition, blocks.len()));
+        blocks.push(Block::Held(batch));
         if fits { Ok(()) } else { self.spill() }
     }
 
@@ -122,8 +124,10 @@ impl TaskOutput {
             none => none.insert(self.memory.spill_file("the output of a task")?),
         };
         for (partition, at) in self.held.drain(..) {
-            let block = &mut self.partitions[partition][at];
-            if let Block::Held(batch) = block {
+            let block = self.partitions.get_mut(&partition).and_then(|blocks| blocks.get_mut(at));
+            if let Some(block) = block
+                && let Block::Held(batch) = block
+            {
                 *block = Block::Spilled(file.push(batch)?);
             }
         }
@@ -138,9 +142,6 @@ impl Output for TaskOutput {
     }
 
     fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
-        if self.partitions.len() <= partition {
-            self.partitions.resize_with(partition + 1, Vec::new);
-        }
         self.hold(partition, batch)?;
         Ok(ControlFlow::Continue(()))
     }

@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 
 use crate::error::Result;
 use crate::memory::SpillFile;
-use crate::row::{Key, Row, RowReader};
+use crate::row::{Key, Row, RowReader, bytes_of};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{BatchLimits, Task};
 use run::{BLOCK_BYTES, Run, ToFile, merge};
@@ -51,7 +51,7 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
     /// # Errors
     /// When a temporary file cannot be written.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        let bytes = batch.get_array_memory_size() + batch.num_rows() * size_of::<Place>();
+        let bytes = bytes_of(batch) + batch.num_rows() * size_of::<Place>();
         if self.room.try_grow(bytes).is_err() {
             self.spill()?;
             // One batch is held whatever its size: the least that can be sorted.
@@ -72,25 +72,29 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
             return Ok(());
         }
         self.spill()?;
-        let fan_in = self.fan_in();
-        while self.runs.len() > fan_in {
-            self.merge_some(fan_in)?;
+        while self.runs.len() > self.fan_in() {
+            self.merge_round()?;
         }
         merge(self.task, &self.runs, writer)
     }
 
-    /// Neighbouring runs become one, so that equal keys stay in their order.
-    fn merge_some(&mut self, fan_in: usize) -> Result<()> {
-        let rest = self.runs.split_off(fan_in.min(self.runs.len()));
-        let some = std::mem::replace(&mut self.runs, rest);
-        let merged = self.write_run(|task, writer| merge(task, &some, writer))?;
-        self.runs.insert(0, merged);
+    /// Every row is written once more: neighbouring runs become one, so that equal keys stay in their order.
+    /// The file of the round before goes with its runs.
+    fn merge_round(&mut self) -> Result<()> {
+        let (fan_in, runs) = (self.fan_in(), std::mem::take(&mut self.runs));
+        self.file = None;
+        for some in runs.chunks(fan_in) {
+            let merged = self.write_run(|task, writer| merge(task, some, writer))?;
+            self.runs.push(merged);
+        }
         Ok(())
     }
 
+    /// Runs that are merged at once. Each holds a block, as bytes and as columns; a block may be one large row.
     fn fan_in(&self) -> usize {
-        // A run in a merge holds a block as bytes and as columns.
-        (self.task.env.memory.task_bytes() / (4 * BLOCK_BYTES)).clamp(2, MAX_FAN_IN)
+        let largest = self.runs.iter().map(Run::largest).max().unwrap_or_default();
+        let held = 2 * largest.max(2 * BLOCK_BYTES);
+        (self.task.env.memory.task_bytes() / held).clamp(2, MAX_FAN_IN)
     }
 
     #[cold]
@@ -171,6 +175,7 @@ fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> Vec<Pla
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Spilled;
     use crate::row::{ColumnBuilder, mix, to_batch};
     use crate::shuffle::TaskOutput;
     use crate::task::tests::Desk;
@@ -211,6 +216,39 @@ mod tests {
         // More than are merged at once, so that some are merged twice.
         assert!(runs > 2, "{runs} runs");
         assert!(by_runs == expected);
+    }
+
+    #[test]
+    fn many_runs_become_few_in_rounds_that_write_every_row_once() {
+        let desk = Desk::new(batches(&[("key".to_owned(), 1)]), 2 << 20);
+        let task = desk.task();
+        let mut sorter = Sorter::<String, u64>::new(&task);
+        let rows: Vec<(String, u64)> = (0..300_000).map(|i| (format!("a key of {i}"), i)).collect();
+        batches(&rows).iter().for_each(|batch| sorter.push(batch).unwrap());
+        sorter.spill().unwrap();
+        let size = |sorter: &Sorter<'_, String, u64>| -> usize {
+            sorter.runs.iter().flat_map(|run| &run.blocks).map(Spilled::bytes).sum()
+        };
+        let (before, runs, fan_in, mut rounds) = (size(&sorter), sorter.runs.len(), sorter.fan_in(), 0);
+        while sorter.runs.len() > fan_in {
+            sorter.merge_round().unwrap();
+            rounds += 1;
+            assert!(size(&sorter) < before + before / 4);
+        }
+        assert!(runs > 8 && runs <= fan_in.pow(rounds + 1), "{runs} runs, {rounds} rounds of {fan_in}");
+    }
+
+    #[test]
+    fn runs_of_huge_rows_are_merged_few_at_once() {
+        let desk = Desk::new(batches(&[("key".to_owned(), 1)]), 32 << 20);
+        let task = desk.task();
+        let mut sorter = Sorter::<String, u64>::new(&task);
+        for i in 0..9 {
+            sorter.push(&batches(&[("x".repeat(3 << 20), i)])[0]).unwrap();
+            sorter.spill().unwrap();
+        }
+        // A share of 16 MiB holds two of these as bytes and as rows.
+        assert_eq!((sorter.runs.len(), sorter.fan_in()), (9, 2));
     }
 
     #[test]

@@ -19,6 +19,13 @@ pub(super) struct Run {
     pub(super) blocks: Vec<Spilled>,
 }
 
+impl Run {
+    /// Bytes of the largest block.
+    pub(super) fn largest(&self) -> usize {
+        self.blocks.iter().map(Spilled::bytes).max().unwrap_or_default()
+    }
+}
+
 /// Takes the blocks of a run that is written.
 pub(super) struct ToFile<'a> {
     pub(super) file: &'a mut SpillFile,

@@ -91,7 +91,7 @@ impl<K: Key, V: Row> Loader<K, V> {
     pub fn close(&mut self) -> Result<Size> {
         if !self.building.is_empty() {
             let batch = to_batch::<(K, V)>(&mut self.building)?;
-            self.size.add(&batch)?;
+            self.size.add(&batch);
             self.batches.push(batch);
         }
         Ok(self.size)

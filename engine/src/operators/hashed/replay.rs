@@ -71,7 +71,7 @@ impl<'t, 'p> Replay<'t, 'p> {
         let (mut held, mut size, mut copy) = (Some(Vec::new()), Size::default(), None);
         let is_exchange = self.is_exchange();
         self.direct(&mut |batch| {
-            size.add(&batch)?;
+            size.add(&batch);
             match &mut held {
                 Some(batches) => batches.push(batch),
                 None => copy.iter_mut().try_for_each(|copy: &mut Copy| copy.push(&batch))?,

@@ -1,9 +1,9 @@
 //! How much of its task's share an operator may hold, and how much its rows would take.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use datafusion_execution::memory_pool::MemoryReservation;
 
-use crate::error::Result;
+use crate::row::bytes_of;
 use crate::task::Task;
 
 /// The part of a task's share that held rows may take: the rest is for batches on their way out, and
@@ -53,16 +53,8 @@ pub struct Size {
 
 impl Size {
     /// Adds a batch.
-    ///
-    /// # Errors
-    /// Of class bug when Arrow cannot tell the size of a column.
-    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub fn add(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows();
-        self.bytes += BATCH_BYTES;
-        for column in batch.columns() {
-            // Of columns that were read back from a file each would count the whole file block.
-            self.bytes += column.to_data().get_slice_memory_size()?;
-        }
-        Ok(())
+        self.bytes += BATCH_BYTES + bytes_of(batch);
     }
 }
