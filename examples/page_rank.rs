@@ -65,18 +65,13 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
             .cache();
     }
 
-    for (page, rank) in ranks.top(10, |(_, rank)| ordered(rank))? {
+    for (page, rank) in ranks.top(10, |(_, rank)| rank)? {
         println!("{page:>8}  {rank:.9}");
     }
     match args.output {
         Some(output) => ranks.write_parquet_as(&output, ["page", "rank"]),
         None => Ok(()),
     }
-}
-
-/// Ranks are positive, so their bits are in the same order as they are.
-fn ordered(rank: f64) -> u64 {
-    rank.to_bits()
 }
 
 /// A line that holds no link is left out.

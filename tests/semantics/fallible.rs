@@ -139,6 +139,27 @@ fn lines_of_a_file_fail_with_its_name_and_their_byte() {
 }
 
 #[test]
+fn rows_of_several_items_are_accepted_whole_or_rejected_whole() {
+    for_each_seed(|seed| {
+        let lines: Vec<String> = texts(seed).chunks(3).map(|words| words.join(" ")).collect();
+        let parse = |line: &str| line.split(' ').map(str::parse::<u64>).collect::<Result<Vec<_>, _>>();
+        let good: Vec<u64> = lines.iter().filter_map(|line| parse(line).ok()).flatten().collect();
+        let bad: Vec<String> = lines.iter().filter(|line| parse(line).is_err()).cloned().collect();
+        check_ordered(&good, |s| s.rows(&lines).try_flat_map_or_reject(parse).0.collect());
+        check_ordered(&bad, |s| {
+            let radix = s.cx().share(10u32);
+            let (_, rejects) =
+                s.rows(&lines).try_flat_map_or_reject_with(&radix, |radix: &u32, line: &str| {
+                    line.split(' ')
+                        .map(|word| u64::from_str_radix(word, *radix))
+                        .collect::<Result<Vec<_>, _>>()
+                });
+            Ok(rejects.collect()?.into_iter().map(|reject| reject.record).collect())
+        });
+    });
+}
+
+#[test]
 fn the_accepted_and_the_rejected_are_all_rows_in_their_order() {
     for_each_seed(|seed| {
         let (texts, good) = (texts(seed), good(&texts(seed)));

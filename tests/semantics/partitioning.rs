@@ -89,6 +89,19 @@ fn sorting_within_partitions_leaves_keys_where_their_hash_says() {
 }
 
 #[test]
+fn rows_that_lie_by_a_part_of_their_key_are_sorted_by_all_of_it() {
+    for_each_seed(|seed| {
+        let events = Random::new(seed).rows(200, |r| ((r.below(5), r.below(1000)), r.below(10)));
+        let mut expected = events.clone();
+        expected.sort_by_key(|(key, _)| *key);
+        check_ordered(&expected, |s| {
+            let by_user = s.rows(&events).partition_by_fn(5, |(user, _)| user as usize);
+            by_user.sort_within_partitions().collect()
+        });
+    });
+}
+
+#[test]
 fn sort_by_puts_rows_in_the_order_of_their_keys_and_keeps_equal_ones_as_they_were() {
     for_each_seed(|seed| {
         let words = Random::new(seed).rows(200, |r| r.string());

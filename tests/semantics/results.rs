@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln::Stats;
+use kiln::{Decimal, Stats};
 
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed};
@@ -100,6 +100,34 @@ fn sums_of_integers_are_exact_where_the_rows_before_them_would_overflow() {
         let sum = rows.iter().map(|n| i128::from(*n)).sum::<i128>() as i64;
         check_ordered(&[sum], |s| Ok(vec![s.rows(&rows).sum()?]));
         check_ordered(&[0u64], |s| Ok(vec![s.rows(&[0u8; 0]).sum()?]));
+    });
+}
+
+#[test]
+fn sums_and_means_of_decimals_are_exact() {
+    for_each_seed(|seed| {
+        let units = Random::new(seed).rows(300, |r| i128::from(r.around_zero(1 << 40)));
+        let rows: Vec<Decimal<18, 4>> = units.iter().map(|n| Decimal::from_units(*n).unwrap()).collect();
+        let sum = Decimal::<38, 4>::from_units(units.iter().sum()).unwrap();
+        check_ordered(&[sum], |s| Ok(vec![s.rows(&rows).sum()?]));
+        let mean = units.iter().sum::<i128>() as f64 / 1e4 / 300.0;
+        check_ordered(&[Some(mean.to_bits())], |s| Ok(vec![s.rows(&rows).mean()?.map(f64::to_bits)]));
+    });
+    let most = Decimal::<38, 0>::from_units(10_i128.pow(38) - 1).unwrap();
+    check_ordered(&["data: the sum of decimals has more than 38 digits".to_owned()], |s| {
+        let error = s.rows(&[most, most]).sum().expect_err("it takes 39 digits");
+        Ok(vec![format!("{}: {}", error.class().name(), error.message())])
+    });
+}
+
+#[test]
+fn floats_rank_as_they_sort() {
+    let rows = [2.5, f64::NAN, -1.0, f64::INFINITY, 0.0];
+    check_ordered(&["NaN", "inf", "2.5"].map(str::to_owned), |s| {
+        Ok(s.rows(&rows).top(3, |n| n)?.iter().map(f64::to_string).collect())
+    });
+    check_ordered(&["-1", "0"].map(str::to_owned), |s| {
+        Ok(s.rows(&rows).take_ordered(2, |n| n)?.iter().map(f64::to_string).collect())
     });
 }
 

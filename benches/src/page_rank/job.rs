@@ -32,7 +32,7 @@ pub fn run(cx: &Context, input: &Path) -> Result<Ranks> {
             .cache();
     }
     // Ranks are positive, so their bits are in the same order as they are.
-    let top = ranks.top(TOP_PAGES, |(_, rank)| rank.to_bits())?;
+    let top = ranks.top(TOP_PAGES, |(_, rank)| rank)?;
     let sum = ranks.map(|(_, rank)| rank).reduce(|a, b| a + b)?.unwrap_or(0.0);
     Ok(Ranks { sum, top })
 }

@@ -10,7 +10,8 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 
 impl<T: Number, C: Chain<Out = T>> Dataset<T, C> {
-    /// The sum: `i64` of signed integers, `u64` of unsigned ones, `f64` of floats; 0 without rows.
+    /// The sum: `i64` of signed integers, `u64` of unsigned ones, `f64` of floats, a decimal of 38 digits and
+    /// the same scale of decimals; 0 without rows.
     ///
     /// Floats are added in the order of the rows, partition by partition, so that the sum is the same
     /// wherever tasks ran; it is NaN when one of them is.
@@ -24,7 +25,7 @@ impl<T: Number, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Data when a sum of integers does not fit 64 bits; else whatever stops the job.
+    /// Data when a sum of integers does not fit 64 bits or one of decimals 38 digits; else whatever stops the job.
     #[track_caller]
     pub fn sum(&self) -> Result<T::Sum> {
         T::to_sum(self.summarise::<Sum<T>>(Site::caller())?.0)

@@ -5,12 +5,12 @@ use kiln_planner::Site;
 use crate::chain::{Chain, Plain, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::row::Row;
+use crate::row::{IntoRow, Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// The `n` rows for which `key` is smallest, smallest first; of rows with equal keys those that
-    /// come first. Each task keeps `n` rows at most. [`top`](Dataset::top) gives the largest.
+    /// come first. Keys are what [`sort_by`](Dataset::sort_by) takes. Each task keeps `n` rows at most. [`top`](Dataset::top) gives the largest.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -23,7 +23,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn take_ordered<O: Ord + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
+    pub fn take_ordered<O: IntoRow<Row: Key> + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
     where
         F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
     {
@@ -35,7 +35,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn take_ordered_with<P: Param, O: Ord + 'static, F>(
+    pub fn take_ordered_with<P: Param, O: IntoRow<Row: Key> + 'static, F>(
         &self,
         shared: &Shared<P>,
         n: usize,

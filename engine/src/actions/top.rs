@@ -13,7 +13,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
 use crate::plan::Terminal;
-use crate::row::{Row, ipc, schema};
+use crate::row::{IntoRow, Key, Row, ipc, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
@@ -22,7 +22,8 @@ use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// The `n` rows for which `key` is largest, largest first; of rows with equal keys those that
-    /// come first. Each task keeps `n` rows at most.
+    /// come first. Keys are what [`sort_by`](Dataset::sort_by) takes: of floats NaN is the largest. Each task keeps
+    /// `n` rows at most.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -35,7 +36,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn top<O: Ord + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
+    pub fn top<O: IntoRow<Row: Key> + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
     where
         F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
     {
@@ -47,7 +48,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn top_with<P: Param, O: Ord + 'static, F>(
+    pub fn top_with<P: Param, O: IntoRow<Row: Key> + 'static, F>(
         &self,
         shared: &Shared<P>,
         n: usize,
@@ -60,7 +61,11 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 
     /// The `n` rows with the largest keys, or the smallest, in that order.
-    pub(super) fn top_by<O: Ord + 'static, G, const SMALLEST: bool>(&self, n: usize, key: G) -> Result<Vec<T>>
+    pub(super) fn top_by<O: IntoRow<Row: Key> + 'static, G, const SMALLEST: bool>(
+        &self,
+        n: usize,
+        key: G,
+    ) -> Result<Vec<T>>
     where
         G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
     {
@@ -79,8 +84,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 }
 
 /// How two keys rank: the larger one higher, or the smaller one.
-fn rank<O: Ord, const SMALLEST: bool>(a: &O, b: &O) -> Ordering {
-    if SMALLEST { b.cmp(a) } else { a.cmp(b) }
+fn rank<O: IntoRow<Row: Key>, const SMALLEST: bool>(a: &O, b: &O) -> Ordering {
+    let order = O::Row::compare(a.as_view(), b.as_view());
+    if SMALLEST { order.reverse() } else { order }
 }
 
 /// The rows of a partition whose keys rank highest, in the order in which they came.
@@ -105,7 +111,7 @@ impl<O, G: Ship, const SMALLEST: bool> Ship for Top<O, G, SMALLEST> {
     }
 }
 
-impl<T: Row, O: Ord + 'static, G, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST>
+impl<T: Row, O: IntoRow<Row: Key> + 'static, G, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST>
 where
     G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
 {
@@ -144,22 +150,22 @@ struct Ranked<O, T, const SMALLEST: bool> {
     row: T,
 }
 
-impl<O: Ord, T, const SMALLEST: bool> Ord for Ranked<O, T, SMALLEST> {
+impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> Ord for Ranked<O, T, SMALLEST> {
     fn cmp(&self, other: &Self) -> Ordering {
         rank::<O, SMALLEST>(&self.key, &other.key).then(other.seen.cmp(&self.seen))
     }
 }
-impl<O: Ord, T, const SMALLEST: bool> PartialOrd for Ranked<O, T, SMALLEST> {
+impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> PartialOrd for Ranked<O, T, SMALLEST> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<O: Ord, T, const SMALLEST: bool> PartialEq for Ranked<O, T, SMALLEST> {
+impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> PartialEq for Ranked<O, T, SMALLEST> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
-impl<O: Ord, T, const SMALLEST: bool> Eq for Ranked<O, T, SMALLEST> {}
+impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> Eq for Ranked<O, T, SMALLEST> {}
 
 struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     room: usize,
@@ -169,7 +175,7 @@ struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     best: BinaryHeap<Reverse<Ranked<O, T, SMALLEST>>>,
 }
 
-impl<T: Row, O: Ord, G, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST>
+impl<T: Row, O: IntoRow<Row: Key>, G, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST>
 where
     G: for<'a> Func<'a, T::View<'a>, Out = O>,
 {

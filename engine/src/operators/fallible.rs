@@ -173,7 +173,7 @@ impl Refusal<'_> {
                 let error = Error::data(format!("a record was refused: {reason}"))
                     .at("record", format!("`{}`", shortened(text::<T>(row))));
                 let advice = "to go on without such records give `OnError::Skip(&counter)`, or keep them with \
-                              `try_map_or_reject`";
+                              `try_map_or_reject` or `try_flat_map_or_reject`";
                 self.error = Some(self.place.tell(error, rows).at("line", self.site).help(advice));
             }
         }

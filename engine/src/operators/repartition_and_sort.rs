@@ -14,7 +14,9 @@ use crate::row::{Key, Row};
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Brings each pair to the partition that `by` says for its key, and sorts every partition by
     /// key: one exchange, and no sample with [`Partitioner::Hash`]. With [`Partitioner::Range`] it is
-    /// `sort_by_key` over that many partitions.
+    /// `sort_by_key` over that many partitions. Partitions of your own, by a part of the key for example,
+    /// are [`partition_by_fn`](Dataset::partition_by_fn) and then
+    /// [`sort_within_partitions`](Dataset::sort_within_partitions).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -35,7 +37,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let site = Site::caller();
         let name = "repartition_and_sort_within_partitions";
         let (moved, partitions, error) = self.moved_by(by, name, &site);
-        let plan = Arc::new(OperatorExec::new(SortRows::<K, V>::operator(site), vec![moved], partitions));
+        let plan =
+            Arc::new(OperatorExec::new(SortRows::<K, V>::operator(name, site), vec![moved], partitions));
         let origin = self.origin.failing(error);
         match by {
             Partitioner::Hash(_) => Dataset::from_plan(plan, origin.placed_by_key(partitions)),

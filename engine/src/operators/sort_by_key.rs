@@ -43,21 +43,27 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let partitions = self.origin.exchange_partitions();
         let (how, reason) = (Movement::Range { partitions }, "sort_by_key puts ranges of keys in order");
         let moved = self.exchange(ByRange::<K>::new(partitions), how, reason, site.clone());
-        let plan = Arc::new(OperatorExec::new(SortRows::<K, V>::operator(site), vec![moved], partitions));
+        let plan = Arc::new(OperatorExec::new(
+            SortRows::<K, V>::operator("sort_by_key", site),
+            vec![moved],
+            partitions,
+        ));
         Dataset::from_plan(plan, self.origin.moved())
     }
 }
 
-/// Sorts one range.
+/// Sorts one partition.
 pub(super) struct SortRows<K, V> {
+    name: String,
     site: Site,
     _row: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: Key, V: Row> SortRows<K, V> {
-    pub(super) fn operator(site: Site) -> Arc<dyn Operator> {
+    /// For the operator `name`.
+    pub(super) fn operator(name: &str, site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(SortRows::<K, V> { site, _row: PhantomData })
+        Arc::new(SortRows::<K, V> { name: name.to_owned(), site, _row: PhantomData })
     }
 }
 
@@ -79,7 +85,7 @@ impl<K: Key, V: Row> Operator for SortRows<K, V> {
     }
 
     fn steps(&self) -> Vec<Step> {
-        vec![Step::new("sort_by_key", &self.site)]
+        vec![Step::new(&*self.name, &self.site)]
     }
 
     fn closures(&self) -> Vec<Closure> {
@@ -87,10 +93,11 @@ impl<K: Key, V: Row> Operator for SortRows<K, V> {
     }
 
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&self.site)
+        params.put(&(&self.name, &self.site))
     }
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(SortRows { site: params.take()?, _row: PhantomData })
+        let (name, site) = params.take()?;
+        Ok(SortRows { name, site, _row: PhantomData })
     }
 }

@@ -1,0 +1,134 @@
+//! The rows that a fallible operator refuses, as a dataset: `try_map_or_reject`, `try_flat_map_or_reject`.
+//!
+//! Rows enter, one [`Reject`] for each that the operator's closure refuses leaves. What it accepts is the
+//! dataset beside it (`fallible`).
+
+use std::marker::PhantomData;
+
+use super::fallible::{Attempt, Fallible, Refused, text};
+use crate::chain::{Chain, FuncInfo, Sink, Step};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::row::Row;
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::task::{Place, Task};
+
+/// A row that a closure has refused.
+#[derive(kiln_derive::Row, Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Where it stood: `file a.txt, byte 17` where a source knows it, else `partition 3, row 8`, with
+    /// rows counted from 1.
+    pub place: String,
+    /// The row as text.
+    pub record: String,
+    /// Why it was refused.
+    pub error: String,
+}
+
+/// The rows that an operator makes of those that it accepts, and the others.
+pub type AcceptedAndRejected<O, C, G, N> = (Dataset<O, Attempt<C, G, N>>, Dataset<Reject, Rejects<C, G, N>>);
+
+impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
+    /// What the operator `N` accepts with `func`, and what it refuses.
+    pub(super) fn apart<G: Clone, N: Fallible<T, G>>(self, func: G) -> AcceptedAndRejected<N::Out, C, G, N> {
+        let origin = self.origin.moved();
+        let rejects = Rejects { chain: self.chain.clone(), func: func.clone(), _operator: PhantomData };
+        let accepted = Attempt::new(self.chain, func, Refused::Drop);
+        (Dataset::over(accepted, origin.clone()), Dataset::over(rejects, origin))
+    }
+}
+
+/// The chain `C`, then the rows that the operator `N` refuses with the function `G`.
+pub struct Rejects<C, G, N> {
+    chain: C,
+    func: G,
+    _operator: PhantomData<fn() -> N>,
+}
+
+impl<C: Clone, G: Clone, N> Clone for Rejects<C, G, N> {
+    fn clone(&self) -> Self {
+        Rejects { chain: self.chain.clone(), func: self.func.clone(), _operator: PhantomData }
+    }
+}
+
+impl<C: Ship, G: Ship, N> Ship for Rejects<C, G, N> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.chain.ship(params)?;
+        self.func.ship(params)
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Rejects { chain: C::rebuild(params)?, func: G::rebuild(params)?, _operator: PhantomData })
+    }
+}
+
+impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
+    type Out = Reject;
+
+    fn drive<S: Sink<Reject>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+        let (partition, place) = (task.partition, &task.place);
+        let mut refused = Refusals::<C::Out, G, N, S> {
+            func: &self.func,
+            sink,
+            partition,
+            rows: 0,
+            place,
+            _types: PhantomData,
+        };
+        self.chain.drive(task, &mut refused)
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        self.chain.steps(steps);
+        steps.push(Step::new(format!("rejects of {}", N::NAME), self.func.site()));
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.chain.source_bytes()
+    }
+
+    fn closures(&self, closures: &mut Vec<Closure>) {
+        self.chain.closures(closures);
+        closures.push(self.func.describe(N::NAME));
+    }
+}
+
+/// Passes on what is refused.
+struct Refusals<'s, T, G, N, S> {
+    func: &'s G,
+    sink: &'s mut S,
+    partition: usize,
+    /// Rows of the partition so far.
+    rows: u64,
+    place: &'s Place,
+    _types: PhantomData<fn(T) -> N>,
+}
+
+impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, G, N, S> {
+    #[inline]
+    fn push(&mut self, row: T::View<'_>) {
+        self.rows += 1;
+        let func = self.func;
+        if let Err(reason) = N::push(func, T::narrow(row), &mut Nowhere) {
+            let place = match self.place.now() {
+                Some(place) => place.to_string(),
+                None => format!("partition {}, row {}", self.partition, self.rows),
+            };
+            let reject = Reject { place, record: text::<T>(row), error: reason.to_string() };
+            self.sink.push(reject.view());
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.sink.is_full()
+    }
+}
+
+/// The accepted rows are those of another dataset.
+struct Nowhere;
+
+impl<T: Row> Sink<T> for Nowhere {
+    #[inline]
+    fn push(&mut self, _: T::View<'_>) {}
+}
