@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
-use kiln::{Cluster, Config, Context, Dataset, job};
+use kiln::{Cluster, Config, Context, Dataset, Partitioner, job};
 
 #[test]
 fn word_count_combines_before_its_one_exchange() {
@@ -136,8 +136,8 @@ fn sort_by_key_moves_ranges_of_keys() {
         "
 stage 1: 3 tasks
   parallelize (+1), filter (+2)
-  → exchange 1 by range of the key, 1 partition: sort_by_key puts ranges of keys in order (+2)
-stage 2: 1 task
+  → exchange 1 by range of the key, 3 partitions: sort_by_key puts ranges of keys in order (+2)
+stage 2: 3 tasks
   map (+3)
     sort_by_key (+2)
       read exchange 1
@@ -190,6 +190,19 @@ stage 1: 1 task
 }
 
 #[test]
+fn pairs_that_lie_by_their_key_are_aggregated_where_they_are() {
+    let cx = Context::local(2);
+    let at = line!();
+    let pairs = cx.range(0..10).key_by(|n| n % 3).partition_by(Partitioner::Hash(4));
+    let sums = pairs.reduce_by_key(|a, b| a + b).map_values(|sum| sum % 7);
+    let again = sums.fold_by_key(|| 0u64, |sum, n| *sum += n, |a, b| *a += b);
+    assert_plan(
+        &again, at, "
+",
+    );
+}
+
+#[test]
 fn a_cache_that_is_used_twice_is_one_stage() {
     let cx = Context::local(2);
     let at = line!();
@@ -206,12 +219,12 @@ stage 1: 3 tasks
 stage 2: 3 tasks
   pass on
     read exchange 1
-  → exchange 3 by hash of the key, 1 partition: join brings equal keys together (+3)
+  → exchange 3 by hash of the key, 3 partitions: join brings equal keys together (+3)
 stage 3: 3 tasks
   combine for reduce_by_key (+2)
     read exchange 1
-  → exchange 2 by hash of the key, 1 partition: reduce_by_key brings equal keys together (+2)
-stage 4: 1 task
+  → exchange 2 by hash of the key, 3 partitions: reduce_by_key brings equal keys together (+2)
+stage 4: 3 tasks
   join (+3)
     read exchange 3
     reduce_by_key (+2)

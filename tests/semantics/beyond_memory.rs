@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln::{Cluster, Config, Context, Dataset, Result, job};
+use kiln::{Cluster, Config, Context, Dataset, Partitioner, Result, job};
 
 use crate::random::Random;
 
@@ -142,6 +142,15 @@ fn a_join_behind_reduce_by_key_runs_in_passes_without_computing_its_sides_again(
         left.full_outer_join(pairs(cx, &right).reduce_by_key(|a, b| a + b)).collect()
     });
     assert!(found == full_outer(&sums(&left), &sums(&right)));
+}
+
+#[test]
+fn aggregates_of_pairs_that_lie_by_their_key_go_beyond_memory() {
+    let rows = uniform(11, 0);
+    check(true, |cx| {
+        let placed = pairs(cx, &rows).map_values(|n| format!("{n:060}")).partition_by(Partitioner::Hash(1));
+        placed.reduce_by_key(std::cmp::max).collect()
+    });
 }
 
 #[test]

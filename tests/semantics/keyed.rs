@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kiln::Row;
+use kiln::{Partitioner, Row};
 
 use crate::random::Random;
 use crate::support::{check, for_each_seed, for_each_setting, local};
@@ -150,4 +150,26 @@ fn more_distinct_keys_than_a_table_starts_with_are_all_counted() {
     let counts = local().parallelize_in(5, keys).count_by_value().cache();
     assert_eq!(counts.count().unwrap(), 40_000);
     assert_eq!(counts.filter(|(_, n)| n != 2).count().unwrap(), 0);
+}
+
+#[test]
+fn pairs_that_lie_by_their_key_have_the_sums_that_they_would_have_had_anywhere() {
+    for_each_seed(|seed| {
+        let rows = Random::new(seed).rows(500, |r| (r.below(60), r.below(1000)));
+        let mut sums = BTreeMap::<u64, u64>::new();
+        rows.iter().for_each(|(key, n)| *sums.entry(*key).or_default() += n);
+        let expected: Vec<(u64, u64)> = sums.clone().into_iter().collect();
+        check(&expected, |s| {
+            s.rows(&rows).partition_by(Partitioner::Hash(3)).reduce_by_key(|a, b| a + b).collect()
+        });
+        check(&expected, |s| {
+            let halves = s.rows(&rows).reduce_by_key(|a, b| a + b).flat_map_values(|n| [n / 2, n - n / 2]);
+            halves.fold_by_key(|| 0u64, |sum, n| *sum += n, |a, b| *a += b).collect()
+        });
+        let squares: Vec<(u64, u64)> = expected.iter().map(|(key, sum)| (*key, sum * sum)).collect();
+        check(&squares, |s| {
+            let (left, right) = (s.rows(&rows), s.rows(&rows));
+            left.join(right).map_values(|(a, b)| a * b).reduce_by_key(|a, b| a + b).collect()
+        });
+    });
 }

@@ -52,10 +52,15 @@ type Accs<K, G> = Table<K, <G as Aggregate>::Acc>;
 type Rows<K, G> = RowReader<Combined<K, <G as Aggregate>::Acc>>;
 
 impl<K: Key, G: Aggregate> Merge<K, G> {
+    /// Merges what lies in `slices`.
+    pub(super) fn new(aggregate: G, slices: Slices) -> Self {
+        Merge { aggregate, slices, _key: PhantomData }
+    }
+
     /// The operator behind an exchange into `slices`, registered in the link-time table.
     pub fn operator(aggregate: G, slices: Slices) -> Arc<dyn Operator> {
         table::anchor::<Self>();
-        Arc::new(Merge::<K, G> { aggregate, slices, _key: PhantomData })
+        Arc::new(Merge::<K, G>::new(aggregate, slices))
     }
 
     /// Merges and puts out the rows of one slice.
@@ -224,7 +229,7 @@ impl<K: Key, G: Aggregate> Operator for Merge<K, G> {
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let slices = params.take()?;
-        Ok(Merge { aggregate: G::rebuild(params)?, slices, _key: PhantomData })
+        Ok(Merge::new(G::rebuild(params)?, slices))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `reduce_by_key`, `fold_by_key`, `count_by_value`, `distinct` and their kin differ only in their
 //! [`Aggregate`]. [`Combine`] ends a fused chain: it folds each row into a hash [`table`] and puts
-//! out one row per key and task. [`Merge`] starts the stage after the exchange. The hash is
+//! out one row per key and task. [`Merge`] starts the stage after the exchange. [`Placed`] is both, for rows
+//! that lie by their key already. The hash is
 //! computed once per record, on the view, and travels with the row.
 
 mod carried;
@@ -10,6 +11,7 @@ mod combine;
 mod kinds;
 mod merge;
 mod part;
+mod placed;
 mod room;
 mod slices;
 mod table;
@@ -20,5 +22,6 @@ pub use kinds::{
 };
 pub use merge::Merge;
 pub use part::Part;
+pub use placed::Placed;
 pub use slices::Slices;
 pub use table::{Table, partition_of};

@@ -26,6 +26,8 @@ pub(crate) struct Origin {
     pub(crate) partitions: usize,
     /// The sources behind it, each once, with their estimated bytes.
     sources: Arc<BTreeMap<u64, u64>>,
+    /// Partitions that an exchange should have at least, as the job has said.
+    least: usize,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
     pub(crate) placed: Option<usize>,
     /// Why the source cannot be read: said by the first action, as nothing runs before.
@@ -36,7 +38,15 @@ impl Origin {
     /// A source of `partitions`.
     pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
         let sources = Arc::new(BTreeMap::from([(cx.new_source(), bytes)]));
-        Origin { cx: cx.clone(), inputs: Vec::new(), partitions, sources, placed: None, error: None }
+        Origin {
+            cx: cx.clone(),
+            inputs: Vec::new(),
+            partitions,
+            sources,
+            least: 1,
+            placed: None,
+            error: None,
+        }
     }
 
     /// A source that cannot be read.
@@ -73,7 +83,13 @@ impl Origin {
         // A source that both come from counts once, or a loop would double it in every round.
         let mut sources = (*self.sources).clone();
         sources.extend(other.sources.iter());
-        Origin { sources: Arc::new(sources), error, ..self }
+        let least = self.least.max(other.least);
+        Origin { sources: Arc::new(sources), least, error, ..self }
+    }
+
+    /// The same, but exchanges have at least so many partitions.
+    pub(crate) fn at_least(self, partitions: usize) -> Origin {
+        Origin { least: self.least.max(partitions), ..self }
     }
 
     /// Partitions that rows should have after an exchange.
@@ -81,12 +97,14 @@ impl Origin {
         if let Some(partitions) = self.cx.config().exchange_partitions {
             return partitions.max(1);
         }
-        self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize
+        let estimated = self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize;
+        estimated.max(self.least)
     }
 
-    /// The same, and the slices that each should have after an exchange by keys.
+    /// The partitions in which pairs lie by their key, or should lie after an exchange, and the slices that each
+    /// should have.
     pub(crate) fn slices(&self) -> Slices {
-        let partitions = self.exchange_partitions();
+        let partitions = self.placed.unwrap_or_else(|| self.exchange_partitions());
         let slices = self.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
         Slices::new(partitions, self.cx.config().exchange_slices.unwrap_or(slices / partitions))
     }

@@ -24,6 +24,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let count = Reduce::new(NoShared, |a: u64, b: u64| a + b, Name::CountByKey, Site::caller());
-        self.map_to::<(K, u64)>(|(key, _)| (key, 1)).aggregate_keys(count)
+        self.map_values(|_| 1u64).aggregate_keys(count)
     }
 }

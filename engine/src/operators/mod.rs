@@ -28,6 +28,7 @@ mod map;
 mod map_batches;
 mod map_partitions;
 mod map_values;
+mod min_partitions;
 mod partition_by;
 mod partition_rows;
 mod persist;

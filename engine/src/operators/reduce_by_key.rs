@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kiln_planner::Site;
 
 use super::place_by_key::by_hash;
-use crate::aggregate::{Aggregate, Combine, Merge, Name, NoShared, Reduce};
+use crate::aggregate::{Aggregate, Combine, Merge, Name, NoShared, Placed, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::plan::OperatorExec;
@@ -15,7 +15,8 @@ use crate::ship::shared::{Param, Shared};
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Reduces the values of each key to one. `f` must be associative and commutative.
     ///
-    /// Every task combines its own rows first, so only one row per key and task moves.
+    /// Every task combines its own rows first, so only one row per key and task moves; none does where pairs
+    /// lie by their key already, behind [`partition_by`](Dataset::partition_by), a join or another aggregate.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -45,12 +46,16 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.aggregate_keys(Reduce::<V, _, F>::new(shared.clone(), f, Name::ReduceByKey, Site::caller()))
     }
 
-    /// Combine, exchange, merge.
+    /// Combine, exchange, merge; without the exchange where pairs lie by their key already.
     pub(crate) fn aggregate_keys<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)>
     where
         K: Key,
     {
         let slices = self.origin.slices();
+        if self.origin.placed.is_some() {
+            let plan = self.end_in(Placed::new(aggregate, slices));
+            return Dataset::from_plan(plan, self.origin);
+        }
         let (name, site) = aggregate.name();
         let (reason, site) = (format!("{name} brings equal keys together"), site.clone());
         let end = Combine::new(aggregate.clone(), slices.count());

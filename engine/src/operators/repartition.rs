@@ -32,7 +32,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         let (partitions, error) = at_least_one(partitions, "repartition");
         let (how, reason) = (Movement::RoundRobin { partitions }, "repartition spreads rows evenly");
         let moved = self.exchange(InTurn::new(partitions), how, reason, Site::caller());
-        Dataset::from_plan(moved, self.origin.moved().failing(error))
+        Dataset::from_plan(moved, self.origin.moved().at_least(partitions).failing(error))
     }
 }
 

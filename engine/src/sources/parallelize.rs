@@ -34,7 +34,8 @@ impl Context {
         self.parallelize_in(0, rows)
     }
 
-    /// `parallelize` into a number of partitions; 0 lets the engine choose.
+    /// `parallelize` into a number of partitions, which exchanges behind it then have at least; 0 lets the engine
+    /// choose.
     #[track_caller]
     pub fn parallelize_in<T: Row>(
         &self,
@@ -43,11 +44,13 @@ impl Context {
     ) -> Dataset<T, Rows<T>> {
         let rows: Vec<T> = rows.into_iter().collect();
         let chosen = rows.len().div_ceil(ROWS_PER_PARTITION).clamp(1, MAX_PARTITIONS);
+        let least = partitions;
         let partitions = if partitions == 0 { chosen } else { partitions };
         let site = Site::caller();
         match ipc::batch_of(rows.iter()) {
             Ok(batch) => {
                 let origin = Origin::source(self, partitions, batch.get_array_memory_size() as u64);
+                let origin = origin.at_least(least);
                 Dataset::over(Rows { batch: Some(batch), partitions, site, _row: PhantomData }, origin)
             }
             Err(error) => {

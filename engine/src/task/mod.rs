@@ -61,6 +61,7 @@ pub trait Output {
 }
 
 /// What a task may use of its process: shared by all operators of the task.
+#[derive(Clone)]
 pub struct TaskEnv {
     /// The rows of finished stages.
     pub exchanges: Arc<dyn ExchangeReader>,
