@@ -197,7 +197,17 @@ fn pairs_that_lie_by_their_key_are_aggregated_where_they_are() {
     let sums = pairs.reduce_by_key(|a, b| a + b).map_values(|sum| sum % 7);
     let again = sums.fold_by_key(|| 0u64, |sum, n| *sum += n, |a, b| *a += b);
     assert_plan(
-        &again, at, "
+        &again,
+        at,
+        "
+stage 1: 1 task
+  range 0..10 (+1), key_by (+1)
+  → exchange 1 by hash of the key, 4 partitions: partition_by brings equal keys together (+1)
+stage 2: 4 tasks
+  map_values (+2), fold_by_key where keys lie (+3)
+    reduce_by_key where keys lie (+2)
+      read exchange 1
+  → result
 ",
     );
 }
