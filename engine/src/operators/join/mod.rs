@@ -4,7 +4,7 @@
 //! and found by its key, the left one streams past it (`probe`). A [`Kind`] says which rows come out:
 //! pairs, left rows or right rows that found no partner. Where the right side does not fit the
 //! task's share of the memory, the join is done in passes; the order of rows within a partition is
-//! then that of the passes, so it may depend on `KILN_MEMORY`, but on nothing else.
+//! then that of the passes, so it may depend on that share, but on nothing else.
 
 mod bits;
 mod full_outer;
