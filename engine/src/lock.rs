@@ -10,6 +10,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+/// How often a file with a lock, or the folder around it, is tried to be made.
+const MAX_MAKES: u32 = 10;
+
 /// A new file with a lock on it, held until it is dropped.
 ///
 /// # Errors
@@ -26,6 +29,18 @@ pub fn take_abandoned(path: &Path) -> Option<File> {
     let me = rustix::process::geteuid().as_raw();
     fs::symlink_metadata(path).ok().filter(|meta| meta.is_file() && meta.uid() == me)?;
     File::open(path).ok().filter(is_free)
+}
+
+/// Makes what is locked again when another process has just taken it for abandoned, or has removed a
+/// folder around it because it was empty.
+pub fn again<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut makes = 1;
+    loop {
+        match make() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && makes < MAX_MAKES => makes += 1,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Takes the lock, if nobody has it.

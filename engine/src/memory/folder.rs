@@ -1,9 +1,11 @@
 //! The folder of one process's temporary files: gone when the process ends, or at the next start.
 //!
 //! A lock on a file in it is held for as long as the process lives, so a folder whose lock is free
-//! belongs to nobody, and [`sweep`] may remove it.
+//! belongs to nobody, and [`sweep`] may remove it. So may it a folder that is empty: its process was
+//! killed before it had the lock, or has yet to take it and then makes another folder.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -26,17 +28,14 @@ impl TempFolder {
     /// # Errors
     /// Auth without permission, resource when the disk is full.
     pub fn make(tmp: &Path) -> Result<TempFolder> {
-        let path = tmp.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()));
-        let failed = |e| {
-            Error::io("cannot make a folder for temporary files", e)
-                .at("folder", path.display())
-                .help("KILN_TMP says where temporary files go")
-        };
-        // The lock is taken under another name: a folder without it would be swept by another process.
-        let unborn = tmp.join(format!(".{PREFIX}{}", uuid::Uuid::new_v4()));
-        fs::create_dir_all(&unborn).map_err(failed)?;
-        let lock = lock::hold_new(&unborn.join(LOCK)).map_err(failed)?;
-        fs::rename(&unborn, &path).map_err(failed)?;
+        let failed = |e| Error::io("cannot make a folder for temporary files", e);
+        fs::create_dir_all(tmp).map_err(failed)?;
+        let (path, lock) = lock::again(|| {
+            let path = tmp.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()));
+            fs::create_dir(&path)?;
+            Ok((path.clone(), lock::hold_new(&path.join(LOCK))?))
+        })
+        .map_err(failed)?;
         Ok(TempFolder { path, _lock: lock })
     }
 
@@ -55,16 +54,23 @@ impl Drop for TempFolder {
 /// Removes the folders in `tmp` whose processes have ended without removing them.
 pub fn sweep(tmp: &Path) {
     let Ok(entries) = fs::read_dir(tmp) else { return };
-    for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if is_ours && let Some(_held) = lock::take_abandoned(&entry.path().join(LOCK)) {
-            log::info!(
-                "removing the temporary files of a process that was killed: {}",
-                entry.path().display()
-            );
-            remove(&entry.path());
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_ours(path)) {
+        if let Some(_held) = lock::take_abandoned(&path.join(LOCK)) {
+            log::info!("removing the temporary files of a process that was killed: {}", path.display());
+            remove(&path);
+        } else {
+            // Takes empty folders only.
+            let _ = fs::remove_dir(&path);
         }
     }
+}
+
+/// Whether it is a folder of this user's whose name [`TempFolder::make`] has given.
+fn is_ours(path: &Path) -> bool {
+    let id = path.file_name().and_then(|name| name.to_str()?.strip_prefix(PREFIX));
+    let me = rustix::process::geteuid().as_raw();
+    id.is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
+        && fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
 }
 
 fn remove(folder: &Path) {
@@ -77,20 +83,58 @@ fn remove(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+
+    fn named(tmp: &Path) -> PathBuf {
+        tmp.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()))
+    }
 
     #[test]
     fn a_folder_is_swept_only_when_nobody_holds_it() {
         let tmp = tempfile::tempdir().unwrap();
         let held = TempFolder::make(tmp.path()).unwrap();
-        let left = tmp.path().join(format!("{PREFIX}left"));
+        let (left, foreign) = (named(tmp.path()), tmp.path().join(format!("{PREFIX}notes")));
         fs::create_dir(&left).unwrap();
         fs::write(left.join(LOCK), "").unwrap();
         fs::write(left.join("rows"), "rows").unwrap();
+        fs::create_dir(&foreign).unwrap();
         sweep(tmp.path());
-        assert!(held.path().exists() && !left.exists());
+        assert!(held.path().exists() && !left.exists() && foreign.exists());
         let path = held.path().to_owned();
         drop(held);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_process_killed_while_it_makes_its_folder_leaves_nothing_that_stays() {
+        let tmp = tempfile::tempdir().unwrap();
+        let steps: [fn(&Path); 2] = [|_| {}, |folder| fs::write(folder.join(LOCK), "").unwrap()];
+        for step in steps {
+            let folder = named(tmp.path());
+            fs::create_dir(&folder).unwrap();
+            step(&folder);
+        }
+        sweep(tmp.path());
+        assert_eq!(tmp.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_made_and_kept_however_often_others_sweep() {
+        let tmp = tempfile::tempdir().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            let sweeps = || {
+                while !done.load(Ordering::SeqCst) {
+                    sweep(tmp.path())
+                }
+            };
+            threads.spawn(sweeps);
+            let made: Vec<TempFolder> = (0..500).map(|_| TempFolder::make(tmp.path()).unwrap()).collect();
+            let kept = made.iter().all(|folder| folder.path().join(LOCK).exists());
+            done.store(true, Ordering::SeqCst);
+            assert!(kept);
+        });
     }
 }

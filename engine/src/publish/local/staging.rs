@@ -23,8 +23,6 @@ const LOCK: &str = ".lock";
 const ID_CHARS: usize = 37;
 /// How much of it stands in the names of files.
 const TAG_CHARS: usize = 8;
-/// How often a folder or a lock is tried to be made.
-const MAX_MAKES: u32 = 5;
 /// How long a commit waits for others in the same parent, which only rename.
 const TURN_LIMIT: Duration = Duration::from_secs(60);
 /// How often it looks.
@@ -51,7 +49,7 @@ impl Staging {
         sweep(&stage);
         let made = first_missing(parent);
         let failed = |e| cannot("stage the output in", parent, e);
-        let (path, lock) = again(|| {
+        let (path, lock) = lock::again(|| {
             let path = stage.join(format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4()));
             fs::create_dir_all(&stage)?;
             Ok((path.clone(), lock::hold_new(&lock_of(&path))?))
@@ -153,17 +151,6 @@ fn remove(folder: &Path) {
         }
         _ => {
             let _ = fs::remove_file(lock_of(folder));
-        }
-    }
-}
-
-/// Does it again when another job that ends has just removed a folder because it was empty.
-fn again<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let mut makes = 1;
-    loop {
-        match make() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && makes < MAX_MAKES => makes += 1,
-            outcome => return outcome,
         }
     }
 }
