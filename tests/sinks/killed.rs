@@ -1,12 +1,11 @@
 //! Drivers that are killed while they publish on disk, and disks that fill up.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
+use super::disk::Disk;
 use super::job::{EVERYWHERE, Job};
 use super::{folder, names, small, table};
 
@@ -72,27 +71,4 @@ fn a_full_disk_is_a_resource_error_that_leaves_nothing() {
     ended.fails(75, "resource", &["cannot write a part of the output", "No space left"]);
     assert_eq!(names(place.path()), [""; 0]);
     drop(disk);
-}
-
-/// A file system of a few bytes.
-struct Disk<'a>(&'a Path);
-
-impl Disk<'_> {
-    fn mount<'a>(at: &'a Path, size: &str) -> Disk<'a> {
-        let options = format!("size={size}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output().unwrap();
-        let said = String::from_utf8_lossy(&mounted.stderr).into_owned();
-        assert!(
-            mounted.status.success(),
-            "this test needs a small file system and may not mount one: {said}"
-        );
-        Disk(at)
-    }
-}
-
-impl Drop for Disk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
 }

@@ -26,8 +26,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion_execution::disk_manager::{DiskManager, DiskManagerBuilder, DiskManagerMode};
 use datafusion_execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use folder::TempFolder;
+use spill::Purpose;
 
 /// A task may always hold so much, however small the limit and however many the slots.
 const MIN_TASK_BYTES: usize = 1 << 20;
@@ -42,12 +43,17 @@ pub struct Memory {
     task_bytes: usize,
     /// Where the folder of this process's temporary files is made.
     tmp: PathBuf,
-    disk: Mutex<Option<Disk>>,
+    disk: Mutex<Disk>,
 }
 
-struct Disk {
-    manager: Arc<DiskManager>,
-    _folder: TempFolder,
+/// The temporary files of one process.
+enum Disk {
+    /// There was none yet.
+    Unused,
+    /// Where they are.
+    Used { manager: Arc<DiskManager>, _folder: TempFolder },
+    /// They are gone, and a task that has not noticed yet gets no more.
+    Cleared,
 }
 
 impl Memory {
@@ -58,7 +64,7 @@ impl Memory {
             exchange: Arc::new(GreedyMemoryPool::new(half)),
             task_bytes: (half / slots.max(1)).max(MIN_TASK_BYTES),
             tmp: tmp.to_owned(),
-            disk: Mutex::new(None),
+            disk: Mutex::new(Disk::Unused),
         })
     }
 
@@ -85,30 +91,49 @@ impl Memory {
     /// A new temporary file; `what` says for whom, in errors.
     ///
     /// # Errors
-    /// Resource when the disk is full; else by the failing operation.
+    /// Resource when the disk is full, cancelled when the process ends; else by the failing operation.
     pub fn spill_file(&self, what: &str) -> Result<SpillFile> {
         let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-        let manager = match &*disk {
-            Some(disk) => Arc::clone(&disk.manager),
-            None => Arc::clone(&disk.insert(Disk::new(&self.tmp)?).manager),
-        };
-        SpillFile::new(manager.create_tmp_file(what)?)
+        if matches!(*disk, Disk::Unused) {
+            *disk = Disk::make(&self.tmp).map_err(|e| spill::advise(e, &self.tmp))?;
+        }
+        match &*disk {
+            // Made under the lock: a file that came while the folder is removed would stay.
+            Disk::Used { manager, .. } => {
+                SpillFile::new(manager, Purpose { what: what.to_owned(), tmp: self.tmp.clone() })
+            }
+            Disk::Unused | Disk::Cleared => Err(Error::job_stopped()),
+        }
     }
-}
 
-impl Memory {
-    /// Removes all temporary files: at an end of the process at which nothing is dropped.
+    /// Removes all temporary files, for good: at an end of the process at which nothing is dropped.
     pub fn clear(&self) {
-        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Disk::Cleared;
     }
 }
 
 impl Disk {
-    fn new(tmp: &Path) -> Result<Disk> {
+    fn make(tmp: &Path) -> Result<Disk> {
         let folder = TempFolder::make(tmp)?;
         let mode = DiskManagerMode::Directories(vec![folder.path().to_owned()]);
         let builder =
             DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(MAX_DISK_BYTES);
-        Ok(Disk { manager: Arc::new(builder.build()?), _folder: folder })
+        Ok(Disk::Used { manager: Arc::new(builder.build()?), _folder: folder })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Class;
+
+    #[test]
+    fn a_task_that_outlives_the_end_of_its_process_makes_no_file_that_stays() {
+        let tmp = tempfile::tempdir().unwrap();
+        let memory = Memory::new(1 << 30, 1, tmp.path());
+        let _file = memory.spill_file("a test").unwrap();
+        memory.clear();
+        assert_eq!(memory.spill_file("a test").err().map(|e| e.class()), Some(Class::Cancelled));
+        assert_eq!(tmp.path().read_dir().unwrap().count(), 0);
     }
 }

@@ -4,12 +4,14 @@
 //! something else is an error and never a wrong row.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use datafusion_common::DataFusionError;
+use datafusion_execution::disk_manager::DiskManager;
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
@@ -26,7 +28,15 @@ pub struct SpillFile {
 /// The file itself; it goes with the last of those who hold it.
 struct Home {
     path: PathBuf,
+    purpose: Purpose,
     _owner: Arc<dyn datafusion_execution::SpillFile>,
+}
+
+/// What a file is for and in which folder it was asked for: what its errors say.
+#[derive(Clone)]
+pub(super) struct Purpose {
+    pub(super) what: String,
+    pub(super) tmp: PathBuf,
 }
 
 /// Where one batch lies. It keeps the file on disk.
@@ -39,10 +49,15 @@ pub struct Spilled {
 }
 
 impl SpillFile {
-    pub(super) fn new(owner: Arc<dyn datafusion_execution::SpillFile>) -> Result<SpillFile> {
+    pub(super) fn new(disk: &Arc<DiskManager>, purpose: Purpose) -> Result<SpillFile> {
+        let unmade = |e| match e {
+            DataFusionError::IoError(e) => purpose.failed("made", e),
+            other => Error::from(other),
+        };
+        let owner = disk.create_tmp_file(&purpose.what).map_err(unmade)?;
         let path = owner.path().ok_or_else(|| Error::bug("a temporary file has no path"))?.to_owned();
-        let writer = Mutex::new(owner.open_writer()?);
-        Ok(SpillFile { home: Arc::new(Home { path, _owner: owner }), writer, bytes: 0 })
+        let writer = Mutex::new(owner.open_writer().map_err(unmade)?);
+        Ok(SpillFile { home: Arc::new(Home { path, purpose, _owner: owner }), writer, bytes: 0 })
     }
 
     /// Appends a batch.
@@ -52,7 +67,7 @@ impl SpillFile {
     pub fn push(&mut self, batch: &RecordBatch) -> Result<Spilled> {
         let block = ipc::to_bytes(batch)?;
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(&block).map_err(|e| failed("written", e))?;
+        writer.write_all(&block).map_err(|e| self.home.purpose.failed("written", e))?;
         let offset = self.bytes;
         self.bytes += block.len() as u64;
         let checksum = XxHash3_64::oneshot(&block);
@@ -73,8 +88,9 @@ impl Spilled {
     pub fn read(&self) -> Result<RecordBatch> {
         let mut block = vec![0; self.length];
         // Opened each time: a job may have more of these files than a process may have open ones.
-        let file = File::open(&self.home.path).map_err(|e| failed("opened", e))?;
-        file.read_exact_at(&mut block, self.offset).map_err(|e| failed("read", e))?;
+        let purpose = &self.home.purpose;
+        let file = File::open(&self.home.path).map_err(|e| purpose.failed("opened", e))?;
+        file.read_exact_at(&mut block, self.offset).map_err(|e| purpose.failed("read", e))?;
         if XxHash3_64::oneshot(&block) != self.checksum {
             return Err(Error::transient("a temporary file is damaged").at("byte", self.offset));
         }
@@ -83,9 +99,27 @@ impl Spilled {
     }
 }
 
-fn failed(what: &str, error: std::io::Error) -> Error {
-    let error = Error::io(format!("a temporary file cannot be {what}"), error);
-    error.help("KILN_TMP says where temporary files go, KILN_MEMORY how much is kept in memory")
+impl Purpose {
+    fn failed(&self, how: &str, error: io::Error) -> Error {
+        let error = Error::io(format!("a temporary file for {} cannot be {how}", self.what), own(error));
+        advise(error, &self.tmp)
+    }
+}
+
+/// The system's error inside of DataFusion's: only its kind tells a full disk from what may pass.
+fn own(error: io::Error) -> io::Error {
+    match error.downcast::<DataFusionError>() {
+        Ok(DataFusionError::IoError(inner)) => inner,
+        Ok(other) => io::Error::other(other),
+        Err(error) => error,
+    }
+}
+
+/// Adds the folder of the temporary files, and what to do when it has no room.
+pub(super) fn advise(error: Error, tmp: &Path) -> Error {
+    error.at("folder", tmp.display()).help(
+        "free some room there, name another folder by KILN_TMP, or raise KILN_MEMORY, so that less has to go there",
+    )
 }
 
 #[cfg(test)]

@@ -11,15 +11,12 @@ use super::inputs::TaskInputs;
 use super::worker::{Assignment, Process, Worker};
 use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
 use crate::error::Result;
-use crate::job::CleanupGuard;
 
 const ME: ExecutorId = ExecutorId(0);
 
 /// This process as an executor.
 pub struct LocalBackend {
     worker: Worker,
-    /// Removes temporary files when the process is told to end.
-    _cleanup: CleanupGuard,
 }
 
 impl LocalBackend {
@@ -27,18 +24,13 @@ impl LocalBackend {
     ///
     /// # Errors
     /// Of class resource when the threads cannot be started.
-    pub fn start(
-        slots: usize,
-        process: Process,
-        cleanup: CleanupGuard,
-        events: Events,
-    ) -> Result<LocalBackend> {
+    pub fn start(slots: usize, process: Process, events: Events) -> Result<LocalBackend> {
         let statuses = events.clone();
         let worker = Worker::new(slots, process, move |task, outcome| {
             statuses.send(Event::TaskFinished { executor: ME, task, outcome });
         })?;
         events.send(Event::ExecutorJoined { executor: ME, slots: slots as u32 });
-        Ok(LocalBackend { worker, _cleanup: cleanup })
+        Ok(LocalBackend { worker })
     }
 }
 

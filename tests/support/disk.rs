@@ -1,0 +1,28 @@
+//! A small file system, so that a disk is soon full.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A file system of a few bytes.
+pub(crate) struct Disk<'a>(&'a Path);
+
+impl Disk<'_> {
+    /// An empty one at the folder `at`.
+    pub(crate) fn mount<'a>(at: &'a Path, size: &str) -> Disk<'a> {
+        let options = format!("size={size}");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output().unwrap();
+        let said = String::from_utf8_lossy(&mounted.stderr).into_owned();
+        assert!(
+            mounted.status.success(),
+            "this test needs a small file system and may not mount one: {said}"
+        );
+        Disk(at)
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
