@@ -9,6 +9,8 @@
 mod damaged;
 #[path = "sources/delimited.rs"]
 mod delimited;
+#[path = "sources/exact.rs"]
+mod exact;
 #[path = "sources/files.rs"]
 mod files;
 #[path = "sources/filters.rs"]
@@ -19,3 +21,5 @@ mod folders;
 mod places;
 #[path = "sources/schemas.rs"]
 mod schemas;
+#[path = "sources/times.rs"]
+mod times;

@@ -68,7 +68,7 @@ fn a_folder_value_of_another_type_is_an_error_that_names_file_and_column() {
     write_parquet(&folder.path().join("day=soon/a.parquet"), &batch(&items(0..1)), 10);
     let address = folder.path().display().to_string();
     let error = cx().read().hive_partitions().parquet::<Dated>(&address).collect().unwrap_err();
-    says(error, &["cannot be read as Date32", "day=soon/a.parquet", "column day"]);
+    says(error, &["`soon` is no Date32", "day=soon/a.parquet", "column day"]);
 }
 
 #[test]

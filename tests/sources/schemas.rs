@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    StringViewArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::Int32Type;
 use arrow::ipc::CompressionType;
@@ -73,13 +73,16 @@ fn a_type_that_would_lose_something_is_refused_with_file_column_expected_and_fou
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let address = path.display().to_string();
-    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1]));
+    let time: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1]).with_timezone("UTC"));
     let long: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     write_parquet(&path, &RecordBatch::try_from_iter([("_1", long), ("_2", time)]).unwrap(), 10);
     let error = cx().read_parquet::<(i32, String)>(&address).collect().unwrap_err();
-    says(error, &["the column `_1` is Int64, expected Int32", &format!("file {address}"), "column _1"]);
+    says(
+        error,
+        &["the column `_1` is Int64, expected Int32", &format!("file {address}"), "column _1", "`i64`"],
+    );
     let error = cx().read_parquet::<(i64, chrono::NaiveDateTime)>(&address).collect().unwrap_err();
-    says(error, &["`_2` is Timestamp(ns), expected Timestamp(µs)"]);
+    says(error, &["`_2` is Timestamp(ms, \"UTC\"), expected Timestamp(µs)", "`DateTime<Utc>`"]);
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod unit_enum;
 pub use boxed::BoxView;
 pub use column::{ColumnBuilder, ColumnReader, RowReader, bytes_of, bytes_of_view, schema, to_batch};
 pub use decimal::Decimal;
+pub(crate) use decimal::parse_units;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
 pub(crate) use list::Items;

@@ -3,7 +3,7 @@
 //! The schema of a file enters with the columns that are [`Wanted`]; which columns must be read leaves,
 //! or one error that names file, column, what was expected and what was found. Then batches enter as
 //! the file has them and leave with exactly the row type's columns. Only what loses nothing is
-//! converted (`fits`), because a number that was rounded silently is worse than an error. What a row type
+//! converted (`fits`, `convert`), because a number that was rounded silently is worse than an error. What a row type
 //! assumes without looking, that a column which is no `Option` holds no null, is checked here (`nulls`).
 //! How files are decoded is not known here.
 
@@ -11,19 +11,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt32Array, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 
-use super::fits::fits;
+use super::convert::{Unfit, convert, missing_value};
+use super::fits::{fits, way_out};
 use super::hive::folder_values;
 use super::nulls::{NullAt, find_null};
 use crate::error::{Error, Result};
 use crate::row::{self, Row};
-
-/// A value that cannot be converted is an error, never a null.
-const STRICT: CastOptions<'_> =
-    CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 
 /// The columns that a row type asks for.
 #[derive(Clone)]
@@ -152,31 +149,32 @@ impl Adapter {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.schema.fields()) {
-            let column = source.column(batch, field).map_err(|e| self.placed(e, field.name()))?;
-            if let Some(NullAt { path, row }) = find_null(field, &column) {
-                let error = self.placed(null(field), &path);
-                return Err(match place(row) {
+            let column = source.column(batch, field).and_then(|column| match find_null(field, &column) {
+                Some(NullAt { path, row }) => {
+                    Err(Unfit { error: missing_value(field), path, row: Some(row) })
+                }
+                None => Ok(column),
+            });
+            columns.push(column.map_err(|unfit| {
+                let error = unfit.error.at("file", &self.file).at("column", &unfit.path);
+                match unfit.row.and_then(&place) {
                     Some((what, number)) => error.at(what, number),
                     None => error,
-                });
-            }
-            columns.push(column);
+                }
+            })?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
-
-    fn placed(&self, error: Error, column: &str) -> Error {
-        error.at("file", &self.file).at("column", column)
-    }
 }
 
 impl Source {
-    fn column(&self, batch: &RecordBatch, field: &Field) -> Result<ArrayRef> {
+    fn column(&self, batch: &RecordBatch, field: &Field) -> Result<ArrayRef, Unfit> {
         match self {
             Source::Column { at, cast: false } => Ok(Arc::clone(batch.column(*at))),
             Source::Column { at, cast: true } => convert(batch.column(*at), field),
-            Source::Constant(value) => Ok(take(value, &UInt32Array::from(vec![0; batch.num_rows()]), None)?),
+            Source::Constant(value) => take(value, &UInt32Array::from(vec![0; batch.num_rows()]), None)
+                .map_err(|e| Unfit { error: e.into(), path: field.name().clone(), row: None }),
         }
     }
 }
@@ -206,9 +204,7 @@ fn check_type(field: &Field, found: &Field, parse: bool) -> Result<bool> {
     let (from, to) = (found.data_type(), field.data_type());
     if !fits(from, to, parse) {
         let error = Error::data(format!("the column `{}` is {from}, expected {to}", found.name()));
-        return Err(error.at("column", found.name()).help(
-            "only conversions that lose nothing are made; give the field the file's type and convert it in `map`",
-        ));
+        return Err(error.at("column", found.name()).help(way_out(from, to)));
     }
     Ok(from != to)
 }
@@ -229,19 +225,9 @@ fn missing(field: &Field, found: &Schema) -> Error {
 /// The value of a folder `key=value` as a column of one row.
 fn folder_column(field: &Field, value: Option<&str>) -> Result<ArrayRef> {
     let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
-    let column = convert(&text, field).map_err(|e| e.at("column", field.name()))?;
+    let column = convert(&text, field).map_err(|e| e.error.at("column", field.name()))?;
     match find_null(field, &column) {
-        Some(_) => Err(null(field).at("column", field.name())),
+        Some(_) => Err(missing_value(field).at("column", field.name())),
         None => Ok(column),
     }
-}
-
-fn convert(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
-    cast_with_options(column, field.data_type(), &STRICT)
-        .map_err(|e| Error::data(format!("a value cannot be read as {}", field.data_type())).because(e))
-}
-
-fn null(field: &Field) -> Error {
-    Error::data(format!("a value is missing (null), expected {}", field.data_type()))
-        .help("a field that may be empty is an `Option`")
 }

@@ -2,18 +2,17 @@
 //!
 //! A piece and the wanted columns enter, batches leave. Text comes in blocks of whole lines
 //! (`blocks`), which is also what decompresses and checks UTF-8; arrow-csv finds the fields and parses them
-//! straight into the types of the row. What it says is wrong is told again with the file's line and
-//! the column's name (`place`). A field is a null when it is empty; a `String` that is no `Option` is then the empty
+//! straight into the types of the row, where it does so exactly (`spelled`). When something is wrong, the records of
+//! the batch are read again one by one to say which it is, with the file's line and the column's name
+//! (`place`). A field is a null when it is empty; a `String` that is no `Option` is then the empty
 //! string. Empty lines are no records.
 
 mod columns;
 mod place;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Decoder;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
@@ -66,6 +65,7 @@ impl CsvFormat {
 pub struct CsvBatches {
     format: CsvFormat,
     piece: Piece,
+    wanted: Wanted,
     text: TextBlocks,
     /// How much of the current block has been decoded.
     taken: usize,
@@ -86,16 +86,12 @@ impl CsvBatches {
     pub fn open(piece: &Piece, wanted: &Wanted, format: CsvFormat) -> Result<CsvBatches> {
         let columns = CsvColumns::find(piece, wanted, format)?;
         let has_header = has_header(piece, format);
-        let decoder = ReaderBuilder::new(Arc::clone(columns.schema()))
-            .with_delimiter(format.delimiter)
-            .with_header(has_header)
-            .with_batch_size(wanted.batch_rows)
-            .with_projection(columns.adapter().projection().to_vec())
-            .build_decoder();
+        let decoder = columns.decoder(format, has_header, wanted.batch_rows);
         let text = TextBlocks::open(piece)?;
         Ok(CsvBatches {
             format,
             piece: piece.clone(),
+            wanted: wanted.clone(),
             // What was read on the way to the first line is not the piece's.
             taken: text.block().len(),
             text,
@@ -107,11 +103,24 @@ impl CsvBatches {
         })
     }
 
+    /// The next batch, or what is wrong with it, without its line.
+    fn read(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        self.fill()?;
+        let batch = guarded(&self.piece.address, || self.decoder.flush())?;
+        let Some(batch) = batch.map_err(|e| self.explain(&e))? else { return Ok(None) };
+        self.records += batch.num_rows() as u64;
+        let batch = self.columns.with_empty_strings(batch)?;
+        if let Some(error) = self.columns.missing_value(&batch) {
+            return Err(error.at("file", &self.piece.address).into());
+        }
+        Ok(Some(self.columns.adapter().adapt(&batch, |_| None)?))
+    }
+
     /// Decodes until the batch is full or the text ends.
-    fn fill(&mut self) -> Result<()> {
+    fn fill(&mut self) -> Result<(), Fault> {
         loop {
             if self.taken == self.text.block().len() && !self.text_ended {
-                self.text_ended = self.text.next_block()?.is_none();
+                self.text_ended = self.text.next_block().map_err(Fault::Text)?.is_none();
                 self.taken = 0;
             }
             // At the end of the text this is empty, which tells the decoder so.
@@ -122,7 +131,9 @@ impl CsvBatches {
             self.taken += count;
             self.open_bytes = if self.decoder.capacity() < room { 0 } else { self.open_bytes + count };
             if self.open_bytes > MAX_LINE_BYTES {
-                return Err(self.endless());
+                let text = format!("a record is longer than {} MiB", MAX_LINE_BYTES >> 20);
+                let error = Error::data(text).at("file", &self.piece.address);
+                return Err(error.help("is a quote opened and never closed?").into());
             }
             if count == 0 && (self.text_ended || self.decoder.capacity() == 0) {
                 return Ok(());
@@ -130,43 +141,60 @@ impl CsvBatches {
         }
     }
 
-    /// The error with the line and the column that it is about.
-    fn explain(&self, error: &ArrowError) -> Error {
-        let (error, record) = Failure::read(error).into_error(|at| self.columns.name(at));
-        self.placed(error, record)
-    }
-
-    /// Adds the file and, for a record of this piece, the line.
-    fn placed(&self, error: Error, record: Option<u64>) -> Error {
-        let error = error.at("file", &self.piece.address);
-        let mut lines = LineFinder::new(&self.piece, self.format.delimiter);
-        match record.and_then(|record| lines.line_of(record)) {
-            Some(line) => error.at("line", line),
-            None => error,
+    /// The first record that cannot be read in the batch behind the first `before` records, and why.
+    fn find(&self, before: u64) -> Option<(u64, Error)> {
+        let mut again = CsvBatches::open(&self.piece, &self.wanted, self.format).ok()?;
+        let first = again.records;
+        while again.records < before {
+            again.read().ok()??;
+        }
+        let starts_with_header = has_header(&self.piece, self.format) && again.records == first;
+        again.decoder = again.columns.decoder(self.format, starts_with_header, 1);
+        loop {
+            let record = again.records;
+            match again.read() {
+                Ok(batch) => drop(batch?),
+                Err(Fault::Record(error)) => return Some((record, error)),
+                Err(Fault::Text(_)) => return None,
+            }
         }
     }
 
-    fn endless(&self) -> Error {
-        let text = format!("a record is longer than {} MiB", MAX_LINE_BYTES >> 20);
-        let error = self.placed(Error::data(text), Some(self.records));
-        error.help("is a quote opened and never closed?")
+    /// The error with the column that it is about.
+    fn explain(&self, error: &ArrowError) -> Error {
+        let error = Failure::read(error).into_error(|at| self.columns.name(at));
+        error.at("file", &self.piece.address)
+    }
+}
+
+/// What stops the reading of a batch.
+enum Fault {
+    /// The text itself cannot be read; its place is known.
+    Text(Error),
+    /// A record.
+    Record(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Record(error)
     }
 }
 
 impl Batches for CsvBatches {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        self.fill()?;
-        let batch = guarded(&self.piece.address, || self.decoder.flush())?;
-        let Some(batch) = batch.map_err(|e| self.explain(&e))? else { return Ok(None) };
-        let batch = self.columns.with_empty_strings(batch)?;
-        let first = self.records;
-        self.records += batch.num_rows() as u64;
-        if let Some((row, error)) = self.columns.missing_value(&batch) {
-            return Err(self.placed(error, Some(first + row as u64)));
-        }
-        let is_header = u64::from(has_header(&self.piece, self.format));
-        let place = |row| self.places().of(first + row as u64 - is_header);
-        self.columns.adapter().adapt(&batch, place).map(Some)
+        let before = self.records;
+        let error = match self.read() {
+            Ok(batch) => return Ok(batch),
+            Err(Fault::Text(error)) => return Err(error),
+            Err(Fault::Record(error)) => error,
+        };
+        let Some((record, error)) = self.find(before) else { return Err(error) };
+        let line = LineFinder::new(&self.piece, self.format.delimiter).line_of(record);
+        Err(match line {
+            Some(line) => error.at("line", line),
+            None => error,
+        })
     }
 
     fn bytes_read(&self) -> u64 {

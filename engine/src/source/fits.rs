@@ -1,8 +1,9 @@
 //! Which type of a file's column can be read as which type of a row without losing anything.
 //!
-//! Two types enter, yes or no leaves. Integers may widen, an integer may become a float that holds
-//! all its values, units of time may become finer, text and bytes may change how they are stored.
-//! Nothing is rounded, truncated or given a time zone that it did not have.
+//! Two types enter, yes or no leaves, and for a no what to do. Integers may widen, an integer may become a float that
+//! holds all its values, units of time may become finer, text and bytes may change how they are stored.
+//! Nothing is rounded, truncated or given a time zone that it did not have. Whether each value fits is looked at
+//! in `convert`, for text and for nanoseconds, which rows do not have but hold where they are whole microseconds.
 
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -22,7 +23,12 @@ fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Utf8, _) if parse => to.is_numeric() || to.is_temporal(),
         (Binary | LargeBinary | BinaryView | FixedSizeBinary(_), Binary | LargeBinary | BinaryView) => true,
-        (Timestamp(a, zone), Timestamp(b, other)) => zone.is_some() == other.is_some() && is_finer(b, a),
+        (Timestamp(a, zone), Timestamp(b, other)) => {
+            let is_checked = (a, b) == (&TimeUnit::Nanosecond, &TimeUnit::Microsecond);
+            zone.is_some() == other.is_some() && (is_finer(b, a) || is_checked)
+        }
+        // As they are counted in the file: for those that are finer than a row's timestamps.
+        (Timestamp(TimeUnit::Nanosecond, _), Int64) => true,
         (Duration(a), Duration(b)) => is_finer(b, a),
         (Time32(a), Time32(b) | Time64(b)) | (Time64(a), Time64(b)) => is_finer(b, a),
         (
@@ -93,6 +99,56 @@ fn decimal(data_type: &DataType) -> Option<(i16, i16)> {
     }
 }
 
+/// What to do about a column of the type `from`, which does not fit `to`.
+pub(super) fn way_out(from: &DataType, to: &DataType) -> String {
+    if let (DataType::Timestamp(..), DataType::Timestamp(..)) = (from, to) {
+        return "a timestamp with a zone is a `DateTime<Utc>`, one without is a `NaiveDateTime`".to_owned();
+    }
+    let rule = "only conversions that lose nothing are made";
+    if from.is_nested() && to.is_nested() {
+        return format!("{rule}; look for the field inside that differs");
+    }
+    match row_type(from) {
+        Some(name) => format!("{rule}; give the field the type `{name}` and convert it in `map`"),
+        None => {
+            format!("{rule}, and no row type holds a {from}: leave the column out, or write it as another")
+        }
+    }
+}
+
+/// The row type for a column of a file.
+fn row_type(data_type: &DataType) -> Option<String> {
+    use DataType::*;
+    let name = match data_type {
+        Boolean => "bool",
+        Int8 => "i8",
+        Int16 => "i16",
+        Int32 => "i32",
+        Int64 => "i64",
+        UInt8 => "u8",
+        UInt16 => "u16",
+        UInt32 => "u32",
+        UInt64 => "u64",
+        Float16 | Float32 => "f32",
+        Float64 => "f64",
+        Utf8 | LargeUtf8 | Utf8View => "String",
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => "kiln::Bytes",
+        Date32 => "NaiveDate",
+        Timestamp(_, None) => "NaiveDateTime",
+        Timestamp(_, Some(_)) => "DateTime<Utc>",
+        Dictionary(_, values) => return row_type(values),
+        List(item) | LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item) => {
+            return row_type(item.data_type()).map(|item| format!("Vec<{item}>"));
+        }
+        _ => {
+            let (precision, scale) = decimal(data_type)?;
+            let is_held = (1..=38).contains(&precision) && (0..=precision).contains(&scale);
+            return is_held.then(|| format!("Decimal<{precision}, {scale}>"));
+        }
+    };
+    Some(name.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,9 +176,18 @@ mod tests {
         let time = |unit, zone: Option<&str>| Timestamp(unit, zone.map(Into::into));
         let fits = |from, to| super::fits(&from, &to, false);
         assert!(fits(time(TimeUnit::Millisecond, None), time(TimeUnit::Microsecond, None)));
-        assert!(!fits(time(TimeUnit::Nanosecond, None), time(TimeUnit::Microsecond, None)));
+        assert!(fits(time(TimeUnit::Nanosecond, None), time(TimeUnit::Microsecond, None)));
+        assert!(!fits(time(TimeUnit::Microsecond, None), time(TimeUnit::Millisecond, None)));
         assert!(fits(time(TimeUnit::Second, Some("UTC")), time(TimeUnit::Second, Some("Europe/Berlin"))));
         assert!(!fits(time(TimeUnit::Second, None), time(TimeUnit::Second, Some("UTC"))));
+    }
+
+    #[test]
+    fn what_does_not_fit_has_a_way_out_that_exists() {
+        assert!(way_out(&Decimal256(20, 2), &Utf8).contains("`Decimal<20, 2>`"));
+        assert!(way_out(&DataType::new_list(Float64, true), &Utf8).contains("`Vec<f64>`"));
+        assert!(way_out(&Time64(TimeUnit::Microsecond), &Int64).contains("no row type holds a Time64"));
+        assert!(way_out(&Decimal256(60, 2), &Utf8).contains("no row type holds"));
     }
 
     #[test]

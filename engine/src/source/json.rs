@@ -1,9 +1,9 @@
 //! Reads the lines of a piece of a JSON file, one object each, as typed columns.
 //!
 //! A piece and the wanted columns enter, batches leave. Text comes in blocks of whole lines
-//! (`blocks`); arrow-json parses them. It would make 1 of 1.5 where an integer is wanted, so integers are taken as they are
-//! spelled and converted by the `adapt` of all formats. When something is wrong, the lines of the batch are read
-//! again one by one to say which line it is. An object over several lines is refused where it crosses a
+//! (`blocks`); arrow-json parses them. It would make 1 of 1.5 where an integer is wanted, and cut decimals and
+//! times (`spelled`), so these are taken as they are spelled and converted by the `adapt` of all formats. When something is
+//! wrong, the lines of the batch are read again one by one to say which line it is. An object over several lines is refused where it crosses a
 //! block, because such a file could not be cut.
 
 mod place;
@@ -22,6 +22,7 @@ use super::adapt::{Adapter, Wanted};
 use super::batches::{Batches, Places};
 use super::blocks::TextBlocks;
 use super::guard::decoding;
+use super::spelled::is_spelled;
 use super::split::Piece;
 use crate::error::{Error, Result};
 
@@ -176,7 +177,7 @@ fn guarded<T>(file: &str, body: impl FnOnce() -> Result<T, ArrowError>) -> Resul
     decoding(WHAT, file, || Ok::<_, Infallible>(body()))
 }
 
-/// The columns as the parser reads them: nothing must be there, and integers are text.
+/// The columns as the parser reads them: nothing must be there, and what it would not read exactly is text.
 fn spelled(wanted: &Wanted, file: &str) -> Result<SchemaRef> {
     let names = wanted.names_in_files(file)?;
     let fields = wanted.schema.fields().iter().filter(|field| names.contains(field.name()));
@@ -186,13 +187,21 @@ fn spelled(wanted: &Wanted, file: &str) -> Result<SchemaRef> {
 fn spelled_field(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Dictionary(_, values) => (**values).clone(),
-        data_type if data_type.is_integer() => DataType::Utf8,
+        data_type if data_type.is_integer() || is_spelled(data_type) => DataType::Utf8,
         DataType::List(item) => DataType::List(spelled_field(item)),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(spelled_field).collect()),
+        DataType::Map(entry, is_sorted) => DataType::Map(spelled_entry(entry), *is_sorted),
         other => other.clone(),
     };
-    // The entries of a map keep their own fields: their keys can never be missing.
     Arc::new(Field::new(field.name(), data_type, true))
+}
+
+/// The same for the entries of a map, which are there, and so are their keys.
+fn spelled_entry(entry: &FieldRef) -> FieldRef {
+    let DataType::Struct(fields) = entry.data_type() else { return Arc::clone(entry) };
+    let spelled = |(at, field)| Arc::unwrap_or_clone(spelled_field(field)).with_nullable(at > 0);
+    let fields: Fields = fields.iter().enumerate().map(spelled).collect();
+    Arc::new(Field::new(entry.name(), DataType::Struct(fields), false))
 }
 
 #[cfg(test)]

@@ -18,11 +18,11 @@ pub(super) struct NullAt {
 
 /// The first null in `column` that `field`, or a field inside it, does not allow.
 pub(super) fn find_null(field: &Field, column: &ArrayRef) -> Option<NullAt> {
-    look(field, column, None)
+    find_null_in(field, column, None)
 }
 
-/// `hidden`: the rows in which a struct around this column is null.
-fn look(field: &Field, column: &ArrayRef, hidden: Option<&NullBuffer>) -> Option<NullAt> {
+/// The same; `hidden`: the rows in which a struct around this column is null.
+pub(super) fn find_null_in(field: &Field, column: &ArrayRef, hidden: Option<&NullBuffer>) -> Option<NullAt> {
     let nulls = column.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     if !field.is_nullable()
         && let Some(nulls) = &nulls
@@ -36,7 +36,10 @@ fn look(field: &Field, column: &ArrayRef, hidden: Option<&NullBuffer>) -> Option
         (DataType::Struct(fields), DataType::Struct(_)) => {
             let hidden = NullBuffer::union(hidden, nulls.as_ref());
             let columns = column.as_struct().columns();
-            fields.iter().zip(columns).find_map(|(field, column)| look(field, column, hidden.as_ref()))
+            fields
+                .iter()
+                .zip(columns)
+                .find_map(|(field, column)| find_null_in(field, column, hidden.as_ref()))
         }
         (DataType::List(item), DataType::List(_)) => look_in_list::<i32>(item, column),
         (DataType::LargeList(item), DataType::LargeList(_)) => look_in_list::<i64>(item, column),
@@ -58,7 +61,11 @@ fn look_in_list<O: OffsetSizeTrait>(item: &Field, column: &ArrayRef) -> Option<N
 /// Looks at the items that the lists hold; the row is that of the list.
 fn look_in_items<O: OffsetSizeTrait>(item: &Field, items: &ArrayRef, offsets: &[O]) -> Option<NullAt> {
     let (first, last) = (offsets.first()?.as_usize(), offsets.last()?.as_usize());
-    let found = look(item, &items.slice(first, last - first), None)?;
-    let row = offsets.partition_point(|offset| offset.as_usize() <= first + found.row).saturating_sub(1);
-    Some(NullAt { row, ..found })
+    let found = find_null_in(item, &items.slice(first, last - first), None)?;
+    Some(NullAt { row: row_of(offsets, first + found.row), ..found })
+}
+
+/// The row whose list holds item `item`.
+pub(super) fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> usize {
+    offsets.partition_point(|offset| offset.as_usize() <= item).saturating_sub(1)
 }

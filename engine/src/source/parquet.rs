@@ -8,6 +8,7 @@
 //! a page may take (`pages`).
 
 mod footer;
+mod int96;
 mod pages;
 mod prune;
 mod thrift;
@@ -62,6 +63,7 @@ impl ParquetBatches {
     pub fn open(piece: &Piece, wanted: &Wanted, filter: Option<&Predicate>) -> Result<ParquetBatches> {
         let file = RangedFile::open(piece)?;
         let footer = footer::read(&file, &piece.address)?;
+        let footer = decoding(WHAT, &piece.address, || int96::as_micros(footer, wanted))?;
         let adapter = Adapter::new(wanted, &piece.address, footer.schema())?;
         let mut groups = footer::owned_groups(footer.metadata(), piece);
         let mut row_filter = None;

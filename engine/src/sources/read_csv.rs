@@ -17,9 +17,18 @@ impl Context {
     /// The first record of each file names its columns, and a struct's fields are found by these names;
     /// columns without a field are not parsed. The fields of a tuple, or the one value of a plain row, are
     /// taken by position. An empty field is `None`, an empty `String`, or an error for any other type.
-    /// Fields may stand in `"quotes"`, with newlines in them. Big files are cut where a record starts; for
-    /// that a file of more than 64 MiB is looked through when the dataset is made. [`Context::read`]
-    /// has options: the delimiter, no header, folders as columns.
+    /// Fields may stand in `"quotes"`, with newlines in them. [`Context::read`] has options: the delimiter, no
+    /// header, folders as columns.
+    ///
+    /// Nothing is rounded, cut or guessed. A decimal stands in digits and one point, with no more of them than
+    /// its type holds; a date is written as `2026-11-21`, a timestamp as `2026-11-21T12:30:00.123456` or with
+    /// a blank in place of the `T`. A `DateTime<Utc>` has its zone behind it (`Z`, `+02:00`), a `NaiveDateTime` has
+    /// none.
+    ///
+    /// Big files are cut where a record starts, into parts of 16 MiB, of up to 64 MiB where the input is large. A
+    /// newline may lie in quotes, so a file that is larger is looked through when the dataset is made, and
+    /// one in an object store is not cut at all: one task reads it. Where no field holds a newline,
+    /// [`Read::multi_line`] with `false` spares both.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -19,6 +19,10 @@ impl Context {
     /// What has no field is not looked at. A field that is missing or null is `None`, or an error for a field
     /// that is no `Option`. Empty lines are no objects. Files ending in `.gz` and `.zst` are decompressed.
     ///
+    /// Nothing is rounded, cut or guessed, floats apart. Integers and decimals may be numbers or texts, a decimal
+    /// without an exponent. Dates and timestamps are texts, written as [`Context::read_csv`] reads
+    /// them: a `DateTime<Utc>` with its zone, a `NaiveDateTime` without. Bytes are hexadecimal digits.
+    ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// # let folder = tempfile::tempdir().unwrap();

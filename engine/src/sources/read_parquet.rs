@@ -16,7 +16,9 @@ impl Context {
     ///
     /// A struct's fields are found by name, those of a tuple by `_1`, `_2`, … or else by position.
     /// Only these columns are read. A column may be of another type where nothing is lost: `i32` as
-    /// `i64`, a dictionary as `String`. A column that a file lacks is `None` for an `Option`. Every file is
+    /// `i64`, a dictionary as `String`. Timestamps of nanoseconds are read where they are whole microseconds, else it
+    /// is an error; an `i64` takes them as they are. INT96 is an instant or a clock's time, as the field is, and
+    /// what is finer than a microsecond is cut off, as Spark does. A column that a file lacks is `None` for an `Option`. Every file is
     /// held against the row type before its rows are read. A task reads the row groups whose middle lies in
     /// its part of the file. [`Context::read`] has options: a filter, folders as columns.
     ///

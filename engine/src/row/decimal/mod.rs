@@ -9,6 +9,8 @@ mod arithmetic;
 mod rounding;
 mod text;
 
+pub(crate) use text::parse_units;
+
 use std::cmp::Ordering;
 
 use arrow::array::{Array, PrimitiveArray};

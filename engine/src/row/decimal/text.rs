@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -18,26 +19,34 @@ impl<const P: u8, const S: i8> FromStr for Decimal<P, S> {
     /// Of class data for any other text, for more than `P` digits, and for decimals behind the `S`th
     /// other than 0.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::data(format!("`{text}` is no decimal({P}, {S}): {why}"));
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        let (part, beyond) = part.split_at_checked(S as usize).unwrap_or((part, ""));
-        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.len() + part.len() == 0 || !(is_number(whole) && is_number(part) && is_number(beyond)) {
-            return Err(wrong("it is not written in digits and one point"));
-        }
-        if beyond.bytes().any(|b| b != b'0') {
-            return Err(wrong("it has more decimals").help("round it before, or take a larger scale"));
-        }
-        let mut digits =
-            whole.bytes().chain(part.bytes()).chain(std::iter::repeat_n(b'0', S as usize - part.len()));
-        let units = digits
-            .try_fold(0_i128, |units, digit| units.checked_mul(10)?.checked_add(i128::from(digit - b'0')));
-        match units.and_then(Self::of_units) {
-            Some(decimal) if text.starts_with('-') => Ok(-decimal),
-            Some(decimal) => Ok(decimal),
-            None => Err(wrong("it has more digits")),
-        }
+        parse_units(text, P, S).map(Decimal)
+    }
+}
+
+/// The units of 10^-`scale` that `text` spells: the rule of every `Decimal`, for whoever knows precision and
+/// scale only as values. `precision` is 1 to 38, `scale` 0 to `precision`.
+///
+/// # Errors
+/// Those of [`Decimal::from_str`].
+pub(crate) fn parse_units(text: &str, precision: u8, scale: i8) -> Result<i128> {
+    let wrong = |why: &str| Error::data(format!("`{text}` is no decimal({precision}, {scale}): {why}"));
+    let decimals = usize::try_from(scale).unwrap_or_default();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let (part, beyond) = part.split_at_checked(decimals).unwrap_or((part, ""));
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.len() + part.len() == 0 || !(is_number(whole) && is_number(part) && is_number(beyond)) {
+        return Err(wrong("it is not written in digits and one point"));
+    }
+    if beyond.bytes().any(|b| b != b'0') {
+        return Err(wrong("it has more decimals").help("round it before, or take a larger scale"));
+    }
+    let mut digits = whole.bytes().chain(part.bytes()).chain(iter::repeat_n(b'0', decimals - part.len()));
+    let units =
+        digits.try_fold(0_i128, |units, digit| units.checked_mul(10)?.checked_add(i128::from(digit - b'0')));
+    match units.filter(|units| *units < 10_i128.pow(precision.into())) {
+        Some(units) => Ok(if text.starts_with('-') { -units } else { units }),
+        None => Err(wrong("it has more digits")),
     }
 }
 

@@ -2,12 +2,13 @@
 //! empty fields.
 //!
 //! The header, or the row type where there is none, enters; a schema for the parser and an [`Adapter`]
-//! leave. Columns that nobody wants are never parsed.
+//! leave. Columns that nobody wants are never parsed. What the parser would not read exactly (`spelled`) it reads as text.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::csv::reader::Format;
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::{Decoder, Format};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{CsvFormat, WHAT};
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::source::adapt::{Adapter, Wanted, match_columns};
 use crate::source::blocks::TextBlocks;
 use crate::source::guard::decoding;
+use crate::source::spelled::is_spelled;
 use crate::source::split::Piece;
 
 /// What is known of a file's columns.
@@ -22,7 +24,7 @@ pub(super) struct CsvColumns {
     /// All columns, with the types as which the wanted ones are parsed.
     schema: SchemaRef,
     adapter: Adapter,
-    /// The wanted columns that are in the file, in its order.
+    /// The wanted columns that are in the file, in its order, with the types of the row.
     projected: Vec<Field>,
 }
 
@@ -41,18 +43,24 @@ impl CsvColumns {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        let adapter = Adapter::new(wanted, &piece.address, &schema)?;
+        let adapter = Adapter::parsing(wanted, &piece.address, &schema)?;
         let mut projected = Vec::new();
         for &at in adapter.projection() {
             let field = wanted.schema.fields().iter().zip(&matched).find(|(_, found)| **found == Some(at));
-            let nullable = field.is_none_or(|(field, _)| field.is_nullable());
-            projected.push(schema.field(at).clone().with_nullable(nullable));
+            let field = field.map_or_else(|| schema.field(at), |(field, _)| field);
+            projected.push(field.clone().with_name(schema.field(at).name()));
         }
         Ok(CsvColumns { schema, adapter, projected })
     }
 
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// A parser of these columns, from the start of a record on.
+    pub(super) fn decoder(&self, format: CsvFormat, has_header: bool, batch_rows: usize) -> Decoder {
+        ReaderBuilder::new(Arc::clone(&self.schema))
+            .with_delimiter(format.delimiter)
+            .with_header(has_header)
+            .with_batch_size(batch_rows)
+            .with_projection(self.adapter.projection().to_vec())
+            .build_decoder()
     }
 
     pub(super) fn adapter(&self) -> &Adapter {
@@ -80,16 +88,12 @@ impl CsvColumns {
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 
-    /// The first empty field of a column that may not be empty, with its row.
-    pub(super) fn missing_value(&self, batch: &RecordBatch) -> Option<(usize, Error)> {
-        let columns = self.projected.iter().zip(batch.columns());
-        let empty = columns.filter(|(field, column)| !field.is_nullable() && column.null_count() > 0);
-        let first = |(field, column): (&Field, &ArrayRef)| {
-            let row = (0..column.len()).find(|row| column.is_null(*row))?;
-            let error = Error::data(format!("a field is empty, expected {}", field.data_type()));
-            Some((row, error.at("column", field.name()).help("a field that may be empty is an `Option`")))
-        };
-        empty.filter_map(first).min_by_key(|(row, _)| *row)
+    /// What is said of an empty field in a column that may not be empty, if there is one.
+    pub(super) fn missing_value(&self, batch: &RecordBatch) -> Option<Error> {
+        let mut columns = self.projected.iter().zip(batch.columns());
+        let (field, _) = columns.find(|(field, column)| !field.is_nullable() && column.null_count() > 0)?;
+        let error = Error::data(format!("a field is empty, expected {}", field.data_type()));
+        Some(error.at("column", field.name()).help("a field that may be empty is an `Option`"))
     }
 }
 
@@ -108,6 +112,7 @@ fn parsed(field: &Field, found: &Field) -> Result<Field> {
     use DataType::*;
     let data_type = match field.data_type() {
         Dictionary(_, values) => (**values).clone(),
+        spelled if is_spelled(spelled) => Utf8,
         other => other.clone(),
     };
     let can_parse = data_type.is_numeric()

@@ -1,7 +1,7 @@
 //! Where in a CSV file something is wrong, in the words of someone who opens the file in an editor.
 //!
-//! What arrow-csv says enters, with records counted from where its decoder began; the line in the file
-//! and the name of the column leave. Lines are counted only now, from the start of the file, because
+//! What arrow-csv says of a record enters, or the number of a record in its piece; the name of the column
+//! leaves, or the line in the file. Lines are counted only now, from the start of the file, because
 //! nobody needs them while all is well.
 
 use arrow::error::ArrowError;
@@ -11,13 +11,13 @@ use crate::source::blocks::TextBlocks;
 use crate::source::quotes::QUOTE;
 use crate::source::split::Piece;
 
-/// What arrow-csv said, taken apart.
+/// What arrow-csv said, taken apart. The line that it names is counted from where its decoder began.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// A field that cannot be parsed.
-    Value { value: String, data_type: String, column: usize, record: u64 },
+    Value { value: String, data_type: String, column: usize },
     /// A record with more or fewer fields than the header.
-    Fields { expected: String, found: String, record: u64 },
+    Fields { expected: String, found: String },
     /// Anything else, as it was said.
     Other(String),
 }
@@ -31,18 +31,17 @@ impl Failure {
         value(text).or_else(|| fields(text)).unwrap_or_else(|| Failure::Other(text.clone()))
     }
 
-    /// The error, and the record that it is about; `name` gives the name of a column.
-    pub(super) fn into_error<'a>(self, name: impl Fn(usize) -> Option<&'a str>) -> (Error, Option<u64>) {
+    /// The error; `name` gives the name of a column.
+    pub(super) fn into_error<'a>(self, name: impl Fn(usize) -> Option<&'a str>) -> Error {
         match self {
-            Failure::Value { value, data_type, column, record } => {
+            Failure::Value { value, data_type, column } => {
                 let error = Error::data(format!("`{value}` is no {data_type}"));
-                (error.at("column", name(column).unwrap_or("?")), Some(record))
+                error.at("column", name(column).unwrap_or("?"))
             }
-            Failure::Fields { expected, found, record } => {
-                let text = format!("a record has {found} fields, expected {expected}");
-                (Error::data(text), Some(record))
+            Failure::Fields { expected, found } => {
+                Error::data(format!("a record has {found} fields, expected {expected}"))
             }
-            Failure::Other(text) => (Error::data(format!("a record cannot be read: {text}")), None),
+            Failure::Other(text) => Error::data(format!("a record cannot be read: {text}")),
         }
     }
 }
@@ -52,19 +51,17 @@ fn value(text: &str) -> Option<Failure> {
     let rest = text.strip_prefix("Error while parsing value '")?;
     let (value, rest) = rest.split_once("' as type '")?;
     let (data_type, rest) = rest.split_once("' for column ")?;
-    let (column, rest) = rest.split_once(" at line ")?;
-    let (line, _) = rest.split_once(". Row data")?;
-    let (column, record) = (column.parse().ok()?, line.parse().ok()?);
-    Some(Failure::Value { value: value.to_owned(), data_type: data_type.to_owned(), column, record })
+    let (column, _) = rest.split_once(" at line ")?;
+    let (value, data_type) = (value.to_owned(), data_type.to_owned());
+    Some(Failure::Value { value, data_type, column: column.parse().ok()? })
 }
 
 /// `incorrect number of fields for line 3, expected 2 got 3`
 fn fields(text: &str) -> Option<Failure> {
     let rest = text.strip_prefix("incorrect number of fields for line ")?;
-    let (line, rest) = rest.split_once(", expected ")?;
+    let (_, rest) = rest.split_once(", expected ")?;
     let (expected, found) = rest.split_once(" got ")?;
-    let record = line.parse::<u64>().ok()?.checked_sub(1)?;
-    Some(Failure::Fields { expected: expected.to_owned(), found: found.to_owned(), record })
+    Some(Failure::Fields { expected: expected.to_owned(), found: found.to_owned() })
 }
 
 /// Finds the lines of records, forward through the file: asked for ascending records it reads it once.
@@ -163,11 +160,10 @@ mod tests {
     #[test]
     fn what_arrow_says_is_understood() {
         let said = "Error while parsing value '4.x4' as type 'Float32' for column 1 at line 4. Row data: '[4,4.x4,,false]'";
-        let (error, record) =
-            Failure::read(&ArrowError::ParseError(said.to_owned())).into_error(|_| Some("b"));
-        assert_eq!((error.to_string().as_str(), record), ("`4.x4` is no Float32, at column b", Some(4)));
+        let error = Failure::read(&ArrowError::ParseError(said.to_owned())).into_error(|_| Some("b"));
+        assert_eq!(error.to_string(), "`4.x4` is no Float32, at column b");
         let said = "incorrect number of fields for line 3, expected 2 got 3";
-        let (error, record) = Failure::read(&ArrowError::CsvError(said.to_owned())).into_error(|_| None);
-        assert_eq!((error.to_string().as_str(), record), ("a record has 3 fields, expected 2", Some(2)));
+        let error = Failure::read(&ArrowError::CsvError(said.to_owned())).into_error(|_| None);
+        assert_eq!(error.to_string(), "a record has 3 fields, expected 2");
     }
 }

@@ -1,0 +1,168 @@
+//! Turns a column of a file into one of the row type, without loss.
+//!
+//! A column enters for which [`fits`](super::fits::fits) holds, one with exactly the type of the field
+//! leaves, or what does not fit and in which row. A type may fit while one of its values does not: a text may
+//! spell no number, a timestamp of nanoseconds may be finer than a row's. Lists, maps and structs are
+//! taken apart here, because `arrow` would round inside of them, and would not say where a null is. Nothing
+//! becomes null that was not.
+
+use std::sync::Arc;
+
+use arrow::array::types::TimestampNanosecondType;
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, TimestampMicrosecondArray};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::util::display::array_value_to_string;
+
+use super::nulls::{NullAt, find_null_in, row_of};
+use super::spelled::{is_spelled, read_spelled};
+use crate::error::Error;
+
+/// A value that cannot be converted is an error, never a null.
+const STRICT: CastOptions<'_> =
+    CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
+const NANOS_PER_MICRO: i64 = 1_000;
+
+/// A value that is none of the field's type.
+pub(super) struct Unfit {
+    pub(super) error: Error,
+    /// The column, with the fields on the way to it: `place.city`.
+    pub(super) path: String,
+    /// The row in the batch, where that is known.
+    pub(super) row: Option<usize>,
+}
+
+/// `column` with the type of `field`.
+pub(super) fn convert(column: &ArrayRef, field: &Field) -> Result<ArrayRef, Unfit> {
+    convert_in(column, field, None)
+}
+
+/// `hidden`: the rows in which a struct around this column is null.
+fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, Unfit> {
+    use DataType::*;
+    let unfit = |row, error| Unfit { error, path: field.name().clone(), row };
+    match (column.data_type(), field.data_type()) {
+        (from, to) if from == to => Ok(Arc::clone(column)),
+        (Utf8, to) if is_spelled(to) => {
+            read_spelled(column.as_string(), to).map_err(|(row, error)| unfit(Some(row), error))
+        }
+        (Timestamp(TimeUnit::Nanosecond, _), Timestamp(TimeUnit::Microsecond, _)) => {
+            whole_micros(column, field.data_type(), hidden).map_err(|(row, error)| unfit(Some(row), error))
+        }
+        (List(_), List(item)) => list(column, item).map_err(|e| e.inside(field)),
+        (LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item), List(_)) => {
+            let plain = cast(column, &List(Arc::clone(item))).map_err(|error| unfit(None, error))?;
+            convert_in(&plain, field, hidden)
+        }
+        (Struct(_), Struct(fields)) => {
+            let hidden = NullBuffer::union(hidden, column.nulls());
+            structure(column.as_struct(), fields, hidden)
+                .map(|c| Arc::new(c) as _)
+                .map_err(|e| e.inside(field))
+        }
+        (Map(..), Map(entry, is_sorted)) => map(column, entry, *is_sorted).map_err(|e| e.inside(field)),
+        (_, to) => cast(column, to).map_err(|error| unfit(None, error)),
+    }
+}
+
+impl Unfit {
+    /// The same, with the row of the list in place of the item.
+    fn of_lists(self, offsets: &[i32]) -> Unfit {
+        Unfit { row: self.row.map(|item| row_of(offsets, item)), ..self }
+    }
+
+    /// The same, seen from the column around it.
+    fn inside(self, field: &Field) -> Unfit {
+        Unfit { path: format!("{}.{}", field.name(), self.path), ..self }
+    }
+}
+
+/// A value that is missing where there must be one.
+pub(super) fn missing_value(field: &Field) -> Error {
+    Error::data(format!("a value is missing (null), expected {}", field.data_type()))
+        .help("a field that may be empty is an `Option`")
+}
+
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Error> {
+    cast_with_options(column, to, &STRICT)
+        .map_err(|e| Error::data(format!("a value cannot be read as {to}")).because(e))
+}
+
+/// Nanoseconds as microseconds, where each of them is whole.
+fn whole_micros(
+    column: &ArrayRef,
+    to: &DataType,
+    hidden: Option<&NullBuffer>,
+) -> Result<ArrayRef, (usize, Error)> {
+    let nanos = column.as_primitive::<TimestampNanosecondType>();
+    let is_seen = NullBuffer::union(hidden, column.nulls());
+    let is_seen = |at| is_seen.as_ref().is_none_or(|is_seen| is_seen.is_valid(at));
+    let is_finer = |at: &usize| nanos.value(*at) % NANOS_PER_MICRO != 0 && is_seen(*at);
+    if let Some(at) = (0..nanos.len()).find(is_finer) {
+        let value = array_value_to_string(column, at).unwrap_or_else(|_| nanos.value(at).to_string());
+        let error = Error::data(format!("`{value}` is no {to}: it is finer than a microsecond"));
+        return Err((
+            at,
+            error.help("read the column as `i64`, which gives its nanoseconds, and convert it in `map`"),
+        ));
+    }
+    let micros: TimestampMicrosecondArray = nanos.unary(|nanos| nanos / NANOS_PER_MICRO);
+    Ok(Arc::new(micros.with_data_type(to.clone())))
+}
+
+fn list(column: &ArrayRef, item: &Arc<Field>) -> Result<ArrayRef, Unfit> {
+    let list = column.as_list::<i32>();
+    let (first, offsets) = from_zero(list.offsets());
+    let items = checked(&list.values().slice(first, count(&offsets)), item, None);
+    let items = items.map_err(|e| e.of_lists(&offsets))?;
+    let lists = ListArray::try_new(Arc::clone(item), offsets, items, list.nulls().cloned());
+    lists.map(|lists| Arc::new(lists) as _).map_err(|e| not_built(item, e))
+}
+
+fn map(column: &ArrayRef, entry: &Arc<Field>, is_sorted: bool) -> Result<ArrayRef, Unfit> {
+    let map = column.as_map();
+    let (first, offsets) = from_zero(map.offsets());
+    let entries = map.entries().slice(first, count(&offsets));
+    let DataType::Struct(fields) = entry.data_type() else { return Ok(Arc::clone(column)) };
+    // Keys and values are told by their order; writers call them as they like.
+    let entries = structure(&entries, fields, None).map_err(|e| e.of_lists(&offsets))?;
+    let maps = MapArray::try_new(Arc::clone(entry), offsets, entries, map.nulls().cloned(), is_sorted);
+    maps.map(|maps| Arc::new(maps) as _).map_err(|e| not_built(entry, e))
+}
+
+/// How many items the lists hold together.
+fn count(offsets: &[i32]) -> usize {
+    offsets.last().map_or(0, |last| *last as usize)
+}
+
+/// The first offset, and all of them as if it were 0: of a part of a column only its own items are converted.
+fn from_zero(offsets: &OffsetBuffer<i32>) -> (usize, OffsetBuffer<i32>) {
+    let first = offsets[0];
+    (first as usize, OffsetBuffer::new(offsets.iter().map(|offset| offset - first).collect()))
+}
+
+fn structure(column: &StructArray, fields: &Fields, nulls: Option<NullBuffer>) -> Result<StructArray, Unfit> {
+    let columns = fields.iter().zip(column.columns());
+    let columns = columns.map(|(field, column)| checked(column, field, nulls.as_ref()));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    StructArray::try_new_with_length(fields.clone(), columns, nulls, column.len()).map_err(|e| {
+        let field = Field::new_struct("", fields.clone(), true);
+        not_built(&field, e)
+    })
+}
+
+/// The converted column, which has no null that its field does not allow.
+fn checked(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, Unfit> {
+    let column = convert_in(column, field, hidden)?;
+    match find_null_in(field, &column, hidden) {
+        Some(NullAt { path, row }) => Err(Unfit { error: missing_value(field), path, row: Some(row) }),
+        None => Ok(column),
+    }
+}
+
+/// Columns that were checked do not fit together: a fault of the file nonetheless.
+fn not_built(field: &Field, error: arrow::error::ArrowError) -> Unfit {
+    let text = format!("a value cannot be read as {}", field.data_type());
+    Unfit { error: Error::data(text).because(error), path: field.name().clone(), row: None }
+}
