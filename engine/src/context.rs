@@ -283,10 +283,8 @@ impl Context {
         match config.cluster {
             Cluster::Local { slots } => {
                 let memory = Memory::new(config.memory, slots, &config.tmp);
-                let left = Arc::downgrade(&memory);
-                let clear = move || left.upgrade().iter().for_each(|memory| memory.clear());
                 // For the rest of the run: a task that does not look up keeps its files beyond this context.
-                run.cleanup.register(Box::new(clear)).keep();
+                run.cleanup.register(Box::new(memory.clearing())).keep();
                 let bytes_read = run.progress.byte_counter();
                 let process = Process { bytes_read, memory, batch_rows: config.batch_rows };
                 let never = Limits { executor_silence: Duration::MAX, ..Limits::default() };
