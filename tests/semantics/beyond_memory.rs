@@ -4,10 +4,12 @@
 //! what proves that the work was done in parts.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use kiln::{Cluster, Config, Context, Dataset, Partitioner, Result, job};
+use kiln::{Cluster, Config, Context, Dataset, Partitioner, Result};
 
 use crate::random::Random;
+use crate::support;
 
 /// Keys of the right side; its rows take several times what a task may hold.
 const KEYS: u64 = 30_000;
@@ -16,37 +18,45 @@ const HOT: u64 = 7;
 
 type Pairs = Vec<(u64, u64)>;
 
-fn context(memory: u64, partitions: usize) -> Context {
-    let config = Config {
-        memory,
-        exchange_partitions: Some(partitions),
-        batch_rows: 4096,
-        ..Config::new(Cluster::Local { slots: 2 })
-    };
-    Context::new(config, job::Run::new("small".to_owned(), job::Progress::silent()))
+/// What each task may hold then.
+const LITTLE: u64 = 1 << 20;
+
+/// Contexts with little memory, over one partition and over three, by the place; starting executors
+/// takes longer than a test.
+static LITTLES: LazyLock<[(Cluster, [Context; 2]); 2]> = LazyLock::new(|| {
+    let places = [Cluster::Local { slots: 2 }, Cluster::LocalCluster { executors: 2, slots: 1 }];
+    places.map(|cluster| (cluster, [1, 3].map(|partitions| context(cluster, LITTLE, partitions))))
+});
+
+fn context(cluster: Cluster, memory: u64, partitions: usize) -> Context {
+    let exchange_partitions = Some(partitions);
+    let config = Config { memory, exchange_partitions, batch_rows: 4096, ..support::config(cluster) };
+    support::context(config, "small")
 }
 
-/// Runs `job` with enough memory and with little, over one partition and over three: the same rows
-/// must come, and over one partition in another order if `reorders`.
+/// Runs `job` with enough memory and, in process and on executors, with little, over one partition and
+/// over three: the same rows must come, and over one partition in another order if `reorders`.
 fn check<T: Ord + Clone + std::fmt::Debug>(
     reorders: bool,
     job: impl Fn(&Context) -> Result<Vec<T>>,
 ) -> Vec<T> {
-    let enough = job(&context(1 << 30, 1)).unwrap();
-    let little = job(&context(1 << 20, 1)).unwrap();
+    let enough = job(&context(Cluster::Local { slots: 2 }, 1 << 30, 1)).unwrap();
+    let mut expected = enough.clone();
+    expected.sort();
+    let mut orders: [Vec<Vec<T>>; 2] = Default::default();
+    for (cluster, contexts) in LITTLES.iter() {
+        for (found, orders) in contexts.iter().map(|cx| job(cx).unwrap()).zip(&mut orders) {
+            let mut rows = found.clone();
+            rows.sort();
+            assert_eq!(rows.len(), expected.len(), "{cluster:?}");
+            assert!(rows == expected, "the rows differ on {cluster:?}");
+            orders.push(found);
+        }
+    }
+    assert!(orders.iter().all(|o| o[0] == o[1]), "executors give the rows in another order");
     // A few rows may come in one order by chance.
     if reorders && enough.len() > 100 {
-        assert!(enough != little, "the rows came as if they had been held whole");
-    }
-    let sorted = |mut rows: Vec<T>| {
-        rows.sort();
-        rows
-    };
-    let expected = sorted(enough);
-    let apart = sorted(job(&context(1 << 20, 3)).unwrap());
-    for found in [sorted(little), apart] {
-        assert_eq!(found.len(), expected.len());
-        assert!(found == expected, "the rows differ");
+        assert!(enough != orders[0][0], "the rows came as if they had been held whole");
     }
     expected
 }
@@ -182,12 +192,11 @@ fn a_hot_key_is_grouped_as_long_as_it_fits() {
 fn a_group_that_does_not_fit_is_an_error_that_says_how_large_it_is() {
     let rows = skewed(14, 200_000, KEYS);
     let hot = rows.iter().filter(|(key, _)| *key == HOT).count();
-    for side in [0, 1] {
-        let cx = context(1 << 20, 2);
-        let few = pairs(&cx, &vec![(HOT, 1), (1, 1)]);
+    for (side, (_, [_, cx])) in [0, 1].into_iter().flat_map(|side| LITTLES.iter().map(move |on| (side, on))) {
+        let few = pairs(cx, &vec![(HOT, 1), (1, 1)]);
         let error = match side {
-            0 => pairs(&cx, &rows).group_by_key().count().unwrap_err(),
-            _ => few.cogroup(pairs(&cx, &rows)).count().unwrap_err(),
+            0 => pairs(cx, &rows).group_by_key().count().unwrap_err(),
+            _ => few.cogroup(pairs(cx, &rows)).count().unwrap_err(),
         };
         assert_eq!(error.class(), kiln::Class::Resource);
         assert!(error.to_string().contains(&format!("the {hot} values of one key")), "{error}");
