@@ -1,10 +1,10 @@
 //! What every operator and action means: each against a dull model on a plain `Vec` or `BTreeMap`.
 //!
 //! Seeded rows enter a job that runs over 1, 2 and 7 partitions in batches of 1, 7 and 8192 rows, on
-//! one slot, on two, and on two executor processes. The rows
-//! that come out must be those of the model, and their order the same wherever the job ran, also
-//! where the order itself is not promised. `support` does that; the facts stand in the other files.
-//! A failure prints the seed; `KILN_TEST_SEED` runs that seed alone.
+//! one slot, on two, and on two executor processes. The rows that come out must be those of the
+//! model, and their order the same wherever the job ran, also where the order itself is not promised.
+//! `support` does that; the facts stand in the other files. One of the seeds is new in every run. A
+//! failure prints the seed; `KILN_TEST_SEED` runs that seed alone.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 

@@ -26,7 +26,8 @@ fn count_approx_distinct_is_within_a_few_standard_errors() {
             let count = s.rows(&words).count_approx_distinct(0.02).unwrap();
             estimates.entry(s.partitions).or_default().insert(count);
         });
-        near(exact, 0.08, &estimates);
+        // Five standard errors: the seed is a new one each time.
+        near(exact, 0.1, &estimates);
     });
 }
 
