@@ -98,7 +98,7 @@ impl LocalPublication {
         }
         self.bring(&ready, &parts)?;
         // From here on the output is there; a parent that cannot be synced is only worth a warning.
-        if let Err(error) = self.target.parent().map_or(Ok(()), sync) {
+        if let Err(error) = self.sync_above() {
             log::warn!("{error}");
         }
         Ok(super::output(address(&self.target), partitions, &parts))
@@ -120,6 +120,13 @@ impl LocalPublication {
         }
         folders.iter().try_for_each(|folder| sync(folder))?;
         Ok(ready)
+    }
+
+    /// Makes the target's name durable, with the names of the folders that were made for it.
+    fn sync_above(&self) -> Result<()> {
+        let mut above = self.target.ancestors().skip(1);
+        above.next().map_or(Ok(()), sync)?;
+        above.take_while(|folder| self.staging.has_made_in(folder)).try_for_each(sync)
     }
 
     /// The commit itself.
@@ -158,24 +165,24 @@ impl LocalPublication {
         let journal = Journal::write(self.staging.path(), &parts)?;
         let moved = parts.iter().try_for_each(|name| move_in(ready, &self.target, name));
         let durable = moved.and_then(|()| sync_folders(&self.target, &parts));
+        // Not by the journal, which may be gone when this fails.
         durable.and_then(|()| journal.end()).inspect_err(|_| {
-            journal::undo(self.staging.path(), &self.target, self.staging.tag());
+            journal::take_back(parts.iter().copied(), &self.target, self.staging.tag());
         })
     }
 
     fn replace_partitions(&self, ready: &Path, parts: &[Part]) -> Result<()> {
         let folders: BTreeSet<&str> =
             parts.iter().filter_map(|part| part.name.rsplit_once('/')).map(|(folder, _)| folder).collect();
-        for folder in folders {
+        for folder in &folders {
             let (new, old) = (ready.join(folder), self.target.join(folder));
             let above = old.parent().unwrap_or(&self.target);
             fs::create_dir_all(above).map_err(|e| cannot("make the folder", above, e))?;
             if !rename_to_new(&new, &old)? {
                 self.replace(&new, &old)?;
             }
-            sync(above)?;
         }
-        Ok(())
+        sync_folders(&self.target, &folders)
     }
 }
 
@@ -192,8 +199,8 @@ fn move_in(ready: &Path, target: &Path, name: &str) -> Result<()> {
     if rename_to_new(&from, &to)? { Ok(()) } else { Err(exists(&address(&to))) }
 }
 
-/// Makes the names of files in `target` durable.
-fn sync_folders(target: &Path, names: &[&str]) -> Result<()> {
+/// Makes names in `target` durable, with the folders that lead to them: they may be new.
+fn sync_folders<'n>(target: &Path, names: impl IntoIterator<Item = &'n &'n str>) -> Result<()> {
     let mut folders = BTreeSet::new();
     for name in names {
         let path = target.join(name);

@@ -32,20 +32,28 @@ impl Journal {
             file.sync_all()
         });
         written.map_err(|e| cannot("write", &path, e))?;
-        sync(staging)?;
+        // With the folders that lead to it: the staging folder itself, that of all of them, the parent.
+        staging.ancestors().take(3).try_for_each(sync)?;
         Ok(Journal { path })
     }
 
-    /// Says that all files have come.
+    /// Says that all files have come, for good: a journal that is back after the power has failed would
+    /// take back an append that was reported.
     pub fn end(self) -> Result<()> {
-        fs::remove_file(&self.path).map_err(|e| cannot("remove", &self.path, e))
+        fs::remove_file(&self.path).map_err(|e| cannot("remove", &self.path, e))?;
+        self.path.parent().map_or(Ok(()), sync)
     }
 }
 
 /// Removes from `target` what the journal in `staging` names, if there is one.
 pub fn undo(staging: &Path, target: &Path, tag: &str) {
     let Ok(text) = fs::read_to_string(staging.join(NAME)) else { return };
-    for name in text.lines().filter(|name| is_ours(Path::new(name), tag)) {
+    take_back(text.lines(), target, tag);
+}
+
+/// Removes the files `names` of a publish from `target`.
+pub fn take_back<'n>(names: impl Iterator<Item = &'n str>, target: &Path, tag: &str) {
+    for name in names.filter(|name| is_ours(Path::new(name), tag)) {
         let path = target.join(name);
         match fs::remove_file(&path) {
             Ok(()) => log::info!("taken back: {}", path.display()),

@@ -70,6 +70,11 @@ impl Staging {
         self.path.join("parts")
     }
 
+    /// Whether `folder` got a folder that had to be made for the target.
+    pub fn has_made_in(&self, folder: &Path) -> bool {
+        self.made.as_ref().and_then(|made| made.parent()).is_some_and(|outer| folder.starts_with(outer))
+    }
+
     /// What tells apart the files of this publish from those of others.
     pub fn tag(&self) -> &str {
         split_id(&self.path).map_or("", |(_, tag)| tag)
