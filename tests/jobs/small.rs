@@ -25,6 +25,12 @@ struct Args {
     /// What to do when something is there.
     #[arg(long, default_value = "error", value_parser = mode)]
     mode: Mode,
+    /// Puts them into folders of 200 numbers each.
+    #[arg(long)]
+    by_day: bool,
+    /// Where to put them on the way.
+    #[arg(long)]
+    checkpoint: Option<String>,
     /// A folder: every task leaves a file in it and waits for the file `open`.
     #[arg(long)]
     gate: Option<PathBuf>,
@@ -52,7 +58,15 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         }
         n + offset
     });
+    let rows = match args.checkpoint {
+        Some(uri) => rows.checkpoint(&uri)?,
+        None => rows.erase(),
+    };
     match args.output {
+        Some(output) if args.by_day => {
+            let days = rows.map_with(&cx.share(args.offset), |offset, n| ((n - offset) / 200, n));
+            days.write().names(["day", "n"]).partition_by(["day"]).mode(args.mode).parquet(&output)
+        }
         Some(output) => rows.write().names(["n"]).mode(args.mode).parquet(&output),
         None => {
             println!("{} rows", rows.count()?);
@@ -67,6 +81,7 @@ fn mode(word: &str) -> Result<Mode, String> {
         "overwrite" => Ok(Mode::Overwrite),
         "append" => Ok(Mode::Append),
         "ignore" => Ok(Mode::Ignore),
+        "replace-partitions" => Ok(Mode::ReplacePartitions),
         other => Err(format!("no such mode: {other}")),
     }
 }

@@ -150,6 +150,39 @@ fn a_commit_that_was_killed_before_its_marker_is_taken_back_by_the_next_publish(
     assert_eq!(s3.staged(), [""; 0]);
 }
 
+/// What lies in each of the folders of an output by days.
+fn days(s3: &S3) -> [Vec<u64>; 3] {
+    [0, 1, 2].map(|day| numbers(s3, &format!("out/rows/day={day}/")))
+}
+
+#[test]
+fn partitions_are_replaced_in_s3_and_a_killed_commit_of_them_is_taken_back() {
+    for cluster in EVERYWHERE {
+        let s3 = S3::start();
+        let publish = |rows: u64, offset| {
+            let job = publish(&s3, cluster, "replace-partitions", offset);
+            job.arg("--by-day").option("--rows", rows.to_string())
+        };
+        let from = |first: u64| (first..first + 200).collect::<Vec<u64>>();
+        publish(600, 0).run().ok();
+        assert_eq!(days(&s3), [from(0), from(200), from(400)]);
+        publish(400, 1000).run().ok();
+        assert_eq!(days(&s3), [from(1000), from(1200), from(400)]);
+
+        let held = s3.hold("/_SUCCESS");
+        let killed = publish(400, 2000).start();
+        held.wait();
+        killed.signal(Signal::KILL);
+        killed.wait();
+        let both = |old: u64, new: u64| [from(old), from(new)].concat();
+        assert_eq!(days(&s3), [both(1000, 2000), both(1200, 2200), from(400)], "before its marker");
+        s3.age_staged();
+        publish(200, 3000).run().ok();
+        assert_eq!(days(&s3), [from(3000), from(1200), from(400)]);
+        assert_eq!(s3.staged(), [""; 0]);
+    }
+}
+
 #[test]
 fn of_two_jobs_that_publish_to_one_place_in_s3_one_wins_and_is_whole() {
     let s3 = S3::start();

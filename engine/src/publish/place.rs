@@ -158,9 +158,11 @@ impl Upload {
         if !self.buffer.is_empty() {
             self.send()?;
         }
-        if let Some(mut parts) = self.parts.take() {
+        if let Some(parts) = &mut self.parts {
             self.store.wait(parts.complete()).map_err(ours)?;
         }
+        // One that is not completed stays here, and is aborted when this is dropped.
+        self.parts = None;
         Ok(())
     }
 }
@@ -176,4 +178,47 @@ impl Drop for Upload {
 
 fn ours(error: object_store::Error) -> io::Error {
     io::Error::other(Error::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use object_store::{PutPayload, PutResult, UploadPart};
+
+    use super::*;
+
+    /// An upload that takes its parts and cannot be completed.
+    #[derive(Debug)]
+    struct Refused(Arc<AtomicBool>);
+
+    type Answer<'a, T> = Pin<Box<dyn Future<Output = object_store::Result<T>> + Send + 'a>>;
+
+    impl MultipartUpload for Refused {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            Box::pin(std::future::ready(Ok(())))
+        }
+        fn complete<'s: 'a, 'a>(&'s mut self) -> Answer<'a, PutResult> {
+            Box::pin(std::future::ready(Err(object_store::Error::NotImplemented {
+                operation: "complete".to_owned(),
+                implementer: "a test".to_owned(),
+            })))
+        }
+        fn abort<'s: 'a, 'a>(&'s mut self) -> Answer<'a, ()> {
+            self.0.store(true, Ordering::SeqCst);
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    #[test]
+    fn an_upload_that_cannot_be_completed_is_aborted() {
+        let Location { store, path, .. } = Location::exact("memory:///uploads/part").unwrap();
+        let aborted = Arc::new(AtomicBool::new(false));
+        let parts: Box<dyn MultipartUpload> = Box::new(Refused(Arc::clone(&aborted)));
+        let upload = Upload { store, path, buffer: vec![1; 10], parts: Some(parts) };
+        assert!(upload.finish().is_err());
+        assert!(aborted.load(Ordering::SeqCst), "what it has uploaded would stay, and cost");
+    }
 }
