@@ -220,7 +220,7 @@ fn a_name_that_no_variant_has_is_an_error_with_column_and_value() {
     let text: ArrayRef = Arc::new(StringArray::from(vec!["Warn", "Debug"]));
     let batch = RecordBatch::try_from_iter([("level", text)]).unwrap();
     let error = RowReader::<Line>::open(&batch).err().unwrap();
-    let text = "`Debug` is none of Warn, fatal error, Info, at row 1, column level";
+    let text = "`Debug` is none of Warn, fatal error, Info, at column level";
     assert_eq!((error.class(), &error.to_string()[..]), (kiln::Class::Data, text));
 }
 

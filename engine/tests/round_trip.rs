@@ -1,86 +1,25 @@
-//! Every row type, from Rust to Arrow and back, and what holds for all keys: tested from random rows.
+//! Every row type, from Rust to Arrow and back, through the files of every format, and what holds for all
+//! keys: tested from random rows.
 //!
 //! Floats are compared bit by bit, so that a NaN and a -0.0 count as they are. Columns go back and
 //! forth as they are and through Arrow's IPC stream, as rows between processes do.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "round_trip/everything.rs"]
+mod everything;
+#[path = "round_trip/files.rs"]
+mod files;
+
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
-use kiln::chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use kiln::chrono::{DateTime, NaiveDate, Utc};
 use kiln::row::{Key, RowReader, ipc};
-use kiln::{Bytes, Decimal, Opaque, Row};
+use kiln::{Bytes, Row};
 use proptest::prelude::*;
-use serde::{Deserialize, Serialize};
 
-#[derive(Row, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Level {
-    Info,
-    Warn,
-    Error,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Shape {
-    Point,
-    Circle(u32),
-    Group(Vec<Shape>),
-}
-
-type Money = Decimal<38, 9>;
-
-/// All that can be a key.
-#[derive(Row, Clone, Debug, PartialEq)]
-#[row(key)]
-struct Keys {
-    numbers: (u8, i16, u32, i64, usize),
-    flag: bool,
-    text: String,
-    bytes: Bytes,
-    date: NaiveDate,
-    clock: NaiveDateTime,
-    instant: DateTime<Utc>,
-    money: Money,
-    level: Level,
-    list: Vec<Option<String>>,
-    boxed: Box<Option<i8>>,
-    descending: (Reverse<i16>, Reverse<Option<String>>),
-}
-
-/// All that can be a row, in each other.
-#[derive(Row, Clone, Debug, PartialEq)]
-struct Everything {
-    keys: Keys,
-    absent: Option<Keys>,
-    floats: (Bits32, Bits64),
-    lists: Vec<Vec<Keys>>,
-    maybe: Option<Vec<Option<Bits64>>>,
-    tree: BTreeMap<String, Vec<Level>>,
-    table: HashMap<(u8, NaiveDate), Option<Bytes>>,
-    maps: Option<BTreeMap<i32, Option<BTreeMap<Bytes, Money>>>>,
-    shape: Opaque<Shape>,
-    shapes: Option<(Opaque<Shape>, Level)>,
-}
-
-#[derive(Row, Clone, Copy, Debug)]
-struct Bits32(f32);
-
-#[derive(Row, Clone, Copy, Debug)]
-struct Bits64(f64);
-
-impl PartialEq for Bits32 {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits()
-    }
-}
-
-impl PartialEq for Bits64 {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits()
-    }
-}
+use crate::everything::{Everything, Level, Money, everything, float, keys, money, text};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -181,95 +120,4 @@ fn check_laws<K: Key + Clone + Debug>(keys: &[K]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
-}
-
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof![Just(String::new()), "[a-c]{0,3}", "[a-zé→]{12,20}", any::<String>()]
-}
-
-fn bytes() -> impl Strategy<Value = Bytes> {
-    prop_oneof![Just(Vec::new()), prop::collection::vec(any::<u8>(), 0..20)].prop_map(Bytes::from)
-}
-
-fn float() -> impl Strategy<Value = f64> {
-    let special = [0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::MIN_POSITIVE / 2.0, f64::MAX];
-    prop_oneof![prop::sample::select(special.to_vec()), any::<u64>().prop_map(f64::from_bits)]
-}
-
-fn date() -> impl Strategy<Value = NaiveDate> {
-    let from = |days| NaiveDate::MIN + Days::new(days);
-    let ends = [NaiveDate::MIN, NaiveDate::MAX, NaiveDate::default()];
-    prop_oneof![prop::sample::select(ends.to_vec()), (0..190_000_000_u64).prop_map(from)]
-}
-
-/// Whole microseconds: what a column holds.
-fn instant() -> impl Strategy<Value = DateTime<Utc>> {
-    let last = DateTime::from_timestamp_micros(DateTime::<Utc>::MAX_UTC.timestamp_micros()).unwrap();
-    let ends = [DateTime::<Utc>::MIN_UTC, last, DateTime::UNIX_EPOCH - TimeDelta::microseconds(1)];
-    let any = (i64::MIN..i64::MAX).prop_filter_map("no date", DateTime::from_timestamp_micros);
-    prop_oneof![prop::sample::select(ends.to_vec()), any]
-}
-
-fn money() -> impl Strategy<Value = Money> {
-    let most = 10_i128.pow(38) - 1;
-    prop_oneof![Just(0), Just(most), Just(-most), -10..10_i128, -most..=most]
-        .prop_map(|units| Money::from_units(units).unwrap())
-}
-
-fn level() -> impl Strategy<Value = Level> {
-    prop::sample::select(vec![Level::Info, Level::Warn, Level::Error])
-}
-
-fn shape() -> impl Strategy<Value = Opaque<Shape>> {
-    let leaf = prop_oneof![Just(Shape::Point), any::<u32>().prop_map(Shape::Circle)];
-    leaf.prop_recursive(2, 6, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Shape::Group))
-        .prop_map(Opaque)
-}
-
-fn keys() -> impl Strategy<Value = Keys> {
-    let times = (date(), instant(), instant());
-    let small = (any::<bool>(), money(), level(), any::<Option<i8>>());
-    let list = prop::collection::vec(prop::option::of(text()), 0..3);
-    let down = (any::<i16>(), prop::option::of(text()));
-    (any::<(u8, i16, u32, i64, usize)>(), text(), bytes(), times, small, list, down).prop_map(
-        |(numbers, text, bytes, (date, clock, instant), (flag, money, level, boxed), list, down)| Keys {
-            numbers,
-            flag,
-            text,
-            bytes,
-            date,
-            clock: clock.naive_utc(),
-            instant,
-            money,
-            level,
-            list,
-            boxed: Box::new(boxed),
-            descending: (Reverse(down.0), Reverse(down.1)),
-        },
-    )
-}
-
-fn everything() -> impl Strategy<Value = Everything> {
-    let floats = (any::<u32>().prop_map(|bits| Bits32(f32::from_bits(bits))), float().prop_map(Bits64));
-    let lists = prop::collection::vec(prop::collection::vec(keys(), 0..3), 0..3);
-    let maybe = prop::option::of(prop::collection::vec(prop::option::of(float().prop_map(Bits64)), 0..3));
-    let tree = prop::collection::btree_map(text(), prop::collection::vec(level(), 0..3), 0..3);
-    let table = prop::collection::hash_map((any::<u8>(), date()), prop::option::of(bytes()), 0..3);
-    let inner = prop::option::of(prop::collection::btree_map(bytes(), money(), 0..3));
-    let maps = prop::option::of(prop::collection::btree_map(any::<i32>(), inner, 0..3));
-    let shapes = (shape(), prop::option::of((shape(), level())));
-    (keys(), prop::option::of(keys()), floats, lists, maybe, (tree, table, maps), shapes).prop_map(
-        |(keys, absent, floats, lists, maybe, (tree, table, maps), (shape, shapes))| Everything {
-            keys,
-            absent,
-            floats,
-            lists,
-            maybe,
-            tree,
-            table,
-            maps,
-            shape,
-            shapes,
-        },
-    )
 }

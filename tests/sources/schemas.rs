@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray, TimestampMillisecondArray,
+    ArrayRef, BinaryArray, Date32Array, DictionaryArray, Int32Array, Int64Array, LargeStringArray,
+    RecordBatch, StringArray, StringViewArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::Int32Type;
 use arrow::ipc::CompressionType;
-use kiln::Row;
+use kiln::{Opaque, Row};
 
 use crate::files::{
     Item, batch, cx, items, says, write_arrow, write_compressed_arrow, write_parquet, write_stream,
@@ -118,4 +118,46 @@ fn a_null_in_a_field_that_is_no_option_is_an_error_with_file_column_and_row() {
     write_parquet(&path, &RecordBatch::try_from_iter([("id", ids)]).unwrap(), 10_000);
     let error = cx().read_parquet::<Item>(&path.display().to_string()).collect().unwrap_err();
     says(error, &["a value is missing (null), expected Int64", "a.parquet", "column id", "row 8500"]);
+}
+
+#[derive(Row, Clone, Copy, Debug, PartialEq)]
+enum Level {
+    Info,
+    Warn,
+}
+
+#[test]
+fn a_value_that_is_none_of_the_row_type_is_an_error_with_file_row_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let address = path.display().to_string();
+    let write = |column: ArrayRef| {
+        write_parquet(&path, &RecordBatch::try_from_iter([("_1", column)]).unwrap(), 5_000);
+    };
+    let bad = 8_500;
+    let cells = (0..9_000).map(|row| if row == bad { &[][..] } else { &[7] });
+    write(Arc::new(BinaryArray::from_iter_values(cells)));
+    let error = cx().read_parquet::<(Opaque<u8>, Option<u8>)>(&address).collect().unwrap_err();
+    says(error, &["the bytes are no `u8`", &format!("file {address}"), "row 8500", "column _1"]);
+    let names = (0..9_000).map(|row| if row == bad { "Debug" } else { "Warn" });
+    write(Arc::new(StringArray::from_iter_values(names)));
+    let error = cx().read_parquet::<(Level, Option<u8>)>(&address).collect().unwrap_err();
+    says(error, &["`Debug` is none of Info, Warn", &format!("file {address}"), "row 8500", "column _1"]);
+    let days = (0..9_000).map(|row| if row == bad { i32::MAX } else { row });
+    write(Arc::new(Date32Array::from_iter_values(days)));
+    let error = cx().read_parquet::<(chrono::NaiveDate, Option<u8>)>(&address).collect().unwrap_err();
+    says(error, &["day 2147483647", &format!("file {address}"), "row 8500", "column _1"]);
+}
+
+#[test]
+fn what_lies_beneath_an_absent_struct_is_no_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("rows").display().to_string();
+    let pair = |value, level| (Some((Opaque(value), level)), 1_u8);
+    // Where all are absent, a file has no name of a level at all.
+    for rows in [vec![pair(7_u8, Level::Warn), (None, 2), pair(0, Level::Info)], vec![(None, 1), (None, 2)]] {
+        cx().parallelize_in(1, rows.clone()).write().mode(kiln::Mode::Overwrite).parquet(&output).unwrap();
+        let read = cx().read_parquet::<(Option<(Opaque<u8>, Level)>, u8)>(&output).collect().unwrap();
+        assert_eq!(read, rows);
+    }
 }

@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
+use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::Row;
@@ -51,7 +52,7 @@ pub trait ColumnReader: Send + Sync + Sized + 'static {
     /// Takes the columns of a table.
     fn open_columns(columns: &[ArrayRef]) -> Result<Self> {
         match columns {
-            [only] => Self::open(only),
+            [only] => Self::open(only).map_err(|e| e.at("column", "value")),
             _ => Err(columns_differ::<Self::Row>(columns.len())),
         }
     }
@@ -140,6 +141,16 @@ fn refuse_nulls<T: Row>(batch: &RecordBatch) -> Result<()> {
             .at("column", field.name())
             .help("a field whose values may be absent is an `Option`"))
     })
+}
+
+/// The columns inside a struct column, null where the struct is null. What lies there is a placeholder, or whatever
+/// the writer of a file left; to a reader it must not look like a value.
+pub(super) fn inner_columns(column: &StructArray) -> Result<Vec<ArrayRef>> {
+    let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) else {
+        return Ok(column.columns().to_vec());
+    };
+    let is_absent = BooleanArray::new(!nulls.inner(), None);
+    column.columns().iter().map(|inner| Ok(nullif(inner, &is_absent)?)).collect()
 }
 
 /// The array as `A`, or an error that names both types.

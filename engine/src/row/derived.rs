@@ -12,7 +12,7 @@ use arrow::array::StructArray;
 use arrow::datatypes::Fields;
 pub use arrow::datatypes::{DataType, Field};
 
-use super::column::{columns_differ, typed};
+use super::column::{columns_differ, inner_columns, typed};
 pub use super::unit_enum::{UnitEnum, VariantReader, Variants, enum_type};
 use super::{ColumnReader, Row, mix};
 use crate::error::Result;
@@ -34,8 +34,7 @@ pub fn struct_column<R: Row>(columns: Vec<ArrayRef>) -> ArrayRef {
 
 /// The columns inside a struct column of `R`.
 pub fn open_struct<R: Row>(column: &ArrayRef) -> Result<Vec<ArrayRef>> {
-    let column: StructArray = typed(column, &R::data_type())?;
-    Ok(column.columns().to_vec())
+    inner_columns(&typed::<StructArray>(column, &R::data_type())?)
 }
 
 /// Refuses a table that has not exactly `expected` columns, the number of fields of `R`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 
-use super::column::{columns_differ, typed};
+use super::column::{columns_differ, inner_columns, typed};
 use super::{ColumnBuilder, ColumnReader, Key, Required, Row, mix};
 use crate::error::Result;
 
@@ -78,14 +78,14 @@ macro_rules! tuples {
             type Row = ($($name::Row,)*);
             fn open(array: &ArrayRef) -> Result<Self> {
                 let array: StructArray = typed(array, &<Self::Row as Row>::data_type())?;
-                Self::open_columns(array.columns())
+                Self::open_columns(&inner_columns(&array)?)
             }
             fn open_columns(columns: &[ArrayRef]) -> Result<Self> {
                 const WIDTH: usize = [$($label),*].len();
                 if columns.len() != WIDTH {
                     return Err(columns_differ::<Self::Row>(columns.len()));
                 }
-                Ok(Tuple(($($name::open(&columns[$field])?,)*)))
+                Ok(Tuple(($($name::open(&columns[$field]).map_err(|e| e.at("column", $label))?,)*)))
             }
             #[inline]
             fn get(&self, index: usize) -> <Self::Row as Row>::View<'_> {

@@ -111,6 +111,6 @@ fn known_variant<T: UnitEnum>(
     let Some(number) = array.key(row) else { return Ok(T::VARIANTS[0]) };
     known[number].ok_or_else(|| {
         let value = array.values().as_string::<i32>().value(number);
-        Error::data(format!("`{value}` is none of {}", T::NAMES.join(", "))).at("row", row)
+        Error::data(format!("`{value}` is none of {}", T::NAMES.join(", ")))
     })
 }

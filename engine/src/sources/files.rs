@@ -7,13 +7,15 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
 use kiln_planner::Site;
 
 use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::row::{Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
@@ -111,7 +113,9 @@ impl<T: Row, F: Format> Files<T, F> {
             task.count_bytes(read - counted);
             counted = read;
             let Some(batch) = batch? else { return Ok(true) };
-            let rows = RowReader::<T>::open(&batch).map_err(|e| e.at("file", &piece.address))?;
+            let rows = RowReader::<T>::open(&batch).map_err(|e| {
+                unreadable::<T>(e, &batch, batches.places(), first).at("file", &piece.address)
+            })?;
             for i in 0..rows.len() {
                 task.place.at(first + i as u64);
                 sink.push(rows.get(i));
@@ -121,6 +125,22 @@ impl<T: Row, F: Format> Files<T, F> {
                 return Ok(false);
             }
         }
+    }
+}
+
+/// The error about a batch, with the place of the row that it is about; `first` rows of the file are before it.
+///
+/// A reader opens a batch as a whole, so each row is looked at alone.
+fn unreadable<T: Row>(error: Error, batch: &RecordBatch, places: Places, first: u64) -> Error {
+    let alone = |row| {
+        let alone = take_record_batch(batch, &UInt64Array::from(vec![row])).ok()?;
+        RowReader::<T>::open(&alone).err().map(|error| (row, error))
+    };
+    let Some((row, error)) = (0..batch.num_rows() as u64).find_map(alone) else { return error };
+    let Places { unit, mut find } = places;
+    match find(first + row) {
+        Some(place) => error.at(unit, place),
+        None => error,
     }
 }
 
