@@ -28,6 +28,8 @@ mod processes;
 mod s3;
 #[path = "support/table.rs"]
 mod table;
+#[path = "sinks/values.rs"]
+mod values;
 
 use std::path::Path;
 

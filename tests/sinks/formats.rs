@@ -26,7 +26,7 @@ fn csv_has_a_header_and_quotes_where_they_are_needed() {
     let sales = cx.parallelize_in(1, sales());
     sales.write().csv(&output).unwrap();
     let text = fs::read_to_string(place.path().join("sales/part-00000.csv")).unwrap();
-    assert_eq!(text, "city,amount\nBern,7\n\"a,\"\"b\"\"\nc\",\n,0\n");
+    assert_eq!(text, "city,amount\nBern,7\n\"a,\"\"b\"\"\nc\",\n\"\",0\n");
 
     let other = place.path().join("other").display().to_string();
     sales.filter(|sale| sale.city == "Bern").write().header(false).delimiter(b'\t').csv(&other).unwrap();

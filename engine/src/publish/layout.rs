@@ -47,6 +47,18 @@ pub enum Format {
     Text,
 }
 
+impl Format {
+    /// Its word in methods and plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            Format::Csv { .. } => "csv",
+            Format::Json => "json",
+            Format::Text => "text",
+        }
+    }
+}
+
 /// What a task must know of the files that it writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Layout {
@@ -144,14 +156,42 @@ impl Layout {
             let text = format!("{:?} is for Parquet only", self.compression());
             return Err(Error::config(text).help("text files are compressed by Gzip or Zstd"));
         }
-        let nested = table.fields().iter().find(|field| field.data_type().is_nested());
-        match (self.format, nested) {
-            (Format::Csv { .. }, Some(field)) => {
-                let error = Error::config("CSV has no columns of columns").at("column", field.name());
-                Err(error.help("write Parquet or JSON lines, or map the rows to plain columns first"))
+        table.fields().iter().try_for_each(|field| {
+            let (why, help) = match (self.format, field.data_type()) {
+                (Format::Csv { .. }, kind) if kind.is_nested() => (
+                    "CSV has no columns of columns",
+                    "write Parquet or JSON lines, or map the rows to plain columns first",
+                ),
+                (Format::Csv { .. }, kind) if is_bytes(kind) => {
+                    ("CSV has no bytes", "write Parquet or JSON lines, or map the bytes to a text first")
+                }
+                (Format::Json, kind) if !has_text_keys(kind) => {
+                    ("the keys of a JSON object are texts", "write Parquet, or map the keys to texts first")
+                }
+                _ => return Ok(()),
+            };
+            Err(Error::config(why).at("column", field.name()).help(help))
+        })
+    }
+}
+
+fn is_bytes(kind: &DataType) -> bool {
+    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_))
+}
+
+/// Whether all maps in a column of this type have texts as keys.
+fn has_text_keys(kind: &DataType) -> bool {
+    match kind {
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) => {
+                *pair[0].data_type() == DataType::Utf8
+                    && pair.iter().all(|field| has_text_keys(field.data_type()))
             }
-            _ => Ok(()),
-        }
+            _ => false,
+        },
+        DataType::Struct(fields) => fields.iter().all(|field| has_text_keys(field.data_type())),
+        DataType::List(item) => has_text_keys(item.data_type()),
+        _ => true,
     }
 }
 
@@ -165,12 +205,7 @@ fn column<'a>(table: &'a Schema, name: &str) -> Result<&'a Field> {
 
 fn check_folder(table: &Schema, name: &str) -> Result<()> {
     let field = column(table, name)?;
-    let has_text = !field.data_type().is_nested()
-        && !matches!(
-            field.data_type(),
-            DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_)
-        );
-    if has_text {
+    if !field.data_type().is_nested() && !is_bytes(field.data_type()) {
         return Ok(());
     }
     let text = format!("a value of type {} cannot name a folder", field.data_type());
