@@ -125,6 +125,7 @@ fn a_checkpoint_has_the_same_rows_in_the_same_order_and_no_past() {
             let uri = folder.path().join("rows").display().to_string();
             let before = s.rows(&rows).filter(|_| CALLS.fetch_add(1, Ordering::SeqCst) < u64::MAX);
             let after = before.checkpoint(&uri)?;
+            // Rows that are still to be read would become others.
             assert_eq!(before.checkpoint(&uri).map(drop).unwrap_err().class(), Class::Config);
             let calls = CALLS.load(Ordering::SeqCst);
             let found = after.collect()?;

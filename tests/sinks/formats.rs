@@ -1,9 +1,10 @@
 //! What stands in the files of each format.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 
-use kiln::{Class, Compression, Context, Row};
+use kiln::{Bytes, Class, Compression, Context, Row};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::{names, table};
@@ -126,6 +127,20 @@ fn options_that_do_not_fit_the_rows_are_config_errors_before_anything_runs() {
     fails(pairs.write().target_file_bytes(0).parquet(&output), "a file has");
     fails(pairs.write().mode(kiln::Mode::ReplacePartitions).parquet(&output), "no partitions to replace");
     fails(nested.write().csv(&output), "columns of columns");
+    let (blobs, ages) = (
+        cx.parallelize([(1u64, Bytes::from(vec![1]))]),
+        cx.parallelize([(1u64, vec![BTreeMap::from([(1u64, 2u64)])])]),
+    );
+    fails(blobs.write().csv(&output), "CSV has no bytes");
+    fails(ages.write().json(&output), "the keys of a JSON object are texts");
+    for delimiter in *b"\"\n\r" {
+        fails(pairs.write().delimiter(delimiter).csv(&output), "the delimiter cannot be");
+    }
+    fails(pairs.write().delimiter(b';').parquet(&output), "`delimiter` is no option of `parquet`");
+    fails(pairs.write().header(false).json(&output), "`header` is no option of `json`");
+    fails(pairs.write().row_group_rows(7).csv(&output), "`row_group_rows` is no option of `csv`");
+    let lines = cx.parallelize(["a".to_owned()]);
+    fails(lines.write().names(["line"]).text(&output), "`names` is no option of `text`");
     fails(nested.write().partition_by(["_1"]).parquet(&output), "cannot name a folder");
     assert_eq!(names(place.path()), [""; 0]);
 }

@@ -43,8 +43,17 @@ pub(crate) fn word_counts(output: &Path) -> BTreeMap<String, u64> {
 
 /// The column `n`, in order.
 pub(crate) fn numbers(output: &Path) -> Vec<u64> {
-    let column = |batch: RecordBatch| {
-        batch.column_by_name("n").unwrap().as_primitive::<UInt64Type>().values().to_vec()
+    column(output, "n")
+}
+
+/// The column of rows that are one number, in order.
+pub(crate) fn values(output: &Path) -> Vec<u64> {
+    column(output, "value")
+}
+
+fn column(output: &Path, name: &str) -> Vec<u64> {
+    let values = |batch: RecordBatch| {
+        batch.column_by_name(name).unwrap().as_primitive::<UInt64Type>().values().to_vec()
     };
-    batches(output).into_iter().flat_map(column).collect()
+    batches(output).into_iter().flat_map(values).collect()
 }

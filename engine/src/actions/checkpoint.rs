@@ -2,7 +2,8 @@
 
 use crate::chain::Chain;
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::publish::Mode;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -11,7 +12,11 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ///
     /// It knows nothing of how the rows came about: a lost executor costs a read and not a long
     /// computation, and the plan of a loop stays short. [`persist`](Dataset::persist) is faster and
-    /// keeps nothing beyond the context. The files stay when the job ends; who wrote them removes them.
+    /// keeps nothing beyond the context.
+    ///
+    /// What lies at `uri` is replaced, so that a job that runs every night may name one place; within a
+    /// run each checkpoint has a place of its own. The files stay when the job ends, and who wrote them
+    /// removes them; they are no output of the job and do not stand in its result.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -25,10 +30,18 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Config when there is something at `uri`; else whatever stops the job, and then nothing is there.
+    /// Config when this run has made a checkpoint at `uri` before, or a file lies there; else whatever
+    /// stops the job, and then what was there stays.
     #[track_caller]
     pub fn checkpoint(&self, uri: &str) -> Result<Dataset<T>> {
-        self.write_parquet(uri)?;
+        let run = self.origin.cx.job_run();
+        if run.has_checkpoint(uri) {
+            // Rows that are still to be read from there would become other rows.
+            let error = Error::config("this run has made a checkpoint here before").at("checkpoint", uri);
+            return Err(error.help("give each checkpoint of a job a place of its own"));
+        }
+        self.write().mode(Mode::Overwrite).unlisted().parquet(uri)?;
+        run.add_checkpoint(uri);
         Ok(self.origin.cx.read_parquet::<T>(uri).erase())
     }
 }

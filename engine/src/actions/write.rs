@@ -38,13 +38,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     #[track_caller]
     pub fn write(&self) -> Write<'_, T, C> {
-        let csv = Csv { header: true, delimiter: b',' };
         Write {
             dataset: self,
             mode: Mode::default(),
             layout: Layout::new(Format::Parquet),
             names: None,
-            csv,
+            group_rows: None,
+            header: None,
+            delimiter: None,
+            is_listed: true,
             site: Site::caller(),
         }
     }
@@ -56,16 +58,14 @@ pub struct Write<'d, T, C> {
     dataset: &'d Dataset<T, C>,
     mode: Mode,
     layout: Layout,
+    /// `None` where an option was not given: what a format does not understand is refused.
     names: Option<Vec<String>>,
-    csv: Csv,
+    group_rows: Option<usize>,
+    header: Option<bool>,
+    delimiter: Option<u8>,
+    /// Whether it is among the outputs of the job.
+    is_listed: bool,
     site: Site,
-}
-
-/// What only CSV has to ask.
-#[derive(Clone, Copy)]
-struct Csv {
-    header: bool,
-    delimiter: u8,
 }
 
 impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
@@ -113,7 +113,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     /// Rows in a row group of Parquet at most: 1,048,576 unless said otherwise. A row group also
     /// ends at 128 MiB, or before the task's share of the memory (`KILN_MEMORY`) is used up.
     pub fn row_group_rows(mut self, rows: usize) -> Self {
-        self.layout.group_rows = rows;
+        self.group_rows = Some(rows);
         self
     }
 
@@ -132,44 +132,54 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
 
     /// Whether CSV files begin with the names of the columns; they do unless said otherwise.
     pub fn header(mut self, header: bool) -> Self {
-        self.csv.header = header;
+        self.header = Some(header);
         self
     }
 
-    /// What stands between the fields of CSV; a comma unless said otherwise.
+    /// What stands between the fields of CSV; a comma unless said otherwise. No quote and no line break.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
-        self.csv.delimiter = delimiter;
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Leaves it out of the job's result: it is for the job itself.
+    pub(super) fn unlisted(mut self) -> Self {
+        self.is_listed = false;
         self
     }
 
     /// Writes Parquet files below `uri`.
     ///
     /// # Errors
-    /// Config when an option does not fit the columns or the mode does not allow what is there; else
-    /// whatever stops the job, and then nothing is published.
+    /// Config when an option does not fit the format or the columns, or the mode does not allow what is
+    /// there; else whatever stops the job, and then nothing is published.
     pub fn parquet(self, uri: &str) -> Result<()> {
         self.run(uri, Format::Parquet)
     }
 
-    /// Writes CSV files below `uri`: fields in quotes where they need them, a null as nothing.
+    /// Writes CSV files below `uri`: fields in quotes where they need them, an empty text as `""`, a null
+    /// as nothing (and as `""` where it is the only field, as an empty line is no record).
     ///
     /// # Errors
-    /// As [`parquet`](Write::parquet); config also for columns of columns.
+    /// As [`parquet`](Write::parquet); config also for columns of columns and for bytes.
     pub fn csv(self, uri: &str) -> Result<()> {
-        let Csv { header, delimiter } = self.csv;
+        let (header, delimiter) = (self.header.unwrap_or(true), self.delimiter.unwrap_or(b','));
         self.run(uri, Format::Csv { header, delimiter })
     }
 
-    /// Writes JSON lines below `uri`: one object a row, without the fields that are null.
+    /// Writes JSON lines below `uri`: one object a row, without the fields that are null. JSON has no
+    /// numbers for NaN and the infinities: they are the texts `"NaN"`, `"Infinity"` and `"-Infinity"`, as
+    /// Spark writes them, and [`Read::json`](crate::Read::json) takes them for numbers again.
     ///
     /// # Errors
-    /// As [`parquet`](Write::parquet).
+    /// As [`parquet`](Write::parquet); config also for maps whose keys are no texts.
     pub fn json(self, uri: &str) -> Result<()> {
         self.run(uri, Format::Json)
     }
 
     pub(super) fn run(mut self, uri: &str, format: Format) -> Result<()> {
         self.layout.format = format;
+        self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
         let (site, mode) = (self.site.clone(), self.mode);
         let end = self.end().map_err(|e| e.at("line", &site))?;
         let origin = &self.dataset.origin;
@@ -186,12 +196,16 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         }
         let parts = outcome.reports.iter().map(|report| note_to_parts(&report.payload));
         let parts = parts.collect::<Result<Vec<Vec<Part>>>>()?.concat();
-        run.published(publication.commit(outcome.reports.len() as u64, parts)?);
+        let output = publication.commit(outcome.reports.len() as u64, parts)?;
+        if self.is_listed {
+            run.published(output);
+        }
         Ok(())
     }
 
     /// What tasks will do, checked; the place comes later.
     fn end(&self) -> Result<WriteFiles<T>> {
+        self.check_options()?;
         let columns = T::columns();
         let given = || columns.iter().map(|column| column.name().clone()).collect();
         let names: Vec<String> = self.names.clone().unwrap_or_else(given);
@@ -206,5 +220,26 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         let end = WriteFiles { place, layout, names, site: self.site.clone(), _row: PhantomData };
         self.layout.check(&end.table())?;
         Ok(end)
+    }
+
+    /// Refuses options that the format does not understand.
+    fn check_options(&self) -> Result<()> {
+        let format = self.layout.format;
+        let is_csv = matches!(format, Format::Csv { .. });
+        let options = [
+            ("delimiter", self.delimiter.is_some() && !is_csv),
+            ("header", self.header.is_some() && !is_csv),
+            ("row_group_rows", self.group_rows.is_some() && format != Format::Parquet),
+            ("names", self.names.is_some() && format == Format::Text),
+        ];
+        if let Some((option, _)) = options.iter().find(|(_, is_wrong)| *is_wrong) {
+            return Err(Error::config(format!("`{option}` is no option of `{}`", format.name())));
+        }
+        match self.delimiter {
+            Some(delimiter @ (b'"' | b'\n' | b'\r')) => {
+                Err(Error::config(format!("the delimiter cannot be {:?}", char::from(delimiter))))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::chain::{Chain, Step};
 use crate::error::{Error, Result};
 use crate::operators::Columns;
 use crate::plan::Terminal;
-use crate::publish::{Format, Layout, Part, PartFiles, Place, Writer};
+use crate::publish::{Layout, Part, PartFiles, Place, Writer};
 use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{BatchLimits, Output, Task};
@@ -66,13 +66,7 @@ impl<T: Row> Terminal<T> for WriteFiles<T> {
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
-        let name = match self.layout.format {
-            Format::Parquet => "write_parquet",
-            Format::Csv { .. } => "write_csv",
-            Format::Json => "write_json",
-            Format::Text => "write_text",
-        };
-        steps.push(Step::new(name, &self.site));
+        steps.push(Step::new(format!("write_{}", self.layout.format.name()), &self.site));
     }
 }
 

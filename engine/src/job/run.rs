@@ -4,7 +4,7 @@
 //! them out once, at the end. There is one run per process, shared by all of its actions, so that
 //! three writes give one report. How the job is run, and where the report goes, is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,6 +56,8 @@ pub struct Run {
     facts: Mutex<Facts>,
     /// The names of the counters that closures count, by number.
     counters: Mutex<Vec<String>>,
+    /// Where checkpoints were made.
+    checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
     /// Whether the run should stop.
     pub cancel: Cancel,
@@ -80,6 +82,7 @@ impl Run {
             started: Instant::now(),
             facts: Mutex::default(),
             counters: Mutex::default(),
+            checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
             cancel: Cancel::default(),
             cleanup: Cleanup::default(),
@@ -143,6 +146,16 @@ impl Run {
     pub fn add_retries(&self, count: u32) {
         let mut facts = lock(&self.facts);
         facts.retries = facts.retries.saturating_add(count);
+    }
+
+    /// Whether the run has made a checkpoint at `uri`.
+    pub(crate) fn has_checkpoint(&self, uri: &str) -> bool {
+        lock(&self.checkpoints).contains(uri)
+    }
+
+    /// Says that the run has made a checkpoint at `uri`.
+    pub(crate) fn add_checkpoint(&self, uri: &str) {
+        lock(&self.checkpoints).insert(uri.to_owned());
     }
 
     /// Says that there is nothing to do: unless the job fails or publishes, it ends with code 99.
