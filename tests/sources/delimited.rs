@@ -141,3 +141,33 @@ fn an_option_that_a_format_does_not_have_is_a_config_error() {
     ];
     errors.iter().for_each(|error| assert_eq!(error.class(), Class::Config, "{error}"));
 }
+
+#[test]
+fn a_csv_file_may_have_another_quote_and_a_text_for_nulls() {
+    let text = "id;name\n1;'a; ''b''\n\"c'\n2;NA\n3;\n4;NAN\nNA;x\n";
+    let (_folder, _, address) = file("a.csv", text);
+    let read = || cx().read().delimiter(b';').quote(b'\'').null_value("NA");
+    let rows = read().csv::<(Option<i64>, Option<String>)>(&address).collect().unwrap();
+    let row = |id, name: Option<&str>| (id, name.map(str::to_owned));
+    let first = row(Some(1), Some("a; 'b'\n\"c"));
+    let others = [row(Some(2), None), row(Some(3), None), row(Some(4), Some("NAN")), row(None, Some("x"))];
+    assert_eq!(rows, [&[first][..], &others].concat());
+    let error = read().csv::<Item>(&address).collect().unwrap_err();
+    says(error, &["a field is empty, expected Int64", "line 7", "column id"]);
+}
+
+#[test]
+fn a_mark_that_cannot_be_told_from_another_is_a_config_error() {
+    let (_folder, _, address) = file("a.csv", "");
+    let count = |read: kiln::Read| read.csv::<Item>(&address).count().unwrap_err();
+    let errors = [
+        count(cx().read().delimiter(b'\'').quote(b'\'')),
+        count(cx().read().quote(b',')),
+        count(cx().read().quote(b'\n')),
+        count(cx().read().delimiter(0xE4)),
+        cx().read().quote(b'\'').json::<Item>(&address).count().unwrap_err(),
+        cx().read().null_value("NA").text(&address).count().unwrap_err(),
+        cx().read().hive_partitions().text(&address).count().unwrap_err(),
+    ];
+    errors.iter().for_each(|error| assert_eq!(error.class(), Class::Config, "{error}"));
+}

@@ -85,6 +85,8 @@ fn files_before_a_time_are_left_out() {
     let cx = cx();
     let rows = cx.read().modified_since(since).csv::<Item>(&address).collect().unwrap();
     assert_eq!((rows, skipped(&cx)), (vec![Item { id: 0, name: None }], 1));
+    let lines = cx.read().modified_since(since).text(&address).collect().unwrap();
+    assert_eq!((lines, skipped(&cx)), (vec!["id,name".to_owned(), "0,".to_owned()], 2));
 }
 
 #[test]
@@ -102,6 +104,12 @@ fn missing_files_are_an_error_unless_they_are_ignored() {
     let whole = cx.read().ignore_missing().binary_files(&missing);
     fs::remove_file(&missing).unwrap();
     assert_eq!((whole.count().unwrap(), skipped(&cx)), (0, 3));
+    fs::write(&missing, "a line").unwrap();
+    let (strict, lenient) = (cx.read_text(&missing), cx.read().ignore_missing().text(&missing));
+    fs::remove_file(&missing).unwrap();
+    assert_eq!(strict.count().unwrap_err().class(), Class::Config);
+    assert_eq!((lenient.count().unwrap(), skipped(&cx)), (0, 4));
+    assert_eq!((cx.read().ignore_missing().text(&missing).count().unwrap(), skipped(&cx)), (0, 5));
 }
 
 /// How many files the job has counted as left out.

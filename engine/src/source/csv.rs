@@ -32,10 +32,14 @@ use crate::error::{Error, Result};
 const WHAT: &str = "CSV";
 
 /// How a CSV file is written.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CsvFormat {
     /// What stands between two fields.
     pub delimiter: u8,
+    /// What encloses a field that holds a delimiter, a newline or itself, then twice.
+    pub quote: u8,
+    /// A field of this text is a null, as an empty one is.
+    pub null_value: Option<String>,
     /// Whether the first record of every file names the columns.
     pub header: bool,
     /// Whether a field in quotes may hold a newline.
@@ -44,7 +48,7 @@ pub struct CsvFormat {
 
 impl Default for CsvFormat {
     fn default() -> Self {
-        CsvFormat { delimiter: b',', header: true, multi_line: true }
+        CsvFormat { delimiter: b',', quote: b'"', null_value: None, header: true, multi_line: true }
     }
 }
 
@@ -55,7 +59,7 @@ impl CsvFormat {
     /// When a big file cannot be looked through.
     pub fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |file, places| match self.multi_line {
-            true => record_starts(file, places, self.delimiter),
+            true => record_starts(file, places, self),
             false => Ok(places),
         })
     }
@@ -83,13 +87,13 @@ impl CsvBatches {
     ///
     /// # Errors
     /// Of class data when the header does not fit; of class config for a column that CSV cannot hold.
-    pub fn open(piece: &Piece, wanted: &Wanted, format: CsvFormat) -> Result<CsvBatches> {
+    pub fn open(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvBatches> {
         let columns = CsvColumns::find(piece, wanted, format)?;
         let has_header = has_header(piece, format);
         let decoder = columns.decoder(format, has_header, wanted.batch_rows);
         let text = TextBlocks::open(piece)?;
         Ok(CsvBatches {
-            format,
+            format: format.clone(),
             piece: piece.clone(),
             wanted: wanted.clone(),
             // What was read on the way to the first line is not the piece's.
@@ -143,13 +147,13 @@ impl CsvBatches {
 
     /// The first record that cannot be read in the batch behind the first `before` records, and why.
     fn find(&self, before: u64) -> Option<(u64, Error)> {
-        let mut again = CsvBatches::open(&self.piece, &self.wanted, self.format).ok()?;
+        let mut again = CsvBatches::open(&self.piece, &self.wanted, &self.format).ok()?;
         let first = again.records;
         while again.records < before {
             again.read().ok()??;
         }
-        let starts_with_header = has_header(&self.piece, self.format) && again.records == first;
-        again.decoder = again.columns.decoder(self.format, starts_with_header, 1);
+        let starts_with_header = has_header(&self.piece, &self.format) && again.records == first;
+        again.decoder = again.columns.decoder(&self.format, starts_with_header, 1);
         loop {
             let record = again.records;
             match again.read() {
@@ -190,7 +194,7 @@ impl Batches for CsvBatches {
             Err(Fault::Record(error)) => error,
         };
         let Some((record, error)) = self.find(before) else { return Err(error) };
-        let line = LineFinder::new(&self.piece, self.format.delimiter).line_of(record);
+        let line = LineFinder::new(&self.piece, &self.format).line_of(record);
         Err(match line {
             Some(line) => error.at("line", line),
             None => error,
@@ -202,14 +206,14 @@ impl Batches for CsvBatches {
     }
 
     fn places(&self) -> Places {
-        let mut lines = LineFinder::new(&self.piece, self.format.delimiter);
-        let is_header = u64::from(has_header(&self.piece, self.format));
+        let mut lines = LineFinder::new(&self.piece, &self.format);
+        let is_header = u64::from(has_header(&self.piece, &self.format));
         Places { unit: "line", find: Box::new(move |row| lines.line_of(row + is_header)) }
     }
 }
 
 /// Whether the first record of the piece names the columns.
-fn has_header(piece: &Piece, format: CsvFormat) -> bool {
+fn has_header(piece: &Piece, format: &CsvFormat) -> bool {
     format.header && piece.start == 0
 }
 
@@ -237,7 +241,7 @@ mod tests {
             let (mut values, mut lines) = (Vec::new(), Vec::new());
             for (start, end) in [(0, cut), (cut, size)] {
                 let piece = Piece { address: address.clone(), start, end, size };
-                let mut batches = CsvBatches::open(&piece, &wanted, format).unwrap();
+                let mut batches = CsvBatches::open(&piece, &wanted, &format).unwrap();
                 while let Some(batch) = batches.next_batch().unwrap() {
                     values.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
                     lines.extend((0..batch.num_rows() as u64).map(|row| batches.places().of(row).unwrap().1));

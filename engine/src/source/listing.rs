@@ -27,17 +27,6 @@ pub struct InputFile {
     pub size: u64,
 }
 
-/// The files behind `address`, sorted by address.
-///
-/// A folder without files gives an empty list: a job upstream may have had nothing to write.
-///
-/// # Errors
-/// Of class config when a plain path does not exist or a pattern matches nothing, of class auth
-/// without permission to a folder or file.
-pub fn list(address: &str) -> Result<Vec<InputFile>> {
-    Ok(list_with(address, &ListOptions::default())?.files)
-}
-
 /// Which files a listing leaves out, and how deep it goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ListOptions {
@@ -58,10 +47,13 @@ pub struct Listed {
     pub skipped: u64,
 }
 
-/// The files behind `address` as `options` say.
+/// The files behind `address`, as `options` say.
+///
+/// A folder without files gives an empty list: a job upstream may have had nothing to write.
 ///
 /// # Errors
-/// As [`list`].
+/// Of class config when a plain path does not exist or a pattern matches nothing, of class auth
+/// without permission to a folder or file.
 pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
     let mut files = Files { store: &location.store, options, found: BTreeMap::new(), missing: 0 };

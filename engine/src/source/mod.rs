@@ -1,6 +1,6 @@
 //! Reads what users name: an address becomes files, files become splits, a split becomes blocks of text.
 //!
-//! The parts are used in this order: [`list`] finds the files (`listing`, `pattern`, `location`),
+//! The parts are used in this order: [`list_with`] finds the files (`listing`, `pattern`, `location`),
 //! [`plan_splits`] cuts and packs them (`split`), and a task opens each piece as [`TextBlocks`]
 //! (`blocks` over `decode` over `reader`). Everything here is blocking and knows nothing of
 //! datasets, tasks or executors: what crosses to another process is a [`Piece`], which is only names
@@ -42,7 +42,7 @@ pub use csv::{CsvBatches, CsvFormat};
 pub use folder::is_gone;
 pub use json::JsonBatches;
 pub use lines::lines;
-pub use listing::{InputFile, ListOptions, Listed, list, list_with};
+pub use listing::{InputFile, ListOptions, Listed, list_with};
 pub use location::Location;
 pub use parquet::ParquetBatches;
 pub use predicate::Predicate;

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use memchr::{memchr, memchr2};
 
+use super::csv::CsvFormat;
 use super::listing::InputFile;
 use super::location::Location;
 use crate::error::{Error, Result};
@@ -22,16 +23,13 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// How far a place is moved at most so that it does not follow a quote.
 const MAX_QUOTES: u64 = 4096;
 
-/// What encloses a field.
-pub(super) const QUOTE: u8 = b'"';
-
 /// Moves each of `places` to where a record starts; fewer are left where none does.
 ///
 /// A file in a store is not read twice: it is not cut.
 ///
 /// # Errors
 /// By the failing operation.
-pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, delimiter: u8) -> Result<Vec<u64>> {
+pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFormat) -> Result<Vec<u64>> {
     let Location { store, path, .. } = Location::exact(&input.address)?;
     if !store.is_local() {
         return Ok(Vec::new());
@@ -40,10 +38,10 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, delimiter: u8) 
     let file = File::open(store.address(&path)).map_err(failed)?;
     let mut borders = vec![0];
     for place in places {
-        borders.extend(behind_no_quote(&file, place).map_err(failed)?);
+        borders.extend(behind_no_quote(&file, place, format.quote).map_err(failed)?);
     }
     borders.push(input.size);
-    let parts = read_parts(&file, &borders, delimiter).map_err(failed)?;
+    let parts = read_parts(&file, &borders, format).map_err(failed)?;
     let (mut is_inside, mut starts) = (false, Vec::new());
     for (index, [outside, inside]) in parts.into_iter().enumerate() {
         let part = if is_inside { inside } else { outside };
@@ -56,13 +54,13 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, delimiter: u8) 
 }
 
 /// The first place from `place` on before which no quote stands: there a field is either open or not.
-fn behind_no_quote(file: &File, place: u64) -> std::io::Result<Option<u64>> {
+fn behind_no_quote(file: &File, place: u64, quote: u8) -> std::io::Result<Option<u64>> {
     let mut byte = [0];
     for at in place..place + MAX_QUOTES {
         if file.read_at(&mut byte, at - 1)? == 0 {
             return Ok(None);
         }
-        if byte[0] != QUOTE {
+        if byte[0] != quote {
             return Ok(Some(at));
         }
     }
@@ -70,7 +68,7 @@ fn behind_no_quote(file: &File, place: u64) -> std::io::Result<Option<u64>> {
 }
 
 /// Every part between two borders, read from outside quotes and from inside.
-fn read_parts(file: &File, borders: &[u64], delimiter: u8) -> std::io::Result<Vec<[Part; 2]>> {
+fn read_parts(file: &File, borders: &[u64], format: &CsvFormat) -> std::io::Result<Vec<[Part; 2]>> {
     let count = borders.len() - 1;
     let (next, parts) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(count)));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
@@ -80,7 +78,7 @@ fn read_parts(file: &File, borders: &[u64], delimiter: u8) -> std::io::Result<Ve
             if index >= count {
                 return Ok(());
             }
-            let part = read_part(file, borders[index], borders[index + 1], delimiter)?;
+            let part = read_part(file, borders[index], borders[index + 1], format)?;
             parts.lock().unwrap_or_else(PoisonError::into_inner).push((index, part));
         }
     };
@@ -95,12 +93,12 @@ fn read_parts(file: &File, borders: &[u64], delimiter: u8) -> std::io::Result<Ve
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
-fn read_part(file: &File, start: u64, end: u64, delimiter: u8) -> std::io::Result<[Part; 2]> {
+fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::Result<[Part; 2]> {
     let mut before = [b'\n'];
     if start > 0 {
         file.read_exact_at(&mut before, start - 1)?;
     }
-    let mut parts = [State::Outside, State::Inside].map(|state| Part::new(state, before[0], delimiter));
+    let mut parts = [State::Outside, State::Inside].map(|state| Part::new(state, before[0], format));
     let (mut buffer, mut at) = (vec![0; BLOCK_BYTES], start);
     while at < end {
         let wanted = BLOCK_BYTES.min(usize::try_from(end - at).unwrap_or(usize::MAX));
@@ -132,13 +130,14 @@ struct Part {
     /// The byte before the next one.
     before: u8,
     delimiter: u8,
+    quote: u8,
     /// Where the first record behind a newline starts.
     record: Option<u64>,
 }
 
 impl Part {
-    fn new(state: State, before: u8, delimiter: u8) -> Part {
-        Part { state, before, delimiter, record: None }
+    fn new(state: State, before: u8, format: &CsvFormat) -> Part {
+        Part { state, before, delimiter: format.delimiter, quote: format.quote, record: None }
     }
 
     fn ends_inside(&self) -> bool {
@@ -152,7 +151,7 @@ impl Part {
             at = match self.state {
                 State::Inside => self.skip_quoted(bytes, at),
                 State::Behind => {
-                    let is_pair = bytes[at] == QUOTE;
+                    let is_pair = bytes[at] == self.quote;
                     self.state = if is_pair { State::Inside } else { State::Outside };
                     at + usize::from(is_pair)
                 }
@@ -163,18 +162,18 @@ impl Part {
     }
 
     fn skip_quoted(&mut self, bytes: &[u8], at: usize) -> usize {
-        let Some(quote) = memchr(QUOTE, &bytes[at..]) else { return bytes.len() };
+        let Some(quote) = memchr(self.quote, &bytes[at..]) else { return bytes.len() };
         self.state = State::Behind;
         at + quote + 1
     }
 
     fn skip_unquoted(&mut self, bytes: &[u8], at: usize, position: u64) -> usize {
         let found = match self.record {
-            None => memchr2(QUOTE, b'\n', &bytes[at..]),
-            Some(_) => memchr(QUOTE, &bytes[at..]),
+            None => memchr2(self.quote, b'\n', &bytes[at..]),
+            Some(_) => memchr(self.quote, &bytes[at..]),
         };
         let Some(found) = found.map(|found| at + found) else { return bytes.len() };
-        if bytes[found] != QUOTE {
+        if bytes[found] != self.quote {
             self.record = Some(position + found as u64 + 1);
         } else if self.starts_field(if found == 0 { self.before } else { bytes[found - 1] }) {
             self.state = State::Inside;
@@ -217,7 +216,7 @@ mod tests {
         let path = folder.path().join("a.csv");
         std::fs::write(&path, text).unwrap();
         let input = InputFile { address: path.display().to_string(), size: text.len() as u64 };
-        let starts = record_starts(&input, places.to_vec(), b',').unwrap();
+        let starts = record_starts(&input, places.to_vec(), &CsvFormat::default()).unwrap();
         starts.into_iter().filter(|start| *start < input.size).collect()
     }
 }

@@ -34,6 +34,8 @@ impl Context {
             cx: self.clone(),
             choice: Choice::default(),
             delimiter: None,
+            quote: None,
+            null_value: None,
             header: None,
             multi_line: None,
             filter: None,
@@ -46,9 +48,11 @@ impl Context {
 #[derive(Clone)]
 #[must_use = "nothing is read before a method that names the format"]
 pub struct Read {
-    cx: Context,
-    choice: Choice,
+    pub(super) cx: Context,
+    pub(super) choice: Choice,
     pub(super) delimiter: Option<u8>,
+    pub(super) quote: Option<u8>,
+    pub(super) null_value: Option<String>,
     pub(super) header: Option<bool>,
     pub(super) multi_line: Option<bool>,
     pub(super) filter: Option<Predicate>,
@@ -67,10 +71,35 @@ pub(super) struct Allowed {
 impl Read {
     /// CSV: what stands between two fields; a comma unless stated.
     pub fn delimiter(mut self, delimiter: u8) -> Read {
-        if matches!(delimiter, b'"' | b'\n' | b'\r') {
-            self.refuse(Error::config(format!("the delimiter cannot be {:?}", char::from(delimiter))));
-        }
+        self.check_mark("delimiter", delimiter);
         self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// CSV: what encloses a field that holds a delimiter, a newline or, twice, itself; `"` unless stated.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("a.csv").display().to_string();
+    /// # std::fs::write(&path, "'one, two',1\nthree,NA\n").unwrap();
+    /// let cx = kiln::Context::local(1);
+    /// // 'one, two',1
+    /// // three,NA
+    /// let rows = cx.read().header(false).quote(b'\'').null_value("NA").csv::<(String, Option<u8>)>(&path);
+    /// assert_eq!(rows.collect()?, [("one, two".to_owned(), Some(1)), ("three".to_owned(), None)]);
+    /// # Ok(()) }
+    /// ```
+    pub fn quote(mut self, quote: u8) -> Read {
+        self.check_mark("quote", quote);
+        self.quote = Some(quote);
+        self
+    }
+
+    /// CSV: a field of this text is taken for an empty one: it is `None`, an empty `String`, or an error for any
+    /// other type.
+    pub fn null_value(mut self, null_value: &str) -> Read {
+        self.null_value = Some(null_value.to_owned());
         self
     }
 
@@ -182,12 +211,19 @@ impl Read {
         }
     }
 
-    fn check(&self, method: &str, allowed: Allowed) -> Result<()> {
+    pub(super) fn check(&self, method: &str, allowed: Allowed) -> Result<()> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
+        let marks = (self.delimiter.unwrap_or(b','), self.quote.unwrap_or(b'"'));
+        if marks.0 == marks.1 {
+            let mark = char::from(marks.0);
+            return Err(Error::config(format!("{mark:?} cannot be both the delimiter and the quote")));
+        }
         let options = [
             ("delimiter", self.delimiter.is_some() && !allowed.text),
+            ("quote", self.quote.is_some() && !allowed.text),
+            ("null_value", self.null_value.is_some() && !allowed.text),
             ("header", self.header.is_some() && !allowed.text),
             ("multi_line", self.multi_line.is_some() && !allowed.text),
             ("filter", self.filter.is_some() && !allowed.filter),
@@ -197,6 +233,12 @@ impl Read {
             Some(("filter", _)) => Err(unknown("filter", method)
                 .help("only Parquet files can be filtered while they are read; use `Dataset::filter`")),
             Some((option, _)) => Err(unknown(option, method)),
+        }
+    }
+
+    fn check_mark(&mut self, what: &str, mark: u8) {
+        if !mark.is_ascii() || matches!(mark, b'\n' | b'\r') {
+            self.refuse(Error::config(format!("the {what} cannot be {:?}", char::from(mark))));
         }
     }
 

@@ -17,8 +17,8 @@ impl Context {
     /// The first record of each file names its columns, and a struct's fields are found by these names;
     /// columns without a field are not parsed. The fields of a tuple, or the one value of a plain row, are
     /// taken by position. An empty field is `None`, an empty `String`, or an error for any other type.
-    /// Fields may stand in `"quotes"`, with newlines in them. [`Context::read`] has options: the delimiter, no
-    /// header, folders as columns.
+    /// Fields may stand in `"quotes"`, with newlines in them. [`Context::read`] has options: the delimiter, the
+    /// quote, no header, another text for a null, folders as columns.
     ///
     /// Nothing is rounded, cut or guessed. A decimal stands in digits and one point, with no more of them than
     /// its type holds; a date is written as `2026-11-21`, a timestamp as `2026-11-21T12:30:00.123456` or with
@@ -62,6 +62,8 @@ impl Read {
     pub fn csv<T: Row>(self, address: &str) -> Dataset<T, Files<T, Csv>> {
         let mut format = CsvFormat::default();
         format.delimiter = self.delimiter.unwrap_or(format.delimiter);
+        format.quote = self.quote.unwrap_or(format.quote);
+        format.null_value = self.null_value.clone();
         format.header = self.header.unwrap_or(format.header);
         format.multi_line = self.multi_line.unwrap_or(format.multi_line);
         self.dataset("csv", Allowed { text: true, filter: false }, address, Csv(format), Site::caller())
@@ -78,6 +80,6 @@ impl Format for Csv {
     }
 
     fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Box<dyn Batches>> {
-        Ok(Box::new(CsvBatches::open(piece, wanted, self.0)?))
+        Ok(Box::new(CsvBatches::open(piece, wanted, &self.0)?))
     }
 }

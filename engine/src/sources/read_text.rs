@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
+use super::read::{Allowed, Read};
+use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{Piece, Split, TextBlocks, estimated_bytes, lines, list, plan_splits, skim_pieces};
+use crate::source::{Piece, Split, TextBlocks, estimated_bytes, lines, list_with, plan_splits, skim_pieces};
 use crate::task::Task;
 
 impl Context {
@@ -22,22 +24,52 @@ impl Context {
     /// The files are listed now and read when an action asks; what is wrong with the address is
     /// said by that action.
     ///
+    /// [`Context::read`] has options: only new files, and none that is gone.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("a.txt").display().to_string();
+    /// # std::fs::write(&path, "one\ntwo\n").unwrap();
+    /// let cx = kiln::Context::local(1);
+    /// assert_eq!(cx.read_text(&path).collect()?, ["one", "two"]);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// Given by the action: config for what cannot be found, auth for what may not be read, data
     /// for text that is not UTF-8, a broken archive, or a line longer than 64 MiB.
     #[track_caller]
     pub fn read_text(&self, address: &str) -> Dataset<String, TextLines> {
-        let site = Site::caller();
-        let files = match list(address) {
-            Ok(files) => files,
-            Err(error) => {
-                let chain = TextLines { splits: Arc::default(), label: address.into(), site };
-                return Dataset::over(chain, Origin::broken(self, error));
+        self.read().text(address)
+    }
+}
+
+impl Read {
+    /// [`Context::read_text`] with these options; a line has no columns, and so none from folders.
+    #[track_caller]
+    pub fn text(self, address: &str) -> Dataset<String, TextLines> {
+        let (cx, site, skipped) = (&self.cx, Site::caller(), Skipped::new(&self.cx, &self.choice));
+        let listed = self.check_text().and_then(|()| list_with(address, &self.choice.list));
+        let (splits, origin): (Arc<[Split]>, Origin) = match listed {
+            Ok(listed) => {
+                skipped.add_listed(&listed);
+                let splits = plan_splits(&listed.files);
+                let origin = Origin::source(cx, splits.len().max(1), estimated_bytes(&listed.files));
+                (splits.into(), origin)
             }
+            Err(error) => (Arc::default(), Origin::broken(cx, error)),
         };
-        let splits: Arc<[Split]> = plan_splits(&files).into();
-        let origin = Origin::source(self, splits.len().max(1), estimated_bytes(&files));
-        Dataset::over(TextLines { splits, label: address.into(), site }, origin)
+        Dataset::over(TextLines { splits, skipped, label: address.into(), site }, origin)
+    }
+
+    fn check_text(&self) -> Result<()> {
+        self.check("text", Allowed::default())?;
+        if self.choice.hive {
+            return Err(Error::config("`hive_partitions` is no option of `text`")
+                .help("a line has no columns; `read_text_files` gives each file's address with its text"));
+        }
+        Ok(())
     }
 }
 
@@ -45,17 +77,18 @@ impl Context {
 #[derive(Clone)]
 pub struct TextLines {
     splits: Arc<[Split]>,
+    skipped: Skipped,
     label: Arc<str>,
     site: Site,
 }
 
 impl Ship for TextLines {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&(&*self.splits, &*self.label, &self.site))
+        params.put(&(&*self.splits, &self.skipped, &*self.label, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (splits, label, site): (Vec<Split>, String, Site) = params.take()?;
-        Ok(TextLines { splits: splits.into(), label: label.into(), site })
+        let (splits, skipped, label, site): (Vec<Split>, _, String, Site) = params.take()?;
+        Ok(TextLines { splits: splits.into(), skipped, label: label.into(), site })
     }
 }
 
@@ -79,7 +112,10 @@ impl Chain for TextLines {
     fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
         for piece in &*some_or_all(pieces, task) {
-            let mut text = TextBlocks::open(piece)?;
+            let mut text = match TextBlocks::open(piece) {
+                Err(_) if self.skipped.is_gone(piece)? => continue,
+                opened => opened?,
+            };
             let mut counted = 0;
             task.place.enter(&piece.address, text.byte());
             loop {

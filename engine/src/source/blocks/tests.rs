@@ -11,7 +11,7 @@ use crate::error::Class;
 use crate::source::listing::InputFile;
 use crate::source::location::Location;
 use crate::source::split::plan_splits_of;
-use crate::source::{lines, list};
+use crate::source::{ListOptions, lines, list_with};
 
 #[test]
 fn the_lines_of_all_splits_are_the_lines_of_the_file_however_it_is_cut() {
@@ -212,13 +212,17 @@ fn read_piece(piece: &Piece, block_bytes: usize) -> Result<String> {
 fn written(folder: &TempDir, name: &str, bytes: &[u8]) -> InputFile {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    list(path.to_str().unwrap()).unwrap().remove(0)
+    listed(path.to_str().unwrap())
+}
+
+fn listed(address: &str) -> InputFile {
+    list_with(address, &ListOptions::default()).unwrap().files.remove(0)
 }
 
 fn stored(address: &str, bytes: &[u8]) -> InputFile {
     let Location { store, path, .. } = Location::exact(address).unwrap();
     store.wait(store.objects().put(&path, bytes.to_vec().into())).unwrap();
-    list(address).unwrap().remove(0)
+    listed(address)
 }
 
 fn shown(error: &Error, folder: &TempDir) -> String {

@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::{Decoder, Format};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use regex::Regex;
 
 use super::{CsvFormat, WHAT};
 use crate::error::{Error, Result};
@@ -26,11 +27,13 @@ pub(super) struct CsvColumns {
     adapter: Adapter,
     /// The wanted columns that are in the file, in its order, with the types of the row.
     projected: Vec<Field>,
+    /// What a field is that is a null, where it is not the empty one alone.
+    null: Option<Regex>,
 }
 
 impl CsvColumns {
     /// Reads the header of the file of `piece` and finds the wanted columns.
-    pub(super) fn find(piece: &Piece, wanted: &Wanted, format: CsvFormat) -> Result<CsvColumns> {
+    pub(super) fn find(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvColumns> {
         let names =
             if format.header { header(piece, format)? } else { wanted.names_in_files(&piece.address)? };
         let texts = names.iter().map(|name| Field::new(name, DataType::Utf8, true));
@@ -50,13 +53,20 @@ impl CsvColumns {
             let field = field.map_or_else(|| schema.field(at), |(field, _)| field);
             projected.push(field.clone().with_name(schema.field(at).name()));
         }
-        Ok(CsvColumns { schema, adapter, projected })
+        let null = format.null_value.as_deref().map(null_pattern).transpose()?;
+        Ok(CsvColumns { schema, adapter, projected, null })
     }
 
     /// A parser of these columns, from the start of a record on.
-    pub(super) fn decoder(&self, format: CsvFormat, has_header: bool, batch_rows: usize) -> Decoder {
-        ReaderBuilder::new(Arc::clone(&self.schema))
+    pub(super) fn decoder(&self, format: &CsvFormat, has_header: bool, batch_rows: usize) -> Decoder {
+        let reader = ReaderBuilder::new(Arc::clone(&self.schema));
+        let reader = match &self.null {
+            Some(null) => reader.with_null_regex(null.clone()),
+            None => reader,
+        };
+        reader
             .with_delimiter(format.delimiter)
+            .with_quote(format.quote)
             .with_header(has_header)
             .with_batch_size(batch_rows)
             .with_projection(self.adapter.projection().to_vec())
@@ -97,12 +107,19 @@ impl CsvColumns {
     }
 }
 
+/// Matches an empty field and one that is `null`.
+fn null_pattern(null: &str) -> Result<Regex> {
+    let pattern = format!("^(?:{})?$", regex::escape(null));
+    Regex::new(&pattern).map_err(|e| Error::config("the null value cannot be looked for").because(e))
+}
+
 /// The names in the first record.
-fn header(piece: &Piece, format: CsvFormat) -> Result<Vec<String>> {
+fn header(piece: &Piece, format: &CsvFormat) -> Result<Vec<String>> {
     let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
     let mut text = TextBlocks::open(&whole)?;
     let Some(block) = text.next_block()? else { return Ok(Vec::new()) };
-    let reader = Format::default().with_header(true).with_delimiter(format.delimiter);
+    let reader =
+        Format::default().with_header(true).with_delimiter(format.delimiter).with_quote(format.quote);
     let (schema, _) = decoding(WHAT, &piece.address, || reader.infer_schema(block.as_bytes(), Some(0)))?;
     Ok(schema.fields().iter().map(|field| field.name().clone()).collect())
 }

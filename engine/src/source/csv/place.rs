@@ -6,9 +6,9 @@
 
 use arrow::error::ArrowError;
 
+use super::CsvFormat;
 use crate::error::Error;
 use crate::source::blocks::TextBlocks;
-use crate::source::quotes::QUOTE;
 use crate::source::split::Piece;
 
 /// What arrow-csv said, taken apart. The line that it names is counted from where its decoder began.
@@ -68,6 +68,7 @@ fn fields(text: &str) -> Option<Failure> {
 pub(super) struct LineFinder {
     piece: Piece,
     delimiter: u8,
+    quote: u8,
     /// Where the search stands, if there was one.
     search: Option<Search>,
 }
@@ -81,14 +82,15 @@ struct Search {
 }
 
 impl LineFinder {
-    pub(super) fn new(piece: &Piece, delimiter: u8) -> LineFinder {
-        LineFinder { piece: piece.clone(), delimiter, search: None }
+    pub(super) fn new(piece: &Piece, format: &CsvFormat) -> LineFinder {
+        let (delimiter, quote) = (format.delimiter, format.quote);
+        LineFinder { piece: piece.clone(), delimiter, quote, search: None }
     }
 
     /// The line, from 1, on which record `record` of the piece starts; the header is a record, too.
     pub(super) fn line_of(&mut self, record: u64) -> Option<u64> {
         let search = self.search.take().filter(|search| search.record <= record);
-        let search = search.map_or_else(|| Search::start(&self.piece, self.delimiter), Some)?;
+        let search = search.map_or_else(|| Search::start(&self.piece, self.delimiter, self.quote), Some)?;
         let search = self.search.insert(search);
         search.lines.left = record - search.record;
         search.record = record;
@@ -97,11 +99,19 @@ impl LineFinder {
 }
 
 impl Search {
-    fn start(piece: &Piece, delimiter: u8) -> Option<Search> {
+    fn start(piece: &Piece, delimiter: u8, quote: u8) -> Option<Search> {
         let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
         let text = TextBlocks::open(&whole).ok()?;
-        let lines =
-            Lines { at: 0, start: piece.start, line: 1, left: 0, delimiter, before: b'\n', quoted: false };
+        let lines = Lines {
+            at: 0,
+            start: piece.start,
+            line: 1,
+            left: 0,
+            delimiter,
+            quote,
+            before: b'\n',
+            quoted: false,
+        };
         Some(Search { taken: text.block().len(), text, lines, record: 0 })
     }
 
@@ -129,6 +139,7 @@ struct Lines {
     /// Records to go.
     left: u64,
     delimiter: u8,
+    quote: u8,
     before: u8,
     quoted: bool,
 }
@@ -144,8 +155,8 @@ impl Lines {
             self.left -= 1;
         }
         // Two quotes in a field close it and open it again.
-        let starts_field = is_end(self.before) || self.before == self.delimiter || self.before == QUOTE;
-        self.quoted ^= byte == QUOTE && (self.quoted || starts_field);
+        let starts_field = is_end(self.before) || self.before == self.delimiter || self.before == self.quote;
+        self.quoted ^= byte == self.quote && (self.quoted || starts_field);
         self.line += u64::from(byte == b'\n');
         self.at += 1;
         self.before = byte;

@@ -7,6 +7,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::Class;
 
+fn list(address: &str) -> Result<Vec<InputFile>> {
+    Ok(list_with(address, &ListOptions::default())?.files)
+}
+
 const FILES: [&str; 9] = [
     "a.txt",
     "b.txt",
