@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Date32Array, DictionaryArray, Int32Array, Int64Array, LargeStringArray,
-    RecordBatch, StringArray, StringViewArray, TimestampMillisecondArray,
+    ArrayRef, BinaryArray, Date32Array, DictionaryArray, Int32Array, Int64Array, LargeStringArray, ListArray,
+    RecordBatch, StringArray, StringViewArray, StructArray, TimestampMillisecondArray,
 };
-use arrow::datatypes::Int32Type;
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{Field, Int32Type};
 use arrow::ipc::CompressionType;
 use kiln::{Opaque, Row};
 
@@ -118,6 +119,49 @@ fn a_null_in_a_field_that_is_no_option_is_an_error_with_file_column_and_row() {
     write_parquet(&path, &RecordBatch::try_from_iter([("id", ids)]).unwrap(), 10_000);
     let error = cx().read_parquet::<Item>(&path.display().to_string()).collect().unwrap_err();
     says(error, &["a value is missing (null), expected Int64", "a.parquet", "column id", "row 8500"]);
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Place {
+    city: String,
+    people: i64,
+    since: Option<chrono::NaiveDateTime>,
+}
+
+#[test]
+fn fields_inside_of_structs_are_found_by_name_and_others_are_left() {
+    let people: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
+    let extra: ArrayRef = Arc::new(Int64Array::from(vec![0, 0]));
+    let cities: ArrayRef = Arc::new(StringViewArray::from(vec![Some("Bern"), None]));
+    let field = |name, column: &ArrayRef| Arc::new(Field::new(name, column.data_type().clone(), true));
+    let fields = [("people", people), ("extra", extra), ("city", cities)].map(|(n, c)| (field(n, &c), c));
+    let places: ArrayRef = Arc::new(StructArray::from(fields.to_vec()));
+    let item = Arc::new(Field::new("item", places.data_type().clone(), true));
+    let lists = |lengths: [usize; 2]| -> ArrayRef {
+        let places = places.slice(0, lengths.iter().sum());
+        Arc::new(ListArray::new(Arc::clone(&item), OffsetBuffer::from_lengths(lengths), places, None))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (parquet, arrow) = (folder.path().join("a.parquet"), folder.path().join("a.arrow"));
+    let (at_parquet, at_arrow) = (parquet.display().to_string(), arrow.display().to_string());
+    let write = |batch: &RecordBatch| {
+        write_parquet(&parquet, batch, 10);
+        write_arrow(&arrow, batch, 10);
+    };
+    write(
+        &RecordBatch::try_from_iter([("_1", places.slice(0, 1)), ("_2", lists([0, 1]).slice(1, 1))]).unwrap(),
+    );
+    let bern = Place { city: "Bern".to_owned(), people: 7, since: None };
+    let expected = [(Some(bern.clone()), vec![bern])];
+    type Places = (Option<Place>, Vec<Place>);
+    assert_eq!(cx().read_parquet::<Places>(&at_parquet).collect().unwrap(), expected);
+    assert_eq!(cx().read_arrow::<Places>(&at_arrow).collect().unwrap(), expected);
+    write(&RecordBatch::try_from_iter([("value", lists([1, 1]))]).unwrap());
+    let words = ["a value is missing (null), expected Utf8", "column value.item.city", "row 1"];
+    says(cx().read_parquet::<Vec<Place>>(&at_parquet).collect().unwrap_err(), &words);
+    says(cx().read_arrow::<Vec<Place>>(&at_arrow).collect().unwrap_err(), &words);
+    let error = cx().read_parquet::<Vec<(String, i64)>>(&at_parquet).collect().unwrap_err();
+    says(error, &["the column `value` is List", "one that files lack is an `Option`"]);
 }
 
 #[derive(Row, Clone, Copy, Debug, PartialEq)]

@@ -9,7 +9,9 @@
 use std::sync::Arc;
 
 use arrow::array::types::TimestampNanosecondType;
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
@@ -126,7 +128,10 @@ fn map(column: &ArrayRef, entry: &Arc<Field>, is_sorted: bool) -> Result<ArrayRe
     let entries = map.entries().slice(first, count(&offsets));
     let DataType::Struct(fields) = entry.data_type() else { return Ok(Arc::clone(column)) };
     // Keys and values are told by their order; writers call them as they like.
-    let entries = structure(&entries, fields, None).map_err(|e| e.of_lists(&offsets))?;
+    let columns = fields.iter().zip(entries.columns()).map(|(field, column)| checked(column, field, None));
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(|e| e.of_lists(&offsets))?;
+    let entries = StructArray::try_new_with_length(fields.clone(), columns, None, entries.len());
+    let entries = entries.map_err(|e| not_built(entry, e))?;
     let maps = MapArray::try_new(Arc::clone(entry), offsets, entries, map.nulls().cloned(), is_sorted);
     maps.map(|maps| Arc::new(maps) as _).map_err(|e| not_built(entry, e))
 }
@@ -142,10 +147,13 @@ fn from_zero(offsets: &OffsetBuffer<i32>) -> (usize, OffsetBuffer<i32>) {
     (first as usize, OffsetBuffer::new(offsets.iter().map(|offset| offset - first).collect()))
 }
 
+/// Its fields are found by name; those that the file lacks may be null, or it would not fit.
 fn structure(column: &StructArray, fields: &Fields, nulls: Option<NullBuffer>) -> Result<StructArray, Unfit> {
-    let columns = fields.iter().zip(column.columns());
-    let columns = columns.map(|(field, column)| checked(column, field, nulls.as_ref()));
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let inner = |field: &Arc<Field>| match column.column_by_name(field.name()) {
+        Some(inner) => checked(inner, field, nulls.as_ref()),
+        None => Ok(new_null_array(field.data_type(), column.len())),
+    };
+    let columns = fields.iter().map(inner).collect::<Result<Vec<_>, _>>()?;
     StructArray::try_new_with_length(fields.clone(), columns, nulls, column.len()).map_err(|e| {
         let field = Field::new_struct("", fields.clone(), true);
         not_built(&field, e)

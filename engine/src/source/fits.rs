@@ -10,7 +10,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 /// Whether every value of `from` is one of `to`; with `parse`, whether text can spell one.
 pub(super) fn fits(from: &DataType, to: &DataType, parse: bool) -> bool {
-    from == to || (keeps_all(from, to, parse) && can_cast_types(from, to))
+    // What is nested is taken apart (`convert`), so only what is inside must be something that `arrow` converts.
+    from == to || (keeps_all(from, to, parse) && (from.is_nested() || can_cast_types(from, to)))
 }
 
 fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
@@ -35,12 +36,19 @@ fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
             List(a) | LargeList(a) | FixedSizeList(a, _) | ListView(a) | LargeListView(a),
             List(b) | LargeList(b),
         ) => keeps_all(a.data_type(), b.data_type(), parse),
-        (Map(a, _), Map(b, _)) => keeps_all(a.data_type(), b.data_type(), parse),
-        (Struct(a), Struct(b)) => {
-            let mut pairs = a.iter().zip(b);
-            a.len() == b.len()
-                && pairs.all(|(a, b)| a.name() == b.name() && keeps_all(a.data_type(), b.data_type(), parse))
-        }
+        (Map(a, _), Map(b, _)) => match (a.data_type(), b.data_type()) {
+            // Keys and values are told by their order; writers call them as they like.
+            (Struct(a), Struct(b)) => {
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|(a, b)| keeps_all(a.data_type(), b.data_type(), parse))
+            }
+            _ => false,
+        },
+        // By name; what the row type lacks is dropped.
+        (Struct(a), Struct(b)) => b.iter().all(|b| match a.iter().find(|a| a.name() == b.name()) {
+            Some(a) => keeps_all(a.data_type(), b.data_type(), parse),
+            None => b.is_nullable(),
+        }),
         _ => number_fits(from, to) || decimal_fits(from, to),
     }
 }
@@ -106,7 +114,7 @@ pub(super) fn way_out(from: &DataType, to: &DataType) -> String {
     }
     let rule = "only conversions that lose nothing are made";
     if from.is_nested() && to.is_nested() {
-        return format!("{rule}; look for the field inside that differs");
+        return format!("{rule}; fields inside are matched by name, and one that files lack is an `Option`");
     }
     match row_type(from) {
         Some(name) => format!("{rule}; give the field the type `{name}` and convert it in `map`"),
@@ -151,6 +159,10 @@ fn row_type(data_type: &DataType) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Field;
+
     use super::*;
     use DataType::*;
 
@@ -188,6 +200,24 @@ mod tests {
         assert!(way_out(&DataType::new_list(Float64, true), &Utf8).contains("`Vec<f64>`"));
         assert!(way_out(&Time64(TimeUnit::Microsecond), &Int64).contains("no row type holds a Time64"));
         assert!(way_out(&Decimal256(60, 2), &Utf8).contains("no row type holds"));
+    }
+
+    #[test]
+    fn structs_are_matched_by_name_and_maps_by_position() {
+        let of = |fields: &[(&str, DataType, bool)]| {
+            let fields =
+                fields.iter().map(|(name, of, is_nullable)| Field::new(*name, of.clone(), *is_nullable));
+            Struct(fields.collect())
+        };
+        let found = of(&[("b", Int32, true), ("extra", Utf8, true), ("a", Int64, true)]);
+        assert!(fits(&found, &of(&[("a", Int64, false), ("b", Int64, false), ("c", Utf8, true)]), false));
+        assert!(!fits(&found, &of(&[("a", Int64, false), ("c", Utf8, false)]), false));
+        assert!(!fits(&found, &of(&[("a", Int32, false)]), false));
+        let map = |key: &str, value: &str| {
+            let entries = of(&[(key, Utf8, false), (value, Int64, true)]);
+            Map(Arc::new(Field::new(key, entries, false)), false)
+        };
+        assert!(fits(&map("keys", "values"), &map("key", "value"), false));
     }
 
     #[test]

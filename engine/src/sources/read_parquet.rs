@@ -15,7 +15,7 @@ impl Context {
     /// The rows of Parquet files: a path, a folder, a glob or a URL. Columns come from the row type.
     ///
     /// A struct's fields are found by name, those of a tuple by `_1`, `_2`, … or else by position.
-    /// Only these columns are read. A column may be of another type where nothing is lost: `i32` as
+    /// Only these columns are read. The fields inside of structs are found by name, too. A column may be of another type where nothing is lost: `i32` as
     /// `i64`, a dictionary as `String`. Timestamps of nanoseconds are read where they are whole microseconds, else it
     /// is an error; an `i64` takes them as they are. INT96 is an instant or a clock's time, as the field is, and
     /// what is finer than a microsecond is cut off, as Spark does. A column that a file lacks is `None` for an `Option`. Every file is
