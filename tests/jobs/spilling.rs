@@ -10,8 +10,6 @@ use kiln::{Context, Dataset, Level, OnError, Partitioner};
 
 /// How long a task waits for the gate to open.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
-/// Tasks that make rows.
-const PARTITIONS: usize = 8;
 /// Bytes of a row beside its key.
 const PAYLOAD_BYTES: usize = 100;
 
@@ -74,7 +72,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
 fn rows(cx: &Context, count: u64) -> Dataset<(u64, String)> {
     // Odd, so that no two numbers meet.
     let row = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15), format!("{n:0PAYLOAD_BYTES$}"));
-    cx.parallelize_in(PARTITIONS, 0..count).map(row).erase()
+    cx.parallelize(0..count).map(row).erase()
 }
 
 fn sums(cx: &Context, count: u64) -> Dataset<(u64, String)> {
