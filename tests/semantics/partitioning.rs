@@ -1,6 +1,6 @@
 //! Where rows lie and in what order: `repartition`, `partition_by`, `sort_by` and their kin.
 
-use kiln::{Class, Partitioner};
+use kiln::{Class, Context, Dataset, Partitioner};
 
 use crate::random::Random;
 use crate::support::{check, check_ordered, for_each_seed, local};
@@ -86,6 +86,28 @@ fn sorting_within_partitions_leaves_keys_where_their_hash_says() {
         let sorted = one.repartition_and_sort_within_partitions(Partitioner::Hash(1)).collect().unwrap();
         assert!(sorted.is_sorted_by_key(|(key, _)| *key));
     });
+}
+
+#[test]
+fn ranges_are_even_although_the_sample_leaves_out_most_of_a_sorted_file() {
+    const ROWS: u64 = 400_000;
+    let cx = Context::local(2);
+    let folder = tempfile::tempdir().unwrap();
+    let (table, text) = (folder.path().join("table"), folder.path().join("numbers.txt"));
+    let lines: String = (0..ROWS).map(|n| format!("{n:020}\n")).collect();
+    std::fs::write(&text, lines).unwrap();
+    let (table, text) = (table.display().to_string(), text.display().to_string());
+    cx.range(0..ROWS).map_to::<(u64, u64)>(|n| (n, n)).write_parquet(&table).unwrap();
+
+    let counts = |sorted: Dataset<(u64, u64)>| -> Vec<u64> {
+        sorted.map_partitions(|_, rows| [rows.count() as u64]).collect().unwrap()
+    };
+    let of_table = counts(cx.read_parquet::<(u64, u64)>(&table).min_partitions(6).sort_by_key());
+    let of_text = cx.read_text(&text).map_to::<(u64, u64)>(|line| (line.parse().unwrap_or(0), 0));
+    for counts in [of_table, counts(of_text.min_partitions(6).sort_by_key())] {
+        assert_eq!((counts.len(), counts.iter().sum()), (6, ROWS));
+        assert!(counts.iter().all(|count| *count < 2 * ROWS / 6), "{counts:?}");
+    }
 }
 
 #[test]

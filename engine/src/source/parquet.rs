@@ -186,3 +186,6 @@ fn holds(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<BooleanArray, A
     let kept = kept.as_any().downcast_ref::<BooleanArray>();
     kept.cloned().ok_or_else(|| ArrowError::ComputeError("a filter is no Boolean".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;
