@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ListArray, RecordBatch, TimestampNanosecondArray};
+use arrow::array::{ArrayRef, DictionaryArray, ListArray, RecordBatch, TimestampNanosecondArray};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use kiln::chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use parquet::data_type::{Int96, Int96Type};
@@ -54,6 +54,17 @@ fn a_timestamp_finer_than_a_microsecond_is_an_error_with_file_row_column_and_val
     says(error, &[&words[..], &[&arrow]].concat());
     let nanos = cx().read_parquet::<i64>(&parquet).collect().unwrap();
     assert_eq!((nanos[0], nanos[8_500]), (1_000, 8_500 * NANOS + 1_007));
+}
+
+#[test]
+fn nanoseconds_in_a_dictionary_are_held_to_the_same_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.arrow");
+    let values: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1_000, 1_001]));
+    let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(vec![0, 1].into(), values));
+    write_arrow(&path, &RecordBatch::try_from_iter([("value", column)]).unwrap(), 10);
+    let error = cx().read_arrow::<NaiveDateTime>(&path.display().to_string()).count().unwrap_err();
+    says(error, &["it is finer than a microsecond", "row 1", "column value"]);
 }
 
 #[test]
@@ -125,8 +136,7 @@ fn a_column_that_no_row_type_holds_says_what_else_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let times: ArrayRef = Arc::new(arrow::array::Time64MicrosecondArray::from(vec![1]));
-    let words: ArrayRef =
-        Arc::new(["word"].into_iter().collect::<arrow::array::DictionaryArray<Int32Type>>());
+    let words: ArrayRef = Arc::new(["word"].into_iter().collect::<DictionaryArray<Int32Type>>());
     write_parquet(&path, &RecordBatch::try_from_iter([("_1", times), ("_2", words)]).unwrap(), 10);
     let address = path.display().to_string();
     let error = cx().read_parquet::<(i64, String)>(&address).collect().unwrap_err();

@@ -52,6 +52,11 @@ fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> 
         (Timestamp(TimeUnit::Nanosecond, _), Timestamp(TimeUnit::Microsecond, _)) => {
             whole_micros(column, field.data_type(), hidden).map_err(|(row, error)| unfit(Some(row), error))
         }
+        // A dictionary's values are held to the same rules.
+        (Dictionary(_, values), to) if !matches!(to, Dictionary(..)) => {
+            let plain = cast(column, values).map_err(|error| unfit(None, error))?;
+            convert_in(&plain, field, hidden)
+        }
         (List(_), List(item)) => list(column, item).map_err(|e| e.inside(field)),
         (LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item), List(_)) => {
             let plain = cast(column, &List(Arc::clone(item))).map_err(|error| unfit(None, error))?;
