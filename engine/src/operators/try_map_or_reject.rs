@@ -13,7 +13,7 @@ use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Turns each row into another, or refuses it: the first dataset holds the rows that were
-    /// accepted, the second a [`Reject`] for each of the others.
+    /// accepted, the second a [`Reject`](crate::Reject) for each of the others.
     ///
     /// Each of the two goes over all rows when an action needs it, and calls `f` for each. Where
     /// they are dear to compute or to read, [`cache`](Dataset::cache) before.
