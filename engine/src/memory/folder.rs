@@ -5,6 +5,7 @@
 //! killed before it had the lock, or has yet to take it and then makes another folder.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::lock;
 
 /// How the folders' names begin.
 const PREFIX: &str = "kiln-tmp-";
+/// How often a folder is tried to be removed: each time some of its files are gone.
+const MAX_REMOVES: u32 = 10_000;
 /// The file with the lock.
 const LOCK: &str = "lock";
 
@@ -73,11 +76,18 @@ fn is_ours(path: &Path) -> bool {
         && fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
 }
 
+/// Removes a folder whose files may go at the same time, as those who held them let go: what is missing in the
+/// middle of it is no reason to leave the rest.
 fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        log::warn!("the temporary files in {} cannot be removed: {error}", folder.display());
+    for _ in 0..MAX_REMOVES {
+        match fs::remove_dir_all(folder) {
+            Err(e) if e.kind() == ErrorKind::NotFound && folder.exists() => {}
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                log::warn!("the temporary files in {} cannot be removed: {e}", folder.display());
+                return;
+            }
+            _ => return,
+        }
     }
 }
 
@@ -105,6 +115,22 @@ mod tests {
         let path = held.path().to_owned();
         drop(held);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_goes_while_another_thread_removes_its_files() {
+        let tmp = tempfile::tempdir().unwrap();
+        for _ in 0..10 {
+            let folder = named(tmp.path());
+            let files: Vec<PathBuf> = (0..2000).map(|i| folder.join(format!("{i}"))).collect();
+            fs::create_dir(&folder).unwrap();
+            files.iter().for_each(|file| fs::write(file, "").unwrap());
+            std::thread::scope(|threads| {
+                threads.spawn(|| files.iter().for_each(|file| drop(fs::remove_file(file))));
+                remove(&folder);
+            });
+            assert!(!folder.exists());
+        }
     }
 
     #[test]
