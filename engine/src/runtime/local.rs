@@ -11,12 +11,14 @@ use super::inputs::TaskInputs;
 use super::worker::{Assignment, Process, Worker};
 use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
 use crate::error::Result;
+use crate::memory::Memory;
 
 const ME: ExecutorId = ExecutorId(0);
 
 /// This process as an executor.
 pub struct LocalBackend {
     worker: Worker,
+    memory: Arc<Memory>,
 }
 
 impl LocalBackend {
@@ -25,12 +27,19 @@ impl LocalBackend {
     /// # Errors
     /// Of class resource when the threads cannot be started.
     pub fn start(slots: usize, process: Process, events: Events) -> Result<LocalBackend> {
-        let statuses = events.clone();
+        let (statuses, memory) = (events.clone(), Arc::clone(&process.memory));
         let worker = Worker::new(slots, process, move |task, outcome| {
             statuses.send(Event::TaskFinished { executor: ME, task, outcome });
         })?;
         events.send(Event::ExecutorJoined { executor: ME, slots: slots as u32 });
-        Ok(LocalBackend { worker })
+        Ok(LocalBackend { worker, memory })
+    }
+}
+
+/// The slots' threads end later, and the process may not wait for them: temporary files go here.
+impl Drop for LocalBackend {
+    fn drop(&mut self) {
+        self.memory.clear();
     }
 }
 
