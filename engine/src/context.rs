@@ -283,12 +283,13 @@ impl Context {
         match config.cluster {
             Cluster::Local { slots } => {
                 let memory = Memory::new(config.memory, slots, &config.tmp);
-                // For the rest of the run: a task that does not look up keeps its files beyond this context.
-                run.cleanup.register(Box::new(memory.clearing())).keep();
+                let left = Arc::downgrade(&memory);
+                let clear = move || left.upgrade().iter().for_each(|memory| memory.clear());
+                let cleanup = run.cleanup.register(Box::new(clear));
                 let bytes_read = run.progress.byte_counter();
                 let process = Process { bytes_read, memory, batch_rows: config.batch_rows };
                 let never = Limits { executor_silence: Duration::MAX, ..Limits::default() };
-                Runtime::start(never, run, |events| LocalBackend::start(slots, process, events))
+                Runtime::start(never, run, |events| LocalBackend::start(slots, process, cleanup, events))
             }
             Cluster::LocalCluster { executors, slots } => {
                 let command = ExecutorCommand::new(config);

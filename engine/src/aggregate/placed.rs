@@ -85,11 +85,6 @@ struct Within(TaskOutput);
 
 impl ExchangeReader for Within {
     fn read(&self, _: ExchangeId, slice: usize, take: &mut BatchSink<'_>) -> Result<()> {
-        for block in self.0.partition(slice) {
-            if take(block.read()?)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+        self.0.read(slice, take).map(drop)
     }
 }

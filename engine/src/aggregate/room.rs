@@ -54,21 +54,21 @@ impl Room {
         if self.rows >= self.distance || self.grown >= self.step {
             self.sample(table);
         }
-        let wanted =
-            |room: &Room| table.size_bytes_after(rows) + room.heap * table.len() + room.grown + bytes;
-        if !self.grow_to(wanted(self)) {
-            if self.rows == 0 {
-                return false;
-            }
+        let mut fits = self.fits(table, rows, bytes);
+        if !fits && self.rows > 0 {
             // Rows that have met in one accumulator may take much less than they brought.
             self.sample(table);
-            if !self.grow_to(wanted(self)) {
-                return false;
-            }
+            fits = self.fits(table, rows, bytes);
         }
-        self.rows += rows;
-        self.grown += bytes;
-        true
+        if fits {
+            self.rows += rows;
+            self.grown += bytes;
+        }
+        fits
+    }
+
+    fn fits<K: Key, A: Row>(&mut self, table: &Table<K, A>, rows: usize, bytes: usize) -> bool {
+        self.grow_to(table.size_bytes_after(rows) + self.heap * table.len() + self.grown + bytes)
     }
 
     /// Whether there is room for `bytes` in all.

@@ -4,35 +4,36 @@
 //! frees what the next one takes again a moment later, so that the system clears the same pages over
 //! and over: that was a fifth of the time of a sort. Other allocators are left as they are.
 
-/// Freed memory that an arena of the allocator keeps. There is one for every few threads.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEPT_BYTES: i32 = 64 << 20;
-/// Blocks that are larger are mapped one by one, and given back at once: the most that glibc takes.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_BYTES: i32 = 32 << 20;
-/// By these the user of a job sets it, and then has the last word.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const SETTINGS: [&str; 3] = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
-
 /// Has the allocator keep freed memory for the next task.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_freed_memory() {
-    if SETTINGS.iter().any(|name| std::env::var_os(name).is_some()) {
-        return;
-    }
-    // SAFETY: `mallopt` takes the allocator's own locks, and changes when memory is given back to the
-    // system, not which memory is in use.
-    let taken = unsafe {
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES)
-            & libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES)
-    };
-    if taken == 0 {
-        log::debug!("the allocator does not let itself be set: tasks may wait for memory more often");
-    }
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    glibc::keep_freed_memory();
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn keep_freed_memory() {}
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod glibc {
+    /// Freed memory that an arena of the allocator keeps. There is one for every few threads.
+    const KEPT_BYTES: i32 = 64 << 20;
+    /// Blocks that are larger are mapped one by one, and given back at once: the most that glibc takes.
+    const MAPPED_BYTES: i32 = 32 << 20;
+    /// By these the user of a job sets it, and then has the last word.
+    const SETTINGS: [&str; 3] = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
+
+    pub fn keep_freed_memory() {
+        if SETTINGS.iter().any(|name| std::env::var_os(name).is_some()) {
+            return;
+        }
+        // SAFETY: `mallopt` takes the allocator's own locks, and changes when memory is given back to the
+        // system, not which memory is in use.
+        let taken = unsafe {
+            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES)
+                & libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES)
+        };
+        if taken == 0 {
+            log::debug!("the allocator does not let itself be set: tasks may wait for memory more often");
+        }
+    }
+}
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {

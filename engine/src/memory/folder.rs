@@ -5,7 +5,6 @@
 //! killed before it had the lock, or has yet to take it and then makes another folder.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,6 @@ use crate::lock;
 
 /// How the folders' names begin.
 const PREFIX: &str = "kiln-tmp-";
-/// How often a folder is tried to be removed: each time some of its files are gone.
-const MAX_REMOVES: u32 = 10_000;
 /// The file with the lock.
 const LOCK: &str = "lock";
 
@@ -76,18 +73,11 @@ fn is_ours(path: &Path) -> bool {
         && fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
 }
 
-/// Removes a folder whose files may go at the same time, as those who held them let go: what is missing in the
-/// middle of it is no reason to leave the rest.
 fn remove(folder: &Path) {
-    for _ in 0..MAX_REMOVES {
-        match fs::remove_dir_all(folder) {
-            Err(e) if e.kind() == ErrorKind::NotFound && folder.exists() => {}
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                log::warn!("the temporary files in {} cannot be removed: {e}", folder.display());
-                return;
-            }
-            _ => return,
-        }
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!("the temporary files in {} cannot be removed: {error}", folder.display());
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Memory {
     task_bytes: usize,
     /// Where the folder of this process's temporary files is made.
     tmp: PathBuf,
-    disk: Arc<Mutex<Disk>>,
+    disk: Mutex<Disk>,
 }
 
 /// The temporary files of one process.
@@ -64,7 +64,7 @@ impl Memory {
             exchange: Arc::new(GreedyMemoryPool::new(half)),
             task_bytes: (half / slots.max(1)).max(MIN_TASK_BYTES),
             tmp: tmp.to_owned(),
-            disk: Arc::new(Mutex::new(Disk::Unused)),
+            disk: Mutex::new(Disk::Unused),
         })
     }
 
@@ -106,27 +106,11 @@ impl Memory {
         }
     }
 
-    /// Removes all temporary files, for good: at an end of the process at which nothing is dropped.
+    /// Removes all temporary files, for good. Whoever comes second finds them gone: they go while the lock
+    /// is held.
     pub fn clear(&self) {
-        clear(&self.disk);
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Disk::Cleared;
     }
-
-    /// The same as a callback, which also waits for another thread that is dropping this.
-    pub fn clearing(&self) -> impl Fn() + Send + 'static {
-        let disk = Arc::clone(&self.disk);
-        move || clear(&disk)
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        clear(&self.disk);
-    }
-}
-
-/// Whoever comes second finds the files gone: they go while the lock is held.
-fn clear(disk: &Mutex<Disk>) {
-    *disk.lock().unwrap_or_else(PoisonError::into_inner) = Disk::Cleared;
 }
 
 impl Disk {
@@ -160,12 +144,12 @@ mod tests {
         for _ in 0..20 {
             let memory = Memory::new(1 << 30, 1, tmp.path());
             let _files: Vec<_> = (0..500).map(|_| memory.spill_file("a test").unwrap()).collect();
-            let clear = memory.clearing();
-            let dropping = std::thread::spawn(move || drop(memory));
+            let other = Arc::clone(&memory);
+            let removing = std::thread::spawn(move || other.clear());
             std::thread::yield_now();
-            clear();
+            memory.clear();
             assert_eq!(tmp.path().read_dir().unwrap().count(), 0);
-            dropping.join().unwrap();
+            removing.join().unwrap();
         }
     }
 }

@@ -107,21 +107,6 @@ impl TaskInputs {
             Error::lost_output("the output of a finished task is not here any more", lost)
         })
     }
-
-    fn local(
-        &self,
-        exchange: ExchangeId,
-        source: &Located,
-        target: usize,
-        take: &mut BatchSink<'_>,
-    ) -> Result<ControlFlow<()>> {
-        for block in self.output(exchange, source)?.partition(target) {
-            if take(block.read()?)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
 }
 
 impl ExchangeReader for TaskInputs {
@@ -130,7 +115,7 @@ impl ExchangeReader for TaskInputs {
         for source in self.sources(exchange)? {
             let flow = match streams.get_mut(&source.executor) {
                 Some(stream) => remote(stream, source, take)?,
-                None => self.local(exchange, source, partition, take)?,
+                None => self.output(exchange, source)?.read(partition, take)?,
             };
             if flow.is_break() {
                 break;

@@ -11,6 +11,7 @@ use super::inputs::TaskInputs;
 use super::worker::{Assignment, Process, Worker};
 use crate::driver::{Event, ExecutorId, TaskId, TaskInput};
 use crate::error::Result;
+use crate::job::CleanupGuard;
 use crate::memory::Memory;
 
 const ME: ExecutorId = ExecutorId(0);
@@ -19,6 +20,8 @@ const ME: ExecutorId = ExecutorId(0);
 pub struct LocalBackend {
     worker: Worker,
     memory: Arc<Memory>,
+    /// Removes temporary files when the process is told to end.
+    _cleanup: CleanupGuard,
 }
 
 impl LocalBackend {
@@ -26,17 +29,23 @@ impl LocalBackend {
     ///
     /// # Errors
     /// Of class resource when the threads cannot be started.
-    pub fn start(slots: usize, process: Process, events: Events) -> Result<LocalBackend> {
+    pub fn start(
+        slots: usize,
+        process: Process,
+        cleanup: CleanupGuard,
+        events: Events,
+    ) -> Result<LocalBackend> {
         let (statuses, memory) = (events.clone(), Arc::clone(&process.memory));
         let worker = Worker::new(slots, process, move |task, outcome| {
             statuses.send(Event::TaskFinished { executor: ME, task, outcome });
         })?;
         events.send(Event::ExecutorJoined { executor: ME, slots: slots as u32 });
-        Ok(LocalBackend { worker, memory })
+        Ok(LocalBackend { worker, memory, _cleanup: cleanup })
     }
 }
 
-/// The slots' threads end later, and the process may not wait for them: temporary files go here.
+/// The slots' threads end later, a task that does not look up much later, and the process waits for none of
+/// them: temporary files go here.
 impl Drop for LocalBackend {
     fn drop(&mut self) {
         self.memory.clear();

@@ -11,7 +11,7 @@ use kiln_planner::ExchangeId;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile, Spilled};
-use crate::task::{BatchLimits, Output, TaskEnv};
+use crate::task::{BatchLimits, BatchSink, Output, TaskEnv};
 
 /// Names the output of one attempt at one source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +93,19 @@ impl TaskOutput {
     /// The batches for one target partition.
     pub fn partition(&self, target: usize) -> &[Block] {
         self.partitions.get(&target).map_or(&[], Vec::as_slice)
+    }
+
+    /// Passes on the batches for one target partition.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read; those of `take`.
+    pub fn read(&self, target: usize, take: &mut BatchSink<'_>) -> Result<ControlFlow<()>> {
+        for block in self.partition(target) {
+            if take(block.read()?)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// No more batches will come: the temporary file is closed, and opened by those who read it.

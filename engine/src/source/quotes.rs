@@ -8,10 +8,10 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use memchr::{memchr, memchr2};
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
 
 use super::csv::CsvFormat;
 use super::listing::InputFile;
@@ -69,28 +69,7 @@ fn behind_no_quote(file: &File, place: u64, quote: u8) -> std::io::Result<Option
 
 /// Every part between two borders, read from outside quotes and from inside.
 fn read_parts(file: &File, borders: &[u64], format: &CsvFormat) -> std::io::Result<Vec<[Part; 2]>> {
-    let count = borders.len() - 1;
-    let (next, parts) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(count)));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
-    let work = || -> std::io::Result<()> {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return Ok(());
-            }
-            let part = read_part(file, borders[index], borders[index + 1], format)?;
-            parts.lock().unwrap_or_else(PoisonError::into_inner).push((index, part));
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().unwrap_or_else(|_| Err(std::io::Error::other("a reading thread panicked")))
-        })
-    })?;
-    let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    parts.sort_unstable_by_key(|(index, _)| *index);
-    Ok(parts.into_iter().map(|(_, part)| part).collect())
+    borders.par_windows(2).map(|part| read_part(file, part[0], part[1], format)).collect()
 }
 
 fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::Result<[Part; 2]> {

@@ -7,7 +7,8 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::cannot;
 use crate::error::{Error, Result};
@@ -21,18 +22,9 @@ const AT_ONCE: usize = 16;
 /// # Errors
 /// By the failing operation; bug for a file whose length is not what its task has said.
 pub fn settle(folder: &Path, parts: &[Part]) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let some = || {
-        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            settle_one(folder, part).inspect_err(|_| next.store(parts.len(), Ordering::Relaxed))?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|threads| {
-        let all: Vec<_> = (0..AT_ONCE.min(parts.len())).map(|_| threads.spawn(some)).collect();
-        let ended = all.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(broken())));
-        ended.collect()
-    })
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(parts.len().clamp(1, AT_ONCE)).build();
+    let threads = threads.map_err(|e| Error::resource("no threads can be started to commit").because(e))?;
+    threads.install(|| parts.par_iter().try_for_each(|part| settle_one(folder, part)))
 }
 
 fn settle_one(folder: &Path, part: &Part) -> Result<()> {
@@ -45,10 +37,6 @@ fn settle_one(folder: &Path, part: &Part) -> Result<()> {
     }
     let error = Error::bug("a staged file is not as long as its task has written it");
     Err(error.at("file", path.display()).at("bytes", bytes).at("written", part.bytes))
-}
-
-fn broken() -> Error {
-    Error::bug("a thread of the commit has panicked")
 }
 
 #[cfg(test)]
