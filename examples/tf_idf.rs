@@ -38,11 +38,11 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let terms = cx.share(args.terms);
 
     let best = scores(documents, &count)
-        .fold_by_key_with(
+        .aggregate_by_key_with(
             &terms,
-            |_| Vec::<Term>::new(),
+            Vec::<Term>::new(),
             |terms, best, (score, word)| keep(best, (score, word.to_owned()), *terms),
-            |terms, best, others| others.into_iter().for_each(|term| keep(best, term, *terms)),
+            |terms, best, others| others.into_iter().fold(best, |best, term| keep(best, term, *terms)),
         )
         .sort_by_key()
         .cache();
@@ -90,7 +90,7 @@ fn scores(
 }
 
 /// Adds a term to the best ones, which are in order: by score, and of equal ones by word.
-fn keep(best: &mut Vec<Term>, term: Term, terms: usize) {
+fn keep(mut best: Vec<Term>, term: Term, terms: usize) -> Vec<Term> {
     let at = best.partition_point(|kept| {
         kept.0.total_cmp(&term.0).reverse().then_with(|| kept.1.cmp(&term.1)).is_lt()
     });
@@ -98,6 +98,7 @@ fn keep(best: &mut Vec<Term>, term: Term, terms: usize) {
         best.truncate(terms - 1);
         best.insert(at, term);
     }
+    best
 }
 
 /// The words of a text in small letters.

@@ -51,7 +51,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
 
 fn count_words(cx: &Context, input: &str) -> Dataset<(String, u64)> {
     cx.read_text(input)
-        .flat_map(str::split_whitespace)
+        .flat_map_to(str::split_whitespace)
         .map_to::<(String, u64)>(|word| (word, 1))
         .reduce_by_key(|a, b| a + b)
 }

@@ -8,6 +8,8 @@
 
 #[path = "examples/documents.rs"]
 mod documents;
+#[path = "examples/first_lines.rs"]
+mod first_lines;
 #[path = "examples/file_packer.rs"]
 mod file_packer;
 #[path = "support/folder.rs"]

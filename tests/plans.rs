@@ -16,7 +16,7 @@ fn word_count_combines_before_its_one_exchange() {
     std::fs::write(&path, "a b a\n").unwrap();
     let at = line!();
     let counts = cx.read_text(&path);
-    let words = counts.flat_map(str::split_whitespace);
+    let words = counts.flat_map_to(str::split_whitespace);
     let pairs = words.map_to::<(String, u64)>(|word| (word, 1));
     let counts = pairs.reduce_by_key(|a, b| a + b);
     assert_plan(
@@ -195,7 +195,7 @@ fn pairs_that_lie_by_their_key_are_aggregated_where_they_are() {
     let at = line!();
     let pairs = cx.range(0..10).key_by(|n| n % 3).partition_by(Partitioner::Hash(4));
     let sums = pairs.reduce_by_key(|a, b| a + b).map_values(|sum| sum % 7);
-    let again = sums.fold_by_key(|| 0u64, |sum, n| *sum += n, |a, b| *a += b);
+    let again = sums.fold_by_key(0, |a, b| a + b);
     assert_plan(
         &again,
         at,
@@ -321,7 +321,7 @@ fn explain_reads_no_data() {
     let path = folder.path().join("words.txt");
     std::fs::write(&path, "a b a\n").unwrap();
     let counts =
-        Context::local(2).read_text(&path.to_string_lossy()).flat_map(str::split_whitespace).count_by_value();
+        Context::local(2).read_text(&path.to_string_lossy()).flat_map_to(str::split_whitespace).count_by_value();
     let sorted = counts.sort_by_key();
     let before = sorted.explain().unwrap();
     std::fs::remove_file(&path).unwrap();
@@ -341,7 +341,7 @@ fn explain_starts_no_thread_and_no_process() {
 
 #[test]
 fn explain_says_what_is_wrong_with_a_source() {
-    let error = Context::local(1).read_text("/nowhere/at/all.txt").map(str::trim).explain().unwrap_err();
+    let error = Context::local(1).read_text("/nowhere/at/all.txt").map_to::<String>(str::trim).explain().unwrap_err();
     assert_eq!(error.class(), kiln::Class::Config);
 }
 

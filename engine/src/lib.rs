@@ -16,7 +16,7 @@
 //! #[kiln::main]
 //! fn main(cx: Context, args: Args) -> kiln::Result<()> {
 //!     let counts = cx.read_text(&args.input)
-//!         .flat_map(str::split_whitespace)
+//!         .flat_map_to(str::split_whitespace)
 //!         .map_to::<(String, u64)>(|word| (word, 1))
 //!         .reduce_by_key(|a, b| a + b);
 //!     counts.write_parquet(&args.output)
@@ -28,6 +28,11 @@
 
 // Code that the derive writes names this crate; so do the tests inside it.
 extern crate self as kiln;
+
+/// The programs of the page are doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-spark.md")]
+struct FromSpark;
 
 mod actions;
 mod aggregate;

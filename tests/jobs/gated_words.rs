@@ -55,7 +55,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
                 read.add(1);
                 true
             });
-            let words = lines.flat_map(str::split_whitespace).map_to::<(String, u64)>(|word| (word, 1));
+            let words = lines.flat_map_to(str::split_whitespace).map_to::<(String, u64)>(|word| (word, 1));
             words.reduce_by_key(|a, b| a + b).write_parquet_as(&output, ["word", "count"])
         }
         Args::Merge { output, gate } => {

@@ -17,7 +17,7 @@ fn narrow_operators_over_no_rows_give_none() {
     nothing(|s| no_words(s).collect());
     nothing(|s| no_words(s).map(str::len).collect());
     nothing(|s| no_words(s).map_to::<String>(str::trim).collect());
-    nothing(|s| no_words(s).flat_map(str::split_whitespace).collect());
+    nothing(|s| no_words(s).flat_map_to(str::split_whitespace).collect());
     nothing(|s| no_words(s).flat_map_emit::<u64>(|_, emit| emit(1)).collect());
     nothing(|s| no_words(s).filter(|_| true).collect());
     nothing(|s| no_words(s).key_by(|word| word.len()).map_values(|word| word.len()).collect());
@@ -28,7 +28,7 @@ fn narrow_operators_over_no_rows_give_none() {
 #[test]
 fn keyed_operators_over_no_rows_give_none() {
     nothing(|s| no_pairs(s).reduce_by_key(|a, b| a + b).collect());
-    nothing(|s| no_pairs(s).fold_by_key(|| 1u64, |acc, _| *acc += 1, |a, b| *a += b).collect());
+    nothing(|s| no_pairs(s).fold_by_key(1, |a, b| a + b).collect());
     nothing(|s| no_words(s).count_by_value().collect());
     nothing(|s| no_words(s).distinct().collect());
     nothing(|s| no_pairs(s).sort_by_key().collect());

@@ -142,8 +142,7 @@ fn aggregates_by_key_see_the_shared_value() {
         });
         check(&expected, |s| {
             let m = s.cx().share(97i64);
-            let add = |m: &i64, acc: &mut i64, n: i64| *acc = (*acc + n.rem_euclid(*m)) % m;
-            s.rows(&pairs).fold_by_key_with(&m, |_| 0i64, add, |m, a, b| *a = (*a + b) % m).collect()
+            s.rows(&pairs).fold_by_key_with(&m, 0, |m, a, b| (a + b.rem_euclid(*m)) % m).collect()
         });
         check(&expected, |s| {
             let m = s.cx().share(97i64);

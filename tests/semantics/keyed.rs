@@ -63,7 +63,7 @@ fn reduce_by_key_never_calls_its_closure_for_a_key_that_occurs_once() {
 }
 
 #[test]
-fn fold_by_key_keeps_an_accumulator_of_another_type() {
+fn aggregate_by_key_keeps_an_accumulator_of_another_type() {
     for_each_seed(|seed| {
         let pairs = Random::new(seed).rows(500, |r| (r.below(20), (r.string(), r.around_zero(99))));
         let summary = |(key, values): (u64, Vec<(String, i64)>)| {
@@ -72,7 +72,7 @@ fn fold_by_key_keeps_an_accumulator_of_another_type() {
             (key, Summary { count: values.len() as u64, longest, lowest: values.iter().map(|v| v.1).min() })
         };
         let expected: Vec<(u64, Summary)> = groups(&pairs).into_iter().map(summary).collect();
-        check(&expected, |s| s.rows(&pairs).fold_by_key(nothing, add, merge).collect());
+        check(&expected, |s| s.rows(&pairs).aggregate_by_key(nothing(), add, merge).collect());
     });
 }
 
@@ -80,16 +80,17 @@ fn nothing() -> Summary {
     Summary { count: 0, longest: String::new(), lowest: None }
 }
 
-fn add(acc: &mut Summary, (text, n): (&str, i64)) {
-    merge(acc, Summary { count: 1, longest: text.to_owned(), lowest: Some(n) });
+fn add(acc: Summary, (text, n): (&str, i64)) -> Summary {
+    merge(acc, Summary { count: 1, longest: text.to_owned(), lowest: Some(n) })
 }
 
-fn merge(acc: &mut Summary, other: Summary) {
+fn merge(mut acc: Summary, other: Summary) -> Summary {
     acc.count += other.count;
     if (other.longest.len(), &other.longest) > (acc.longest.len(), &acc.longest) {
         acc.longest = other.longest;
     }
     acc.lowest = acc.lowest.into_iter().chain(other.lowest).min();
+    acc
 }
 
 #[test]
@@ -136,8 +137,8 @@ fn keyed_operators_stand_behind_each_other() {
             .map(|(length, counts)| (length, counts.into_iter().max().unwrap()))
             .collect();
         check(&expected, |s| {
-            let counts = s.rows(&lines).flat_map(str::split_whitespace).count_by_value();
-            counts.map(|(word, n): (&str, u64)| (word.len() as u64, n)).reduce_by_key(u64::max).collect()
+            let counts = s.rows(&lines).flat_map_to(str::split_whitespace).count_by_value();
+            counts.map(|(word, n)| (word.len() as u64, n)).reduce_by_key(u64::max).collect()
         });
     });
 }
@@ -164,7 +165,7 @@ fn pairs_that_lie_by_their_key_have_the_sums_that_they_would_have_had_anywhere()
         });
         check(&expected, |s| {
             let halves = s.rows(&rows).reduce_by_key(|a, b| a + b).flat_map_values(|n| [n / 2, n - n / 2]);
-            halves.fold_by_key(|| 0u64, |sum, n| *sum += n, |a, b| *a += b).collect()
+            halves.fold_by_key(0, |a, b| a + b).collect()
         });
         let squares: Vec<(u64, u64)> = expected.iter().map(|(key, sum)| (*key, sum * sum)).collect();
         check(&squares, |s| {

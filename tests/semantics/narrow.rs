@@ -27,7 +27,7 @@ fn map_takes_functions_that_borrow_and_closures_that_own() {
         let lines = Random::new(seed).rows(200, |r| format!("  {} ", r.line()));
         let expected: Vec<String> = lines.iter().map(|line| line.trim().to_uppercase()).collect();
         check_ordered(&expected, |s| {
-            s.rows(&lines).map(str::trim).map(|line: &str| line.to_uppercase()).collect()
+            s.rows(&lines).map_to::<String>(str::trim).map(|line| line.to_uppercase()).collect()
         });
     });
 }
@@ -71,10 +71,10 @@ fn flat_map_gives_all_items_in_their_order() {
         let lines = Random::new(seed).rows(200, Random::line);
         let words: Vec<String> =
             lines.iter().flat_map(|line| line.split_whitespace()).map(String::from).collect();
-        check_ordered(&words, |s| s.rows(&lines).flat_map(str::split_whitespace).collect());
+        check_ordered(&words, |s| s.rows(&lines).flat_map_to(str::split_whitespace).collect());
         check_ordered(&words, |s| {
             s.rows(&lines)
-                .flat_map(|line: &str| line.split_whitespace().map(String::from).collect::<Vec<_>>())
+                .flat_map(|line| line.split_whitespace().map(String::from).collect::<Vec<_>>())
                 .collect()
         });
     });
@@ -191,7 +191,7 @@ fn a_chain_of_every_narrow_operator_gives_what_the_iterators_give() {
             for place in kinds() {
                 // Not erased: the whole chain is one with its source.
                 let words =
-                    place.cx.parallelize_in(partitions, lines.clone()).flat_map(str::split_whitespace);
+                    place.cx.parallelize_in(partitions, lines.clone()).flat_map_to(str::split_whitespace);
                 let keyed = words
                     .filter(|word| word.len() > 1)
                     .map_to::<String>(|word| word)

@@ -68,7 +68,7 @@ fn a_sort_may_stand_behind_and_before_other_operators() {
         let mut expected: Vec<(u64, u64)> = longest.into_iter().map(|(length, n)| (n, length)).collect();
         expected.sort();
         check_ordered(&expected, |s| {
-            let lengths = s.rows(&words).map(|word: &str| word.len() as u64).count_by_value().sort_by_key();
+            let lengths = s.rows(&words).map(|word| word.len() as u64).count_by_value().sort_by_key();
             lengths.map(|(length, n)| ((n, length), true)).sort_by_key().map(|(pair, _)| pair).collect()
         });
     });

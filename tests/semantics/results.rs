@@ -14,7 +14,7 @@ fn count_is_the_number_of_rows() {
         check_ordered(&[777], |s| Ok(vec![s.rows(&rows).count()?]));
         let long = rows.iter().filter(|row| row.len() > 10).count() as u64;
         check_ordered(&[long * 2], |s| {
-            Ok(vec![s.rows(&rows).filter(|row| row.len() > 10).flat_map(|row: &str| [row.len(); 2]).count()?])
+            Ok(vec![s.rows(&rows).filter(|row| row.len() > 10).flat_map(|row| [row.len(); 2]).count()?])
         });
     });
 }
@@ -72,20 +72,18 @@ fn aggregate_joins_what_the_tasks_have_made_in_the_order_of_the_partitions() {
         check_ordered(&[long(10), long(20)], |s| {
             let (rows, limit) = (s.rows(&words), s.cx().share(20usize));
             let zero = || (String::new(), 0u64);
-            let join = |a: &mut (String, u64), b: (String, u64)| *a = (format!("{}{}", a.0, b.0), a.1 + b.1);
+            let join = |a: (String, u64), b: (String, u64)| (format!("{}{}", a.0, b.0), a.1 + b.1);
             let plain = rows.aggregate(
                 zero(),
-                |acc, word| {
-                    if word.len() > 10 {
-                        *acc = (format!("{}{word}", acc.0), acc.1 + 1);
-                    }
+                |acc, word| match word.len() > 10 {
+                    true => (format!("{}{word}", acc.0), acc.1 + 1),
+                    false => acc,
                 },
                 join,
             )?;
-            let add = |limit: &usize, acc: &mut (String, u64), word: &str| {
-                if word.len() > *limit {
-                    *acc = (format!("{}{word}", acc.0), acc.1 + 1);
-                }
+            let add = |limit: &usize, acc: (String, u64), word: &str| match word.len() > *limit {
+                true => (format!("{}{word}", acc.0), acc.1 + 1),
+                false => acc,
             };
             Ok(vec![plain, rows.aggregate_with(&limit, zero(), add, join)?])
         });

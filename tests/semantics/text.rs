@@ -45,7 +45,7 @@ fn a_file_of_several_splits_gives_every_line_once() {
     write(&path, &with_newlines(&lines));
     let lengths: Vec<u64> = lines.iter().map(|line| line.len() as u64).collect();
     check_ordered(&lengths, |s| {
-        s.cx().read_text(&path.to_string_lossy()).map(|line: &str| line.len() as u64).collect()
+        s.cx().read_text(&path.to_string_lossy()).map(|line| line.len() as u64).collect()
     });
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use kiln::{Class, Context, OnError, Result};
 
-use crate::files::{Item, ItemView, batch, cx, file, items, says, write_arrow, write_parquet, write_stream};
+use crate::files::{Item, batch, cx, file, items, says, write_arrow, write_parquet, write_stream};
 
 /// What is said of the item whose id is `bad`.
 fn refused(read: impl Fn(&Context) -> Result<Vec<i64>>) -> kiln::Error {
@@ -111,7 +111,7 @@ fn a_whole_file_is_its_own_place() {
 #[test]
 fn a_closure_that_panics_is_told_with_the_record_that_it_was_given() {
     let (_folder, _, address) = file("a.csv", "id,name\n1,\n0,\n3,\n");
-    let error = cx().read_csv::<Item>(&address).map(|item: ItemView<'_>| 6 / item.id).collect().unwrap_err();
+    let error = cx().read_csv::<Item>(&address).map(|item| 6 / item.id).collect().unwrap_err();
     assert_eq!(error.class(), Class::Bug);
     let text = error.to_string();
     assert!(
@@ -124,7 +124,7 @@ fn a_closure_that_panics_is_told_with_the_record_that_it_was_given() {
 fn a_panic_behind_a_border_of_batches_names_no_other_record() {
     let (_folder, _, address) = file("a.csv", "id,name\n1,\n0,\n3,\n");
     let cx = cx();
-    let ids = cx.read_csv::<Item>(&address).map(|item: ItemView<'_>| item.id);
+    let ids = cx.read_csv::<Item>(&address).map(|item| item.id);
     let both = ids.clone().union(ids);
     let text = both.map(|id| 6 / id).collect().unwrap_err().to_string();
     assert!(text.contains("divide by zero") && !text.contains(&address), "{text}");

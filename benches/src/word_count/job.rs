@@ -13,7 +13,7 @@ use super::counts::{Counts, TOP_WORDS};
 pub fn run(cx: &Context, input: &Path) -> Result<Counts> {
     let counts = cx
         .read_text(&input.to_string_lossy())
-        .flat_map(str::split_whitespace)
+        .flat_map_to(str::split_whitespace)
         .map_to::<(String, u64)>(|word| (word, 1))
         .reduce_by_key(|a, b| a + b)
         .cache();

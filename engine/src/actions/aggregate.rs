@@ -32,8 +32,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// let cx = kiln::Context::local(2);
     /// let (sum, count) = cx.range(0..10).aggregate(
     ///     (0u64, 0u64),
-    ///     |acc, n| *acc = (acc.0 + n, acc.1 + 1),
-    ///     |a, b| *a = (a.0 + b.0, a.1 + b.1),
+    ///     |(sum, count), n| (sum + n, count + 1),
+    ///     |a, b| (a.0 + b.0, a.1 + b.1),
     /// )?;
     /// assert_eq!((sum, count), (45, 10));
     /// # Ok(()) }
@@ -44,10 +44,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     #[track_caller]
     pub fn aggregate<A: Row, F, M>(&self, zero: A, seq: F, comb: M) -> Result<A>
     where
-        F: for<'a> Fn(&mut A, T::View<'a>) + Send + Sync + 'static,
-        M: Fn(&mut A, A),
+        F: for<'a> Fn(A, T::View<'a>) -> A + Send + Sync + 'static,
+        M: Fn(A, A) -> A,
     {
-        self.aggregate_by(zero, Plain::new(seq, Site::caller()), by_value(comb))
+        self.aggregate_by(zero, Plain::new(seq, Site::caller()), comb)
     }
 
     /// `aggregate` with a value from [`Context::share`](crate::Context::share) as the first argument of
@@ -64,10 +64,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         comb: M,
     ) -> Result<A>
     where
-        F: for<'a> Fn(&P, &mut A, T::View<'a>) + Send + Sync + 'static,
-        M: Fn(&mut A, A),
+        F: for<'a> Fn(&P, A, T::View<'a>) -> A + Send + Sync + 'static,
+        M: Fn(A, A) -> A,
     {
-        self.aggregate_by(zero, With::new(shared, seq, Site::caller()), by_value(comb))
+        self.aggregate_by(zero, With::new(shared, seq, Site::caller()), comb)
     }
 
     /// Both of them, and `fold`.
@@ -85,13 +85,6 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-fn by_value<A>(comb: impl Fn(&mut A, A)) -> impl Fn(A, A) -> A {
-    move |mut a, b| {
-        comb(&mut a, b);
-        a
-    }
-}
-
 /// Takes rows into an accumulator.
 pub(super) trait Seq<A, T: Row>: FuncInfo {
     /// The action, as users call it.
@@ -103,23 +96,21 @@ pub(super) trait Seq<A, T: Row>: FuncInfo {
 
 impl<A, T: Row, F> Seq<A, T> for Plain<F>
 where
-    F: for<'a> Fn(&mut A, T::View<'a>) + Send + Sync + 'static,
+    F: for<'a> Fn(A, T::View<'a>) -> A + Send + Sync + 'static,
 {
     #[inline]
-    fn add(&self, mut acc: A, row: T::View<'_>) -> A {
-        (self.code())(&mut acc, row);
-        acc
+    fn add(&self, acc: A, row: T::View<'_>) -> A {
+        (self.code())(acc, row)
     }
 }
 
 impl<A, T: Row, P: Param, F> Seq<A, T> for With<P, F>
 where
-    F: for<'a> Fn(&P, &mut A, T::View<'a>) + Send + Sync + 'static,
+    F: for<'a> Fn(&P, A, T::View<'a>) -> A + Send + Sync + 'static,
 {
     #[inline]
-    fn add(&self, mut acc: A, row: T::View<'_>) -> A {
-        (self.code())(self.shared(), &mut acc, row);
-        acc
+    fn add(&self, acc: A, row: T::View<'_>) -> A {
+        (self.code())(self.shared(), acc, row)
     }
 }
 

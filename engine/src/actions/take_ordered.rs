@@ -2,10 +2,10 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Plain, With};
+use crate::chain::{Chain, Exact, Into1, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::row::{IntoRow, Key, Row};
+use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -23,11 +23,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn take_ordered<O: IntoRow<Row: Key> + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
-    where
-        F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
-    {
-        self.top_by::<O, _, true>(n, Plain::new(key, Site::caller()))
+    pub fn take_ordered<K: Key, F: RowFn<T, K>>(&self, n: usize, key: F) -> Result<Vec<T>> {
+        self.top_by::<K, _, true>(n, Plain::new(key, Site::caller()))
     }
 
     /// `take_ordered` with a value from [`Context::share`](crate::Context::share) as the first argument.
@@ -35,15 +32,33 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn take_ordered_with<P: Param, O: IntoRow<Row: Key> + 'static, F>(
+    pub fn take_ordered_with<P: Param, K: Key, F: SharedRowFn<P, T, K>>(
         &self,
         shared: &Shared<P>,
         n: usize,
         key: F,
-    ) -> Result<Vec<T>>
-    where
-        F: for<'a> Fn(&'a P, T::View<'a>) -> O + Send + Sync + 'static,
-    {
-        self.top_by::<O, _, true>(n, With::new(shared, key, Site::caller()))
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, true>(n, With::new(shared, key, Site::caller()))
+    }
+
+    /// `take_ordered` with a key type that is named, so that the key may borrow from the row.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let counts = cx.parallelize([("b".to_owned(), 1u64), ("a".to_owned(), 2)]);
+    /// assert_eq!(counts.take_ordered_to::<String>(1, |row| row.0)?, [("a".to_owned(), 2)]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn take_ordered_to<K: Key>(
+        &self,
+        n: usize,
+        key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, true>(n, Exact::<_, K>::new(Plain::new(key, Site::caller())))
     }
 }

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
+use crate::chain::{Chain, Exact, Func, FuncInfo, Into1, Plain, RowFn, SharedRowFn, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
@@ -36,11 +36,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn top<O: IntoRow<Row: Key> + 'static, F>(&self, n: usize, key: F) -> Result<Vec<T>>
-    where
-        F: for<'a> Fn(T::View<'a>) -> O + Send + Sync + 'static,
-    {
-        self.top_by::<O, _, false>(n, Plain::new(key, Site::caller()))
+    pub fn top<K: Key, F: RowFn<T, K>>(&self, n: usize, key: F) -> Result<Vec<T>> {
+        self.top_by::<K, _, false>(n, Plain::new(key, Site::caller()))
     }
 
     /// `top` with a value from [`Context::share`](crate::Context::share) as the first argument.
@@ -48,34 +45,49 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Errors
     /// Whatever stops the job, with its class and place.
     #[track_caller]
-    pub fn top_with<P: Param, O: IntoRow<Row: Key> + 'static, F>(
+    pub fn top_with<P: Param, K: Key, F: SharedRowFn<P, T, K>>(
         &self,
         shared: &Shared<P>,
         n: usize,
         key: F,
-    ) -> Result<Vec<T>>
-    where
-        F: for<'a> Fn(&'a P, T::View<'a>) -> O + Send + Sync + 'static,
-    {
-        self.top_by::<O, _, false>(n, With::new(shared, key, Site::caller()))
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, false>(n, With::new(shared, key, Site::caller()))
+    }
+
+    /// `top` with a key type that is named, so that the key may borrow from the row: only the keys of rows
+    /// that are kept are copied.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let counts = cx.parallelize([("a".to_owned(), 2u64), ("b".to_owned(), 2)]);
+    /// assert_eq!(counts.top_to::<(u64, String)>(1, |(word, n)| (n, word))?, [("b".to_owned(), 2)]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn top_to<K: Key>(
+        &self,
+        n: usize,
+        key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, false>(n, Exact::<_, K>::new(Plain::new(key, Site::caller())))
     }
 
     /// The `n` rows with the largest keys, or the smallest, in that order.
-    pub(super) fn top_by<O: IntoRow<Row: Key> + 'static, G, const SMALLEST: bool>(
-        &self,
-        n: usize,
-        key: G,
-    ) -> Result<Vec<T>>
+    pub(super) fn top_by<K: Key, G, const SMALLEST: bool>(&self, n: usize, key: G) -> Result<Vec<T>>
     where
-        G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
+        G: RankBy<T, K>,
     {
         self.origin.check()?;
-        let end = Top::<O, G, SMALLEST> { rows: n, key: key.clone(), _order: PhantomData };
+        let end = Top::<K, G, SMALLEST> { rows: n, key: key.clone(), _order: PhantomData };
         let candidates: Vec<T> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;
         let mut ranked = job::catch(AssertUnwindSafe(|| {
-            let mut ranked: Vec<(O, T)> =
-                candidates.into_iter().map(|row| (key.call(row.view()), row)).collect();
-            ranked.sort_by(|a, b| rank::<O, SMALLEST>(&b.0, &a.0));
+            let mut ranked: Vec<(K, T)> =
+                candidates.into_iter().map(|row| (key.with_key(row.view(), K::own), row)).collect();
+            ranked.sort_by(|a, b| rank::<K, SMALLEST>(b.0.view(), a.0.view()));
             Ok(ranked)
         }))?;
         ranked.truncate(n);
@@ -84,9 +96,26 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 }
 
 /// How two keys rank: the larger one higher, or the smaller one.
-fn rank<O: IntoRow<Row: Key>, const SMALLEST: bool>(a: &O, b: &O) -> Ordering {
-    let order = O::Row::compare(a.as_view(), b.as_view());
+fn rank<K: Key, const SMALLEST: bool>(a: K::View<'_>, b: K::View<'_>) -> Ordering {
+    let order = K::compare(a, b);
     if SMALLEST { order.reverse() } else { order }
+}
+
+/// A closure that computes the key of a row, owned or borrowed.
+pub(super) trait RankBy<T: Row, K: Key>: FuncInfo {
+    /// Calls `then` with the key of `row`.
+    fn with_key<R>(&self, row: T::View<'_>, then: impl FnOnce(K::View<'_>) -> R) -> R;
+}
+
+impl<T: Row, K: Key, G> RankBy<T, K> for G
+where
+    G: FuncInfo + for<'a> Func<'a, T::View<'a>>,
+    for<'a> <G as Func<'a, T::View<'a>>>::Out: IntoRow<Row = K>,
+{
+    #[inline]
+    fn with_key<R>(&self, row: T::View<'_>, then: impl FnOnce(K::View<'_>) -> R) -> R {
+        then(self.call(T::narrow(row)).as_view())
+    }
 }
 
 /// The rows of a partition whose keys rank highest, in the order in which they came.
@@ -111,10 +140,7 @@ impl<O, G: Ship, const SMALLEST: bool> Ship for Top<O, G, SMALLEST> {
     }
 }
 
-impl<T: Row, O: IntoRow<Row: Key> + 'static, G, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST>
-where
-    G: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = O>,
-{
+impl<T: Row, O: Key, G: RankBy<T, O>, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST> {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         let mut sink = TopSink::<O, G, T, SMALLEST> {
             room: self.rows,
@@ -150,22 +176,22 @@ struct Ranked<O, T, const SMALLEST: bool> {
     row: T,
 }
 
-impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> Ord for Ranked<O, T, SMALLEST> {
+impl<O: Key, T, const SMALLEST: bool> Ord for Ranked<O, T, SMALLEST> {
     fn cmp(&self, other: &Self) -> Ordering {
-        rank::<O, SMALLEST>(&self.key, &other.key).then(other.seen.cmp(&self.seen))
+        rank::<O, SMALLEST>(self.key.view(), other.key.view()).then(other.seen.cmp(&self.seen))
     }
 }
-impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> PartialOrd for Ranked<O, T, SMALLEST> {
+impl<O: Key, T, const SMALLEST: bool> PartialOrd for Ranked<O, T, SMALLEST> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> PartialEq for Ranked<O, T, SMALLEST> {
+impl<O: Key, T, const SMALLEST: bool> PartialEq for Ranked<O, T, SMALLEST> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
-impl<O: IntoRow<Row: Key>, T, const SMALLEST: bool> Eq for Ranked<O, T, SMALLEST> {}
+impl<O: Key, T, const SMALLEST: bool> Eq for Ranked<O, T, SMALLEST> {}
 
 struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     room: usize,
@@ -175,21 +201,24 @@ struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     best: BinaryHeap<Reverse<Ranked<O, T, SMALLEST>>>,
 }
 
-impl<T: Row, O: IntoRow<Row: Key>, G, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST>
-where
-    G: for<'a> Func<'a, T::View<'a>, Out = O>,
-{
+impl<T: Row, O: Key, G: RankBy<T, O>, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
-        let func = self.key;
-        let key = func.call(T::narrow(row));
         self.seen += 1;
+        let Some(key) = self.key.with_key(row, |key| self.is_wanted(key).then(|| O::own(key))) else {
+            return;
+        };
         if self.best.len() == self.room {
-            match self.best.peek() {
-                Some(lowest) if rank::<O, SMALLEST>(&key, &lowest.0.key).is_gt() => self.best.pop(),
-                _ => return,
-            };
+            self.best.pop();
         }
         self.best.push(Reverse(Ranked { key, seen: self.seen, row: T::own(row) }));
+    }
+}
+
+impl<O: Key, G, T, const SMALLEST: bool> TopSink<'_, O, G, T, SMALLEST> {
+    /// Whether a row with `key` belongs to the best so far.
+    fn is_wanted(&self, key: O::View<'_>) -> bool {
+        self.best.len() < self.room
+            || self.best.peek().is_some_and(|lowest| rank::<O, SMALLEST>(key, lowest.0.key.view()).is_gt())
     }
 }

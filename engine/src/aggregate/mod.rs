@@ -18,7 +18,7 @@ mod table;
 
 pub use combine::Combine;
 pub use kinds::{
-    Aggregate, CountDistinct, Creating, Fold, FromZero, InPlace, Name, NoShared, Reduce, Seen, Sketch,
+    Aggregate, CountDistinct, Fold, FromZero, Name, NoShared, Reduce, Seen, Sketch,
 };
 pub use merge::Merge;
 pub use part::Part;

@@ -7,6 +7,7 @@
 use kiln_planner::Site;
 
 use crate::error::Result;
+use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
@@ -27,6 +28,34 @@ pub trait Map2<'a, P: 'a, A>: Fn(&'a P, A) -> <Self as Map2<'a, P, A>>::Out {
 }
 impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Map2<'a, P, A> for F {
     type Out = R;
+}
+
+/// A closure that returns an owned row of type `R` for each row.
+///
+/// An operator asks for this bound and not for `R: Row`. rustc infers the argument of a closure from
+/// a supertrait as it does from a plain `Fn` bound, and reports an `R` that is not a row at the closure.
+pub trait RowFn<T: Row, R>: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static {}
+impl<T: Row, R: Row, F> RowFn<T, R> for F where F: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static {}
+
+/// A [`RowFn`] that also gets a shared value.
+pub trait SharedRowFn<P, T: Row, R>: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static {}
+impl<P, T: Row, R: Row, F> SharedRowFn<P, T, R> for F where
+    F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static
+{
+}
+
+/// A closure that returns owned rows for each row, as an iterator `I`. Why it is a trait: see [`RowFn`].
+pub trait RowsFn<T: Row, I>: for<'a> Fn(T::View<'a>) -> I + Send + Sync + 'static {}
+impl<T: Row, I: IntoIterator<Item: Row>, F> RowsFn<T, I> for F where
+    F: for<'a> Fn(T::View<'a>) -> I + Send + Sync + 'static
+{
+}
+
+/// A [`RowsFn`] that also gets a shared value.
+pub trait SharedRowsFn<P, T: Row, I>: for<'a> Fn(&'a P, T::View<'a>) -> I + Send + Sync + 'static {}
+impl<P, T: Row, I: IntoIterator<Item: Row>, F> SharedRowsFn<P, T, I> for F where
+    F: for<'a> Fn(&'a P, T::View<'a>) -> I + Send + Sync + 'static
+{
 }
 
 /// What an operator calls for each row.

@@ -13,7 +13,7 @@ mod step;
 mod then;
 
 pub use exact::{Exact, Into1, Into2};
-pub use func::{Func, FuncInfo, Map1, Map2, Plain, With};
+pub use func::{Func, FuncInfo, Map1, Map2, Plain, RowFn, RowsFn, SharedRowFn, SharedRowsFn, With};
 pub use input::Input;
 pub use positional::{Positional, ThenAt};
 pub use step::Step;

@@ -5,6 +5,7 @@
 //! always `Dataset<T>`, a type that a loop variable or a signature can name. The methods stand in
 //! the files of the operators (`operators/`) and actions (`actions/`), one each.
 
+mod absent;
 mod plan;
 
 pub(crate) use plan::Origin;
@@ -103,7 +104,18 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         Dataset::over(Then::new(self.chain, func), self.origin.moved())
     }
 
-    /// The same, for an operator that leaves every row's key as it is.
+    /// [`then`](Self::then) whose bounds are left to the next method, so that a closure's result that is no
+    /// row is reported at the closure, once.
+    pub(crate) fn then_unchecked<R, G, N>(self, func: G) -> Dataset<R, Then<C, G, N>> {
+        Dataset::over(Then::new(self.chain, func), self.origin.moved())
+    }
+
+    /// The same, for an operator that leaves the key of every row as it is.
+    pub(crate) fn then_keyed_unchecked<R, G, N>(self, func: G) -> Dataset<R, Then<C, G, N>> {
+        Dataset::over(Then::new(self.chain, func), self.origin)
+    }
+
+    /// The same, checked here.
     pub(crate) fn then_keyed<G, N>(self, func: G) -> Dataset<N::Out, Then<C, G, N>>
     where
         G: FuncInfo,

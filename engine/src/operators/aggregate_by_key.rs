@@ -11,7 +11,8 @@ use crate::ship::shared::{Param, Shared};
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Adds the values of each key to an accumulator by `seq`; accumulators of different tasks are
     /// joined by `comb`. Accumulators start as `zero`, which must be neutral: it may go into one key
-    /// more than once. [`fold_by_key`](Dataset::fold_by_key) changes its accumulator in place.
+    /// more than once. Where accumulators have the type of the values there is
+    /// [`fold_by_key`](Dataset::fold_by_key).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::aggregate::{Creating, Fold, Name, NoShared};
+use crate::aggregate::{Fold, Name, NoShared};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
@@ -39,7 +39,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     {
         let closures = (create, merge_value, merge_combiners);
         let fold =
-            Fold::<Creating, V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
+            Fold::<V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
         self.aggregate_keys(fold)
     }
 
@@ -61,7 +61,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     {
         let (closures, site) = ((create, merge_value, merge_combiners), Site::caller());
         let fold =
-            Fold::<Creating, V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
+            Fold::<V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
         self.aggregate_keys(fold)
     }
 }

@@ -5,46 +5,61 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Map1, Narrow, Plain, Sink, Then, With};
+use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowsFn, SharedRowsFn, Sink, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into the items of an iterator. Closures give owned items; functions such as
-    /// `str::split_whitespace` may give borrowed ones, and nothing is copied.
-    /// A closure with borrowed items ("lifetime may not live long enough") goes to
-    /// [`flat_map_emit`](Self::flat_map_emit).
+    /// Turns each row into the items of an iterator, which are owned rows.
+    ///
+    /// Items that borrow from the row come from a function, by [`flat_map_to`](Self::flat_map_to), or from a
+    /// closure that hands them on one by one, by [`flat_map_emit`](Self::flat_map_emit).
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["1 2".to_owned(), "3".to_owned()]);
+    /// let numbers = lines.flat_map(|line| line.split(' ').filter_map(|n| n.parse::<u64>().ok()).collect::<Vec<_>>());
+    /// assert_eq!(numbers.collect()?, [1, 2, 3]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn flat_map<I: IntoIterator, F: RowsFn<T, I>>(
+        self,
+        f: F,
+    ) -> Dataset<I::Item, Then<C, Plain<F>, FlatMap<I::Item>>> {
+        self.then_unchecked(Plain::new(f, Site::caller()))
+    }
+
+    /// `flat_map` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn flat_map_with<P: Param, I: IntoIterator, F: SharedRowsFn<P, T, I>>(
+        self,
+        shared: &Shared<P>,
+        f: F,
+    ) -> Dataset<I::Item, Then<C, With<P, F>, FlatMap<I::Item>>> {
+        self.then_unchecked(With::new(shared, f, Site::caller()))
+    }
+
+    /// `flat_map` for a function whose items may borrow from the row; nothing is copied.
+    ///
+    /// Functions only: rustc cannot tell that what a closure returns borrows from its argument. A closure
+    /// goes to [`flat_map_emit`](Self::flat_map_emit).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(1);
     /// let lines = cx.parallelize(["a b".to_owned(), "c".to_owned()]);
-    /// assert_eq!(lines.flat_map(str::split_whitespace).collect()?, ["a", "b", "c"]);
+    /// assert_eq!(lines.flat_map_to(str::split_whitespace).collect()?, ["a", "b", "c"]);
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn flat_map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, FlatMap<O>>>
-    where
-        F: for<'a> Map1<T::View<'a>> + Send + Sync + 'static,
-        for<'a> <F as Map1<T::View<'a>>>::Out: IntoIterator,
-        for<'a> <<F as Map1<T::View<'a>>>::Out as IntoIterator>::Item: IntoRow<Row = O>,
-    {
-        self.then(Plain::new(f, Site::caller()))
-    }
-
-    /// `flat_map` with a value from [`Context::share`](crate::Context::share) as the first argument.
-    #[track_caller]
-    pub fn flat_map_with<P: Param, O: Row, R, F>(
+    pub fn flat_map_to<O: Row>(
         self,
-        shared: &Shared<P>,
-        f: F,
-    ) -> Dataset<O, Then<C, With<P, F>, FlatMap<O>>>
-    where
-        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>>,
-    {
-        self.then(With::new(shared, f, Site::caller()))
+        f: impl for<'a> Map1<T::View<'a>, Out: IntoIterator<Item: IntoRow<Row = O>>> + Send + Sync + 'static,
+    ) -> Dataset<O, impl Chain<Out = O>> {
+        self.then::<_, FlatMap<O>>(Plain::new(f, Site::caller()))
     }
 
     /// `flat_map` for a closure that hands on what it borrows, or builds: it calls `emit` for each

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowsFn, SharedRowsFn, Sink, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -21,27 +21,41 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn flat_map_values<O: Row, R, F>(self, f: F) -> Dataset<(K, O), Then<C, Plain<F>, FlatMapValues<O>>>
-    where
-        F: for<'a> Fn(V::View<'a>) -> R + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>>,
-    {
-        self.then_keyed(Plain::new(f, Site::caller()))
+    pub fn flat_map_values<I: IntoIterator, F: RowsFn<V, I>>(
+        self,
+        f: F,
+    ) -> Dataset<(K, I::Item), Then<C, Plain<F>, FlatMapValues<I::Item>>> {
+        self.then_keyed_unchecked(Plain::new(f, Site::caller()))
     }
 
     /// `flat_map_values` with a value from [`Context::share`](crate::Context::share) as the first
     /// argument.
     #[track_caller]
-    pub fn flat_map_values_with<P: Param, O: Row, R, F>(
+    pub fn flat_map_values_with<P: Param, I: IntoIterator, F: SharedRowsFn<P, V, I>>(
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> Dataset<(K, O), Then<C, With<P, F>, FlatMapValues<O>>>
-    where
-        F: for<'a> Fn(&'a P, V::View<'a>) -> R + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>>,
-    {
-        self.then_keyed(With::new(shared, f, Site::caller()))
+    ) -> Dataset<(K, I::Item), Then<C, With<P, F>, FlatMapValues<I::Item>>> {
+        self.then_keyed_unchecked(With::new(shared, f, Site::caller()))
+    }
+
+    /// `flat_map_values` for a function whose items may borrow from the value, as
+    /// [`flat_map_to`](Dataset::flat_map_to) takes it.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let pages = cx.parallelize([(7u64, "a b".to_owned())]);
+    /// let words = pages.flat_map_values_to(str::split_whitespace);
+    /// assert_eq!(words.collect()?, [(7, "a".to_owned()), (7, "b".to_owned())]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn flat_map_values_to<O: Row>(
+        self,
+        f: impl for<'a> Map1<V::View<'a>, Out: IntoIterator<Item: IntoRow<Row = O>>> + Send + Sync + 'static,
+    ) -> Dataset<(K, O), impl Chain<Out = (K, O)>> {
+        self.then_keyed::<_, FlatMapValues<O>>(Plain::new(f, Site::caller()))
     }
 }
 

@@ -1,62 +1,46 @@
-//! `fold_by_key`: the values of one key are folded into an accumulator.
+//! `fold_by_key`: the values of one key become one, from a neutral one on.
 
 use kiln_planner::Site;
 
-use crate::aggregate::{Fold, InPlace, Name, NoShared};
+use crate::aggregate::{Name, NoShared, Reduce};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Folds the values of each key into an accumulator that starts as `init()`; accumulators of
-    /// different tasks are joined by `merge`. `init()` must be neutral: it is called more than once
-    /// for a key, how often is not said.
+    /// Reduces the values of each key to one, from `zero` on. `f` must be associative and commutative, and
+    /// `zero` neutral: it may go into one key more than once. For an accumulator of another type there is
+    /// [`aggregate_by_key`](Dataset::aggregate_by_key).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(2);
     /// let pairs = cx.range(0..10).key_by(|n| n % 2);
-    /// let mut means = pairs
-    ///     .fold_by_key(|| (0u64, 0u64), |acc, n| *acc = (acc.0 + n, acc.1 + 1), |a, b| *a = (a.0 + b.0, a.1 + b.1))
-    ///     .map_values(|(sum, count)| sum / count)
-    ///     .collect()?;
-    /// means.sort();
-    /// assert_eq!(means, [(0, 4), (1, 5)]);
+    /// let mut sums = pairs.fold_by_key(0, |a, b| a + b).collect()?;
+    /// sums.sort();
+    /// assert_eq!(sums, [(0, 20), (1, 25)]);
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn fold_by_key<A: Row, I, F, M>(self, init: I, fold: F, merge: M) -> Dataset<(K, A)>
+    pub fn fold_by_key<F>(self, zero: V, f: F) -> Dataset<(K, V)>
     where
         K: Key,
-        I: Fn() -> A + Send + Sync + 'static,
-        F: for<'a> Fn(&mut A, V::View<'a>) + Send + Sync + 'static,
-        M: Fn(&mut A, A) + Send + Sync + 'static,
+        F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        let closures = (init, fold, merge);
-        let fold =
-            Fold::<InPlace, V, A, _, I, F, M>::new(NoShared, closures, Name::FoldByKey, Site::caller());
-        self.aggregate_keys(fold)
+        let fold = Reduce::<V, _, F>::new(NoShared, f, Name::FoldByKey, Site::caller());
+        self.aggregate_keys(fold.from_zero(zero))
     }
 
-    /// `fold_by_key` with a value from [`Context::share`](crate::Context::share) as the first
-    /// argument of all three closures.
+    /// `fold_by_key` with a value from [`Context::share`](crate::Context::share) as the first argument
+    /// of `f`.
     #[track_caller]
-    pub fn fold_by_key_with<P: Param, A: Row, I, F, M>(
-        self,
-        shared: &Shared<P>,
-        init: I,
-        fold: F,
-        merge: M,
-    ) -> Dataset<(K, A)>
+    pub fn fold_by_key_with<P: Param, F>(self, shared: &Shared<P>, zero: V, f: F) -> Dataset<(K, V)>
     where
         K: Key,
-        I: for<'p> Fn(&'p P) -> A + Send + Sync + 'static,
-        F: for<'p, 'a> Fn(&'p P, &mut A, V::View<'a>) + Send + Sync + 'static,
-        M: for<'p> Fn(&'p P, &mut A, A) + Send + Sync + 'static,
+        F: for<'p> Fn(&'p P, V, V) -> V + Send + Sync + 'static,
     {
-        let (closures, site) = ((init, fold, merge), Site::caller());
-        let fold = Fold::<InPlace, V, A, _, I, F, M>::new(shared.clone(), closures, Name::FoldByKey, site);
-        self.aggregate_keys(fold)
+        let fold = Reduce::<V, _, F>::new(shared.clone(), f, Name::FoldByKey, Site::caller());
+        self.aggregate_keys(fold.from_zero(zero))
     }
 }

@@ -2,10 +2,10 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Plain, With};
+use crate::chain::{Chain, Into1, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
 use crate::operators::key_by::KeyBy;
-use crate::row::{IntoRow, Key, Row};
+use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -22,25 +22,35 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn group_by<R: IntoRow, F>(self, key: F) -> Dataset<(R::Row, Vec<T>)>
-    where
-        R::Row: Key,
-        F: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then::<_, KeyBy<R::Row>>(Plain::new(key, Site::caller())).group_by_key()
+    pub fn group_by<K: Key, F: RowFn<T, K>>(self, key: F) -> Dataset<(K, Vec<T>)> {
+        self.then::<_, KeyBy<K>>(Plain::new(key, Site::caller())).group_by_key()
     }
 
     /// `group_by` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn group_by_with<P: Param, R: IntoRow, F>(
+    pub fn group_by_with<P: Param, K: Key, F: SharedRowFn<P, T, K>>(
         self,
         shared: &Shared<P>,
         key: F,
-    ) -> Dataset<(R::Row, Vec<T>)>
-    where
-        R::Row: Key,
-        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then::<_, KeyBy<R::Row>>(With::new(shared, key, Site::caller())).group_by_key()
+    ) -> Dataset<(K, Vec<T>)> {
+        self.then::<_, KeyBy<K>>(With::new(shared, key, Site::caller())).group_by_key()
+    }
+
+    /// `group_by` with a key type that is named, so that the key may borrow from the row.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let people = cx.parallelize([("Ada".to_owned(), 36u64), ("Ada".to_owned(), 12)]);
+    /// let groups = people.group_by_to::<String>(|(name, _)| name).collect()?;
+    /// assert_eq!((groups.len(), groups[0].1.len()), (1, 2));
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn group_by_to<K: Key>(
+        self,
+        key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, Vec<T>)> {
+        self.key_by_to::<K>(key).group_by_key()
     }
 }

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -19,24 +21,46 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn key_by<R: IntoRow, F>(self, f: F) -> Dataset<(R::Row, T), Then<C, Plain<F>, KeyBy<R::Row>>>
-    where
-        F: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then(Plain::new(f, Site::caller()))
+    pub fn key_by<K, F: RowFn<T, K>>(self, f: F) -> Dataset<(K, T), Then<C, Plain<F>, KeyBy<K>>> {
+        self.then_unchecked(Plain::new(f, Site::caller()))
     }
 
     /// `key_by` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn key_by_with<P: Param, R: IntoRow, F>(
+    pub fn key_by_with<P: Param, K, F: SharedRowFn<P, T, K>>(
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> Dataset<(R::Row, T), Then<C, With<P, F>, KeyBy<R::Row>>>
-    where
-        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then(With::new(shared, f, Site::caller()))
+    ) -> Dataset<(K, T), Then<C, With<P, F>, KeyBy<K>>> {
+        self.then_unchecked(With::new(shared, f, Site::caller()))
+    }
+
+    /// `key_by` with a key type that is named, so that the key may borrow from the row.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["a=1".to_owned()]);
+    /// let settings = lines.key_by_to::<String>(|line| line.split('=').next().unwrap_or(line));
+    /// assert_eq!(settings.keys().collect()?, ["a"]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn key_by_to<K: Row>(
+        self,
+        f: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, T), impl Chain<Out = (K, T)>> {
+        self.then::<_, KeyBy<K>>(Exact::<_, K>::new(Plain::new(f, Site::caller())))
+    }
+
+    /// `key_by_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn key_by_to_with<K: Row, P: Param>(
+        self,
+        shared: &Shared<P>,
+        f: impl for<'a> Into2<'a, P, T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, T), impl Chain<Out = (K, T)>> {
+        self.then::<_, KeyBy<K>>(Exact::<_, K>::new(With::new(shared, f, Site::caller())))
     }
 }
 

@@ -4,53 +4,50 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, Into1, Into2, Map1, Narrow, Plain, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another. Closures return owned rows; functions may return borrowed ones.
+    /// Turns each row into another, which the closure returns owned.
     ///
-    /// A closure whose argument borrows names its type, as in `|word: &str| word.len()`: the price of
-    /// one `map` for both. If it returns what it borrows ("lifetime may not live long enough"), it goes to
-    /// [`map_to`](Self::map_to).
+    /// A closure that returns what it borrows from its row, and a function that does so, go to
+    /// [`map_to`](Self::map_to): `map_to::<String>(str::trim)`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(1);
-    /// let lengths = cx.parallelize(["  a ", "bcd"].map(String::from)).map(str::trim).map(|w: &str| w.len() as u64);
-    /// assert_eq!(lengths.collect()?, [1, 3]);
+    /// let words = cx.parallelize(["a", "bcd"].map(String::from));
+    /// assert_eq!(words.map(|word| word.len()).collect()?, [1, 3]);
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn map<O: Row, F>(self, f: F) -> Dataset<O, Then<C, Plain<F>, Map<O>>>
-    where
-        F: for<'a> Map1<T::View<'a>> + Send + Sync + 'static,
-        for<'a> <F as Map1<T::View<'a>>>::Out: IntoRow<Row = O>,
-    {
-        self.then(Plain::new(f, Site::caller()))
+    pub fn map<R, F: RowFn<T, R>>(self, f: F) -> Dataset<R, Then<C, Plain<F>, Map<R>>> {
+        self.then_unchecked(Plain::new(f, Site::caller()))
     }
 
     /// `map` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn map_with<P: Param, R: IntoRow, F>(
+    pub fn map_with<P: Param, R, F>(
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> Dataset<R::Row, Then<C, With<P, F>, Map<R::Row>>>
+    ) -> Dataset<R, Then<C, With<P, F>, Map<R>>>
     where
-        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
+        F: SharedRowFn<P, T, R>,
     {
-        self.then(With::new(shared, f, Site::caller()))
+        self.then_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `map` to a row type that is named, so that a closure may return what it borrows.
+    /// `map` to a row type that is named, so that a closure or a function may return what it borrows.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// let cx = kiln::Context::local(1);
-    /// let words = cx.parallelize(["a", "b"].map(String::from));
+    /// let words = cx.parallelize([" a", "b "].map(String::from)).map_to::<String>(str::trim);
     /// let pairs = words.map_to::<(String, u64)>(|word| (word, 1));
     /// assert_eq!(pairs.collect()?, [("a".to_owned(), 1), ("b".to_owned(), 1)]);
     /// # Ok(()) }

@@ -11,7 +11,7 @@ use super::partition_rows::{PartitionFunc, PartitionRows, pulled};
 use crate::chain::{Chain, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::row::{IntoRow, Row};
+use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
@@ -36,7 +36,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     pub fn map_partitions<O: Row, R, F>(self, f: F) -> Dataset<O, MapPartitions<C, Plain<F>, R>>
     where
         F: Fn(usize, PartitionRows<T>) -> R + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
     {
         let func = Plain::new(f, Site::caller());
         Dataset::over(MapPartitions { chain: self.chain, func, _result: PhantomData }, self.origin.moved())
@@ -52,7 +52,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ) -> Dataset<O, MapPartitions<C, With<P, F>, R>>
     where
         F: Fn(Shared<P>, usize, PartitionRows<T>) -> R + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
     {
         let func = With::new(shared, f, Site::caller());
         Dataset::over(MapPartitions { chain: self.chain, func, _result: PhantomData }, self.origin.moved())
@@ -87,7 +87,7 @@ impl<C, G, R, O> Chain for MapPartitions<C, G, R>
 where
     C: Chain,
     G: PartitionFunc<C::Out, R>,
-    R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+    R: IntoIterator<Item = O> + 'static,
     O: Row,
 {
     type Out = O;
@@ -95,7 +95,7 @@ where
     fn drive<S: Sink<O>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         pulled(&self.chain, task, |rows| {
             for item in self.func.call(task.partition, rows) {
-                sink.push(item.as_view());
+                sink.push(item.view());
                 if sink.is_full() {
                     break;
                 }

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -20,24 +22,46 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn map_values<R: IntoRow, F>(self, f: F) -> Dataset<(K, R::Row), Then<C, Plain<F>, MapValues<R::Row>>>
-    where
-        F: for<'a> Fn(V::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then_keyed(Plain::new(f, Site::caller()))
+    pub fn map_values<W, F: RowFn<V, W>>(self, f: F) -> Dataset<(K, W), Then<C, Plain<F>, MapValues<W>>> {
+        self.then_keyed_unchecked(Plain::new(f, Site::caller()))
     }
 
     /// `map_values` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn map_values_with<P: Param, R: IntoRow, F>(
+    pub fn map_values_with<P: Param, W, F: SharedRowFn<P, V, W>>(
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> Dataset<(K, R::Row), Then<C, With<P, F>, MapValues<R::Row>>>
-    where
-        F: for<'a> Fn(&'a P, V::View<'a>) -> R + Send + Sync + 'static,
-    {
-        self.then_keyed(With::new(shared, f, Site::caller()))
+    ) -> Dataset<(K, W), Then<C, With<P, F>, MapValues<W>>> {
+        self.then_keyed_unchecked(With::new(shared, f, Site::caller()))
+    }
+
+    /// `map_values` to a value type that is named, so that a closure or a function may return what it
+    /// borrows from the value.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let pairs = cx.parallelize([(1u64, " a ".to_owned())]);
+    /// assert_eq!(pairs.map_values_to::<String>(str::trim).collect()?, [(1, "a".to_owned())]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn map_values_to<W: Row>(
+        self,
+        f: impl for<'a> Into1<V::View<'a>, W::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, W), impl Chain<Out = (K, W)>> {
+        self.then_keyed::<_, MapValues<W>>(Exact::<_, W>::new(Plain::new(f, Site::caller())))
+    }
+
+    /// `map_values_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn map_values_to_with<W: Row, P: Param>(
+        self,
+        shared: &Shared<P>,
+        f: impl for<'a> Into2<'a, P, V::View<'a>, W::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, W), impl Chain<Out = (K, W)>> {
+        self.then_keyed::<_, MapValues<W>>(Exact::<_, W>::new(With::new(shared, f, Site::caller())))
     }
 }
 

@@ -3,9 +3,9 @@
 use kiln_planner::Site;
 
 use super::key_by::KeyBy;
-use crate::chain::{Chain, Plain, With};
+use crate::chain::{Chain, Into1, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
-use crate::row::{IntoRow, Key, Row};
+use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -25,23 +25,39 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn sort_by<R: IntoRow, F>(self, key: F) -> Dataset<T>
-    where
-        R::Row: Key,
-        F: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        let keyed = self.then::<_, KeyBy<R::Row>>(Plain::new(key, Site::caller()));
+    pub fn sort_by<K: Key, F: RowFn<T, K>>(self, key: F) -> Dataset<T> {
+        let keyed = self.then::<_, KeyBy<K>>(Plain::new(key, Site::caller()));
         keyed.sort_by_key().map_to::<T>(|(_, row)| row).erase()
     }
 
     /// `sort_by` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn sort_by_with<P: Param, R: IntoRow, F>(self, shared: &Shared<P>, key: F) -> Dataset<T>
-    where
-        R::Row: Key,
-        F: for<'a> Fn(&'a P, T::View<'a>) -> R + Send + Sync + 'static,
-    {
-        let keyed = self.then::<_, KeyBy<R::Row>>(With::new(shared, key, Site::caller()));
+    pub fn sort_by_with<P: Param, K: Key, F: SharedRowFn<P, T, K>>(
+        self,
+        shared: &Shared<P>,
+        key: F,
+    ) -> Dataset<T> {
+        let keyed = self.then::<_, KeyBy<K>>(With::new(shared, key, Site::caller()));
         keyed.sort_by_key().map_to::<T>(|(_, row)| row).erase()
+    }
+
+    /// `sort_by` with a key type that is named, so that the key may borrow from the row and nothing is
+    /// copied to compare.
+    ///
+    /// ```
+    /// use std::cmp::Reverse;
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let counts = cx.parallelize([("a".to_owned(), 1u64), ("c".to_owned(), 2), ("b".to_owned(), 2)]);
+    /// let sorted = counts.sort_by_to::<(Reverse<u64>, String)>(|(word, n)| (Reverse(n), word));
+    /// assert_eq!(sorted.keys().collect()?, ["b", "c", "a"]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn sort_by_to<K: Key>(
+        self,
+        key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<T> {
+        self.key_by_to::<K>(key).sort_by_key().map_to::<T>(|(_, row)| row).erase()
     }
 }

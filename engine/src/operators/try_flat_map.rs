@@ -8,7 +8,7 @@ use kiln_planner::Site;
 use super::fallible::{Attempt, Fallible, OnError};
 use crate::chain::{Chain, Func, Plain, Sink, With};
 use crate::dataset::Dataset;
-use crate::row::{IntoRow, Row};
+use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -41,7 +41,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ) -> Dataset<O, Attempt<C, Plain<F>, Many<R, E>>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
         E: Display + 'static,
     {
         let func = Plain::new(f, Site::caller());
@@ -59,7 +59,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ) -> Dataset<O, Attempt<C, With<P, F>, Many<R, E>>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
         E: Display + 'static,
     {
         let func = With::new(shared, f, Site::caller());
@@ -73,7 +73,7 @@ pub struct Many<R, E>(PhantomData<fn() -> (R, E)>);
 impl<T: Row, G, O: Row, R, E> Fallible<T, G> for Many<R, E>
 where
     G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
-    R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+    R: IntoIterator<Item = O> + 'static,
     E: Display + 'static,
 {
     type Out = O;
@@ -83,7 +83,7 @@ where
     #[inline]
     fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
         for item in func.call(row)? {
-            sink.push(item.as_view());
+            sink.push(item.view());
         }
         Ok(())
     }

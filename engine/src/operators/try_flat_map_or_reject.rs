@@ -8,7 +8,7 @@ use super::rejects::AcceptedAndRejected;
 use super::try_flat_map::Many;
 use crate::chain::{Chain, Plain, With};
 use crate::dataset::Dataset;
-use crate::row::{IntoRow, Row};
+use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -35,7 +35,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ) -> AcceptedAndRejected<O, C, Plain<F>, Many<R, E>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
         E: Display + 'static,
     {
         self.apart(Plain::new(f, Site::caller()))
@@ -51,7 +51,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     ) -> AcceptedAndRejected<O, C, With<P, F>, Many<R, E>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoIterator<Item: IntoRow<Row = O>> + 'static,
+        R: IntoIterator<Item = O> + 'static,
         E: Display + 'static,
     {
         self.apart(With::new(shared, f, Site::caller()))

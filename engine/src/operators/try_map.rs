@@ -8,7 +8,7 @@ use kiln_planner::Site;
 use super::fallible::{Attempt, Fallible, OnError};
 use crate::chain::{Chain, Exact, Func, Into1, Into2, Plain, Sink, With};
 use crate::dataset::Dataset;
-use crate::row::{IntoRow, Row};
+use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -36,10 +36,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<R::Row, Attempt<C, Plain<F>, One<R, E>>>
+    ) -> Dataset<R, Attempt<C, Plain<F>, One<R, E>>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoRow + 'static,
+        R: Row,
         E: Display + 'static,
     {
         let func = Plain::new(f, Site::caller());
@@ -53,10 +53,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         shared: &Shared<P>,
         f: F,
         on_error: OnError<'_>,
-    ) -> Dataset<R::Row, Attempt<C, With<P, F>, One<R, E>>>
+    ) -> Dataset<R, Attempt<C, With<P, F>, One<R, E>>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoRow + 'static,
+        R: Row,
         E: Display + 'static,
     {
         let func = With::new(shared, f, Site::caller());
@@ -110,16 +110,16 @@ pub struct One<R, E>(PhantomData<fn() -> (R, E)>);
 impl<T: Row, G, R, E> Fallible<T, G> for One<R, E>
 where
     G: for<'a> Func<'a, T::View<'a>, Out = Result<R, E>>,
-    R: IntoRow + 'static,
+    R: Row,
     E: Display + 'static,
 {
-    type Out = R::Row;
+    type Out = R;
     type Reason = E;
     const NAME: &'static str = "try_map";
 
     #[inline]
-    fn push<'a, S: Sink<R::Row>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
-        sink.push(func.call(row)?.as_view());
+    fn push<'a, S: Sink<R>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+        sink.push(func.call(row)?.view());
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::rejects::AcceptedAndRejected;
 use super::try_map::One;
 use crate::chain::{Chain, Plain, With};
 use crate::dataset::Dataset;
-use crate::row::{IntoRow, Row};
+use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -30,10 +30,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn try_map_or_reject<R, E, F>(self, f: F) -> AcceptedAndRejected<R::Row, C, Plain<F>, One<R, E>>
+    pub fn try_map_or_reject<R, E, F>(self, f: F) -> AcceptedAndRejected<R, C, Plain<F>, One<R, E>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoRow + 'static,
+        R: Row,
         E: Display + 'static,
     {
         self.apart(Plain::new(f, Site::caller()))
@@ -46,10 +46,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self,
         shared: &Shared<P>,
         f: F,
-    ) -> AcceptedAndRejected<R::Row, C, With<P, F>, One<R, E>>
+    ) -> AcceptedAndRejected<R, C, With<P, F>, One<R, E>>
     where
         F: for<'a> Fn(&'a P, T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
-        R: IntoRow + 'static,
+        R: Row,
         E: Display + 'static,
     {
         self.apart(With::new(shared, f, Site::caller()))

@@ -6,8 +6,8 @@ use super::Row;
 
 /// A value that stands for a row: the owned row itself or its view.
 ///
-/// This is what lets `map` and `flat_map` take closures with owned results and functions with
-/// borrowed results alike: `str::trim` gives `&str`, a closure gives `String`, both are `String` rows.
+/// Operators push what a closure returns without asking which of the two it is: `map` gets a `String`,
+/// `map_to::<String>` a `&str`, both are `String` rows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not stand for a row",
     label = "a closure of a dataset cannot return this",

@@ -74,9 +74,9 @@ use arrow::datatypes::{DataType, Field};
     label = "a dataset cannot hold this type",
     note = "rows are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps of `kiln::chrono`, `Option`, `Vec`, `Box`, `Reverse`, maps, tuples of up to 8, and structs and enums with `#[derive(kiln::Row)]`",
     note = "a type without columns (of another crate, recursive, an enum with payloads) is kept as `kiln::Opaque<_>`, by serde",
-    note = "a closure that returns a borrowed `&str` needs `map_to::<String>(..)`, or a `fn` item in its place"
+    note = "a closure that returns what it borrows from its row goes to the `_to` form of the method, with the row type named: `map_to::<String>(..)`, `key_by_to::<String>(..)`; a function such as `str::split_whitespace` to `flat_map_to`, a closure with borrowed items to `flat_map_emit::<String>(..)`"
 )]
-pub trait Row: Sized + Send + Sync + 'static {
+pub trait Row: IntoRow<Row = Self> + Sized + Send + Sync + 'static {
     /// What a closure sees of a row: it lives for one call and is cheap to copy.
     type View<'a>: Copy + IntoRow<Row = Self>;
     /// Collects views into an Arrow array.

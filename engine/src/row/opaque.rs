@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 ///
 /// let cx = kiln::Context::local(1);
 /// let shapes = cx.parallelize([Shape::Circle(1.0), Shape::Polygon(vec![(0.0, 0.0); 3])].map(Opaque));
-/// let corners = shapes.map(|shape: &Opaque<Shape>| match &**shape {
+/// let corners = shapes.map(|shape| match &**shape {
 ///     Shape::Circle(_) => 0,
 ///     Shape::Polygon(corners) => corners.len(),
 /// });

@@ -8,9 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use super::params::{ParamReader, ParamWriter, Ship};
 use crate::error::Result;
 
-/// A value that can travel to executors.
-pub trait Param: Serialize + DeserializeOwned + Send + Sync + 'static {}
+/// A value that can travel to executors: it owns what it holds, and serde can write and read it.
+pub trait Param: Serialize + for<'de> OwnedValue<'de> + Send + Sync + 'static {}
 impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Param for P {}
+
+/// `Deserialize` under the name that the error of `cx.share("abc")` shows: a value that borrows is not
+/// read for every lifetime, and rustc lets no other words be put there.
+pub trait OwnedValue<'de>: Deserialize<'de> {}
+impl<'de, P: Deserialize<'de>> OwnedValue<'de> for P {}
 
 /// A value declared to the engine, so that closures may use it wherever they run.
 ///

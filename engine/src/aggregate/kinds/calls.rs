@@ -20,12 +20,6 @@ impl Ship for NoShared {
     }
 }
 
-/// A closure without arguments of its own.
-pub trait Call0<S, R> {
-    /// Calls it.
-    fn call0(&self, shared: &S) -> R;
-}
-
 /// A closure of one argument.
 pub trait Call1<S, A, R> {
     /// Calls it.
@@ -36,20 +30,6 @@ pub trait Call1<S, A, R> {
 pub trait Call2<S, A, B, R> {
     /// Calls it.
     fn call2(&self, shared: &S, a: A, b: B) -> R;
-}
-
-impl<R, F: Fn() -> R> Call0<NoShared, R> for F {
-    #[inline]
-    fn call0(&self, _: &NoShared) -> R {
-        self()
-    }
-}
-
-impl<P: Param, R, F: Fn(&P) -> R> Call0<Shared<P>, R> for F {
-    #[inline]
-    fn call0(&self, shared: &Shared<P>) -> R {
-        self(shared)
-    }
 }
 
 impl<A, R, F: Fn(A) -> R> Call1<NoShared, A, R> for F {

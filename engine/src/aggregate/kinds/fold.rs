@@ -1,10 +1,10 @@
-//! Values into an accumulator of another type, by three closures.
+//! Values into an accumulator that is made of the first of them.
 
 use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::calls::{Call0, Call1, Call2};
+use super::calls::{Call1, Call2};
 use super::{Aggregate, Name};
 use crate::aggregate::table::replace;
 use crate::error::Result;
@@ -12,23 +12,17 @@ use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// How a first value, a further one and another accumulator are taken in; `How` says with what types.
-pub struct Fold<How, V, A, S, I, F, M> {
+/// `combine_by_key`: an accumulator is made of a first value, and closures return the next one.
+pub struct Fold<V, A, S, I, F, M> {
     shared: S,
     start: Code<I>,
     add: Code<F>,
     merge: Code<M>,
     name: Name,
-    _rows: PhantomData<fn() -> (How, V, A)>,
+    _rows: PhantomData<fn() -> (V, A)>,
 }
 
-/// `fold_by_key`: an accumulator begins empty, and closures change it where it lies.
-pub struct InPlace;
-
-/// `combine_by_key`: an accumulator is made of a first value, and closures give the next one.
-pub struct Creating;
-
-impl<How, V, A, S, I, F, M> Fold<How, V, A, S, I, F, M> {
+impl<V, A, S, I, F, M> Fold<V, A, S, I, F, M> {
     /// The closures of the operator `name`.
     pub fn new(shared: S, (start, add, merge): (I, F, M), name: Name, site: Site) -> Self {
         let (start, add) = (Code::new(start, site.clone()), Code::new(add, site.clone()));
@@ -41,38 +35,7 @@ impl<How, V, A, S, I, F, M> Fold<How, V, A, S, I, F, M> {
     }
 }
 
-impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<InPlace, V, A, S, I, F, M>
-where
-    S: Ship + Clone + Send + Sync + 'static,
-    I: Call0<S, A> + Send + Sync + 'static,
-    F: for<'a, 'v> Call2<S, &'a mut A, V::View<'v>, ()> + Send + Sync + 'static,
-    M: for<'a> Call2<S, &'a mut A, A, ()> + Send + Sync + 'static,
-{
-    type Value = V;
-    type Acc = A;
-    #[inline]
-    fn start(&self, value: V::View<'_>) -> A {
-        let mut acc = self.start.call0(&self.shared);
-        self.add(&mut acc, value);
-        acc
-    }
-    #[inline]
-    fn add(&self, acc: &mut A, value: V::View<'_>) {
-        self.add.call2(&self.shared, acc, value);
-    }
-    #[inline]
-    fn merge(&self, acc: &mut A, other: A::View<'_>) {
-        self.merge.call2(&self.shared, acc, A::own(other));
-    }
-    fn closures(&self, closures: &mut Vec<Closure>) {
-        self.describe(closures);
-    }
-    fn name(&self) -> (&'static str, &Site) {
-        (self.name.text(), &self.add.site)
-    }
-}
-
-impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<Creating, V, A, S, I, F, M>
+impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<V, A, S, I, F, M>
 where
     S: Ship + Clone + Send + Sync + 'static,
     I: for<'v> Call1<S, V::View<'v>, A> + Send + Sync + 'static,
@@ -101,7 +64,7 @@ where
     }
 }
 
-impl<How, V, A, S: Clone, I, F, M> Clone for Fold<How, V, A, S, I, F, M> {
+impl<V, A, S: Clone, I, F, M> Clone for Fold<V, A, S, I, F, M> {
     fn clone(&self) -> Self {
         Fold {
             shared: self.shared.clone(),
@@ -114,7 +77,7 @@ impl<How, V, A, S: Clone, I, F, M> Clone for Fold<How, V, A, S, I, F, M> {
     }
 }
 
-impl<How, V, A, S: Ship, I, F, M> Ship for Fold<How, V, A, S, I, F, M>
+impl<V, A, S: Ship, I, F, M> Ship for Fold<V, A, S, I, F, M>
 where
     I: Send + Sync + 'static,
     F: Send + Sync + 'static,

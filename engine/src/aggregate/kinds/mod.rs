@@ -11,7 +11,7 @@ mod reduce;
 mod sketch;
 
 pub use calls::NoShared;
-pub use fold::{Creating, Fold, InPlace};
+pub use fold::Fold;
 pub use from_zero::FromZero;
 pub use reduce::Reduce;
 pub use sketch::{CountDistinct, Sketch};

@@ -1,6 +1,7 @@
 //! Values of one type, two become one.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use kiln_planner::Site;
 
@@ -8,13 +9,15 @@ use super::calls::Call2;
 use super::{Aggregate, Name};
 use crate::aggregate::table::replace;
 use crate::error::Result;
-use crate::row::Row;
+use crate::row::{Row, ipc};
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// `reduce_by_key`, and what counts or sums by it.
+/// `reduce_by_key`, what counts or sums by it, and `fold_by_key`.
 pub struct Reduce<V, S, F> {
     shared: S,
+    /// What the first value of a key is reduced with.
+    zero: Option<Arc<V>>,
     code: Code<F>,
     name: Name,
     _value: PhantomData<fn() -> V>,
@@ -23,7 +26,12 @@ pub struct Reduce<V, S, F> {
 impl<V, S, F> Reduce<V, S, F> {
     /// Two values become one by `f`.
     pub fn new(shared: S, f: F, name: Name, site: Site) -> Self {
-        Reduce { shared, code: Code::new(f, site), name, _value: PhantomData }
+        Reduce { shared, zero: None, code: Code::new(f, site), name, _value: PhantomData }
+    }
+
+    /// The same, but each key starts with `zero`.
+    pub fn from_zero(self, zero: V) -> Self {
+        Reduce { zero: Some(Arc::new(zero)), ..self }
     }
 }
 
@@ -37,7 +45,11 @@ where
     type Acc = V;
     #[inline]
     fn start(&self, value: V::View<'_>) -> V {
-        V::own(value)
+        let value = V::own(value);
+        match &self.zero {
+            Some(zero) => self.code.call2(&self.shared, V::own(zero.view()), value),
+            None => value,
+        }
     }
     #[inline]
     fn add(&self, acc: &mut V, value: V::View<'_>) {
@@ -57,19 +69,22 @@ where
 
 impl<V, S: Clone, F> Clone for Reduce<V, S, F> {
     fn clone(&self) -> Self {
-        let (shared, code) = (self.shared.clone(), self.code.clone());
-        Reduce { shared, code, name: self.name, _value: PhantomData }
+        let (shared, zero, code) = (self.shared.clone(), self.zero.clone(), self.code.clone());
+        Reduce { shared, zero, code, name: self.name, _value: PhantomData }
     }
 }
 
-impl<V, S: Ship, F: Send + Sync + 'static> Ship for Reduce<V, S, F> {
+impl<V: Row, S: Ship, F: Send + Sync + 'static> Ship for Reduce<V, S, F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.shared.ship(params)?;
+        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(self.zero.as_deref().into_iter())?)?)?;
         self.code.ship(params)?;
         params.put(&self.name)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let (shared, code) = (S::rebuild(params)?, Code::rebuild(params)?);
-        Ok(Reduce { shared, code, name: params.take()?, _value: PhantomData })
+        let shared = S::rebuild(params)?;
+        let zero = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop().map(Arc::new);
+        let code = Code::rebuild(params)?;
+        Ok(Reduce { shared, zero, code, name: params.take()?, _value: PhantomData })
     }
 }

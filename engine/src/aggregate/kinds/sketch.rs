@@ -139,6 +139,13 @@ impl Row for Sketch {
     }
 }
 
+impl IntoRow for Sketch {
+    type Row = Sketch;
+    fn as_view(&self) -> SketchView<'_> {
+        self.view()
+    }
+}
+
 impl IntoRow for SketchView<'_> {
     type Row = Sketch;
     fn as_view(&self) -> SketchView<'_> {

@@ -15,7 +15,7 @@ use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Row};
 /// # fn main() -> kiln::Result<()> {
 /// let cx = kiln::Context::local(1);
 /// let lists = cx.parallelize([vec![1_u64, 2], vec![]]);
-/// let sums = lists.map(|list: kiln::row::ListView<'_, u64>| list.iter().sum::<u64>());
+/// let sums = lists.map(|list| list.iter().sum::<u64>());
 /// assert_eq!(sums.collect()?, [3, 0]);
 /// # Ok(()) }
 /// ```

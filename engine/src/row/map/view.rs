@@ -14,11 +14,10 @@ type ValueView<'a, M> = <<M as MapKind>::Value as Row>::View<'a>;
 /// ```
 /// # fn main() -> kiln::Result<()> {
 /// use std::collections::BTreeMap;
-/// use kiln::row::MapView;
 ///
 /// let cx = kiln::Context::local(1);
 /// let maps = cx.parallelize([BTreeMap::from([("a".to_owned(), 1_u64), ("b".to_owned(), 2)])]);
-/// let found = maps.map(|map: MapView<'_, BTreeMap<String, u64>>| map.get("b"));
+/// let found = maps.map(|map| map.get("b"));
 /// assert_eq!(found.collect()?, [Some(2)]);
 /// # Ok(()) }
 /// ```
