@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "sinks/addresses.rs"]
+mod addresses;
 #[path = "sinks/checkpoints.rs"]
 mod checkpoints;
 #[path = "support/disk.rs"]

@@ -1,10 +1,12 @@
 //! Where and how a job runs, as its environment says.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::ship::captures::Captures;
+use crate::source::Location;
 
 /// The variable that says where a job runs.
 const CLUSTER: &str = "KILN_CLUSTER";
@@ -100,13 +102,22 @@ impl Config {
             config.memory = memory::parse_bytes(MEMORY, &text.to_string_lossy())?;
         }
         if let Some(folder) = std::env::var_os(TMP).filter(|text| !text.is_empty()) {
-            config.tmp = PathBuf::from(folder);
+            config.tmp = parse_tmp(&folder)?;
         }
         if let Some(text) = std::env::var_os(SEED).filter(|text| !text.is_empty()) {
             config.seed = parse_seed(&text.to_string_lossy())?;
         }
         Ok(config)
     }
+}
+
+/// The folder for temporary files, absolute: its address is one of this machine.
+fn parse_tmp(address: &OsStr) -> Result<PathBuf> {
+    let text = address.to_str().ok_or_else(|| Error::config("the address is not UTF-8"));
+    let folder = text.and_then(Location::folder).and_then(|location| {
+        location.local_path().ok_or_else(|| Error::config("temporary files need a folder of this machine"))
+    });
+    folder.map_err(|e| e.at(TMP, address.display()))
 }
 
 /// A seed by the program's name, which is the same in every run; its folder may differ.
@@ -165,6 +176,7 @@ fn all_cores() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Class;
 
     #[test]
     fn a_cluster_is_read_as_it_is_written() {
@@ -189,6 +201,22 @@ mod tests {
             let error = parse_cluster(text).unwrap_err();
             assert_eq!(error.class().exit_code(), 78);
             assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn temporary_files_go_to_any_address_of_this_machine() {
+        let here = std::env::current_dir().unwrap();
+        for (address, folder) in [
+            ("/tmp/a#b%20?c".replace('?', "[?]"), "/tmp/a#b%20?c".into()),
+            ("file:///tmp/a%20b".to_owned(), "/tmp/a b".into()),
+            ("scratch/".to_owned(), here.join("scratch")),
+            (".".to_owned(), here.clone()),
+        ] {
+            assert_eq!(parse_tmp(OsStr::new(&address)).unwrap(), folder, "{address}");
+        }
+        for address in ["memory:///tmp", "S4://bucket/tmp", "file:tmp", "file://host/tmp", "/tmp/*"] {
+            assert_eq!(parse_tmp(OsStr::new(address)).unwrap_err().class(), Class::Config, "{address}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Which files are read, and what their folders add.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
 use kiln::expr::{col, lit};
 use kiln::{Class, Row};
+use proptest::prelude::*;
 
 use crate::files::{Item, batch, cx, file, items, says, write_parquet};
 
@@ -69,6 +71,101 @@ fn a_folder_value_of_another_type_is_an_error_that_names_file_and_column() {
     let address = folder.path().display().to_string();
     let error = cx().read().hive_partitions().parquet::<Dated>(&address).collect().unwrap_err();
     says(error, &["`soon` is no Date32", "day=soon/a.parquet", "column day"]);
+}
+
+/// An output on disk and one in the memory of this process.
+fn outputs() -> (tempfile::TempDir, [String; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("rows").display().to_string();
+    let memory = format!("memory:///folders{disk}");
+    (folder, [disk, memory])
+}
+
+type Cells = (String, i64, Option<String>);
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn partitions_of_tuples_are_read_again(
+        rows in prop::collection::vec(("[_.=a#?%/ä*]{1,4}", 0..3i64, prop::option::of("[_.=b]{1,3}")), 1..12),
+        columns in prop::sample::select(&[&["_1"][..], &["_2"], &["_3"], &["_1", "_2"], &["_3", "_1"]][..]),
+        format in 0..3,
+    ) {
+        let (_folder, outputs) = outputs();
+        for output in outputs {
+            let (cx, mut rows): (_, Vec<Cells>) = (cx(), rows.clone());
+            let (given, read) = (cx.parallelize_in(2, rows.clone()), cx.read().hive_partitions());
+            let write = given.write().partition_by(columns.iter().copied());
+            let mut found = match format {
+                0 => write.parquet(&output).and_then(|()| read.parquet::<Cells>(&output).collect()),
+                1 => write.csv(&output).and_then(|()| read.csv::<Cells>(&output).collect()),
+                _ => write.json(&output).and_then(|()| read.json::<Cells>(&output).collect()),
+            }.unwrap();
+            (rows.sort(), found.sort());
+            prop_assert_eq!(&found, &rows, "{} by {:?}", &output, columns);
+            let plain = match format {
+                0 => cx.read_parquet::<Cells>(&output).count(),
+                1 => cx.read_csv::<Cells>(&output).count(),
+                _ => cx.read_json::<Cells>(&output).count(),
+            };
+            refuses(plain);
+        }
+    }
+}
+
+/// A folder in which files are, but none that would be read.
+#[track_caller]
+fn refuses<T: std::fmt::Debug>(read: kiln::Result<T>) {
+    let error = read.unwrap_err();
+    assert_eq!(error.class(), Class::Config, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("hive_partitions") && text.contains("/**"), "{text}");
+}
+
+#[test]
+fn a_folder_of_folders_or_hidden_files_is_refused_by_every_source() {
+    for name in ["day=1/a", "deep/a", "_a", ".a", "_tmp/a"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+        let (address, cx) = (folder.path().display().to_string(), cx());
+        refuses(cx.read_text(&address).count());
+        refuses(cx.read_csv::<Item>(&address).count());
+        refuses(cx.read_json::<Item>(&address).count());
+        refuses(cx.read_parquet::<Item>(&address).count());
+        refuses(cx.read_arrow::<Item>(&address).count());
+        refuses(cx.read_text_files(&address).count());
+        refuses(cx.read_binary_files(&address).count());
+        refuses(cx.read().ignore_missing().text(&address).count());
+    }
+}
+
+#[test]
+fn an_output_without_rows_is_read_as_one() {
+    let (_folder, outputs) = outputs();
+    for output in outputs {
+        let cx = cx();
+        let rows = cx.parallelize_in(2, Vec::<Cells>::new());
+        rows.write().partition_by(["_1"]).parquet(&output).unwrap();
+        assert_eq!(cx.read().hive_partitions().parquet::<Cells>(&output).count().unwrap(), 0);
+        assert_eq!(cx.read_parquet::<Cells>(&output).count().unwrap(), 0);
+    }
+}
+
+#[test]
+fn rows_in_linked_folders_are_read_and_a_circle_of_links_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_parquet(&path("elsewhere/a.parquet"), &batch(&items(1..3)), 10);
+    write_parquet(&path("rows/day=2026-11-20/a.parquet"), &batch(&items(3..4)), 10);
+    symlink("../elsewhere", path("rows/day=2026-11-21")).unwrap();
+    symlink("../rows", path("elsewhere/back")).unwrap();
+    let address = path("rows").display().to_string();
+    let mut rows = cx().read().hive_partitions().parquet::<Dated>(&address).collect().unwrap();
+    rows.sort_by_key(|row| row.id);
+    assert_eq!(rows, [dated(1, 21, None), dated(2, 21, None), dated(3, 20, None)]);
 }
 
 #[test]

@@ -163,9 +163,9 @@ impl Shared {
     /// Whether there is no such bucket, which the server underneath would make, or an object is looked
     /// for where it has a folder, over which it would stumble.
     fn is_missing(&self, method: &str, path: &str) -> bool {
-        let path = path.trim_start_matches('/');
+        let path = decoded(path.trim_start_matches('/'));
         let bucket = path.split('/').next().unwrap_or_default();
-        !self.root.join(bucket).is_dir() || (method == "HEAD" && self.root.join(path).is_dir())
+        !self.root.join(bucket).is_dir() || (method == "HEAD" && self.root.join(&path).is_dir())
     }
 
     fn is_held(&self, path: &str) -> bool {
@@ -175,4 +175,15 @@ impl Shared {
             None => false,
         }
     }
+}
+
+/// The key of a request, in which `%20` is a blank.
+fn decoded(path: &str) -> String {
+    let (mut key, mut parts) = (Vec::new(), path.split('%'));
+    key.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        key.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        key.extend_from_slice(part[2..].as_bytes());
+    }
+    String::from_utf8(key).unwrap()
 }

@@ -5,6 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::publish::Mode;
 use crate::row::Row;
+use crate::source::Location;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Writes the rows below `uri`, as [`write_parquet`](Dataset::write_parquet) does, and gives a
@@ -35,13 +36,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     #[track_caller]
     pub fn checkpoint(&self, uri: &str) -> Result<Dataset<T>> {
         let run = self.origin.cx.job_run();
-        if run.has_checkpoint(uri) {
+        // By the place and not by its text: `ranks` and `./ranks/` are one.
+        let place = || Location::output(uri).map(|location| location.uri());
+        if run.has_checkpoint(&place()?) {
             // Rows that are still to be read from there would become other rows.
             let error = Error::config("this run has made a checkpoint here before").at("checkpoint", uri);
             return Err(error.help("give each checkpoint of a job a place of its own"));
         }
         self.write().mode(Mode::Overwrite).unlisted().parquet(uri)?;
-        run.add_checkpoint(uri);
+        run.add_checkpoint(&place()?);
         Ok(self.origin.cx.read_parquet::<T>(uri).erase())
     }
 }

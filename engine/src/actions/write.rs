@@ -18,7 +18,8 @@ use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Writes the rows as files below an address, with options: what is there already, folders,
-    /// compression, sizes. The format comes last and runs the job.
+    /// compression, sizes. The format comes last and runs the job. Addresses are those of
+    /// [`Context::read`](crate::Context::read) without wildcards: the same text reads what was written.
     ///
     /// ```
     /// use kiln::{Compression, Context, Mode};

@@ -25,12 +25,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use url::Url;
 
 use super::mode::{exists, not_a_folder};
 use super::{Mode, Part, Place, tagged};
 use crate::error::{Error, Result};
 use crate::job::{CleanupGuard, Output, Run};
+use crate::source::file_uri;
 use journal::Journal;
 use settle::settle;
 use staging::Staging;
@@ -48,19 +48,17 @@ pub struct LocalPublication {
 }
 
 impl LocalPublication {
-    /// Prepares to publish at `uri`, a path or a `file://` URL; `None` when there is nothing to do.
+    /// Prepares to publish at the path `target`; `None` when there is nothing to do.
     ///
     /// # Errors
-    /// Config when the mode does not allow what is there or the address cannot be written to, auth
-    /// without permission.
-    pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<LocalPublication>> {
-        let target = local_path(uri)?;
+    /// Config when the mode does not allow what is there, auth without permission.
+    pub fn begin(target: PathBuf, mode: Mode, run: &Run) -> Result<Option<LocalPublication>> {
         match fs::metadata(&target) {
             Ok(_) if mode == Mode::Ignore => return Ok(None),
-            Ok(meta) if mode.joins() && !meta.is_dir() => return Err(not_a_folder(&address(&target))),
+            Ok(meta) if mode.joins() && !meta.is_dir() => return Err(not_a_folder(&file_uri(&target))),
             Ok(_) if mode.joins() => {}
             // A link that leads nowhere is something, too.
-            _ if fs::symlink_metadata(&target).is_ok() => return Err(exists(&address(&target))),
+            _ if fs::symlink_metadata(&target).is_ok() => return Err(exists(&file_uri(&target))),
             _ => {}
         }
         // A link to a folder stands for the folder, which is what is replaced.
@@ -101,7 +99,7 @@ impl LocalPublication {
         if let Err(error) = self.sync_above() {
             log::warn!("{error}");
         }
-        Ok(super::output(address(&self.target), partitions, &parts))
+        Ok(super::output(file_uri(&self.target), partitions, &parts))
     }
 
     /// The tree of the output, durable but not in its place.
@@ -135,8 +133,8 @@ impl LocalPublication {
             return Ok(());
         }
         match self.mode {
-            Mode::Error | Mode::Ignore => Err(exists(&address(&self.target))),
-            _ if !self.target.is_dir() => Err(not_a_folder(&address(&self.target))),
+            Mode::Error | Mode::Ignore => Err(exists(&file_uri(&self.target))),
+            _ if !self.target.is_dir() => Err(not_a_folder(&file_uri(&self.target))),
             Mode::Overwrite => self.replace(ready, &self.target),
             Mode::Append => self.append(ready, parts),
             Mode::ReplacePartitions => self.replace_partitions(ready, parts),
@@ -196,7 +194,7 @@ fn move_in(ready: &Path, target: &Path, name: &str) -> Result<()> {
     let (from, to) = (ready.join(name), target.join(name));
     let folder = to.parent().unwrap_or(target);
     fs::create_dir_all(folder).map_err(|e| cannot("make the folder", folder, e))?;
-    if rename_to_new(&from, &to)? { Ok(()) } else { Err(exists(&address(&to))) }
+    if rename_to_new(&from, &to)? { Ok(()) } else { Err(exists(&file_uri(&to))) }
 }
 
 /// Makes names in `target` durable, with the folders that lead to them: they may be new.
@@ -233,25 +231,4 @@ fn sync(folder: &Path) -> Result<()> {
 
 fn cannot(what: &str, path: &Path, error: io::Error) -> Error {
     Error::io(format!("cannot {what}"), error).at("path", path.display())
-}
-
-fn address(path: &Path) -> String {
-    Url::from_file_path(path).map_or_else(|()| path.display().to_string(), String::from)
-}
-
-fn local_path(uri: &str) -> Result<PathBuf> {
-    let path = match Url::parse(uri) {
-        Ok(url) if url.scheme() == "file" => {
-            url.to_file_path().map_err(|()| Error::config("this URL is no path").at("output", uri))?
-        }
-        _ => PathBuf::from(uri),
-    };
-    if uri.is_empty() {
-        return Err(Error::config("the output has no name").help("give a path or a URL"));
-    }
-    let path = std::path::absolute(&path).map_err(|e| cannot("find the folder of", &path, e))?;
-    if path.parent().is_none() || path.file_name().is_none() {
-        return Err(Error::config("an output cannot be the root folder").at("output", uri));
-    }
-    Ok(path)
 }

@@ -29,10 +29,14 @@ pub use part_file::Part;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::{Output, Run};
+use crate::source::Location;
 use local::LocalPublication;
 use objects::ObjectPublication;
+
+/// The folder or prefix, beside a target, in which outputs are staged.
+const STAGE: &str = ".kiln-stage";
 
 /// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing.
 pub enum Publication {
@@ -49,10 +53,12 @@ impl Publication {
     /// Config when the mode does not allow what is there or the address cannot be written to, auth
     /// without permission.
     pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<Publication>> {
-        if uri.contains("://") && !uri.starts_with("file://") {
-            return Ok(ObjectPublication::begin(uri, mode, run)?.map(Publication::Objects));
+        let output = Location::output(uri)?;
+        check_name(&output).map_err(|e| e.at("output", uri))?;
+        match output.local_path() {
+            Some(target) => Ok(LocalPublication::begin(target, mode, run)?.map(Publication::Local)),
+            None => Ok(ObjectPublication::begin(output, mode, run)?.map(Publication::Objects)),
         }
-        Ok(LocalPublication::begin(uri, mode, run)?.map(Publication::Local))
     }
 
     /// Where tasks write their files.
@@ -72,6 +78,22 @@ impl Publication {
             Publication::Local(local) => local.commit(partitions, parts),
             Publication::Objects(objects) => objects.commit(partitions, parts),
         }
+    }
+}
+
+/// Refuses an output that others would be staged or published in.
+fn check_name(output: &Location) -> Result<()> {
+    match output.path.filename() {
+        None if output.store.is_local() => Err(Error::config("an output cannot be the root folder")),
+        None => {
+            let error = Error::config("an output cannot be a whole bucket");
+            Err(error.help("name a prefix in it: s3://bucket/output"))
+        }
+        Some(_) if output.path.parts().any(|part| part.as_ref() == STAGE) => {
+            let error = Error::config(format!("outputs are staged in folders named {STAGE}"));
+            Err(error.help("choose another folder: what is in one of these may be removed"))
+        }
+        Some(_) => Ok(()),
     }
 }
 

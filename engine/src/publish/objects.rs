@@ -29,15 +29,13 @@ use object_store::{ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 
 use super::mode::{exists, not_a_folder};
-use super::{Mode, Part, Place, tagged};
+use super::{Mode, Part, Place, STAGE, tagged};
 use crate::error::{Error, Result};
 use crate::job::{Cancel, CleanupGuard, Output, Run};
 use crate::source::{Location, Store};
 use lease::Lease;
 use turn::{Record, Turn};
 
-/// The prefix, beside a target, below which outputs are staged.
-const STAGE: &str = ".kiln-stage";
 /// The key that ends a commit, as Spark and Hadoop name it.
 const MARKER: &str = "_SUCCESS";
 /// How much of a publish's id stands in the names of its files.
@@ -45,6 +43,8 @@ const TAG_CHARS: usize = 8;
 
 /// An output that is being made. Dropped before [`commit`](ObjectPublication::commit), it leaves nothing.
 pub struct ObjectPublication {
+    /// The address of the target.
+    uri: String,
     store: Store,
     target: Path,
     /// Where this publish stages: `.kiln-stage/<name>-<uuid>` beside the target.
@@ -75,22 +75,18 @@ struct MarkedFile {
 }
 
 impl ObjectPublication {
-    /// Prepares to publish below the prefix `uri`; `None` when there is nothing to do.
+    /// Prepares to publish below the prefix `output`; `None` when there is nothing to do.
     ///
     /// # Errors
-    /// Config when the mode does not allow what is there or the address cannot be written to, auth
-    /// without permission.
-    pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<ObjectPublication>> {
-        let Location { store, path: target, .. } = Location::exact(uri)?;
-        let Some(name) = target.filename() else {
-            return Err(Error::config("an output cannot be a whole bucket")
-                .at("output", uri)
-                .help("name a prefix in it: s3://bucket/output"));
-        };
+    /// Config when the mode does not allow what is there, auth without permission.
+    pub fn begin(output: Location, mode: Mode, run: &Run) -> Result<Option<ObjectPublication>> {
+        let uri = output.uri();
+        let Location { store, path: target, .. } = output;
+        let name = target.filename().unwrap_or_default();
         let id = uuid::Uuid::new_v4().to_string();
         let stage = keys::beside(&target, STAGE)?;
         let stage = keys::below(&stage, &format!("{name}-{id}"))?;
-        let began = begin_at(&store, &target, &stage, mode).map_err(|e| e.at("output", uri));
+        let began = begin_at(&store, &target, &stage, mode).map_err(|e| e.at("output", &uri));
         let Some(lease) = began? else { return Ok(None) };
         let committing = Arc::new(Mutex::new(false));
         let (gate, doomed, at) = (Arc::clone(&committing), stage.clone(), store.clone());
@@ -101,6 +97,7 @@ impl ObjectPublication {
         }));
         let cancel = run.cancel.clone();
         Ok(Some(ObjectPublication {
+            uri,
             store,
             target,
             stage,
@@ -122,12 +119,11 @@ impl ObjectPublication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile; else by the failing request.
     pub fn commit(self, partitions: u64, mut parts: Vec<Part>) -> Result<Output> {
-        let address = self.store.address(&self.target);
         let tag = self.tag().to_owned();
         parts.iter_mut().for_each(|part| part.name = tagged(&part.name, &tag));
         *self.committing.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.commit_parts(&mut parts).map_err(|e| e.at("output", &address))?;
-        Ok(super::output(address, partitions, &parts))
+        self.commit_parts(&mut parts).map_err(|e| e.at("output", &self.uri))?;
+        Ok(super::output(self.uri.clone(), partitions, &parts))
     }
 
     fn commit_parts(&self, parts: &mut Vec<Part>) -> Result<()> {
@@ -135,7 +131,7 @@ impl ObjectPublication {
         let old = keys::list(&self.store, &self.target)?;
         if !self.mode.joins() && !old.is_empty() {
             turn.give_back()?;
-            return Err(exists(&self.store.address(&self.target)));
+            return Err(exists(&self.uri));
         }
         if self.mode == Mode::Append && !old.is_empty() {
             // A file without rows says what columns there are; here others do.

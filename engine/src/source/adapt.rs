@@ -45,7 +45,7 @@ impl Wanted {
     /// be missing. What the file itself has comes first.
     pub(super) fn constants(&self, file: &str) -> Result<BTreeMap<String, ScalarValue>> {
         let mut constants = BTreeMap::new();
-        let folders = if self.hive { folder_values(file)? } else { BTreeMap::new() };
+        let folders = if self.hive { folder_values(file) } else { BTreeMap::new() };
         for (name, value) in &folders {
             constants.insert(name.clone(), ScalarValue::Utf8(value.clone()));
         }
@@ -66,7 +66,7 @@ impl Wanted {
 
     /// The names of the columns that come from files and not from their folders, in the row's order.
     pub(super) fn names_in_files(&self, file: &str) -> Result<Vec<String>> {
-        let folders = if self.hive { folder_values(file)? } else { BTreeMap::new() };
+        let folders = if self.hive { folder_values(file) } else { BTreeMap::new() };
         let names = self.schema.fields().iter().map(|field| field.name().clone());
         Ok(names.filter(|name| !folders.contains_key(name)).collect())
     }
@@ -113,7 +113,7 @@ impl Adapter {
         let columns = match_columns(wanted, found)?;
         let mut projection: Vec<usize> = columns.iter().flatten().copied().collect();
         projection.sort_unstable();
-        let folders = if wanted.hive { folder_values(file)? } else { BTreeMap::new() };
+        let folders = if wanted.hive { folder_values(file) } else { BTreeMap::new() };
         let mut sources = Vec::with_capacity(columns.len());
         for (field, column) in wanted.schema.fields().iter().zip(&columns) {
             sources.push(match (column, folders.get(field.name())) {

@@ -6,6 +6,7 @@
 
 use std::fs::{DirEntry, Metadata, metadata};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path as FilePath;
 use std::time::SystemTime;
 
@@ -36,15 +37,14 @@ pub(super) struct Stat {
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) files: Vec<(String, Stat)>,
-    pub(super) folders: Vec<Child>,
+    /// Names of folders and of links to folders.
+    pub(super) folders: Vec<String>,
+    /// Whether there is a link to something that is not there.
+    pub(super) has_dangling: bool,
 }
 
-/// A folder in a folder.
-pub(super) struct Child {
-    pub(super) name: String,
-    /// Whether it is a symbolic link to a folder.
-    pub(super) is_link: bool,
-}
+/// A folder itself, under whatever path it is reached: its device and its number there.
+pub(super) type Identity = (u64, u64);
 
 /// What is at `path`.
 pub(super) fn find(store: &Store, path: &Path) -> Result<Found> {
@@ -57,6 +57,18 @@ pub(super) fn read_folder(store: &Store, folder: &Path) -> Result<Content> {
     let content =
         if store.is_local() { read_local(&store.address(folder)) } else { read_prefix(store, folder) };
     content.map_err(|e| e.at("folder", store.address(folder)))
+}
+
+/// Which folder `path` is, so that links which lead back are noticed; a store has no links.
+pub(super) fn identity(store: &Store, path: &Path) -> Result<Option<Identity>> {
+    if !store.is_local() {
+        return Ok(None);
+    }
+    match metadata(store.address(path)) {
+        Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
+        Err(e) if is_absent(&e) => Ok(None),
+        Err(e) => Err(Error::io("cannot look at the folder", e).at("folder", store.address(path))),
+    }
 }
 
 /// Whether the file of a piece that was planned is not there any more.
@@ -102,7 +114,7 @@ fn read_local(path: &str) -> Result<Content> {
         content.add_entry(&entry.map_err(|e| Error::io("cannot read the folder", e))?)?;
     }
     content.files.sort_unstable();
-    content.folders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    content.folders.sort_unstable();
     Ok(content)
 }
 
@@ -112,7 +124,12 @@ impl Content {
         let is_link = entry.file_type().map_err(cannot)?.is_symlink();
         let meta = match metadata(entry.path()) {
             Ok(meta) => meta,
-            // A dangling link, or a file that went away meanwhile.
+            Err(e) if is_absent(&e) && is_link => {
+                log::warn!("left out, because the link leads nowhere: {}", entry.path().display());
+                self.has_dangling = true;
+                return Ok(());
+            }
+            // It went away meanwhile.
             Err(e) if is_absent(&e) => return Ok(()),
             Err(e) => return Err(cannot(e)),
         };
@@ -122,7 +139,7 @@ impl Content {
                 .help("rename it")
         })?;
         if meta.is_dir() {
-            self.folders.push(Child { name, is_link });
+            self.folders.push(name);
         } else if meta.is_file() {
             self.files.push((name, stat(&meta)?));
         }
@@ -135,13 +152,14 @@ fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
     let file = |meta: ObjectMeta| Some((meta.location.filename()?.to_owned(), object_stat(&meta)));
     // Some programs mark a folder by an empty object that has the folder's own name.
     let is_inside = |meta: &ObjectMeta| meta.location != *prefix;
-    let folder = |path: Path| Some(Child { name: path.filename()?.to_owned(), is_link: false });
+    let folder = |path: Path| Some(path.filename()?.to_owned());
     let mut content = Content {
         files: listed.objects.into_iter().filter(is_inside).filter_map(file).collect(),
         folders: listed.common_prefixes.into_iter().filter_map(folder).collect(),
+        has_dangling: false,
     };
     content.files.sort_unstable();
-    content.folders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    content.folders.sort_unstable();
     Ok(content)
 }
 

@@ -6,20 +6,25 @@
 use std::collections::BTreeMap;
 
 use super::location::percent_decoded;
-use crate::error::Result;
 
 /// What writers put where the value is null or empty.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// A name or value; what cannot have been encoded, as it is not UTF-8 when decoded, is taken literally: any folder
+/// that the address names may hold a `=`.
+fn decoded(text: &str) -> String {
+    percent_decoded(text).unwrap_or_else(|_| text.to_owned())
+}
+
 /// The values of the folders around the file at `address`; a folder further in wins.
-pub(super) fn folder_values(address: &str) -> Result<BTreeMap<String, Option<String>>> {
+pub(super) fn folder_values(address: &str) -> BTreeMap<String, Option<String>> {
     let (folders, _file) = address.rsplit_once('/').unwrap_or(("", address));
     let mut values = BTreeMap::new();
     for (key, value) in folders.split('/').filter_map(|folder| folder.split_once('=')) {
-        let value = if value == NULL { None } else { Some(percent_decoded(value)?) };
-        values.insert(percent_decoded(key)?, value);
+        let value = (value != NULL).then(|| decoded(value));
+        values.insert(decoded(key), value);
     }
-    Ok(values)
+    values
 }
 
 #[cfg(test)]
@@ -32,6 +37,13 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let expected = [("a b", text("x/y=z")), ("day", text("2026-11-21")), ("n", None)];
         let expected = expected.map(|(key, value)| (key.to_owned(), value));
-        assert_eq!(values.unwrap(), BTreeMap::from(expected));
+        assert_eq!(values, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_folder_that_nobody_has_encoded_is_taken_literally() {
+        let values = folder_values("/data/a=%FF/50%=c/a.csv");
+        let expected = [("a", "%FF"), ("50%", "c")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+        assert_eq!(values, BTreeMap::from(expected));
     }
 }

@@ -1,22 +1,31 @@
 //! Finds the files behind an address.
 //!
 //! An address enters, its files leave, sorted, so that every run sees the same list. A plain path
-//! is one file, a folder is the files directly in it, a pattern is the files that match. Names that
-//! begin with `_` or `.` are bookkeeping (`_SUCCESS`, `.crc`) and are left out unless the address
-//! spells that first character. Folders are opened level by level and only where the pattern can match.
-//! What is in the files is not looked at.
+//! is one file, a folder is the files directly in it, a pattern is the files that match. Folders are opened
+//! level by level and only where the pattern can match. What is in the files is not looked at.
+//!
+//! Input is never empty in silence:
+//! - Names that begin with `_` or `.` are bookkeeping (`_SUCCESS`, `.crc`) and are hidden: left out unless the address
+//!   spells that first character. A folder named `key=value` is never hidden.
+//! - A folder in which only folders or hidden files are found is an error, and so is a pattern that matches nothing. No
+//!   rows are in an empty folder, which is worth a warning, and in one with the marker `_SUCCESS` alone.
+//! - Links to files and folders are followed, each under its own address. A link back to a folder that `**` is in adds
+//!   nothing, because the files there are found already. A link to nothing is worth a warning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Found, Stat, find, read_folder};
+use super::folder::{Content, Found, Identity, Stat, find, identity, read_folder};
 use super::location::Location;
-use super::pattern::{self, Segment, is_hidden};
+use super::pattern::{self, Segment, is_hidden, is_hidden_folder};
 use super::store::Store;
 use crate::error::{Error, Result};
+
+/// The files that mark an output as whole and say nothing of its rows.
+const MARKERS: [&str; 2] = ["_SUCCESS", "._SUCCESS.crc"];
 
 /// A file to read: its absolute address and its size when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +39,7 @@ pub struct InputFile {
 /// Which files a listing leaves out, and how deep it goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ListOptions {
-    /// Files in the folders below a folder, too; links are not followed.
+    /// Files in the folders below a folder, too.
     pub recurse: bool,
     /// Only files that were modified at this time or later.
     pub modified_since: Option<SystemTime>,
@@ -49,14 +58,14 @@ pub struct Listed {
 
 /// The files behind `address`, as `options` say.
 ///
-/// A folder without files gives an empty list: a job upstream may have had nothing to write.
+/// An empty folder gives an empty list: a job upstream may have had nothing to write.
 ///
 /// # Errors
-/// Of class config when a plain path does not exist or a pattern matches nothing, of class auth
-/// without permission to a folder or file.
+/// Of class config when a plain path does not exist, a pattern matches nothing or a folder holds only folders or hidden
+/// files, of class auth without permission to a folder or file.
 pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
-    let mut files = Files { store: &location.store, options, found: BTreeMap::new(), missing: 0 };
+    let mut files = Files::new(&location.store, options);
     match &location.pattern {
         Some(pattern) => files.add_matching(&location, pattern)?,
         None => files.add_plain(&location)?,
@@ -71,9 +80,18 @@ struct Files<'a> {
     found: BTreeMap<String, Stat>,
     /// Addresses at which nothing is.
     missing: u64,
+    /// What folders hold and is not read.
+    passed: BTreeSet<&'static str>,
+    /// The folders that `**` is in, outermost first, each with the number of segments that are to match below it.
+    entered: Vec<(Identity, usize)>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    fn new(store: &'a Store, options: &'a ListOptions) -> Files<'a> {
+        let (found, passed, entered) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Files { store, options, found, missing: 0, passed, entered }
+    }
+
     fn add(&mut self, path: &Path, stat: Stat) {
         self.found.insert(self.store.address(path), stat);
     }
@@ -90,10 +108,13 @@ impl Files<'_> {
     fn add_plain(&mut self, location: &Location) -> Result<()> {
         match find(self.store, &location.path)? {
             Found::File(stat) if !location.is_folder => self.add(&location.path, stat),
-            Found::Folder if self.options.recurse => {
-                self.walk(&location.path, &[Segment::Deep, Segment::any()])?
+            Found::Folder => {
+                match self.options.recurse {
+                    true => self.walk(&location.path, &[Segment::Deep, Segment::any()])?,
+                    false => self.add_folder(&location.path)?,
+                }
+                self.check_found(location)?;
             }
-            Found::Folder => self.add_folder(&location.path)?,
             Found::File(_) => return Err(Error::config("not a folder").at("file", location.address())),
             Found::Nothing if self.options.ignore_missing => self.missing += 1,
             Found::Nothing => return Err(missing(location)),
@@ -102,12 +123,39 @@ impl Files<'_> {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        for (name, stat) in read_folder(self.store, folder)?.files {
-            if !is_hidden(&name) {
-                self.add(&join(folder, &name)?, stat);
-            }
+        let content = read_folder(self.store, folder)?;
+        self.passed.extend((!content.folders.is_empty()).then_some("folders"));
+        self.note_passed(&content);
+        for (name, stat) in content.files.iter().filter(|(name, _)| !is_hidden(name)) {
+            self.add(&join(folder, name)?, *stat);
         }
         Ok(())
+    }
+
+    /// Notes what is left out of a folder whose files are all wanted.
+    fn note_passed(&mut self, content: &Content) {
+        let is_passed = |name: &String| is_hidden(name) && !MARKERS.contains(&name.as_str());
+        let has_hidden = content.files.iter().any(|(name, _)| is_passed(name))
+            || content.folders.iter().any(|folder| is_hidden_folder(folder));
+        self.passed.extend(has_hidden.then_some("hidden names"));
+        self.passed.extend(content.has_dangling.then_some("links that lead nowhere"));
+    }
+
+    /// Refuses a folder in which something is and nothing was found to read.
+    fn check_found(&self, location: &Location) -> Result<()> {
+        if !self.found.is_empty() {
+            return Ok(());
+        }
+        if self.passed.is_empty() {
+            log::warn!("no files are in the folder {}", location.address());
+            return Ok(());
+        }
+        let what: Vec<&str> = self.passed.iter().copied().collect();
+        let error = Error::config(format!("the folder has no file to read, only {}", what.join(" and ")));
+        Err(error.at("folder", location.uri()).help(
+            "`read().hive_partitions()`, and `/**` at the end of the address, read the folders below it, too; names that \
+             begin with _ or . are hidden, and are read when the address spells that character, as in `/_*`",
+        ))
     }
 
     fn add_matching(&mut self, location: &Location, pattern: &str) -> Result<()> {
@@ -121,7 +169,8 @@ impl Files<'_> {
             self.missing += 1;
         } else if self.found.is_empty() {
             return Err(Error::config("no file matches").at("pattern", location.address()).help(
-                "names that begin with _ or . are left out; a pattern that ends in / reads the files in folders",
+                "names that begin with _ or . are left out; a pattern that ends in / reads the files in folders, one that \
+                 ends in /** also those in the folders below",
             ));
         }
         Ok(())
@@ -149,26 +198,43 @@ impl Files<'_> {
     fn walk_wild(&mut self, folder: &Path, wild: &glob::Pattern, rest: &[Segment]) -> Result<()> {
         let content = read_folder(self.store, folder)?;
         if rest.is_empty() {
-            for (name, stat) in content.files.iter().filter(|(name, _)| pattern::matches(wild, name)) {
+            for (name, stat) in content.files.iter().filter(|(name, _)| matches_file(wild, name)) {
                 self.add(&join(folder, name)?, *stat);
             }
             return Ok(());
         }
-        for child in content.folders.iter().filter(|child| pattern::matches(wild, &child.name)) {
-            self.walk(&join(folder, &child.name)?, rest)?;
+        for child in content.folders.iter().filter(|child| matches_folder(wild, child)) {
+            self.walk(&join(folder, child)?, rest)?;
         }
         Ok(())
     }
 
     fn walk_deep(&mut self, folder: &Path, segments: &[Segment], rest: &[Segment]) -> Result<()> {
+        // Where files are linked in a circle, a walk without this would go on until the address is too long.
+        let here = identity(self.store, folder)?.map(|identity| (identity, segments.len()));
+        if here.is_some_and(|here| self.entered.contains(&here)) {
+            return Ok(());
+        }
+        self.entered.extend(here);
         self.walk(folder, rest)?;
-        // Links are not followed, as in a shell: they can lead back up and never end.
-        let folders = read_folder(self.store, folder)?.folders;
-        for child in folders.iter().filter(|child| !child.is_link && !is_hidden(&child.name)) {
-            self.walk(&join(folder, &child.name)?, segments)?;
+        let content = read_folder(self.store, folder)?;
+        self.note_passed(&content);
+        for child in content.folders.iter().filter(|child| !is_hidden_folder(child)) {
+            self.walk(&join(folder, child)?, segments)?;
+        }
+        if here.is_some() {
+            self.entered.pop();
         }
         Ok(())
     }
+}
+
+fn matches_file(wild: &glob::Pattern, name: &str) -> bool {
+    pattern::matches(wild, name, is_hidden(name))
+}
+
+fn matches_folder(wild: &glob::Pattern, name: &str) -> bool {
+    pattern::matches(wild, name, is_hidden_folder(name))
 }
 
 fn join(folder: &Path, name: &str) -> Result<Path> {

@@ -1,17 +1,32 @@
-//! Understands an address as users write it.
+//! Understands an address as users write it: one rule for sources, outputs, checkpoints and `KILN_TMP`.
 //!
-//! An address enters, a [`Location`] leaves: the open store, the literal path in it and, after
-//! the first wildcard, a pattern. Relative paths become absolute here and only here, so that what is
-//! sent to another process means the same there. Whether anything exists at the location is
-//! not asked; `listing` does that.
+//! | address | means |
+//! |---|---|
+//! | `a/b`, `/a/b` | a path of this machine, every character literal |
+//! | `file:/a`, `file:///a`, `file://localhost/a` | the path `/a`, percent-decoded: `%20` is a blank, `%2F` a slash |
+//! | `memory:///a` | the object or prefix `a` in the memory of this process, every character literal |
+//! | `s3://bucket/a`, `gs://…`, `az://…` | the object or prefix `a` in the bucket, every character literal, as in Spark |
 //!
-//! Outside `file:` an address is taken literally, as Spark does: a `%20` in `s3://b/a%20b` is three characters.
+//! - A scheme is letters, digits, `+`, `-` and `.` before `:/`, in upper or lower case. `a:b` is a path, and
+//!   `./s3:/b` is how to write a path that looks like a scheme. Another host than this machine is refused in `file:`.
+//! - No address has a query or a fragment: `#` is literal everywhere, and `?` is a wildcard everywhere.
+//! - `*`, `?`, `[..]` and `{..}` make a pattern. Only a source takes one; an output is one folder, so that
+//!   [`Location::folder`] refuses it. `[*]`, `[?]`, `[[]`, `[]]`, `[{]` and `[}]` are one literal character,
+//!   and so are `%2A`, `%3F` and the like in `file:`. Source and output take them alike.
+//! - Local paths may be relative and may hold `.`, `..` and repeated slashes. They become absolute here and only
+//!   here, so that what is sent to another process means the same there. A store has none of these, and an
+//!   address with them is refused.
+//! - A slash at the end means a folder and changes nothing else. Control characters are refused.
+//!
+//! Whether anything exists at the location is not asked; `listing` does that.
 
-use std::path::Path as FilePath;
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::path::{Path as FilePath, PathBuf};
 
 use object_store::path::Path;
 
-use super::pattern::is_pattern;
+use super::pattern::{escape, is_wildcard, unescape};
 use super::store::Store;
 use crate::error::{Error, Result};
 
@@ -29,25 +44,52 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads `data/*.txt`, `/abs/path`, `dir/`, `file:///..`, `s3://bucket/prefix/*.gz` or `memory:///..`.
+    /// The location of input: `data/*.txt`, `/abs/path`, `dir/`, `file:///..`, `s3://bucket/prefix/*.gz`.
     ///
     /// # Errors
     /// Of class config when the address is malformed or this build has no store for it.
     pub fn parse(address: &str) -> Result<Location> {
-        let (store, path) = resolve(address).map_err(|e| e.at("address", address))?;
-        Location::new(store, &path, true).map_err(|e| e.at("address", address))
+        let parsed = resolve(address).and_then(|(store, path)| Location::new(store, &path, true));
+        parsed.map_err(|e| e.at("address", address))
     }
 
-    /// Reads the address of one object; characters that could be wildcards are part of its name.
+    /// The location of a folder: what [`parse`](Location::parse) gives for the same text, and no pattern.
+    ///
+    /// # Errors
+    /// As [`Location::parse`]; config also for a pattern.
+    pub fn folder(address: &str) -> Result<Location> {
+        let location = Location::parse(address)?;
+        if location.pattern.is_none() {
+            return Ok(location);
+        }
+        let error = Error::config("the address of a folder to write to has a wildcard").at("address", address);
+        Err(error.help("write `[*]` for a literal `*`, and likewise `[?]`, `[[]` and `[{]`"))
+    }
+
+    /// The location of an output: a folder that its address names.
+    ///
+    /// # Errors
+    /// As [`Location::folder`]; config also for an address that ends in `.` or `..`, whose folder may hold anything.
+    pub fn output(address: &str) -> Result<Location> {
+        let location = Location::folder(address)?;
+        let (_, path) = resolve(address)?;
+        if matches!(path.trim_end_matches('/').rsplit('/').next(), Some("." | "..")) {
+            let error = Error::config("the address of an output ends in dots").at("address", address);
+            return Err(error.help("end it in the name of a folder"));
+        }
+        Ok(location)
+    }
+
+    /// The location of one object whose address Kiln has made: [`Location::address`]. Wildcards in it are literal.
     ///
     /// # Errors
     /// As [`Location::parse`].
     pub fn exact(address: &str) -> Result<Location> {
-        let (store, path) = resolve(address).map_err(|e| e.at("address", address))?;
-        Location::new(store, &path, false).map_err(|e| e.at("address", address))
+        let parsed = resolve(address).and_then(|(store, path)| Location::new(store, &path, false));
+        parsed.map_err(|e| e.at("address", address))
     }
 
-    /// The absolute address, pattern included.
+    /// The absolute address, pattern included; without one, [`Location::exact`] takes it in any process.
     pub fn address(&self) -> String {
         let base = self.store.address(&self.path);
         match &self.pattern {
@@ -57,61 +99,127 @@ impl Location {
         }
     }
 
+    /// The path in the file system of this machine, if it is there.
+    pub fn local_path(&self) -> Option<PathBuf> {
+        self.store.is_local().then(|| PathBuf::from(self.store.address(&self.path)))
+    }
+
+    /// The address for users: [`Location::parse`] takes it for this location. Links in a local path are resolved,
+    /// so that two texts for one place give the same.
+    pub fn uri(&self) -> String {
+        match self.local_path() {
+            Some(path) => file_uri(&path.canonicalize().unwrap_or(path)),
+            None => self.store.address(&Path::default()) + &escape(self.path.as_ref()),
+        }
+    }
+
+    /// A location in `store`, of a path in which a literal wildcard is escaped if there may be `wildcards`.
     fn new(store: Store, path: &str, wildcards: bool) -> Result<Location> {
-        let (base, pattern) = if wildcards { split_pattern(path) } else { (path, None) };
-        let base = if store.is_local() { absolute(base)? } else { base.to_owned() };
+        let (base, pattern) = if wildcards { split_pattern(path) } else { (path.into(), None) };
+        let base = if store.is_local() { absolute(&base)?.into() } else { base };
         let is_folder = path.ends_with('/') || path.is_empty();
         let path = Path::parse(&base).map_err(|e| Error::config("the path is malformed").because(e))?;
         Ok(Location { store, path, pattern: pattern.map(str::to_owned), is_folder })
     }
 }
 
-/// The store of an address, and the path in it as it was written.
+/// The `file:` address that stands for a local path, with every character encoded that has a meaning of its own.
+pub fn file_uri(path: &FilePath) -> String {
+    let mut uri = "file://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()+,;=:@".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}
+
+/// The store of an address and the path in it, in which a literal wildcard is escaped.
 fn resolve(address: &str) -> Result<(Store, String)> {
     if address.is_empty() {
         return Err(Error::config("the address is empty"));
     }
-    if let Some(rest) = address.strip_prefix("file:") {
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        let path = path.strip_prefix("localhost").unwrap_or(path);
-        if !path.starts_with('/') {
-            return Err(Error::config("a file address needs an absolute path").help("write file:///path"));
-        }
-        return Ok((Store::open("file", "")?, percent_decoded(path)?));
-    }
-    let Some((scheme, rest)) = address.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+    let Some((scheme, rest)) = split_scheme(address) else {
         return Ok((Store::open("file", "")?, address.to_owned()));
     };
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    match (scheme, host.is_empty()) {
-        ("memory", true) => {}
-        ("memory", false) => return Err(Error::config("memory has no hosts").help("write memory:///path")),
-        (_, true) => return Err(Error::config("the address names no bucket")),
-        (_, false) => {}
+    if scheme == "file" {
+        return Ok((Store::open("file", "")?, file_path(rest)?));
     }
-    Ok((Store::open(scheme, host)?, path.to_owned()))
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Err(Error::config(format!("the address of a store begins with `{scheme}://`"))
+            .help(format!("a local path that begins like an address is written ./{address}")));
+    };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    check_host(&scheme, host)?;
+    if path.starts_with('/') {
+        return Err(Error::config("the path is malformed").help("remove the repeated slash"));
+    }
+    Ok((Store::open(&scheme, host)?, path.to_owned()))
 }
 
-fn is_scheme(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+/// The scheme in lower case and what follows its colon; `None` for a path.
+fn split_scheme(address: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = address.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let scheme = scheme.to_ascii_lowercase();
+    (is_scheme && (rest.starts_with('/') || scheme == "file")).then_some((scheme, rest))
 }
 
-/// Splits before the first segment that holds a wildcard.
-fn split_pattern(path: &str) -> (&str, Option<&str>) {
-    let mut from = 0;
+/// Refuses what is no name of a bucket: a URL parser would drop what follows `#` or `?` and open another bucket.
+fn check_host(scheme: &str, host: &str) -> Result<()> {
+    let is_name = |byte: u8| {
+        byte.is_ascii_alphanumeric() || b".-_".contains(&byte) || (byte == b'@' && scheme.starts_with("abfs"))
+    };
+    match (scheme, host) {
+        ("memory", "") => Ok(()),
+        ("memory", _) => Err(Error::config("memory has no hosts").help("write memory:///path")),
+        (_, "") => Err(Error::config("the address names no bucket")),
+        (_, host) if host.bytes().all(is_name) => Ok(()),
+        _ => Err(Error::config("the name of the bucket has a character that no bucket may have")
+            .at("bucket", host)
+            .help("a bucket is followed by a slash: s3://bucket/path")),
+    }
+}
+
+/// The path of a `file:` address; a wildcard that was percent-encoded is escaped.
+fn file_path(rest: &str) -> Result<String> {
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    if !path.starts_with('/') || !(host.is_empty() || host.eq_ignore_ascii_case("localhost")) {
+        return Err(Error::config("a file address needs an absolute path").help("write file:///path"));
+    }
+    decode(path, |decoded, code| match is_wildcard(char::from(code)) {
+        true => decoded.extend([b'[', code, b']']),
+        false => decoded.push(code),
+    })
+}
+
+/// Splits before the first segment with a wildcard. The literal part has its escaped characters as themselves.
+fn split_pattern(path: &str) -> (Cow<'_, str>, Option<&str>) {
+    let (mut base, mut from) = (String::new(), 0);
     for segment in path.split_inclusive('/') {
-        if is_pattern(segment) {
-            return (&path[..from], Some(&path[from..]));
+        match unescape(segment) {
+            Some(literal) => base.push_str(&literal),
+            None => return (base.into(), Some(&path[from..])),
         }
         from += segment.len();
     }
-    (path, None)
+    (base.into(), None)
 }
 
 /// The absolute form of a local path without `..`.
 ///
 /// `a/..` is not the same as nothing when `a` is a link, so the part up to the last `..` is looked up.
 fn absolute(path: &str) -> Result<String> {
+    // Two slashes at the beginning mean one, but `std::path::absolute` keeps them.
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    let path = &path[slashes.saturating_sub(1)..];
     let here = if path.is_empty() { "." } else { path };
     let path = std::path::absolute(here).map_err(|e| Error::io("no current directory", e))?;
     let up = path.ancestors().find(|ancestor| ancestor.ends_with(".."));
@@ -131,78 +239,34 @@ fn absolute(path: &str) -> Result<String> {
     })
 }
 
-/// Decodes `%20` and the like, which programs that print `file:` addresses write.
-pub(super) fn percent_decoded(path: &str) -> Result<String> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+/// Decodes `%20` and the like; a `%` without two hexadecimal digits is literal.
+pub(super) fn percent_decoded(text: &str) -> Result<String> {
+    decode(text, |decoded, code| decoded.push(code))
+}
+
+/// Decodes `text`, where `push` adds a byte that was encoded.
+fn decode(text: &str, push: impl Fn(&mut Vec<u8>, u8)) -> Result<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
-        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.filter(|_| *byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(code) => (decoded.push(code), rest = &after[2..]),
-            None => (decoded.push(*byte), rest = after),
-        };
+        match (byte, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                push(&mut decoded, digit(*high) << 4 | digit(*low));
+                rest = after;
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = after;
+            }
+        }
     }
     String::from_utf8(decoded).map_err(|e| Error::config("the decoded path is not UTF-8").because(e))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Class;
-
-    #[test]
-    fn a_relative_path_becomes_absolute() {
-        let here = std::env::current_dir().unwrap();
-        check("data/./x.txt", &format!("{}/data/x.txt", here.display()));
-        check("*.txt", &format!("{}/*.txt", here.display()));
-        check("src/../b*/", &format!("{}/b*/", here.display()));
-        check(".", &here.display().to_string());
-    }
-
-    #[test]
-    fn a_wildcard_ends_the_literal_path() {
-        let location = Location::parse("memory:///logs/2024/*/a.txt").unwrap();
-        assert_eq!((location.path.as_ref(), location.pattern.as_deref()), ("logs/2024", Some("*/a.txt")));
-    }
-
-    #[test]
-    fn an_exact_address_has_no_wildcards() {
-        let location = Location::exact("/data/a[1]*?{x}.txt").unwrap();
-        assert_eq!((location.address().as_str(), location.pattern), ("/data/a[1]*?{x}.txt", None));
-    }
-
-    #[test]
-    fn file_addresses_are_percent_decoded_and_others_are_not() {
-        check("file:///data/a%20b%C3%A4.txt", "/data/a bä.txt");
-        check("file:/data/100%", "/data/100%");
-        check("memory:///a%20b", "memory:///a%20b");
-    }
-
-    #[test]
-    fn a_link_before_dot_dot_is_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        std::fs::create_dir_all(root.join("deep/er")).unwrap();
-        std::os::unix::fs::symlink(root.join("deep/er"), root.join("link")).unwrap();
-        check(&format!("{}/link/../x", root.display()), &format!("{}/deep/x", root.display()));
-    }
-
-    #[test]
-    fn a_bad_address_says_what_is_wrong_with_it() {
-        for (address, message) in [
-            ("", "the address is empty"),
-            ("file://host/x", "a file address needs an absolute path"),
-            ("s3:///x", "the address names no bucket"),
-            ("memory://x/y", "memory has no hosts"),
-            ("memory:///a/../b", "the path is malformed"),
-            ("/no-such-folder/../x", "no such directory"),
-        ] {
-            let error = Location::parse(address).unwrap_err();
-            assert_eq!((error.class(), error.message()), (Class::Config, message), "{address}");
-        }
-    }
-
-    fn check(address: &str, absolute: &str) {
-        assert_eq!(Location::parse(address).unwrap().address(), absolute);
-    }
+/// The value of a hexadecimal digit.
+fn digit(digit: u8) -> u8 {
+    char::from(digit).to_digit(16).map_or(0, |value| value as u8)
 }
+
+#[cfg(test)]
+mod tests;

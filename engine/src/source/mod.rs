@@ -43,7 +43,7 @@ pub use folder::is_gone;
 pub use json::JsonBatches;
 pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with};
-pub use location::Location;
+pub use location::{Location, file_uri};
 pub use parquet::ParquetBatches;
 pub use predicate::Predicate;
 pub use skim::{Skimmed, pieces as skim_pieces};

@@ -4,6 +4,8 @@
 //! written out into several patterns first, because its alternatives may hold slashes. Segments
 //! are kept apart so that the listing only opens folders that can match. Nothing here touches a store.
 
+use std::borrow::Cow;
+
 use glob::MatchOptions;
 
 use crate::error::{Error, Result};
@@ -30,18 +32,62 @@ impl Segment {
 }
 
 /// Whether `text` holds a character that makes it a pattern.
-pub(super) fn is_pattern(text: &str) -> bool {
+fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// Whether a listing leaves `name` out unless it is asked for by name.
+/// Whether `char` has a meaning of its own in a pattern.
+pub(super) fn is_wildcard(char: char) -> bool {
+    matches!(char, '*' | '?' | '[' | ']' | '{' | '}')
+}
+
+/// The pattern that only `text` matches: `a*` becomes `a[*]`.
+pub(super) fn escape(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for char in text.chars() {
+        match is_wildcard(char) {
+            true => pattern.extend(['[', char, ']']),
+            false => pattern.push(char),
+        }
+    }
+    pattern
+}
+
+/// The only text that `pattern` matches: `a[*]` is `a*`. `None` when several texts can match.
+///
+/// Only wildcards are unescaped: `[1]` is a pattern, so that an output at `report[1]` is refused and does not
+/// replace `report1`.
+pub(super) fn unescape(pattern: &str) -> Option<Cow<'_, str>> {
+    if !is_pattern(pattern) {
+        return Some(pattern.into());
+    }
+    let (mut text, mut rest) = (String::with_capacity(pattern.len()), pattern.chars());
+    while let Some(char) = rest.next() {
+        match char {
+            '[' => {
+                text.push(rest.next().filter(|escaped| is_wildcard(*escaped))?);
+                rest.next().filter(|close| *close == ']')?;
+            }
+            '*' | '?' | '{' => return None,
+            _ => text.push(char),
+        }
+    }
+    Some(text.into())
+}
+
+/// Whether a listing leaves out the file `name` unless it is asked for by name.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
 }
 
-/// Whether `name` matches; a hidden name only matches a pattern that begins like it.
-pub(super) fn matches(wild: &glob::Pattern, name: &str) -> bool {
-    let named = !is_hidden(name) || wild.as_str().chars().next() == name.chars().next();
+/// The same for a folder. One named `key=value` holds rows, whatever its key: the first column of a tuple is `_1`.
+pub(super) fn is_hidden_folder(name: &str) -> bool {
+    is_hidden(name) && !name.contains('=')
+}
+
+/// Whether `name` matches; a name that `is_hidden` only matches a pattern that begins like it.
+pub(super) fn matches(wild: &glob::Pattern, name: &str, is_hidden: bool) -> bool {
+    let named = !is_hidden || wild.as_str().chars().next() == name.chars().next();
     named && wild.matches_with(name, MatchOptions { case_sensitive: true, ..MatchOptions::default() })
 }
 
@@ -131,7 +177,7 @@ mod tests {
     #[test]
     fn a_brace_in_brackets_is_a_literal() {
         let alternatives = parse("[{]{a,b}").unwrap();
-        let is_match = |s: &[Segment], name| matches!(s, [Segment::Wild(wild)] if matches(wild, name));
+        let is_match = |s: &[Segment], name| matches!(s, [Segment::Wild(wild)] if matches(wild, name, false));
         let count = |name| alternatives.iter().filter(|s| is_match(s, name)).count();
         assert_eq!([count("{a"), count("{b"), count("a")], [1, 1, 0]);
     }
@@ -139,8 +185,8 @@ mod tests {
     #[test]
     fn hidden_names_match_only_patterns_that_begin_like_them() {
         let wild = |text| glob::Pattern::new(text).unwrap();
-        assert!(!matches(&wild("*"), "_SUCCESS") && !matches(&wild("?x"), ".x"));
-        assert!(matches(&wild("_*"), "_SUCCESS") && matches(&wild(".?"), ".x"));
+        assert!(!matches(&wild("*"), "_SUCCESS", true) && !matches(&wild("?x"), ".x", true));
+        assert!(matches(&wild("_*"), "_SUCCESS", true) && matches(&wild(".?"), ".x", true));
     }
 
     #[test]

@@ -29,6 +29,25 @@ impl Context {
     /// assert_eq!(rows.collect()?, [(1, "one".to_owned()), (2, "two".to_owned())]);
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Addresses
+    ///
+    /// An address means the same for sources, outputs, checkpoints and `KILN_TMP`.
+    ///
+    /// | address | means |
+    /// |---|---|
+    /// | `a/b`, `/a/b` | a path of this machine, every character literal |
+    /// | `file:///a`, `file:/a`, `file://localhost/a` | the path `/a`, percent-decoded: `%20` is a blank |
+    /// | `s3://bucket/a`, `gs://…`, `az://…` | an object or prefix in a bucket, every character literal, as in Spark |
+    /// | `memory:///a` | an object or prefix in the memory of this process |
+    ///
+    /// A scheme may be in upper case. `#` is literal and begins no fragment. `*`, `?`, `[..]`, `{..}` and `**` (any number
+    /// of folders) make a pattern, which only a source takes; `[*]`, `[?]`, `[[]` and `[{]` are the literal characters,
+    /// in `file:` also `%2A` and the like.
+    ///
+    /// A folder stands for the files directly in it. Names that begin with `_` or `.` are hidden, unless the address
+    /// spells that character or they are folders named `key=value`. A folder in which there are only folders or hidden
+    /// files is an error. Links are followed.
     pub fn read(&self) -> Read {
         Read {
             cx: self.clone(),
@@ -141,7 +160,8 @@ impl Read {
     }
 
     /// Reads the folders below a folder, too, and takes those named `key=value` as columns for fields
-    /// that the files lack. Names and values are percent-decoded; `__HIVE_DEFAULT_PARTITION__` is null.
+    /// that the files lack: what [`Write::partition_by`](crate::Write::partition_by) has written. Names and values are
+    /// percent-decoded; `__HIVE_DEFAULT_PARTITION__` is null.
     pub fn hive_partitions(mut self) -> Read {
         self.choice.hive = true;
         self.choice.list.recurse = true;

@@ -14,9 +14,8 @@ use rustix::fs::{FlockOperation, flock};
 use super::{cannot, journal};
 use crate::error::{Error, Result};
 use crate::lock;
+use crate::publish::STAGE;
 
-/// The folder, beside a target, in which outputs are staged.
-const STAGE: &str = ".kiln-stage";
 /// What the names of locks end in.
 const LOCK: &str = ".lock";
 /// The length of a UUID and the dash before it.

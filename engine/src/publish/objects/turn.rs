@@ -12,9 +12,10 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersi
 use serde::{Deserialize, Serialize};
 
 use super::lease::Lease;
-use super::{MARKER, Marker, STAGE, keys};
+use super::{MARKER, Marker, keys};
 use crate::error::{Error, Result};
 use crate::job::Cancel;
+use crate::publish::STAGE;
 use crate::source::Store;
 
 /// How long a commit waits for the one before it.

@@ -119,7 +119,7 @@ fn a_file_with_wildcards_in_its_name_is_listed_and_its_address_opens_it() {
 }
 
 #[test]
-fn links_are_followed_except_by_two_stars_and_dangling_ones_are_left_out() {
+fn links_are_followed_and_dangling_ones_are_left_out() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("real")).unwrap();
@@ -130,8 +130,65 @@ fn links_are_followed_except_by_two_stars_and_dangling_ones_are_left_out() {
     symlink(path("real/a.txt"), path("b.txt")).unwrap();
     let names = |pattern| names(&folder.path().display().to_string(), pattern);
     assert_eq!(names("*/a.txt"), "link/a.txt real/a.txt");
-    assert_eq!(names("**/*.txt"), "b.txt real/a.txt");
+    assert_eq!(names("**/*.txt"), "b.txt link/a.txt real/a.txt");
     assert_eq!(names("*"), "b.txt");
+}
+
+#[test]
+fn two_stars_end_where_links_lead_back_and_lose_no_file() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["data/x/y", "out/z"] {
+        std::fs::create_dir_all(path(name)).unwrap();
+        std::fs::write(path(name).join("a.txt"), "a").unwrap();
+    }
+    symlink(path("out"), path("data/x/out")).unwrap();
+    symlink("../../data", path("out/z/back")).unwrap();
+    symlink(".", path("data/self")).unwrap();
+    let names = |pattern| names(&path("data").display().to_string(), pattern);
+    assert_eq!(names("**"), "x/out/z/a.txt x/y/a.txt");
+    assert_eq!(names("**/out/**"), "x/out/z/a.txt x/out/z/back/x/y/a.txt");
+    let all = ListOptions { recurse: true, ..ListOptions::default() };
+    assert_eq!(list_with(path("data").to_str().unwrap(), &all).unwrap().files.len(), 2);
+}
+
+#[test]
+fn a_folder_with_something_and_no_file_to_read_is_the_jobs_fault() {
+    let hidden = ["_part", ".hidden/a.txt", "_tmp/a.txt"];
+    let visible = ["day=1/a.txt", "_1=7/a.txt", "deep/a.txt"];
+    for (name, is_hidden) in hidden.map(|name| (name, true)).into_iter().chain(visible.map(|name| (name, false))) {
+        for root in roots_of(&[name, "_SUCCESS"]) {
+            let error = list(&root.address).unwrap_err();
+            assert_eq!(error.class(), Class::Config, "{name}");
+            let text = error.to_string();
+            assert!(text.contains("the folder has no file to read, only"), "{text}");
+            assert!(text.contains("hive_partitions") && text.contains("/**"), "{text}");
+            let all = ListOptions { recurse: true, ..ListOptions::default() };
+            let found = list_with(&root.address, &all).map(|listed| listed.files.len()).ok();
+            assert_eq!(found, (!is_hidden).then_some(1), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_named_key_value_is_never_hidden() {
+    for root in roots_of(&["_1=7/.x=8/a.txt", "_1/b.txt", ".x/c.txt", "_y=z"]) {
+        for pattern in ["**", "*/*/*", "**/*.txt", "?1=*/**", "_1=7/.x=8/"] {
+            assert_eq!(names(&root.address, pattern), "_1=7/.x=8/a.txt", "{pattern}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_folder_has_no_files_and_a_link_that_leads_nowhere_is_no_empty_folder() {
+    let folder = TempDir::new().unwrap();
+    let address = folder.path().to_str().unwrap();
+    for recurse in [false, true] {
+        let options = ListOptions { recurse, ..ListOptions::default() };
+        assert_eq!(list_with(address, &options).unwrap().files, []);
+    }
+    symlink(folder.path().join("gone"), folder.path().join("link")).unwrap();
+    assert!(list(address).unwrap_err().message().contains("links that lead nowhere"));
 }
 
 #[test]
@@ -186,11 +243,15 @@ struct Root {
 
 /// The same files in a folder and in the memory store.
 fn roots() -> [Root; 2] {
+    roots_of(&FILES)
+}
+
+fn roots_of(files: &[&str]) -> [Root; 2] {
     let folder = TempDir::new().unwrap();
     let local = folder.path().to_str().unwrap().to_owned();
-    let memory = "memory:///listing".to_owned();
+    let memory = format!("memory:///listing-{}", uuid::Uuid::new_v4());
     for root in [&local, &memory] {
-        for name in FILES {
+        for name in files {
             let Location { store, path, .. } = Location::exact(&format!("{root}/{name}")).unwrap();
             store.wait(store.objects().put(&path, "text".into())).unwrap();
         }
