@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use datafusion_physical_plan::ExecutionPlan;
-use kiln_planner::{ExchangeId, Movement, Stage, StageGraph, cut, explain};
+use kiln_planner::{ExchangeExec, ExchangeId, Movement, Stage, StageGraph, cut, explain};
 
 use crate::cluster::{ClusterBackend, ExecutorCommand};
 use crate::config::{Cluster, Config};
@@ -23,7 +23,7 @@ use crate::runtime::{JobDone, LocalBackend, Process, Runtime};
 use crate::ship::lazy::Lazy;
 use crate::ship::shared::{Param, Shared};
 use crate::task::Counter;
-use action::visit;
+use action::RESULT;
 
 /// How long a failed job's tasks are waited for.
 const QUIESCE_LIMIT: Duration = Duration::from_millis(1200);
@@ -189,17 +189,49 @@ impl Context {
     }
 
     pub(crate) fn explain(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<String> {
-        Ok(explain(&cut(plan, ExchangeId(0))?))
+        Ok(explain(&self.stages(plan, RESULT)?))
+    }
+
+    /// The stages that compute `plan`: rows that `persist` keeps are read, not computed.
+    fn stages(&self, plan: &Arc<dyn ExecutionPlan>, result: ExchangeId) -> Result<StageGraph> {
+        Ok(cut(plan, result, &|exchange| self.keeps(exchange))?)
+    }
+
+    /// Whether the rows of `exchange` are kept and complete, as far as is known here.
+    fn keeps(&self, exchange: &ExchangeExec) -> bool {
+        exchange.movement == Movement::Keep && self.persisted().computed.contains(&exchange.id)
     }
 
     /// Runs a job to its end; its rows are the exchange `result` then.
+    ///
+    /// Kept rows that turn out to be lost end the job. It starts again with the stages that compute them, so
+    /// that no job has to name all stages that ever led to kept rows.
     fn submit(
         &self,
         runtime: &Runtime,
-        graph: &StageGraph,
+        plan: &Arc<dyn ExecutionPlan>,
         result: ExchangeId,
         durable: bool,
     ) -> Result<JobDone> {
+        let first = self.stages(plan, result)?;
+        let mut outcome = self.submit_stages(runtime, &first, durable);
+        let mut kept = first.kept;
+        while let Some(lost) = outcome.as_ref().err().and_then(Error::lost)
+            && kept.contains(&ExchangeId(lost.exchange))
+        {
+            self.persisted().computed.remove(&ExchangeId(lost.exchange));
+            let again = self.stages(plan, result)?;
+            outcome = self.submit_stages(runtime, &again, durable);
+            // What computes kept rows is of no use to the rest of the action.
+            let known: BTreeSet<ExchangeId> = first.stages.iter().map(|stage| stage.output).collect();
+            let more = again.stages.iter().filter(|stage| !known.contains(&stage.output) && !self.is_kept(stage));
+            more.for_each(|stage| runtime.events().send(Event::Release { exchange: stage.output }));
+            kept = again.kept;
+        }
+        outcome
+    }
+
+    fn submit_stages(&self, runtime: &Runtime, graph: &StageGraph, durable: bool) -> Result<JobDone> {
         let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
         let run = &self.0.run;
         run.progress.job_started(&views(graph), self.source_bytes(graph)?);
@@ -207,10 +239,8 @@ impl Context {
             log::info!("{id}: {} has {} tasks: {}", stage.id, stage.tasks, label(stage));
         }
         let started = Instant::now();
-        let mut stages = graph.stages.clone();
-        stages.last_mut().into_iter().for_each(|stage| stage.output = result);
-        let submission =
-            runtime.submit(spec(id, &stages, durable), stages.into_iter().map(Arc::new).collect());
+        let stages = graph.stages.iter().cloned().map(Arc::new).collect();
+        let submission = runtime.submit(spec(id, graph, durable), stages);
         let stop = runtime.events();
         // A cancel that came before this line is told at once, and the driver knows the job by now.
         let _guard = run.cancel.on_request_while(Box::new(move || {
@@ -252,7 +282,7 @@ impl Context {
                 && !self.persisted().computed.contains(&stage.output)
             {
                 wanted.extend(&stage.inputs);
-                visit(&stage.plan, &mut BTreeSet::new(), &mut |node| {
+                self.visit(&stage.plan, &mut |node| {
                     bytes += node.operator.source_bytes();
                     Ok(())
                 })?;
@@ -312,17 +342,17 @@ fn is_persisted(stage: &Stage) -> bool {
 
 /// What the driver must know of the stages. All but the result are kept until the action ends, as
 /// it may consist of several jobs.
-fn spec(id: JobId, stages: &[Stage], durable: bool) -> JobSpec {
-    let last = stages.len() - 1;
-    let stages = stages.iter().enumerate().map(|(at, stage)| StageSpec {
+fn spec(id: JobId, graph: &StageGraph, durable: bool) -> JobSpec {
+    let last = graph.stages.len() - 1;
+    let stages = graph.stages.iter().enumerate().map(|(at, stage)| StageSpec {
         id: stage.id,
         output: stage.output,
         inputs: stage.inputs.clone(),
-        partitions: stage.tasks as u32,
+        partitions: u32::try_from(stage.tasks).unwrap_or(u32::MAX),
         durable: durable && at == last,
         keep: at != last,
     });
-    JobSpec { id, stages: stages.collect() }
+    JobSpec { id, stages: stages.collect(), kept: graph.kept.iter().copied().collect() }
 }
 
 fn views(graph: &StageGraph) -> Vec<StageView> {

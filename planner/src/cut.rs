@@ -10,15 +10,18 @@
 //!
 //! An exchange that is used twice, as in a loop over one cached dataset, becomes one stage.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use datafusion_common::Result;
+use datafusion_common::{DataFusionError, Result, internal_err};
 use datafusion_physical_plan::{
     ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, ReplaceChildrenOptions,
 };
 
 use crate::exchange::{ExchangeExec, ExchangeReadExec, Movement};
 use crate::ids::{ExchangeId, Site, StageId};
+use crate::walk::{identity, post_order};
 
 /// A part of the plan that runs partition by partition without waiting for another part.
 #[derive(Clone, Debug)]
@@ -55,70 +58,115 @@ pub struct StageExchange {
 pub struct StageGraph {
     /// The stages.
     pub stages: Vec<Stage>,
+    /// Outputs of earlier jobs that these stages read and none of them fills.
+    pub kept: BTreeSet<ExchangeId>,
 }
 
 /// Cuts `plan` into stages; the result stage fills `result`.
-pub fn cut(plan: &Arc<dyn ExecutionPlan>, result: ExchangeId) -> Result<StageGraph> {
-    let mut cutter = Cutter { stages: Vec::new() };
-    cutter.stage(plan, result, None)?;
-    Ok(StageGraph { stages: cutter.stages })
+///
+/// An exchange for which `is_kept` holds is read where an earlier job has left its rows. Nothing that feeds
+/// it is looked at, so a loop that keeps every round pays for the last round alone.
+///
+/// # Errors
+/// Those of nodes that refuse their new inputs.
+pub fn cut(
+    plan: &Arc<dyn ExecutionPlan>,
+    result: ExchangeId,
+    is_kept: &dyn Fn(&ExchangeExec) -> bool,
+) -> Result<StageGraph> {
+    // Asked once for each exchange: another thread may let go of it meanwhile.
+    let known = RefCell::new(HashMap::new());
+    let ends = |node: &Arc<dyn ExecutionPlan>| {
+        let is_end = |exchange: &ExchangeExec| {
+            *known.borrow_mut().entry(exchange.id).or_insert_with(|| is_kept(exchange))
+        };
+        node.downcast_ref::<ExchangeExec>().is_some_and(is_end)
+    };
+    let mut cutter = Cutter::default();
+    post_order(plan, &ends, &mut |node| cutter.add(node, ends(node)))?;
+    let top = cutter.new(plan)?;
+    cutter.stage(top, result, None)?;
+    let filled: HashSet<ExchangeId> = cutter.stages.iter().map(|stage| stage.output).collect();
+    let inputs = cutter.stages.iter().flat_map(|stage| &stage.inputs);
+    let kept = inputs.filter(|input| !filled.contains(input)).copied().collect();
+    Ok(StageGraph { stages: cutter.stages, kept })
 }
 
+#[derive(Default)]
 struct Cutter {
     stages: Vec<Stage>,
+    /// By old node: the node with every exchange below it replaced by its reading end.
+    new: HashMap<usize, Arc<dyn ExecutionPlan>>,
+    /// The exchanges that have a stage.
+    filled: HashSet<ExchangeId>,
 }
 
 impl Cutter {
-    /// Adds the stage that computes `plan`, after all stages that it needs.
-    fn stage(
-        &mut self,
-        plan: &Arc<dyn ExecutionPlan>,
-        output: ExchangeId,
-        exchange: Option<StageExchange>,
-    ) -> Result<()> {
-        let mut inputs = Vec::new();
-        let plan = self.below(plan, &mut inputs)?;
-        let id = StageId(self.stages.len() as u32 + 1);
-        let tasks = plan.output_partitioning().partition_count();
-        self.stages.push(Stage { id, plan, inputs, output, tasks, exchange });
+    /// Cuts at `node`, after all of its inputs.
+    fn add(&mut self, node: &Arc<dyn ExecutionPlan>, is_kept: bool) -> Result<()> {
+        let new: Arc<dyn ExecutionPlan> = match node.downcast_ref::<ExchangeExec>() {
+            Some(exchange) => {
+                if !is_kept && self.filled.insert(exchange.id) {
+                    self.fill(exchange)?;
+                }
+                Arc::new(ExchangeReadExec::new(exchange.id, exchange.schema(), exchange.partitions()))
+            }
+            None => self.over_new_inputs(node)?,
+        };
+        self.new.insert(identity(node), new);
         Ok(())
     }
 
-    /// `plan` with every exchange below it replaced by its reading end.
-    fn below(
-        &mut self,
-        plan: &Arc<dyn ExecutionPlan>,
-        inputs: &mut Vec<ExchangeId>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(exchange) = plan.downcast_ref::<ExchangeExec>() {
-            return self.read(exchange, inputs);
+    fn new(&self, old: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        match self.new.get(&identity(old)) {
+            Some(new) => Ok(Arc::clone(new)),
+            None => internal_err!("a node was cut before its inputs"),
         }
-        let old = plan.children();
-        if old.is_empty() {
-            return Ok(Arc::clone(plan));
-        }
-        let new = old.into_iter().map(|child| self.below(child, inputs)).collect::<Result<Vec<_>>>()?;
-        let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        Arc::clone(plan).replace_children(new, recompute)
     }
 
-    fn read(
-        &mut self,
-        exchange: &ExchangeExec,
-        inputs: &mut Vec<ExchangeId>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        if !self.stages.iter().any(|s| s.output == exchange.id) {
-            let how = StageExchange {
-                movement: exchange.movement,
-                partitions: exchange.partitions(),
-                reason: exchange.reason.clone(),
-                site: exchange.site.clone(),
-            };
-            self.stage(&exchange.input, exchange.id, Some(how))?;
+    fn over_new_inputs(&self, node: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let old = node.children();
+        let new = old.iter().map(|input| self.new(input)).collect::<Result<Vec<_>>>()?;
+        if old.iter().zip(&new).all(|(old, new)| Arc::ptr_eq(old, new)) {
+            return Ok(Arc::clone(node));
         }
-        if !inputs.contains(&exchange.id) {
-            inputs.push(exchange.id);
-        }
-        Ok(Arc::new(ExchangeReadExec::new(exchange.id, exchange.schema(), exchange.partitions())))
+        let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        Arc::clone(node).replace_children(new, recompute)
     }
+
+    fn fill(&mut self, exchange: &ExchangeExec) -> Result<()> {
+        let how = StageExchange {
+            movement: exchange.movement,
+            partitions: exchange.partitions(),
+            reason: exchange.reason.clone(),
+            site: exchange.site.clone(),
+        };
+        let plan = self.new(exchange.input())?;
+        self.stage(plan, exchange.id, Some(how))
+    }
+
+    /// Adds the stage that runs `plan`; those that it needs are there.
+    fn stage(
+        &mut self,
+        plan: Arc<dyn ExecutionPlan>,
+        output: ExchangeId,
+        exchange: Option<StageExchange>,
+    ) -> Result<()> {
+        let id = StageId(self.stages.len() as u32 + 1);
+        let tasks = plan.output_partitioning().partition_count();
+        let inputs = reads(&plan)?;
+        self.stages.push(Stage { id, plan, inputs, output, tasks, exchange });
+        Ok(())
+    }
+}
+
+/// The exchanges that a stage reads, each once.
+fn reads(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<ExchangeId>> {
+    let (mut inputs, mut known) = (Vec::new(), HashSet::new());
+    post_order(plan, &|_| false, &mut |node| {
+        let read = node.downcast_ref::<ExchangeReadExec>();
+        inputs.extend(read.map(|read| read.id).filter(|id| known.insert(*id)));
+        Ok::<_, DataFusionError>(())
+    })?;
+    Ok(inputs)
 }

@@ -19,6 +19,7 @@ use datafusion_physical_plan::{
 };
 
 use crate::ids::{ExchangeId, Site};
+use crate::walk::Inputs;
 
 /// How rows move from the partitions of one stage to those of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub enum Movement {
     Everywhere,
     /// Every partition stays as it is, and its rows are kept for later jobs.
     Keep,
+    /// Every partition stays as it is: a task that ran the operators on both sides would run too many.
+    Continue,
 }
 
 impl Movement {
@@ -60,7 +63,7 @@ impl Movement {
             | Movement::RoundRobin { partitions }
             | Movement::Chosen { partitions } => partitions,
             Movement::Everywhere => 1,
-            Movement::Keep => before,
+            Movement::Keep | Movement::Continue => before,
         }
     }
 }
@@ -74,6 +77,7 @@ impl fmt::Display for Movement {
             Movement::Chosen { .. } => "by the user's function",
             Movement::Everywhere => "to every task",
             Movement::Keep => "kept",
+            Movement::Continue => "in place",
         })
     }
 }
@@ -83,8 +87,7 @@ impl fmt::Display for Movement {
 pub struct ExchangeExec {
     /// Names the rows that cross.
     pub id: ExchangeId,
-    /// What puts out the rows, each batch under its target partition.
-    pub input: Arc<dyn ExecutionPlan>,
+    inputs: Inputs,
     /// How they move.
     pub movement: Movement,
     /// Why they must, in the words of the user's operator.
@@ -105,7 +108,12 @@ impl ExchangeExec {
     ) -> ExchangeExec {
         let partitions = movement.partitions(input.properties().partitioning.partition_count());
         let properties = leaf_properties(input.schema(), partitions);
-        ExchangeExec { id, input, movement, reason: reason.into(), site, properties }
+        ExchangeExec { id, inputs: input.into(), movement, reason: reason.into(), site, properties }
+    }
+
+    /// What puts out the rows, each batch under its target partition.
+    pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.inputs[0]
     }
 
     /// Partitions after the exchange.
@@ -159,7 +167,7 @@ impl ExecutionPlan for ExchangeExec {
         &self.properties
     }
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
+        self.inputs.iter().collect()
     }
     fn apply_expressions(
         &self,

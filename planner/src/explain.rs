@@ -1,11 +1,13 @@
 //! Stages as text: stable, so that a test can hold a plan against what it should be.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::sync::Arc;
 
-use datafusion_physical_plan::{ExecutionPlan, displayable};
+use datafusion_physical_plan::{DisplayFormatType, ExecutionPlan};
 
 use crate::cut::{Stage, StageExchange, StageGraph};
 use crate::exchange::Movement;
+use crate::union::UnionExec;
 
 /// The stages, the reason of each exchange, and the user's source lines.
 ///
@@ -23,12 +25,33 @@ pub fn explain(graph: &StageGraph) -> String {
     let mut text = String::new();
     for stage in &graph.stages {
         let _ = writeln!(text, "{}: {}", stage.id, counted(stage.tasks, "task"));
-        for line in displayable(&*stage.plan as &dyn ExecutionPlan).indent(false).to_string().lines() {
-            let _ = writeln!(text, "  {line}");
-        }
+        write_nodes(&stage.plan, &mut text);
         let _ = writeln!(text, "  → {}", leaves_as(stage));
     }
     text
+}
+
+/// A line for each node, inputs under the node that they feed. The inputs of a union in a union are inputs of
+/// the outer one: a long chain of unions is wide, not deep.
+fn write_nodes(plan: &Arc<dyn ExecutionPlan>, text: &mut String) {
+    let mut left = vec![(plan, 1, false)];
+    while let Some((node, depth, is_in_union)) = left.pop() {
+        let is_union = node.is::<UnionExec>();
+        let depth = if is_union && is_in_union { depth - 1 } else { depth };
+        if !(is_union && is_in_union) {
+            let _ = writeln!(text, "{:indent$}{}", "", Line(&**node), indent = 2 * depth);
+        }
+        left.extend(node.children().into_iter().rev().map(|input| (input, depth + 1, is_union)));
+    }
+}
+
+/// A node without its inputs.
+struct Line<'a>(&'a dyn ExecutionPlan);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_as(DisplayFormatType::Default, f)
+    }
 }
 
 fn leaves_as(stage: &Stage) -> String {

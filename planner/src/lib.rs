@@ -10,8 +10,12 @@ mod cut;
 mod exchange;
 mod explain;
 mod ids;
+mod union;
+mod walk;
 
 pub use cut::{Stage, StageGraph, cut};
 pub use exchange::{ExchangeExec, ExchangeReadExec, Movement, leaf_properties};
 pub use explain::explain;
 pub use ids::{ExchangeId, Site, StageId};
+pub use union::UnionExec;
+pub use walk::{Inputs, identity, post_order};

@@ -5,13 +5,12 @@
 //! outputs are kept until the action is dropped; those of `persist` stay. What an action makes of
 //! its rows is not known here.
 
-use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion_physical_plan::ExecutionPlan;
-use kiln_planner::{ExchangeId, StageGraph, cut};
+use kiln_planner::{ExchangeExec, ExchangeId, StageGraph, post_order};
 
 use super::Context;
 use crate::driver::{Event, Located, TaskReport};
@@ -23,12 +22,14 @@ use crate::task::{ExchangeReader, counts};
 
 /// Submissions of one job at most: a result that is lost before it is fetched is computed again.
 pub(crate) const MAX_SUBMISSIONS: u32 = 4;
-/// Stands for the result until a job gives it a number.
-const RESULT: ExchangeId = ExchangeId(0);
+/// Stands for the result of a plan that is no job yet.
+pub(super) const RESULT: ExchangeId = ExchangeId(0);
 
 /// An action that may run its jobs; dropped, it lets go of what they kept.
 pub(crate) struct Action {
     cx: Context,
+    plan: Arc<dyn ExecutionPlan>,
+    /// The stages as they were before its first job: what it lets go of.
     graph: StageGraph,
     /// The first partition of the result of which nothing was counted yet.
     uncounted: usize,
@@ -55,7 +56,7 @@ impl Context {
         if !durable {
             return action.run(0..action.partitions());
         }
-        let done = self.submit(&*self.runtime()?, &action.graph, self.new_exchange(), true)?;
+        let done = self.submit(&*self.runtime()?, plan, self.new_exchange(), true)?;
         action.count(0, &done.reports);
         Ok(Outcome { batches: Vec::new(), reports: done.reports })
     }
@@ -67,27 +68,23 @@ impl Context {
             return Err(Error::config(text).help("collect first and share the result with `cx.share`"));
         }
         let mut closures = Vec::new();
-        visit(plan, &mut BTreeSet::new(), &mut |node| {
+        self.visit(plan, &mut |node| {
             closures.extend(node.operator.closures());
             Ok(())
         })?;
         captures::check(&closures, self.config().captures)?;
-        let action = Action { cx: self.clone(), graph: cut(plan, RESULT)?, uncounted: 0 };
-        visit(plan, &mut BTreeSet::new(), &mut |node| node.operator.prepare(node, self))?;
+        let graph = self.stages(plan, RESULT)?;
+        let action = Action { cx: self.clone(), plan: Arc::clone(plan), graph, uncounted: 0 };
+        self.visit(plan, &mut |node| node.operator.prepare(node, self))?;
         Ok(action)
     }
 
-    /// Runs a job on the way to an action: what it computes below its result is kept for the rest of
-    /// the action.
+    /// Runs a job and fetches its rows; again if they are lost before that. On the way to an action, what it
+    /// computes below its result is kept for the rest of the action.
     pub(crate) fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
-        self.run_graph(&cut(plan, RESULT)?)
-    }
-
-    /// Runs a job and fetches its rows; again if they are lost before that.
-    fn run_graph(&self, graph: &StageGraph) -> Result<Outcome> {
         let mut tries = 1;
         loop {
-            let held = self.hold(graph)?;
+            let held = self.hold(plan)?;
             match held.read() {
                 Err(e) if e.lost().is_some() && tries < MAX_SUBMISSIONS => tries += 1,
                 batches => return Ok(Outcome { batches: batches?, reports: held.reports.clone() }),
@@ -96,10 +93,23 @@ impl Context {
     }
 
     /// Runs a job and leaves its rows where they are.
-    fn hold(&self, graph: &StageGraph) -> Result<Held> {
+    fn hold(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Held> {
         let (runtime, result) = (self.runtime()?, self.new_exchange());
-        let done = self.submit(&runtime, graph, result, false)?;
+        let done = self.submit(&runtime, plan, result, false)?;
         Ok(Held { runtime, result, outputs: done.outputs, reports: done.reports })
+    }
+
+    /// Calls `act` for every operator of ours that an action on `plan` may run, inputs first: the walk ends at
+    /// rows that are kept.
+    pub(super) fn visit(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        act: &mut dyn FnMut(&OperatorExec) -> Result<()>,
+    ) -> Result<()> {
+        let ends = |node: &Arc<dyn ExecutionPlan>| {
+            node.downcast_ref::<ExchangeExec>().is_some_and(|exchange| self.keeps(exchange))
+        };
+        post_order(plan, &ends, &mut |node| node.downcast_ref::<OperatorExec>().map_or(Ok(()), &mut *act))
     }
 }
 
@@ -111,7 +121,7 @@ impl Action {
 
     /// Runs some partitions of the result and fetches their rows.
     pub(crate) fn run(&mut self, partitions: Range<usize>) -> Result<Outcome> {
-        let outcome = self.cx.run_graph(&self.only(partitions.clone()))?;
+        let outcome = self.cx.run(&self.only(partitions.clone()))?;
         self.count(partitions.start, &outcome.reports);
         Ok(outcome)
     }
@@ -131,13 +141,9 @@ impl Action {
         self.uncounted = self.uncounted.max(first + reports.len());
     }
 
-    fn only(&self, partitions: Range<usize>) -> StageGraph {
-        let mut graph = self.graph.clone();
-        if let Some(stage) = graph.stages.last_mut().filter(|stage| stage.tasks != partitions.len()) {
-            stage.tasks = partitions.len();
-            stage.plan = Arc::new(PartitionsExec::new(Arc::clone(&stage.plan), partitions));
-        }
-        graph
+    fn only(&self, partitions: Range<usize>) -> Arc<dyn ExecutionPlan> {
+        let plan = Arc::clone(&self.plan);
+        if partitions.len() == self.partitions() { plan } else { Arc::new(PartitionsExec::new(plan, partitions)) }
     }
 }
 
@@ -186,17 +192,4 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.runtime.events().send(Event::Release { exchange: self.result });
     }
-}
-
-/// Calls `visit` for every operator of ours below `plan`, inputs first, shared ones once.
-pub(super) fn visit(
-    plan: &Arc<dyn ExecutionPlan>,
-    seen: &mut BTreeSet<usize>,
-    act: &mut dyn FnMut(&OperatorExec) -> Result<()>,
-) -> Result<()> {
-    if !seen.insert(Arc::as_ptr(plan).addr()) {
-        return Ok(());
-    }
-    plan.children().into_iter().try_for_each(|child| visit(child, seen, act))?;
-    plan.downcast_ref::<OperatorExec>().map_or(Ok(()), act)
 }

@@ -8,6 +8,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use crate::aggregate::Slices;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::plan::bounded;
 
 /// Input bytes that one partition after an exchange should stand for. It depends on the input
 /// alone, never on slots or executors, because the output must not depend on them.
@@ -61,6 +62,7 @@ impl Origin {
 
     /// The same rows, out of `plan`.
     pub(crate) fn over(self, plan: Arc<dyn ExecutionPlan>) -> Origin {
+        let plan = bounded(plan, &self.cx);
         let partitions = plan.properties().partitioning.partition_count();
         Origin { inputs: vec![plan], partitions, ..self }
     }

@@ -27,6 +27,9 @@ impl Driver {
         for (task, running) in &self.running {
             self.check_task(*task, running)?;
         }
+        for job in self.jobs.values() {
+            ensure(job.is_up_to_date(&self.outputs), || format!("{} has overlooked an output", job.id))?;
+        }
         self.outputs.iter().try_for_each(|(exchange, output)| self.check_output(exchange, output))
     }
 

@@ -1,10 +1,12 @@
 //! One live job: its stages, how often each task was tried, and which stages it still needs.
 //!
-//! A job owns no outputs; it only says which it wants. What it wants follows from what exists, anew
-//! at each step: there is no list of stages to run that a loss would have to repair.
+//! A job owns no outputs; it only says which it wants. What it wants follows from what exists
+//! (`frontier`): there is no list of stages to run that a loss would have to repair.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::frontier::{Frontier, Links};
 use super::ids::{ExchangeId, JobId, Partition, StageId};
 use super::outputs::Outputs;
 use super::spec::{JobSpec, StageSpec};
@@ -19,14 +21,19 @@ pub(super) struct Job {
     pub(super) submitted: Duration,
     /// Task starts beyond the first of each partition of an output.
     pub(super) retries: u32,
+    links: Links,
+    frontier: Frontier,
+    /// The index of each stage, by its id and by its output.
+    by_id: HashMap<StageId, usize>,
+    by_output: HashMap<ExchangeId, usize>,
+    /// The outputs of earlier jobs that it reads, each with the stages that read it.
+    kept: BTreeMap<ExchangeId, Vec<usize>>,
 }
 
 /// A stage of a live job.
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) spec: StageSpec,
-    /// The indices of the stages that make its inputs; all are smaller than its own.
-    producers: Vec<usize>,
     /// By partition.
     pub(super) tries: Vec<Tries>,
     /// Inputs found missing since the last success.
@@ -45,15 +52,22 @@ pub(super) struct Tries {
 }
 
 impl Job {
-    /// A job with nothing tried.
+    /// A job with nothing tried and nothing computed.
     ///
     /// # Errors
     /// If the list of stages is not one that can be run.
     pub(super) fn new(spec: JobSpec, submitted: Duration) -> Result<Job> {
-        let producers = spec.producers()?;
-        let stages = spec.stages.into_iter().zip(producers);
-        let stages = stages.map(|(spec, producers)| Stage::new(spec, producers)).collect();
-        Ok(Job { id: spec.id, stages, submitted, retries: 0 })
+        let links = Links::new(spec.producers()?);
+        let readers = |kept: &ExchangeId| {
+            let reads = |(_, stage): &(usize, &StageSpec)| stage.inputs.contains(kept);
+            spec.stages.iter().enumerate().filter(reads).map(|(index, _)| index).collect()
+        };
+        let kept = spec.kept.iter().map(|kept| (*kept, readers(kept))).collect();
+        let stages: Vec<Stage> = spec.stages.into_iter().map(Stage::new).collect();
+        let by_id = stages.iter().enumerate().map(|(index, stage)| (stage.spec.id, index)).collect();
+        let by_output = stages.iter().enumerate().map(|(index, stage)| (stage.spec.output, index)).collect();
+        let frontier = Frontier::new(&links, vec![false; stages.len()]);
+        Ok(Job { id: spec.id, stages, submitted, retries: 0, links, frontier, by_id, by_output, kept })
     }
 
     /// The output that the job is about.
@@ -61,32 +75,60 @@ impl Job {
         self.stages.last().map(|stage| stage.spec.output)
     }
 
+    pub(super) fn stage(&self, id: StageId) -> Option<&Stage> {
+        self.stages.get(*self.by_id.get(&id)?)
+    }
+
     pub(super) fn stage_mut(&mut self, id: StageId) -> Option<&mut Stage> {
-        self.stages.iter_mut().find(|stage| stage.spec.id == id)
+        self.stages.get_mut(*self.by_id.get(&id)?)
+    }
+
+    /// The index of a stage among the stages.
+    pub(super) fn index(&self, id: StageId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn stage_that_fills(&mut self, exchange: ExchangeId) -> Option<&mut Stage> {
+        self.stages.get_mut(*self.by_output.get(&exchange)?)
     }
 
     pub(super) fn uses(&self, exchange: ExchangeId) -> bool {
-        self.stages.iter().any(|stage| stage.spec.output == exchange)
+        self.by_output.contains_key(&exchange) || self.kept.contains_key(&exchange)
     }
 
-    /// By stage: whether its output is incomplete and the way from there to the result is too.
-    ///
-    /// A walk back from the result that ends at every complete output; what lies behind one of those
-    /// is not run, and not run again when it is lost.
-    pub(super) fn wanted(&self, outputs: &Outputs) -> Vec<bool> {
-        let is_missing = |stage: &Stage| !outputs.is_complete(stage.spec.output);
-        let mut wanted = vec![false; self.stages.len()];
-        if let Some((flag, stage)) = wanted.last_mut().zip(self.stages.last()) {
-            *flag = is_missing(stage);
+    /// Takes in what is known of all outputs.
+    pub(super) fn look_at_all(&mut self, outputs: &Outputs) {
+        self.frontier = self.fresh_frontier(outputs);
+    }
+
+    /// Takes in what is known of an output that may have changed.
+    pub(super) fn look_at(&mut self, exchange: ExchangeId, outputs: &Outputs) {
+        if let Some(index) = self.by_output.get(&exchange) {
+            self.frontier.set(&self.links, *index, outputs.is_complete(exchange));
         }
-        for consumer in (0..self.stages.len()).rev() {
-            if wanted[consumer] {
-                for producer in &self.stages[consumer].producers {
-                    wanted[*producer] = is_missing(&self.stages[*producer]);
-                }
-            }
-        }
-        wanted
+    }
+
+    fn fresh_frontier(&self, outputs: &Outputs) -> Frontier {
+        let is_complete = |stage: &Stage| outputs.is_complete(stage.spec.output);
+        Frontier::new(&self.links, self.stages.iter().map(is_complete).collect())
+    }
+
+    /// Whether what it knows of the outputs is so.
+    pub(super) fn is_up_to_date(&self, outputs: &Outputs) -> bool {
+        self.frontier == self.fresh_frontier(outputs)
+    }
+
+    /// Whether the output is incomplete and the way from there to the result is too.
+    pub(super) fn wants(&self, output: ExchangeId) -> bool {
+        self.by_output.get(&output).is_some_and(|index| self.frontier.is_wanted(*index))
+    }
+
+    /// A kept output that is not complete any more although a wanted stage reads it.
+    pub(super) fn lost_input(&self, outputs: &Outputs) -> Option<ExchangeId> {
+        let is_lost = |kept: &ExchangeId, readers: &[usize]| {
+            !outputs.is_complete(*kept) && readers.iter().any(|reader| self.frontier.is_wanted(*reader))
+        };
+        self.kept.iter().find(|(kept, readers)| is_lost(kept, readers)).map(|(kept, _)| *kept)
     }
 
     /// By stage: whether what its tasks count is new. A stage that runs only to make up for what was
@@ -100,7 +142,7 @@ impl Job {
             let output = outputs.find(self.stages[consumer].spec.output);
             anew[consumer] &= output.is_none_or(|output| !output.is_counted());
             if anew[consumer] {
-                self.stages[consumer].producers.iter().for_each(|producer| anew[*producer] = true);
+                self.links.producers[consumer].iter().for_each(|producer| anew[*producer] = true);
             }
         }
         anew
@@ -108,20 +150,18 @@ impl Job {
 
     /// The next task to start: the earliest wanted stage whose inputs are complete, lowest partition.
     pub(super) fn next_ready(&self, outputs: &Outputs) -> Option<(StageId, Partition)> {
-        let wanted = self.wanted(outputs);
-        let mut stages = self.stages.iter().zip(wanted).filter(|(_, wanted)| *wanted);
-        stages.find_map(|(stage, _)| {
+        self.frontier.ready().find_map(|index| {
+            let stage = self.stages.get(index)?;
             let partition = *outputs.find(stage.spec.output)?.waiting().first()?;
-            let ready = stage.spec.inputs.iter().all(|input| outputs.is_complete(*input));
-            ready.then_some((stage.spec.id, partition))
+            Some((stage.spec.id, partition))
         })
     }
 }
 
 impl Stage {
-    fn new(spec: StageSpec, producers: Vec<usize>) -> Stage {
+    fn new(spec: StageSpec) -> Stage {
         let tries = vec![Tries::default(); spec.partitions as usize];
-        Stage { spec, producers, tries, fetch_failures: 0, shown: 0 }
+        Stage { spec, tries, fetch_failures: 0, shown: 0 }
     }
 
     /// The tries of one partition.

@@ -22,6 +22,7 @@ mod books;
 mod ending;
 mod event;
 mod executors;
+mod frontier;
 mod guard;
 mod ids;
 mod job;
@@ -49,6 +50,7 @@ use ids::ExchangeId;
 use ids::StageId;
 use job::Job;
 use outputs::Outputs;
+use settle::kept_is_lost;
 
 use crate::error::Error;
 
@@ -143,6 +145,10 @@ impl Driver {
             return self.fail(id, Error::bug("a job was submitted twice").at("job", id.0));
         }
         let checked = spec.stages.iter().try_for_each(|stage| self.outputs.check(stage));
+        let checked = checked.and_then(|()| match spec.kept.iter().find(|kept| !self.outputs.is_complete(**kept)) {
+            Some(lost) => Err(kept_is_lost(*lost)),
+            None => Ok(()),
+        });
         match checked.and_then(|()| Job::new(spec, self.now)) {
             Ok(job) => self.admit(job),
             Err(error) => {
@@ -157,6 +163,7 @@ impl Driver {
             self.outputs.admit(&stage.spec);
             stage.shown = self.outputs.find(stage.spec.output).map_or(0, |output| output.done());
         }
+        job.look_at_all(&self.outputs);
         self.jobs.insert(job.id, job);
     }
 

@@ -113,7 +113,7 @@ impl Driver {
 /// What a task of an inner stage has counted, if that is new. The result stage's counts stay in the
 /// report: whether they count is for the caller, who may run it again.
 fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskReport) -> Vec<(u32, u64)> {
-    let at = job.stages.iter().position(|stage| stage.spec.id == task.stage);
+    let at = job.index(task.stage);
     let inner = at.filter(|at| at + 1 < job.stages.len() && !report.counters.is_empty());
     let Some(at) = inner else { return Vec::new() };
     let counters = std::mem::take(&mut report.counters);

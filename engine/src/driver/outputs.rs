@@ -17,6 +17,8 @@ pub(super) struct Outputs {
     known: BTreeMap<ExchangeId, Output>,
     /// First unused attempt of outputs that are gone.
     retired: BTreeMap<ExchangeId, u32>,
+    /// Those that may have changed since the jobs last looked at them.
+    touched: Vec<ExchangeId>,
 }
 
 impl Outputs {
@@ -35,6 +37,7 @@ impl Outputs {
         let first_attempt = self.retired.remove(&spec.output).unwrap_or(0);
         let output = self.known.entry(spec.output).or_insert_with(|| Output::new(spec, first_attempt));
         output.keep |= spec.keep;
+        self.touched.push(spec.output);
     }
 
     pub(super) fn find(&self, exchange: ExchangeId) -> Option<&Output> {
@@ -42,7 +45,9 @@ impl Outputs {
     }
 
     pub(super) fn find_mut(&mut self, exchange: ExchangeId) -> Option<&mut Output> {
-        self.known.get_mut(&exchange)
+        let output = self.known.get_mut(&exchange)?;
+        self.touched.push(exchange);
+        Some(output)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ExchangeId, &Output)> {
@@ -56,13 +61,23 @@ impl Outputs {
 
     /// Drops what lay on `executor` alone; says how many partitions that were.
     pub(super) fn lose_executor(&mut self, executor: ExecutorId) -> u32 {
-        let mortal = self.known.values_mut().filter(|output| !output.durable);
-        mortal.map(|output| output.lose_executor(executor)).sum()
+        let mortal = self.known.iter_mut().filter(|(_, output)| !output.durable);
+        let lose = |(exchange, output): (&ExchangeId, &mut Output)| {
+            self.touched.push(*exchange);
+            output.lose_executor(executor)
+        };
+        mortal.map(lose).sum()
+    }
+
+    /// The outputs that may have changed since this was last asked.
+    pub(super) fn take_touched(&mut self) -> Vec<ExchangeId> {
+        std::mem::take(&mut self.touched)
     }
 
     /// Takes an output out that nobody needs any more.
     pub(super) fn retire(&mut self, exchange: ExchangeId) -> Option<Output> {
         let output = self.known.remove(&exchange)?;
+        self.touched.push(exchange);
         self.retired.insert(exchange, output.unused_attempt());
         Some(output)
     }

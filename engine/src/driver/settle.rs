@@ -1,4 +1,4 @@
-//! What follows from what is known, worked out anew after every event.
+//! What follows from what is known, worked out after every event.
 //!
 //! First the jobs that need no more work end, then those that cannot get any; then free slots are
 //! filled: the oldest job first, its earliest stage, its lowest partition, on the executor with the
@@ -6,19 +6,22 @@
 //! for ever, and an error is better.
 
 use super::guard::Guard;
-use super::ids::{Attempt, ExecutorId, JobId, Partition, StageId, TaskId};
+use super::ids::{Attempt, ExchangeId, ExecutorId, JobId, Partition, StageId, TaskId};
 use super::job::{Job, Stage};
 use super::{Action, Driver, Running, TaskInput};
-use crate::error::Error;
+use crate::error::{Error, LostOutput};
 
 impl Driver {
     pub(super) fn settle(&mut self) {
-        self.report_progress();
+        self.look_at_changes();
         for job in self.jobs_that(|driver, job| driver.is_finished(job)) {
             self.finish(job);
         }
         if !self.executors.have_slots() {
             return self.fail_deserted();
+        }
+        for (job, exchange) in self.jobs_with_lost_inputs() {
+            self.fail(job, kept_is_lost(exchange).at("job", job.0));
         }
         self.fill_slots();
         for job in self.jobs_that(|driver, job| driver.stands_still(job)) {
@@ -30,6 +33,10 @@ impl Driver {
 
     fn jobs_that(&self, holds: impl Fn(&Driver, &Job) -> bool) -> Vec<JobId> {
         self.jobs.values().filter(|job| holds(self, job)).map(|job| job.id).collect()
+    }
+
+    fn jobs_with_lost_inputs(&self) -> Vec<(JobId, ExchangeId)> {
+        self.jobs.values().filter_map(|job| Some((job.id, job.lost_input(&self.outputs)?))).collect()
     }
 
     fn is_finished(&self, job: &Job) -> bool {
@@ -70,20 +77,20 @@ impl Driver {
     ) -> Option<()> {
         let fresh = self.has(Guard::FreshAttempt);
         let job = self.jobs.get_mut(&id)?;
-        let stage = job.stages.iter().find(|known| known.spec.id == stage)?;
-        let mut inputs = Vec::with_capacity(stage.spec.inputs.len());
-        for exchange in &stage.spec.inputs {
-            let sources = self.outputs.find_mut(*exchange)?.table();
-            inputs.push(TaskInput { exchange: *exchange, sources });
+        let stage = &job.stage(stage)?.spec;
+        let (stage, exchange, read) = (stage.id, stage.output, stage.inputs.clone());
+        let mut inputs = Vec::with_capacity(read.len());
+        for exchange in read {
+            inputs.push(TaskInput { exchange, sources: self.outputs.find_mut(exchange)?.table() });
         }
-        let output = self.outputs.find_mut(stage.spec.output)?;
+        let output = self.outputs.find_mut(exchange)?;
         // A lost cache may have been computed by an earlier job.
         job.retries += u32::from(output.was_started(partition));
         let attempt = if fresh { output.next_attempt(partition) } else { Attempt(0) };
-        let task = TaskId { job: id, stage: stage.spec.id, partition, attempt };
+        let task = TaskId { job: id, stage, partition, attempt };
         output.start(task, executor);
         self.executors.occupy(executor, task);
-        let running = Running { executor, output: stage.spec.output, inputs: inputs.clone() };
+        let running = Running { executor, output: exchange, inputs: inputs.clone() };
         self.running.insert(task, running);
         self.actions.push(Action::Launch { executor, task, inputs });
         Some(())
@@ -91,41 +98,48 @@ impl Driver {
 
     /// Whether nothing that the job wants is being computed or could be.
     fn stands_still(&self, job: &Job) -> bool {
-        let wanted = job.wanted(&self.outputs);
-        let wanted = job.stages.iter().zip(wanted).filter(|(_, wanted)| *wanted);
-        let wanted: Vec<_> = wanted.map(|(stage, _)| stage.spec.output).collect();
-        let is_running = self.running.values().any(|running| wanted.contains(&running.output));
+        let is_running = self.running.values().any(|running| job.wants(running.output));
         let waits_for_slot = self.executors.freest().is_none() && job.next_ready(&self.outputs).is_some();
         !is_running && !waits_for_slot
     }
 
     /// `stage 0: 2 of 5 done, 3 waiting, wanted; stage 1: …`
     fn stage_states(&self, job: &Job) -> String {
-        let state = |(stage, wanted): (&Stage, bool)| {
+        let state = |stage: &Stage| {
             let output = self.outputs.find(stage.spec.output);
             let (done, waiting) = output.map_or((0, 0), |output| (output.done(), output.waiting().len()));
-            let wanted = if wanted { "wanted" } else { "not wanted" };
+            let wanted = if job.wants(stage.spec.output) { "wanted" } else { "not wanted" };
             format!(
                 "{}: {done} of {} done, {waiting} waiting, {wanted}",
                 stage.spec.id, stage.spec.partitions
             )
         };
-        let states = job.stages.iter().zip(job.wanted(&self.outputs)).map(state);
-        states.collect::<Vec<_>>().join("; ")
+        job.stages.iter().map(state).collect::<Vec<_>>().join("; ")
     }
 
-    fn report_progress(&mut self) {
+    /// Shows the jobs which outputs have changed, and reports how far their stages are.
+    fn look_at_changes(&mut self) {
+        let touched = self.outputs.take_touched();
         for job in self.jobs.values_mut() {
-            let wanted = job.wanted(&self.outputs);
-            for (stage, wanted) in job.stages.iter_mut().zip(wanted) {
-                let done = self.outputs.find(stage.spec.output).map_or(0, |output| output.done());
+            touched.iter().for_each(|exchange| job.look_at(*exchange, &self.outputs));
+            for exchange in &touched {
+                let (id, wanted) = (job.id, job.wants(*exchange));
+                let Some(stage) = job.stage_that_fills(*exchange) else { continue };
+                let done = self.outputs.find(*exchange).map_or(0, |output| output.done());
                 // What is lost but not wanted will not be done again: no step back to show.
                 if done > stage.shown || (done < stage.shown && wanted) {
                     stage.shown = done;
                     let (stage, total) = (stage.spec.id, stage.spec.partitions);
-                    self.actions.push(Action::Progress { job: job.id, stage, done, total });
+                    self.actions.push(Action::Progress { job: id, stage, done, total });
                 }
             }
         }
     }
+}
+
+/// Whoever submitted the job names the stages that compute the output and submits it again.
+pub(super) fn kept_is_lost(exchange: ExchangeId) -> Error {
+    // No executor in particular: several may have held a part.
+    let lost = LostOutput { exchange: exchange.0, executor: u32::MAX };
+    Error::lost_output("rows that an earlier job has kept are lost", lost)
 }

@@ -4,6 +4,8 @@
 //! producer that stands earlier in the list, so a walk over the stages cannot run in circles. What a
 //! task of a stage does is not known here.
 
+use std::collections::{HashMap, HashSet};
+
 use super::ids::{ExchangeId, JobId, StageId};
 use crate::error::{Error, Result};
 
@@ -17,6 +19,10 @@ pub struct JobSpec {
     pub id: JobId,
     /// The stages, in topological order.
     pub stages: Vec<StageSpec>,
+    /// Outputs of earlier jobs that the stages read. They must be complete; once one is not and a stage still
+    /// has to read it, the job fails with a lost output, and whoever submitted it names the stages that
+    /// compute it.
+    pub kept: Vec<ExchangeId>,
 }
 
 /// A stage: the tasks that make one exchange out of others.
@@ -38,7 +44,7 @@ pub struct StageSpec {
 }
 
 impl JobSpec {
-    /// The index of the producer of each input, by stage.
+    /// The index of the producer of each input that is not kept, by stage.
     ///
     /// # Errors
     /// `Bug` if the list is empty, not in topological order, or names something twice; `Config` if a
@@ -47,22 +53,33 @@ impl JobSpec {
         if self.stages.is_empty() {
             return Err(Error::bug("a job without stages was submitted"));
         }
-        (0..self.stages.len()).map(|i| self.producers_of(i)).collect()
+        let kept: HashSet<&ExchangeId> = self.kept.iter().collect();
+        let (mut ids, mut outputs) = (HashSet::new(), HashMap::new());
+        let mut producers = Vec::with_capacity(self.stages.len());
+        for (index, stage) in self.stages.iter().enumerate() {
+            let inputs = stage.inputs.iter().filter(|input| !kept.contains(input));
+            producers.push(producers_of(stage, inputs, &outputs)?);
+            let is_first = ids.insert(stage.id) && outputs.insert(stage.output, index).is_none();
+            if !is_first || kept.contains(&stage.output) {
+                return Err(Error::bug("a stage or its output is named twice").at("stage", stage.id.0));
+            }
+        }
+        Ok(producers)
     }
+}
 
-    fn producers_of(&self, index: usize) -> Result<Vec<usize>> {
-        let (earlier, stage) = (&self.stages[..index], &self.stages[index]);
-        if earlier.iter().any(|other| other.id == stage.id || other.output == stage.output) {
-            return Err(Error::bug("a stage or its output is named twice").at("stage", stage.id.0));
-        }
-        if stage.partitions > MAX_PARTITIONS {
-            let text = format!("{} partitions are more than {MAX_PARTITIONS}", stage.partitions);
-            return Err(Error::config(text).at("stage", stage.id.0).help("ask for fewer partitions"));
-        }
-        let find = |input: &ExchangeId| earlier.iter().position(|other| other.output == *input);
-        let missing = || Error::bug("no earlier stage makes an input").at("stage", stage.id.0);
-        stage.inputs.iter().map(|input| find(input).ok_or_else(missing)).collect()
+/// The stages before `stage` that make its `inputs`.
+fn producers_of<'a>(
+    stage: &StageSpec,
+    inputs: impl Iterator<Item = &'a ExchangeId>,
+    earlier: &HashMap<ExchangeId, usize>,
+) -> Result<Vec<usize>> {
+    if stage.partitions > MAX_PARTITIONS {
+        let text = format!("{} partitions are more than {MAX_PARTITIONS}", stage.partitions);
+        return Err(Error::config(text).at("stage", stage.id.0).help("ask for fewer partitions"));
     }
+    let missing = || Error::bug("no earlier stage makes an input").at("stage", stage.id.0);
+    inputs.map(|input| earlier.get(input).copied().ok_or_else(missing)).collect()
 }
 
 #[cfg(test)]
@@ -71,13 +88,13 @@ mod tests {
 
     #[test]
     fn a_stage_finds_its_producers_by_exchange() {
-        let job = JobSpec { id: JobId(1), stages: vec![stage(0, &[]), stage(1, &[]), stage(2, &[1, 0])] };
+        let job = JobSpec { id: JobId(1), stages: vec![stage(0, &[]), stage(1, &[]), stage(2, &[1, 0])], kept: vec![] };
         assert_eq!(job.producers().unwrap(), [vec![], vec![], vec![1, 0]]);
     }
 
     #[test]
     fn an_input_that_nobody_made_before_is_refused() {
-        let job = JobSpec { id: JobId(1), stages: vec![stage(0, &[1]), stage(1, &[])] };
+        let job = JobSpec { id: JobId(1), stages: vec![stage(0, &[1]), stage(1, &[])], kept: vec![] };
         assert_eq!(job.producers().unwrap_err().to_string(), "no earlier stage makes an input, at stage 0");
     }
 

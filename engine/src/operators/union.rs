@@ -1,9 +1,8 @@
 //! `union`: the rows of two datasets.
 
-use datafusion_physical_plan::union::UnionExec;
-
 use crate::chain::Chain;
 use crate::dataset::{Dataset, Origin};
+use crate::plan;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
@@ -17,9 +16,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     pub fn union<D: Chain<Out = T>>(self, other: Dataset<T, D>) -> Dataset<T> {
         let origin = self.origin.clone().with(&other.origin).moved();
-        match UnionExec::try_new(vec![self.to_plan(), other.to_plan()]) {
+        match plan::union(vec![self.to_plan(), other.to_plan()]) {
             Ok(plan) => Dataset::from_plan(plan, origin),
-            Err(e) => Dataset::from_plan(self.to_plan(), Origin::broken(&origin.cx, e.into())),
+            Err(e) => Dataset::from_plan(self.to_plan(), Origin::broken(&origin.cx, e)),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Our operators as DataFusion plan nodes: typed inside, erased outside.
 
+mod continued;
 mod fused;
 mod operator;
 mod partitions;
 mod wire;
 
+pub use continued::{ContinuedExec, bounded, union};
 pub use fused::{Fused, Terminal};
 pub use operator::{Operator, OperatorExec};
 pub use partitions::PartitionsExec;

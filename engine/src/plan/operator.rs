@@ -13,8 +13,9 @@ use datafusion_physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
     ReplaceChildrenOptions,
 };
-use kiln_planner::leaf_properties;
+use kiln_planner::{Inputs, leaf_properties};
 
+use super::continued::nesting;
 use crate::chain::Step;
 use crate::context::Context;
 use crate::error::Result;
@@ -74,7 +75,9 @@ pub struct OperatorExec {
     /// What it does.
     pub operator: Arc<dyn Operator>,
     /// What feeds it.
-    pub inputs: Vec<Arc<dyn ExecutionPlan>>,
+    pub inputs: Inputs,
+    /// Operators that a task runs one inside the other: this one, and those of its stage that feed it.
+    pub(super) nesting: usize,
     properties: Arc<PlanProperties>,
 }
 
@@ -86,7 +89,8 @@ impl OperatorExec {
         partitions: usize,
     ) -> OperatorExec {
         let properties = leaf_properties(operator.schema(), partitions);
-        OperatorExec { operator, inputs, properties }
+        let nesting = inputs.iter().fold(1, |sum: usize, input| sum.saturating_add(nesting(input)));
+        OperatorExec { operator, inputs: inputs.into(), nesting, properties }
     }
 }
 

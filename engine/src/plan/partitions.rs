@@ -12,14 +12,13 @@ use datafusion_physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
     ReplaceChildrenOptions,
 };
-use kiln_planner::leaf_properties;
+use kiln_planner::{Inputs, leaf_properties};
 
 /// The partitions `range` of `input`, counted from 0. It only stands at the top of a result stage:
 /// the worker runs `input` in its place.
 #[derive(Debug)]
 pub struct PartitionsExec {
-    /// The plan with all partitions.
-    pub input: Arc<dyn ExecutionPlan>,
+    inputs: Inputs,
     /// Those that are wanted.
     pub range: Range<usize>,
     properties: Arc<PlanProperties>,
@@ -29,7 +28,12 @@ impl PartitionsExec {
     /// The partitions `range` of `input`, which has as many at least.
     pub fn new(input: Arc<dyn ExecutionPlan>, range: Range<usize>) -> PartitionsExec {
         let properties = leaf_properties(input.schema(), range.len());
-        PartitionsExec { input, range, properties }
+        PartitionsExec { inputs: input.into(), range, properties }
+    }
+
+    /// The plan with all partitions.
+    pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.inputs[0]
     }
 }
 
@@ -47,7 +51,7 @@ impl ExecutionPlan for PartitionsExec {
         &self.properties
     }
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
+        self.inputs.iter().collect()
     }
     fn apply_expressions(
         &self,

@@ -1,50 +1,72 @@
-//! A stage's plan as bytes and back: table positions, parameters, and the shape of the tree.
+//! A stage's plan as bytes and back: table positions, parameters, and the shape of the plan.
 //!
 //! There is no list of operators here: each is named by its position in the link-time table, which
 //! is the same in every process of one binary.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow::ipc::convert::IpcSchemaEncoder;
 use arrow::ipc::writer::DictionaryTracker;
 use datafusion_physical_plan::ExecutionPlan;
-use datafusion_physical_plan::union::UnionExec;
-use kiln_planner::{ExchangeId, ExchangeReadExec};
+use kiln_planner::{ExchangeId, ExchangeReadExec, UnionExec, identity, post_order};
 use serde::{Deserialize, Serialize};
 
-use super::{Operator, OperatorExec, PartitionsExec};
+use super::{ContinuedExec, Operator, OperatorExec, PartitionsExec, union};
 use crate::error::{Error, Result};
 use crate::ship::params::ParamWriter;
 use crate::ship::table;
 
-/// One node of a shipped plan.
+/// One node of a shipped plan. Inputs are positions in the list of nodes, and smaller than the node's own: a
+/// tree would be as deep as the plan, and a node that two others share would be in it twice.
 #[derive(Serialize, Deserialize)]
 enum Node {
-    Operator { entry: u32, params: Vec<u8>, partitions: u64, inputs: Vec<Node> },
+    Operator { entry: u32, params: Vec<u8>, partitions: u64, inputs: Vec<u32> },
     Read { exchange: ExchangeId, schema: Vec<u8>, partitions: u64 },
-    Union { inputs: Vec<Node> },
-    Partitions { first: u64, end: u64, input: Box<Node> },
+    Union { inputs: Vec<u32> },
+    Partitions { first: u64, end: u64, input: u32 },
+    Continued { input: u32 },
 }
 
 /// `plan` as bytes for an executor.
+///
+/// # Errors
+/// Of class config when an operator cannot be sent, bug when a node is none of ours.
 pub fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
-    postcard::to_stdvec(&to_node(plan)?).map_err(|e| Error::bug("a plan cannot be encoded").because(e))
+    let (mut nodes, mut positions) = (Vec::new(), HashMap::new());
+    post_order(plan, &|_| false, &mut |node| {
+        let inputs = node.children().into_iter().map(|input| positions.get(&identity(input)).copied());
+        let inputs = inputs.collect::<Option<Vec<u32>>>().ok_or_else(|| Error::bug("an input is missing"))?;
+        positions.insert(identity(node), nodes.len() as u32);
+        nodes.push(to_node(node, inputs)?);
+        Ok::<_, Error>(())
+    })?;
+    postcard::to_stdvec(&nodes).map_err(|e| Error::bug("a plan cannot be encoded").because(e))
 }
 
 /// The plan that [`encode`] wrote in another process of the same binary.
+///
+/// # Errors
+/// Of class bug when the bytes are no plan of this binary.
 pub fn decode(bytes: &[u8]) -> Result<Arc<dyn ExecutionPlan>> {
-    let node = postcard::from_bytes(bytes).map_err(|e| Error::bug("a plan cannot be decoded").because(e))?;
-    from_node(node)
+    let nodes: Vec<Node> =
+        postcard::from_bytes(bytes).map_err(|e| Error::bug("a plan cannot be decoded").because(e))?;
+    let mut plans = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let plan = from_node(node, &plans)?;
+        plans.push(plan);
+    }
+    plans.pop().ok_or_else(|| Error::bug("a plan without nodes was sent"))
 }
 
-fn to_node(plan: &Arc<dyn ExecutionPlan>) -> Result<Node> {
+fn to_node(plan: &Arc<dyn ExecutionPlan>, inputs: Vec<u32>) -> Result<Node> {
     let partitions = plan.properties().partitioning.partition_count() as u64;
+    let only = || inputs.first().copied().ok_or_else(|| Error::bug("an input is missing"));
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {
         let mut params = ParamWriter::default();
         node.operator.ship(&mut params)?;
         let entry = node.operator.entry().ok_or_else(no_table)?;
-        let inputs = node.inputs.iter().map(to_node).collect::<Result<_>>()?;
         return Ok(Node::Operator { entry, params: params.finish(), partitions, inputs });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
@@ -54,12 +76,15 @@ fn to_node(plan: &Arc<dyn ExecutionPlan>) -> Result<Node> {
         let schema = encoder.schema_to_fb(&plan.schema()).finished_data().to_vec();
         return Ok(Node::Read { exchange: node.id, schema, partitions });
     }
-    if let Some(node) = plan.downcast_ref::<UnionExec>() {
-        return Ok(Node::Union { inputs: node.inputs().iter().map(to_node).collect::<Result<_>>()? });
+    if plan.is::<UnionExec>() {
+        return Ok(Node::Union { inputs });
     }
     if let Some(node) = plan.downcast_ref::<PartitionsExec>() {
         let (first, end) = (node.range.start as u64, node.range.end as u64);
-        return Ok(Node::Partitions { first, end, input: Box::new(to_node(&node.input)?) });
+        return Ok(Node::Partitions { first, end, input: only()? });
+    }
+    if plan.is::<ContinuedExec>() {
+        return Ok(Node::Continued { input: only()? });
     }
     Err(Error::bug(format!("{} cannot run on executors yet", plan.name())))
 }
@@ -68,11 +93,16 @@ fn no_table() -> Error {
     Error::config("executors need Linux on x86-64 or aarch64").help("run with KILN_CLUSTER=local")
 }
 
-fn from_node(node: Node) -> Result<Arc<dyn ExecutionPlan>> {
+/// The node over its inputs, which are among the `plans` before it.
+fn from_node(node: Node, plans: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = |at: u32| {
+        let plan = plans.get(at as usize).map(Arc::clone);
+        plan.ok_or_else(|| Error::bug(format!("a plan has no node {at} before its own")))
+    };
+    let all = |inputs: Vec<u32>| inputs.into_iter().map(plan).collect::<Result<Vec<_>>>();
     Ok(match node {
         Node::Operator { entry, params, partitions, inputs } => {
-            let inputs = inputs.into_iter().map(from_node).collect::<Result<_>>()?;
-            Arc::new(OperatorExec::new(rebuild(entry, &params)?, inputs, partitions as usize))
+            Arc::new(OperatorExec::new(rebuild(entry, &params)?, all(inputs)?, partitions as usize))
         }
         Node::Read { exchange, schema, partitions } => {
             let schema = arrow::ipc::root_as_schema(&schema)
@@ -81,11 +111,10 @@ fn from_node(node: Node) -> Result<Arc<dyn ExecutionPlan>> {
             Arc::new(ExchangeReadExec::new(exchange, Arc::new(schema), partitions as usize))
         }
         Node::Partitions { first, end, input } => {
-            Arc::new(PartitionsExec::new(from_node(*input)?, first as usize..end as usize))
+            Arc::new(PartitionsExec::new(plan(input)?, first as usize..end as usize))
         }
-        Node::Union { inputs } => {
-            UnionExec::try_new(inputs.into_iter().map(from_node).collect::<Result<_>>()?)?
-        }
+        Node::Union { inputs } => union(all(inputs)?)?,
+        Node::Continued { input } => Arc::new(ContinuedExec::new(plan(input)?)),
     })
 }
 

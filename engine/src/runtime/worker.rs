@@ -15,7 +15,7 @@ use super::inputs::TaskInputs;
 use crate::driver::{TaskId, TaskReport};
 use crate::error::{Error, Result};
 use crate::memory::{self, Memory};
-use crate::plan::{OperatorExec, PartitionsExec};
+use crate::plan::{ContinuedExec, OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{Task, TaskEnv, counts, guarded, push};
 
@@ -188,7 +188,10 @@ fn run_plan(
 ) -> Result<()> {
     use crate::task::Output;
     if let Some(node) = plan.downcast_ref::<PartitionsExec>() {
-        return run_plan(&node.input, node.range.start + partition, env, output);
+        return run_plan(node.input(), node.range.start + partition, env, output);
+    }
+    if let Some(node) = plan.downcast_ref::<ContinuedExec>() {
+        return push(node.input(), partition, env, &mut |batch| output.push(partition, batch));
     }
     // The last operator of a stage chooses target partitions; any other node's rows go to 0.
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {

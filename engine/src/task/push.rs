@@ -9,9 +9,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion_execution::TaskContext;
 use datafusion_physical_plan::ExecutionPlan;
-use datafusion_physical_plan::union::UnionExec;
 use futures::StreamExt;
-use kiln_planner::ExchangeReadExec;
+use kiln_planner::{ExchangeReadExec, UnionExec};
 
 use super::{BatchLimits, BatchSink, Output, Place, Task, TaskEnv};
 use crate::error::{Error, Result};
@@ -36,7 +35,10 @@ pub fn push(
         return env.exchanges.read(node.id, partition, take);
     }
     if let Some(node) = plan.downcast_ref::<UnionExec>() {
-        let (input, partition) = branch(node, partition)?;
+        let branch = node.branch(partition).ok_or_else(|| {
+            Error::bug(format!("a union was asked for partition {partition}, which it does not have"))
+        });
+        let (input, partition) = branch?;
         return push(input, partition, env, take);
     }
     pull(plan, partition, take)
@@ -61,18 +63,6 @@ impl Output for Onward<'_, '_> {
         BatchLimits { rows, bytes: bytes.min(ONWARD_BYTES) }
     }
     fn note(&mut self, _: Vec<u8>) {}
-}
-
-/// The input of a union that holds `partition`: the inputs' partitions stand one behind another.
-fn branch(union: &UnionExec, mut partition: usize) -> Result<(&Arc<dyn ExecutionPlan>, usize)> {
-    for input in union.inputs() {
-        let count = input.properties().partitioning.partition_count();
-        if partition < count {
-            return Ok((input, partition));
-        }
-        partition -= count;
-    }
-    Err(Error::bug("a union was asked for a partition that it does not have"))
 }
 
 fn pull(plan: &Arc<dyn ExecutionPlan>, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {

@@ -73,11 +73,11 @@ impl Weather {
 /// One to three jobs; the later ones build upon a part of the first.
 pub(super) fn jobs(chance: &mut Chance) -> Vec<JobSpec> {
     let first = stages(chance, Vec::new(), 0);
-    let mut jobs = vec![JobSpec { id: JobId(0), stages: first.clone() }];
+    let mut jobs = vec![JobSpec { id: JobId(0), stages: first.clone(), kept: Vec::new() }];
     for id in 1..chance.between(1, 3) {
         let shared = chance.between(0, first.len() as u64) as usize;
         let stages = stages(chance, first[..shared].to_vec(), id);
-        jobs.push(JobSpec { id: JobId(id), stages });
+        jobs.push(JobSpec { id: JobId(id), stages, kept: Vec::new() });
     }
     jobs
 }

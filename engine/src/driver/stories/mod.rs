@@ -43,7 +43,7 @@ impl Play {
     }
 
     fn submit(&mut self, job: u64, stages: Vec<StageSpec>) -> String {
-        self.tell(Event::Submit(JobSpec { id: JobId(job), stages }))
+        self.tell(Event::Submit(JobSpec { id: JobId(job), stages, kept: Vec::new() }))
     }
 
     /// A task of job 1 succeeds, named as in `e1 s0 p2 a0`.

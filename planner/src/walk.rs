@@ -1,0 +1,118 @@
+//! Walks over plans, and the end of plans.
+//!
+//! **The depth of a plan is not the depth of the stack.** A loop of the user's makes a plan as deep as it
+//! has rounds, so nothing recurses over a plan:
+//!
+//! - whoever plans, explains or encodes one goes through [`post_order`], which keeps its path on the heap and
+//!   visits a node that several others share once, however many paths lead to it;
+//! - every node holds its inputs as [`Inputs`], which drops a plan node by node;
+//! - a task recurses over the operators of its stage alone, and the engine bounds those by an exchange.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use datafusion_physical_plan::ExecutionPlan;
+
+/// Calls `visit` for every node of `plan`, inputs first, shared ones once. Whatever feeds a node for which
+/// `ends` holds is left out.
+///
+/// # Errors
+/// The first one of `visit`, which ends the walk.
+pub fn post_order<'a, E>(
+    plan: &'a Arc<dyn ExecutionPlan>,
+    ends: &dyn Fn(&Arc<dyn ExecutionPlan>) -> bool,
+    visit: &mut dyn FnMut(&'a Arc<dyn ExecutionPlan>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut seen = HashSet::new();
+    let mut path = vec![(plan, false)];
+    while let Some((node, has_inputs_visited)) = path.pop() {
+        if has_inputs_visited {
+            visit(node)?;
+        } else if seen.insert(identity(node)) {
+            path.push((node, true));
+            if !ends(node) {
+                path.extend(node.children().into_iter().rev().map(|input| (input, false)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells nodes apart: equal for two references to one node.
+pub fn identity(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    Arc::as_ptr(plan).addr()
+}
+
+/// The inputs of a plan node. The last owner of a plan drops its nodes one after the other, not one inside
+/// the other.
+#[derive(Clone)]
+pub struct Inputs(Vec<Arc<dyn ExecutionPlan>>);
+
+impl From<Vec<Arc<dyn ExecutionPlan>>> for Inputs {
+    fn from(plans: Vec<Arc<dyn ExecutionPlan>>) -> Inputs {
+        Inputs(plans)
+    }
+}
+
+impl From<Arc<dyn ExecutionPlan>> for Inputs {
+    fn from(plan: Arc<dyn ExecutionPlan>) -> Inputs {
+        Inputs(vec![plan])
+    }
+}
+
+impl Deref for Inputs {
+    type Target = [Arc<dyn ExecutionPlan>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// Their number: the nodes themselves would be written one inside the other.
+impl fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} inputs", self.0.len())
+    }
+}
+
+thread_local! {
+    /// Inputs of nodes that this thread is dropping; nothing while it drops none.
+    static DROPPED: RefCell<Option<Vec<Arc<dyn ExecutionPlan>>>> = const { RefCell::new(None) };
+}
+
+impl Drop for Inputs {
+    fn drop(&mut self) {
+        // A thread at its end has no list any more. Its plans stay allocated, as dropping them could overflow.
+        let mut inputs = ManuallyDrop::new(std::mem::take(&mut self.0));
+        let is_outermost = DROPPED.try_with(|dropped| match &mut *dropped.borrow_mut() {
+            Some(plans) => {
+                plans.append(&mut inputs);
+                false
+            }
+            none => {
+                *none = Some(std::mem::take(&mut inputs));
+                true
+            }
+        });
+        if is_outermost.unwrap_or(false) {
+            let _reset = ResetDropped;
+            while let Some(plan) = DROPPED.with(|dropped| dropped.borrow_mut().as_mut()?.pop()) {
+                drop(plan);
+            }
+        }
+    }
+}
+
+/// Ends the dropping of a plan, even if an operator's own `drop` panics.
+struct ResetDropped;
+
+impl Drop for ResetDropped {
+    fn drop(&mut self) {
+        let rest = DROPPED.with(|dropped| dropped.borrow_mut().take());
+        drop(rest);
+    }
+}
