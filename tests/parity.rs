@@ -56,7 +56,8 @@ const SPARK: [(&str, &str); 6] = [
 fn the_page_is_silent_about_no_method_of_sparks_datasets() {
     let page = fs::read_to_string(root().join("docs/spark.md")).unwrap();
     let first = |row: &str| row.split('|').nth(1).unwrap_or("").to_owned();
-    let column: String = page.lines().filter(|line| line.starts_with('|')).map(|row| first(row) + " ").collect();
+    let column: String =
+        page.lines().filter(|line| line.starts_with('|')).map(|row| first(row) + " ").collect();
     let named: BTreeSet<&str> = column.split(|c: char| !c.is_alphanumeric()).collect();
     for (class, methods) in SPARK {
         let missing: Vec<&str> = methods.split(' ').filter(|name| !named.contains(name)).collect();

@@ -22,7 +22,8 @@ fn accumulators_of_inner_stages_and_of_the_result_have_what_the_rows_make() {
         let sum: i64 = pairs.iter().map(|(_, n)| n).sum();
         for_each_setting(|s, name| {
             let seen = s.cx().accumulator(Words::new(), add_words);
-            let keys = s.cx().accumulator(BTreeSet::new(), |all: &mut BTreeSet<String>, more| all.extend(more));
+            let keys =
+                s.cx().accumulator(BTreeSet::new(), |all: &mut BTreeSet<String>, more| all.extend(more));
             let (balance, halves) = (s.cx().counter_i64("balance"), s.cx().counter_f64("halves"));
             let before = (balance.value(), halves.value());
             let all = s.cx().share((seen.clone(), balance.clone(), halves.clone()));
@@ -34,7 +35,10 @@ fn accumulators_of_inner_stages_and_of_the_result_have_what_the_rows_make() {
             let sums = rows.reduce_by_key(|a, b| a + b).inspect_with(&keys, |keys, (word, _)| {
                 keys.add(BTreeSet::from([word.to_owned()]));
             });
-            assert!(seen.value().is_empty() && keys.value().is_empty(), "{name}: nothing runs before an action");
+            assert!(
+                seen.value().is_empty() && keys.value().is_empty(),
+                "{name}: nothing runs before an action"
+            );
             sums.count().unwrap();
             assert_eq!(seen.value(), words, "{name}");
             assert!(keys.value().iter().eq(words.keys()), "{name}");

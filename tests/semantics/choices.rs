@@ -115,13 +115,18 @@ fn take_sample_has_the_exact_size_and_no_row_twice_unless_it_may() {
     for_each_seed(|seed| {
         let numbers: Vec<u64> = (0..300).collect();
         for n in [0, 1, 40, 300, 1000] {
-            let sample = |cx: &kiln::Context, p, again| cx.parallelize_in(p, numbers.clone()).take_sample(again, n, seed);
+            let sample = |cx: &kiln::Context, p, again| {
+                cx.parallelize_in(p, numbers.clone()).take_sample(again, n, seed)
+            };
             for partitions in [1, 7] {
                 let once = sample(local(), partitions, false).unwrap();
                 assert_eq!(once.len(), n.min(300));
                 let mut sorted = once.clone();
                 sorted.sort_unstable();
-                assert!(sorted.is_sorted_by(|a, b| a < b) && (n < 40 || sorted != once), "each once, in random order");
+                assert!(
+                    sorted.is_sorted_by(|a, b| a < b) && (n < 40 || sorted != once),
+                    "each once, in random order"
+                );
                 let again = sample(local(), partitions, true).unwrap();
                 assert!(again.len() == n && again.iter().all(|row| *row < 300));
                 check_ordered(&once, |s| sample(s.cx(), partitions, false));
@@ -150,7 +155,8 @@ fn take_sample_takes_every_row_equally_often() {
 fn sample_by_key_takes_the_share_of_each_key_wherever_it_is_drawn() {
     for_each_seed(|seed| {
         let pairs: Vec<(String, u64)> = (0..3000).map(|n| (format!("key {}", n % 4), n)).collect();
-        let shares = || [(0, 0.5), (1, 1.0), (0, 0.1), (2, 0.0)].map(|(key, share)| (format!("key {key}"), share));
+        let shares =
+            || [(0, 0.5), (1, 1.0), (0, 0.1), (2, 0.0)].map(|(key, share)| (format!("key {key}"), share));
         let rows = |cx: &kiln::Context| cx.parallelize_in(3, pairs.clone());
         let once = rows(local()).sample_by_key(false, shares(), seed).collect().unwrap();
         let count = |rows: &[(String, u64)], key: &str| rows.iter().filter(|row| row.0 == key).count();
@@ -178,8 +184,10 @@ fn extremes_by_a_key_are_those_of_an_iterator() {
         });
         check_ordered(&by_number, |s| {
             let (rows, one) = (s.rows(&pairs), s.cx().share(1_i64));
-            let (most, least) =
-                (rows.max_by_key_with(&one, |one, (_, n)| n + one)?, rows.min_by_key_with(&one, |one, (_, n)| n + one)?);
+            let (most, least) = (
+                rows.max_by_key_with(&one, |one, (_, n)| n + one)?,
+                rows.min_by_key_with(&one, |one, (_, n)| n + one)?,
+            );
             Ok(vec![most, least])
         });
         let key = |row: &&(String, i64)| (row.1, row.0.clone());
@@ -205,7 +213,11 @@ fn extremes_by_a_key_are_those_of_an_iterator() {
 #[test]
 fn a_panic_in_a_key_names_its_line() {
     for place in kinds() {
-        let error = place.cx.range(0..10).max_by_key(|n| if n == 7 { panic!("bad luck") } else { n }).unwrap_err();
-        assert!(error.to_string().contains("bad luck, at file") && error.to_string().contains("choices.rs"), "{error}");
+        let error =
+            place.cx.range(0..10).max_by_key(|n| if n == 7 { panic!("bad luck") } else { n }).unwrap_err();
+        assert!(
+            error.to_string().contains("bad luck, at file") && error.to_string().contains("choices.rs"),
+            "{error}"
+        );
     }
 }

@@ -65,7 +65,8 @@ fn cogroups_of_three_and_four_give_the_values_of_every_side() {
     for_each_seed(|seed| {
         let mut random = Random::new(seed);
         let (a, b) = (random.pairs(100, 30), random.rows(60, |r| (10 + r.below(30), r.string())));
-        let (c, d) = (random.rows(50, |r| (r.below(60), r.below(2) == 0)), random.rows(9, |r| (r.below(90), 1_u8)));
+        let (c, d) =
+            (random.rows(50, |r| (r.below(60), r.below(2) == 0)), random.rows(9, |r| (r.below(90), 1_u8)));
         let (ga, gb, gc, gd) = (groups(&a), groups(&b), groups(&c), groups(&d));
         let three: BTreeSet<u64> = ga.keys().chain(gb.keys()).chain(gc.keys()).copied().collect();
         let four: BTreeSet<u64> = three.iter().chain(gd.keys()).copied().collect();
@@ -80,9 +81,12 @@ fn cogroups_of_three_and_four_give_the_values_of_every_side() {
             let placed = s.rows(&d).partition_by(kiln::Partitioner::Hash(s.partitions));
             let grouped = s.rows(&a).cogroup4(s.rows(&b), s.rows(&c), placed);
             let keys = grouped.clone().map_values(|_| 0_u8);
-            grouped.join(keys).map_values(|(lists, _)| {
-                (lists.0.to_vec(), lists.1.to_vec(), lists.2.to_vec(), lists.3.to_vec())
-            }).collect()
+            grouped
+                .join(keys)
+                .map_values(|(lists, _)| {
+                    (lists.0.to_vec(), lists.1.to_vec(), lists.2.to_vec(), lists.3.to_vec())
+                })
+                .collect()
         });
     });
 }

@@ -171,7 +171,10 @@ fn variables_that_no_environment_can_hold_are_config_errors_that_do_not_show_the
         let rows = local().parallelize_in(1, [String::new()]);
         let error = rows.pipe_env("cat", [""; 0], [(name, value)]).collect().unwrap_err();
         assert_eq!(error.class(), Class::Config, "{error}");
-        assert!(error.to_string().contains(&format!("{name:?}")) && !error.to_string().contains("secret"), "{error}");
+        assert!(
+            error.to_string().contains(&format!("{name:?}")) && !error.to_string().contains("secret"),
+            "{error}"
+        );
     }
 }
 

@@ -106,7 +106,11 @@ fn a_histogram_counts_every_finite_number_once_between_the_extremes() {
         let buckets = 1 + random.below(20) as usize;
         for_each_setting(|s, name| {
             let (edges, found) = s.rows(&numbers).histogram(buckets).unwrap();
-            assert_eq!((edges.len(), found.iter().sum::<u64>()), (buckets + 1, finite.len() as u64), "{name}");
+            assert_eq!(
+                (edges.len(), found.iter().sum::<u64>()),
+                (buckets + 1, finite.len() as u64),
+                "{name}"
+            );
             assert!(edges[0] == finite.iter().copied().fold(f64::MAX, f64::min), "{name}");
             assert!(edges[buckets] == finite.iter().copied().fold(f64::MIN, f64::max), "{name}");
             assert_eq!(found, counts(&edges, &numbers), "{name}: {edges:?}");

@@ -9,7 +9,8 @@ use crate::support::{check_ordered, for_each_seed, for_each_setting, kinds, loca
 fn zip_pairs_the_rows_of_equal_positions() {
     for_each_seed(|seed| {
         let lines = Random::new(seed).rows(150, Random::line);
-        let expected: Vec<(String, u64)> = lines.iter().map(|line| (line.clone(), line.len() as u64)).collect();
+        let expected: Vec<(String, u64)> =
+            lines.iter().map(|line| (line.clone(), line.len() as u64)).collect();
         check_ordered(&expected, |s| {
             let rows = s.rows(&lines);
             rows.clone().zip(rows.map(|line: &str| line.len() as u64)).collect()
@@ -64,7 +65,10 @@ fn unequal_numbers_of_partitions_are_a_config_error() {
     let rows = |partitions| local().parallelize_in(partitions, 0..10_u64);
     let error = rows(2).zip(rows(3)).count().unwrap_err();
     assert_eq!(error.class(), Class::Config);
-    assert!(error.to_string().starts_with("zip: one dataset has 2 partitions, the other 3, at line"), "{error}");
+    assert!(
+        error.to_string().starts_with("zip: one dataset has 2 partitions, the other 3, at line"),
+        "{error}"
+    );
     let zipped = rows(2).zip_partitions(rows(3), |_, left, _| left);
     let error = zipped.count().unwrap_err();
     assert!(error.to_string().starts_with("zip_partitions: one dataset has 2"), "{error}");
@@ -103,9 +107,10 @@ fn zip_partitions_sees_both_partitions_and_the_shared_value() {
                 })
                 .collect();
             let shared = s.cx().share(7_u64);
-            let zipped = s.rows(&left).zip_partitions_with(&shared, s.rows(&right), |seven, p, numbers, lines| {
-                [(p as u64, numbers.sum::<u64>() + *seven, lines.collect::<Vec<_>>().join("|"))]
-            });
+            let zipped =
+                s.rows(&left).zip_partitions_with(&shared, s.rows(&right), |seven, p, numbers, lines| {
+                    [(p as u64, numbers.sum::<u64>() + *seven, lines.collect::<Vec<_>>().join("|"))]
+                });
             assert_eq!(zipped.collect().unwrap(), expected, "{name}");
             // A closure may look at one side alone, and stop early.
             let firsts = s.rows(&left).zip_partitions(s.rows(&right), |_, numbers, _| numbers.take(1));
@@ -133,7 +138,8 @@ fn glom_gives_one_list_per_partition() {
         for_each_setting(|s, name| {
             let n = s.partitions;
             let cut = |p: usize| lines.len() * p / n;
-            let expected: Vec<Vec<Option<String>>> = (0..n).map(|p| lines[cut(p)..cut(p + 1)].to_vec()).collect();
+            let expected: Vec<Vec<Option<String>>> =
+                (0..n).map(|p| lines[cut(p)..cut(p + 1)].to_vec()).collect();
             assert_eq!(s.rows(&lines).glom().collect().unwrap(), expected, "{name}");
             assert_eq!(s.rows(&lines).filter(|_| false).glom().collect().unwrap(), vec![vec![]; n], "{name}");
         });
@@ -142,7 +148,8 @@ fn glom_gives_one_list_per_partition() {
 
 #[test]
 fn a_partition_too_large_for_a_list_is_a_resource_error_that_names_it() {
-    let config = kiln::Config { memory: 8 << 20, ..crate::support::config(kiln::Cluster::Local { slots: 1 }) };
+    let config =
+        kiln::Config { memory: 8 << 20, ..crate::support::config(kiln::Cluster::Local { slots: 1 }) };
     let cx = crate::support::context(config, "glom");
     let error = cx.range_in(2, 0, 4_000_000, 1).glom().count().unwrap_err();
     assert_eq!(error.class(), Class::Resource, "{error}");

@@ -1,7 +1,7 @@
 //! `histogram`: how many numbers fall in each of some buckets.
 //!
-//! Buckets of equal width lie between the smallest and the largest number, which a job on the way finds;
-//! the stages below run once, as their output is kept until the action ends.
+//! Buckets of equal width cover the numbers from the smallest to the largest, which a job before the job of the
+//! action finds; the stages below run once, as their output is kept until the action ends.
 
 use std::sync::{Arc, OnceLock};
 
@@ -99,7 +99,11 @@ fn even_edges(min: f64, max: f64, buckets: usize) -> Vec<f64> {
     let edge = |at: usize| {
         let share = at as f64 / buckets as f64;
         // The width of all of them may be more than a float holds.
-        let edge = if (max - min).is_finite() { min + (max - min) * share } else { min * (1.0 - share) + max * share };
+        let edge = if (max - min).is_finite() {
+            min + (max - min) * share
+        } else {
+            min * (1.0 - share) + max * share
+        };
         edge.clamp(min, max)
     };
     (0..buckets).map(edge).chain([max]).collect()
@@ -134,7 +138,8 @@ impl Ship for Bins {
 
 impl<T: Number> Terminal<T> for Bins {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let edges = self.edges.get().ok_or_else(|| Error::bug("a histogram runs before its edges are known"))?;
+        let edges =
+            self.edges.get().ok_or_else(|| Error::bug("a histogram runs before its edges are known"))?;
         let mut sink = BinSink { edges, counts: vec![0; edges.len().saturating_sub(1)] };
         chain.drive(task, &mut sink)?;
         let mut writer = PartitionedWriter::<Vec<u64>>::new(1, out);

@@ -89,7 +89,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 
     /// The row whose key is largest or smallest.
-    pub(super) fn extreme_by<K: Key, G: KeyOf<T, K>, const LARGEST: bool>(&self, key: G) -> Result<Option<T>> {
+    pub(super) fn extreme_by<K: Key, G: KeyOf<T, K>, const LARGEST: bool>(
+        &self,
+        key: G,
+    ) -> Result<Option<T>> {
         self.origin.check()?;
         let end = ExtremeByKey::<K, T, G, LARGEST> { key, _row: PhantomData };
         let parts: Vec<(K, T)> = ipc::rows_of(&self.origin.cx.act(&self.end_in(end))?.batches)?;

@@ -113,7 +113,8 @@ fn json(run: &Run, ending: &Ending) -> String {
 /// that JSON cannot hold, NaN or an infinity, is null.
 fn counters(facts: &Facts) -> BTreeMap<String, Value> {
     let of = |name: &String, value| (name.clone(), value);
-    let mut all: BTreeMap<String, Value> = facts.counters.iter().map(|(name, n)| of(name, (*n).into())).collect();
+    let mut all: BTreeMap<String, Value> =
+        facts.counters.iter().map(|(name, n)| of(name, (*n).into())).collect();
     let signed = facts.counters_i64.iter().map(|(name, n)| (name, "i64", Value::from(*n)));
     let floats = facts.counters_f64.iter().map(|(name, n)| (name, "f64", Value::from(*n)));
     for (name, kind, value) in signed.chain(floats) {

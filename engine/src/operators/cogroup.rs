@@ -229,12 +229,7 @@ struct Cogroup<S> {
 
 impl<S: Sides> Cogroup<S> {
     /// Puts out the keys of one slice.
-    fn slice(
-        &self,
-        slice: usize,
-        task: &Task<'_>,
-        writer: &mut PartitionedWriter<'_, S::Out>,
-    ) -> Result<()> {
+    fn slice(&self, slice: usize, task: &Task<'_>, writer: &mut PartitionedWriter<'_, S::Out>) -> Result<()> {
         let mut sides: Vec<Side<'_, '_>> = (0..S::COUNT).map(|at| Side::new(task, at, slice)).collect();
         let mut room = Room::new(task, S::NAME);
         let mut todo = vec![self.slices.part()];

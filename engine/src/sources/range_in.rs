@@ -44,7 +44,8 @@ impl Context {
         let mut origin = Origin::source(self, partitions, bytes).at_least(least);
         if step == 0 {
             let error = Error::config("a range cannot have a step of 0").at("line", &site);
-            origin = origin.failing(error.help("give a step above 0 to count up, or one below 0 to count down"));
+            origin =
+                origin.failing(error.help("give a step above 0 to count up, or one below 0 to count down"));
         }
         Dataset::over(SteppedRange { start, end, step, partitions, site }, origin)
     }
@@ -118,6 +119,9 @@ mod tests {
         assert_eq!(rows(i64::MAX, i64::MIN, -1), u128::from(u64::MAX));
         assert_eq!((rows(i64::MIN, i64::MAX, i64::MAX), rows(i64::MAX, i64::MIN, i64::MIN)), (3, 2));
         assert_eq!((rows(0, 10, 3), rows(10, 0, -3), rows(0, 9, 3), rows(9, 0, -3)), (4, 4, 3, 3));
-        assert_eq!((rows(0, 10, -1), rows(10, 0, 1), rows(5, 5, 1), rows(5, 5, -1), rows(0, 1, 0)), (0, 0, 0, 0, 0));
+        assert_eq!(
+            (rows(0, 10, -1), rows(10, 0, 1), rows(5, 5, 1), rows(5, 5, -1), rows(0, 1, 0)),
+            (0, 0, 0, 0, 0)
+        );
     }
 }

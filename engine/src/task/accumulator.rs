@@ -221,7 +221,11 @@ mod tests {
         });
         let report = encode(&take()).unwrap();
         counts::finish();
-        assert_eq!((numbers.value(), others.value()), (vec![], vec![]), "nobody has said that this attempt won");
+        assert_eq!(
+            (numbers.value(), others.value()),
+            (vec![], vec![]),
+            "nobody has said that this attempt won"
+        );
         run.accumulators.merge(&report);
         let mut all = numbers.value();
         all.sort_unstable();
@@ -247,10 +251,15 @@ mod tests {
     #[test]
     fn a_panic_of_a_merge_in_the_driver_comes_out_where_the_value_is_asked_for() {
         let run = Run::new("r", Progress::silent());
-        let small = Accumulator::new(None, 0_u64, |sum, n| *sum = sum.checked_add(n).expect("too large"), &run);
+        let small =
+            Accumulator::new(None, 0_u64, |sum, n| *sum = sum.checked_add(n).expect("too large"), &run);
         let other = list(&run);
         let partial = |n: u64| (small.id, postcard::to_stdvec(&n).unwrap());
-        run.accumulators.merge(&[partial(u64::MAX), partial(1), (other.id, postcard::to_stdvec(&[5_u64][..]).unwrap())]);
+        run.accumulators.merge(&[
+            partial(u64::MAX),
+            partial(1),
+            (other.id, postcard::to_stdvec(&[5_u64][..]).unwrap()),
+        ]);
         assert_eq!(other.value(), [5]);
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| small.value())).unwrap_err();
         let text = panic.downcast_ref::<String>().unwrap();
