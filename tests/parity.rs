@@ -16,6 +16,55 @@ fn every_name_beside_one_of_sparks_is_a_public_method() {
     assert!(missing.is_empty(), "docs/spark.md names what is no public method: {missing:?}");
 }
 
+/// The methods of Spark 4's RDDs, by the class that has them; of `SparkContext` those that make datasets, share
+/// values or run jobs.
+const SPARK: [(&str, &str); 6] = [
+    (
+        "RDD",
+        "aggregate barrier cache cartesian checkpoint cleanShuffleDependencies coalesce collect count countApprox \
+         countApproxDistinct countByValue countByValueApprox dependencies distinct filter first flatMap fold foreach \
+         foreachPartition getCheckpointFile getNumPartitions getResourceProfile getStorageLevel glom groupBy id \
+         intersection isCheckpointed isEmpty iterator keyBy localCheckpoint map mapPartitions \
+         mapPartitionsWithEvaluator mapPartitionsWithIndex max min name partitioner partitions persist pipe \
+         preferredLocations randomSplit reduce repartition sample saveAsObjectFile saveAsTextFile setName sortBy \
+         sparkContext subtract take takeOrdered takeSample toDebugString toJavaRDD toLocalIterator top treeAggregate \
+         treeReduce union unpersist withResources zip zipPartitions zipPartitionsWithEvaluator zipWithIndex \
+         zipWithUniqueId",
+    ),
+    (
+        "PairRDDFunctions",
+        "aggregateByKey cogroup collectAsMap combineByKey countApproxDistinctByKey countByKey countByKeyApprox \
+         flatMapValues foldByKey fullOuterJoin groupByKey groupWith join keys leftOuterJoin lookup mapValues \
+         partitionBy reduceByKey reduceByKeyLocally rightOuterJoin sampleByKey sampleByKeyExact saveAsHadoopDataset \
+         saveAsHadoopFile saveAsNewAPIHadoopDataset saveAsNewAPIHadoopFile subtractByKey values",
+    ),
+    ("OrderedRDDFunctions", "filterByRange repartitionAndSortWithinPartitions sortByKey"),
+    (
+        "DoubleRDDFunctions",
+        "histogram mean meanApprox popStdev popVariance sampleStdev sampleVariance stats stdev sum sumApprox variance",
+    ),
+    ("AsyncRDDActions", "collectAsync countAsync foreachAsync foreachPartitionAsync takeAsync"),
+    (
+        "SparkContext",
+        "addArchive addFile addJar binaryFiles binaryRecords broadcast collectionAccumulator doubleAccumulator emptyRDD \
+         hadoopFile hadoopRDD longAccumulator makeRDD newAPIHadoopFile objectFile parallelize range register \
+         runApproximateJob runJob sequenceFile setCheckpointDir submitJob textFile union wholeTextFiles",
+    ),
+];
+
+#[test]
+fn the_page_is_silent_about_no_method_of_sparks_datasets() {
+    let page = fs::read_to_string(root().join("docs/spark.md")).unwrap();
+    let first = |row: &str| row.split('|').nth(1).unwrap_or("").to_owned();
+    let column: String =
+        page.lines().filter(|line| line.starts_with('|')).map(|row| first(row) + " ").collect();
+    let named: BTreeSet<&str> = column.split(|c: char| !c.is_alphanumeric()).collect();
+    for (class, methods) in SPARK {
+        let missing: Vec<&str> = methods.split(' ').filter(|name| !named.contains(name)).collect();
+        assert!(missing.is_empty(), "docs/spark.md does not name {missing:?} of Spark's {class}");
+    }
+}
+
 /// The names between backticks in the second column of a table's row.
 fn second_column(row: &str) -> impl Iterator<Item = &str> {
     row.split('|').nth(2).unwrap_or("").split('`').skip(1).step_by(2)

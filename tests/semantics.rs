@@ -8,12 +8,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "semantics/accumulators.rs"]
+mod accumulators;
 #[path = "semantics/actions.rs"]
 mod actions;
 #[path = "semantics/approx.rs"]
 mod approx;
 #[path = "semantics/beyond_memory.rs"]
 mod beyond_memory;
+#[path = "semantics/choices.rs"]
+mod choices;
 #[path = "semantics/effects.rs"]
 mod effects;
 #[path = "semantics/empty.rs"]
@@ -48,6 +52,8 @@ mod persist;
 mod positions;
 #[path = "semantics/random.rs"]
 mod random;
+#[path = "semantics/ranges.rs"]
+mod ranges;
 #[path = "semantics/results.rs"]
 mod results;
 #[path = "semantics/row_types.rs"]
@@ -66,6 +72,8 @@ mod text;
 mod values;
 #[path = "semantics/with_forms.rs"]
 mod with_forms;
+#[path = "semantics/zips.rs"]
+mod zips;
 
 /// Executors of these tests are this binary, asked to run this test alone; by itself it does nothing.
 #[test]

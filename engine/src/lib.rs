@@ -76,7 +76,7 @@ pub use ship::lazy::Lazy;
 pub use ship::shared::{Param, Shared};
 pub use ship::stage_names;
 pub use sources::Read;
-pub use task::Counter;
+pub use task::{Accumulator, Counter};
 
 /// Expressions for [`Read::filter`]: comparisons of columns with values.
 pub mod expr {

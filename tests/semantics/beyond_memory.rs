@@ -182,6 +182,30 @@ fn groups_of_more_than_memory_are_made_in_passes() {
 }
 
 #[test]
+fn cogroups_of_three_of_more_than_memory_are_made_in_passes() {
+    let (first, second, third) = (uniform(21, 0), skewed(22, 8_000, KEYS), uniform(23, KEYS / 2));
+    let sides = [by_key(&first), by_key(&second), by_key(&third)];
+    let keys: std::collections::BTreeSet<u64> = sides.iter().flat_map(BTreeMap::keys).copied().collect();
+    let of = |side: &BTreeMap<u64, Vec<u64>>, key: &u64| side.get(key).cloned().unwrap_or_default();
+    let all = |key: &u64| (of(&sides[0], key), of(&sides[1], key), of(&sides[2], key));
+    let expected: Vec<_> = keys.iter().map(|key| (*key, all(key))).collect();
+    let found =
+        check(false, |cx| pairs(cx, &first).cogroup3(pairs(cx, &second), pairs(cx, &third)).collect());
+    assert!(found == expected);
+}
+
+#[test]
+fn large_groups_of_different_keys_do_not_have_to_fit_together() {
+    // Each list takes more than half of what a task may hold.
+    let rows = |key: u64| vec![(key, 1); 12_000];
+    for other in 100..108 {
+        let found = check(false, |cx| pairs(cx, &rows(HOT)).cogroup(pairs(cx, &rows(other))).collect());
+        let sizes = found.iter().map(|(key, (left, right))| (*key, left.len(), right.len()));
+        assert!(sizes.eq([(HOT, 12_000, 0), (other, 0, 12_000)]), "{other}");
+    }
+}
+
+#[test]
 fn a_hot_key_is_grouped_as_long_as_it_fits() {
     let rows = skewed(13, 40_000, KEYS);
     let expected: Vec<_> = by_key(&rows).into_iter().collect();

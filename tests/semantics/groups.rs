@@ -1,6 +1,6 @@
 //! Groups, cogroups and aggregates by key, against a `BTreeMap`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::random::Random;
 use crate::support::{check, for_each_seed};
@@ -51,13 +51,49 @@ fn cogroup_gives_the_values_of_both_sides_and_none_where_a_side_lacks_the_key() 
         let left = random.pairs(100, 30);
         let right = random.rows(60, |r| (10 + r.below(30), r.string()));
         let (lefts, rights) = (groups(&left), groups(&right));
-        let keys: std::collections::BTreeSet<u64> = lefts.keys().chain(rights.keys()).copied().collect();
+        let keys: BTreeSet<u64> = lefts.keys().chain(rights.keys()).copied().collect();
         let of = |key: &u64| {
             (lefts.get(key).cloned().unwrap_or_default(), rights.get(key).cloned().unwrap_or_default())
         };
         let expected: Vec<_> = keys.iter().map(|key| (*key, of(key))).collect();
         check(&expected, |s| s.rows(&left).cogroup(s.rows(&right)).collect());
     });
+}
+
+#[test]
+fn cogroups_of_three_and_four_give_the_values_of_every_side() {
+    for_each_seed(|seed| {
+        let mut random = Random::new(seed);
+        let (a, b) = (random.pairs(100, 30), random.rows(60, |r| (10 + r.below(30), r.string())));
+        let (c, d) =
+            (random.rows(50, |r| (r.below(60), r.below(2) == 0)), random.rows(9, |r| (r.below(90), 1_u8)));
+        let (ga, gb, gc, gd) = (groups(&a), groups(&b), groups(&c), groups(&d));
+        let three: BTreeSet<u64> = ga.keys().chain(gb.keys()).chain(gc.keys()).copied().collect();
+        let four: BTreeSet<u64> = three.iter().chain(gd.keys()).copied().collect();
+        let of = |key: &u64| (values(&ga, key), values(&gb, key), values(&gc, key));
+        let expected: Vec<_> = three.iter().map(|key| (*key, of(key))).collect();
+        check(&expected, |s| s.rows(&a).cogroup3(s.rows(&b), s.rows(&c)).collect());
+        let of = |key: &u64| (values(&ga, key), values(&gb, key), values(&gc, key), values(&gd, key));
+        let expected: Vec<_> = four.iter().map(|key| (*key, of(key))).collect();
+        check(&expected, |s| s.rows(&a).cogroup4(s.rows(&b), s.rows(&c), s.rows(&d)).collect());
+        // The last side is hash-partitioned already, and what comes out is, too.
+        check(&expected, |s| {
+            let placed = s.rows(&d).partition_by(kiln::Partitioner::Hash(s.partitions));
+            let grouped = s.rows(&a).cogroup4(s.rows(&b), s.rows(&c), placed);
+            let keys = grouped.clone().map_values(|_| 0_u8);
+            grouped
+                .join(keys)
+                .map_values(|(lists, _)| {
+                    (lists.0.to_vec(), lists.1.to_vec(), lists.2.to_vec(), lists.3.to_vec())
+                })
+                .collect()
+        });
+    });
+}
+
+/// The values of a key, or none.
+fn values<V: Clone>(groups: &BTreeMap<u64, Vec<V>>, key: &u64) -> Vec<V> {
+    groups.get(key).cloned().unwrap_or_default()
 }
 
 #[test]

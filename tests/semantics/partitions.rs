@@ -8,7 +8,7 @@ use kiln::arrow::datatypes::UInt64Type;
 use kiln::{Class, Error};
 
 use crate::random::Random;
-use crate::support::{check_ordered, for_each_seed, for_each_setting, kinds};
+use crate::support::{check_ordered, for_each_seed, for_each_setting, kinds, local};
 
 #[test]
 fn map_partitions_sees_the_rows_of_every_partition_in_order() {
@@ -146,6 +146,36 @@ fn pipe_sends_each_partition_through_a_process() {
             assert_eq!((counts.len(), sum), (s.partitions, lines.len()), "{name}");
         });
     });
+}
+
+#[test]
+fn pipe_env_gives_the_command_variables_on_every_executor() {
+    for_each_seed(|seed| {
+        let mut random = Random::new(seed);
+        let (lines, value) = (random.rows(40, Random::line), random.string());
+        let expected: Vec<String> = lines.iter().map(|line| format!("{value}:{line}")).collect();
+        check_ordered(&expected, |s| {
+            let script = r#"while IFS= read -r line; do printf '%s:%s\n' "$KILN_TEST_WORD" "$line"; done"#;
+            let env = [("KILN_TEST_WORD", "an earlier value"), ("KILN_TEST_WORD", &value)];
+            s.rows(&lines).pipe_env("sh", ["-c", script], env).collect()
+        });
+    });
+    // What the process itself has stays.
+    let path = local().parallelize_in(1, [String::new()]).pipe_env("sh", ["-c", "echo $PATH"], [("A", "b")]);
+    assert_eq!(path.collect().unwrap(), [std::env::var("PATH").unwrap()]);
+}
+
+#[test]
+fn variables_that_no_environment_can_hold_are_config_errors_that_do_not_show_the_value() {
+    for (name, value) in [("", "secret"), ("A=B", "secret"), ("A\0", "secret"), ("A", "secret\0")] {
+        let rows = local().parallelize_in(1, [String::new()]);
+        let error = rows.pipe_env("cat", [""; 0], [(name, value)]).collect().unwrap_err();
+        assert_eq!(error.class(), Class::Config, "{error}");
+        assert!(
+            error.to_string().contains(&format!("{name:?}")) && !error.to_string().contains("secret"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_success_arrives_as_it_was_sent() {
-        let report = TaskReport { rows: 3, bytes: 24, counters: vec![(0, 5)], payload: vec![1, 2] };
+        let (counters, accumulated) = (vec![(0, 5)], vec![(1, vec![9])]);
+        let report = TaskReport { rows: 3, bytes: 24, counters, accumulated, payload: vec![1, 2] };
         let (task, outcome) = read_status(status(TASK, &Ok(report.clone()))).unwrap();
         assert_eq!((task, outcome.unwrap()), (TASK, report));
     }

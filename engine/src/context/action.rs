@@ -137,7 +137,11 @@ impl Action {
     /// the way do not count: their rows are computed again by the action's own.
     fn count(&mut self, first: usize, reports: &[TaskReport]) {
         let new = reports.iter().skip(self.uncounted.saturating_sub(first));
-        new.for_each(|report| self.cx.job_run().add_counts(&report.counters));
+        let run = self.cx.job_run();
+        new.for_each(|report| {
+            run.add_counts(&report.counters);
+            run.accumulators.merge(&report.accumulated);
+        });
         self.uncounted = self.uncounted.max(first + reports.len());
     }
 

@@ -79,14 +79,21 @@ impl Origin {
 
     /// Both together; the first error of the two stays.
     pub(crate) fn with(self, other: &Origin) -> Origin {
+        self.with_all([other])
+    }
+
+    /// This one and `others` together; the first error of them stays.
+    pub(crate) fn with_all<'a>(mut self, others: impl IntoIterator<Item = &'a Origin>) -> Origin {
         let foreign = || Error::config("datasets of two contexts cannot be combined");
-        let strange = (!self.cx.is(&other.cx)).then(foreign);
-        let error = self.error.or_else(|| other.error.clone()).or(strange);
-        // A source that both come from counts once, or a loop would double it in every round.
+        // A source that several come from counts once, or a loop would double it in every round.
         let mut sources = (*self.sources).clone();
-        sources.extend(other.sources.iter());
-        let least = self.least.max(other.least);
-        Origin { sources: Arc::new(sources), least, error, ..self }
+        for other in others {
+            let strange = (!self.cx.is(&other.cx)).then(foreign);
+            self.error = self.error.or_else(|| other.error.clone()).or(strange);
+            self.least = self.least.max(other.least);
+            sources.extend(other.sources.iter());
+        }
+        Origin { sources: Arc::new(sources), ..self }
     }
 
     /// The same, but exchanges have at least so many partitions.

@@ -124,6 +124,8 @@ pub enum Action {
     Counted {
         /// By the counters' numbers.
         counters: Vec<(u32, u64)>,
+        /// By the accumulators' numbers; opaque here.
+        accumulated: Vec<(u32, Vec<u8>)>,
     },
     /// A line for the log.
     Notice {
@@ -154,6 +156,8 @@ pub struct TaskReport {
     pub bytes: u64,
     /// What the job's closures counted: each counter's number and by how much.
     pub counters: Vec<(u32, u64)>,
+    /// What they accumulated beyond that: each accumulator's number and its partial value; opaque here.
+    pub accumulated: Vec<(u32, Vec<u8>)>,
     /// A sink's file manifest; opaque here.
     pub payload: Vec<u8>,
 }

@@ -54,13 +54,13 @@ impl Driver {
 
     fn succeeded(&mut self, executor: ExecutorId, task: TaskId, mut report: TaskReport) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
-        let counters = inner_counts(job, &self.outputs, task, &mut report);
+        let (counters, accumulated) = inner_counts(job, &self.outputs, task, &mut report);
         let Some(stage) = job.stage_mut(task.stage) else { return };
         stage.fetch_failures = 0;
         let located = Located { partition: task.partition, attempt: task.attempt, executor };
         let Some(output) = self.outputs.find_mut(stage.spec.output) else { return };
-        if output.finish(located, report) && !counters.is_empty() {
-            self.actions.push(Action::Counted { counters });
+        if output.finish(located, report) && !(counters.is_empty() && accumulated.is_empty()) {
+            self.actions.push(Action::Counted { counters, accumulated });
         }
     }
 
@@ -110,14 +110,17 @@ impl Driver {
     }
 }
 
+/// What a task has counted, and what it has accumulated.
+type Counted = (Vec<(u32, u64)>, Vec<(u32, Vec<u8>)>);
+
 /// What a task of an inner stage has counted, if that is new. The result stage's counts stay in the
 /// report: whether they count is for the caller, who may run it again.
-fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskReport) -> Vec<(u32, u64)> {
+fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskReport) -> Counted {
     let at = job.index(task.stage);
-    let inner = at.filter(|at| at + 1 < job.stages.len() && !report.counters.is_empty());
-    let Some(at) = inner else { return Vec::new() };
-    let counters = std::mem::take(&mut report.counters);
-    if job.counts_anew(outputs)[at] { counters } else { Vec::new() }
+    let is_any = !(report.counters.is_empty() && report.accumulated.is_empty());
+    let Some(at) = at.filter(|at| at + 1 < job.stages.len() && is_any) else { return Counted::default() };
+    let counted = (std::mem::take(&mut report.counters), std::mem::take(&mut report.accumulated));
+    if job.counts_anew(outputs)[at] { counted } else { Counted::default() }
 }
 
 /// `error` with the place of the task that it ended.

@@ -26,6 +26,7 @@
 //! }
 //! ```
 
+mod accumulators;
 mod args;
 mod bars;
 mod callbacks;

@@ -10,11 +10,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Class, Error, Result};
 
 use super::exit::{Ending, Status};
-use super::run::{Output, Run};
+use super::run::{Facts, Output, Run};
 use super::terminal::say;
 
 /// The variable that asks for the line on standard output: `stdout`, or `none` to forbid it.
@@ -42,7 +43,7 @@ struct Line<'a> {
     class: Option<Class>,
     version: Option<u64>,
     outputs: &'a [Output],
-    counters: &'a BTreeMap<String, u64>,
+    counters: BTreeMap<String, Value>,
     retries: u32,
     seconds: f64,
     message: Option<&'a str>,
@@ -98,7 +99,7 @@ fn json(run: &Run, ending: &Ending) -> String {
         class: ending.class,
         version: facts.version,
         outputs: &facts.outputs,
-        counters: &facts.counters,
+        counters: counters(&facts),
         retries: facts.retries,
         // Milliseconds are all that a reader can use of a run's time.
         seconds: (run.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
@@ -106,6 +107,21 @@ fn json(run: &Run, ending: &Ending) -> String {
     };
     // Strings, integers and one finite number: there is nothing in it that JSON cannot hold.
     serde_json::to_string(&line).unwrap_or_default() + "\n"
+}
+
+/// The counters of all kinds by name; where two kinds have one name, the type is added to the later one's. A float
+/// that JSON cannot hold, NaN or an infinity, is null.
+fn counters(facts: &Facts) -> BTreeMap<String, Value> {
+    let of = |name: &String, value| (name.clone(), value);
+    let mut all: BTreeMap<String, Value> =
+        facts.counters.iter().map(|(name, n)| of(name, (*n).into())).collect();
+    let signed = facts.counters_i64.iter().map(|(name, n)| (name, "i64", Value::from(*n)));
+    let floats = facts.counters_f64.iter().map(|(name, n)| (name, "f64", Value::from(*n)));
+    for (name, kind, value) in signed.chain(floats) {
+        let name = if all.contains_key(name) { format!("{name} ({kind})") } else { name.clone() };
+        all.insert(name, value);
+    }
+    all
 }
 
 /// Writes `line` to `path` under another name first, so that a reader never sees half of it.
@@ -168,6 +184,18 @@ mod tests {
             "counters": {"bad rows": 1}, "retries": 3, "seconds": 0, "message": null,
         });
         assert_eq!(timeless(&run, &Ending::of(&Ok(()), None, &run.facts())), expected.to_string());
+    }
+
+    #[test]
+    fn counters_of_all_kinds_are_reported_together() {
+        let facts = Facts {
+            counters: [("rows".to_owned(), 3)].into(),
+            counters_i64: [("balance".to_owned(), -2), ("rows".to_owned(), 4)].into(),
+            counters_f64: [("hours".to_owned(), 0.5), ("worst".to_owned(), f64::NAN)].into(),
+            ..Facts::default()
+        };
+        let expected = r#"{"balance":-2,"hours":0.5,"rows":3,"rows (i64)":4,"worst":null}"#;
+        assert_eq!(serde_json::to_string(&counters(&facts)).unwrap(), expected);
     }
 
     #[test]

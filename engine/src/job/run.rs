@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::accumulators::Accumulators;
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
 use super::lock;
@@ -41,6 +42,10 @@ pub struct Facts {
     pub outputs: Vec<Output>,
     /// The job's own counters by name.
     pub counters: BTreeMap<String, u64>,
+    /// Those that may go down, by name.
+    pub counters_i64: BTreeMap<String, i64>,
+    /// Those of floats, by name.
+    pub counters_f64: BTreeMap<String, f64>,
     /// How many attempts of tasks had to be made again.
     pub retries: u32,
     /// The version that the last publish made, where the sink counts versions.
@@ -56,6 +61,8 @@ pub struct Run {
     facts: Mutex<Facts>,
     /// The names of the counters that closures count, by number.
     counters: Mutex<Vec<String>>,
+    /// What closures accumulate beyond that.
+    pub(crate) accumulators: Accumulators,
     /// Where checkpoints were made.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
@@ -82,6 +89,7 @@ impl Run {
             started: Instant::now(),
             facts: Mutex::default(),
             counters: Mutex::default(),
+            accumulators: Accumulators::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
             cancel: Cancel::default(),
@@ -165,7 +173,9 @@ impl Run {
 
     /// What the run has to say about itself so far.
     pub fn facts(&self) -> Facts {
-        lock(&self.facts).clone()
+        let counters_i64 = self.accumulators.named();
+        let counters_f64 = self.accumulators.named();
+        Facts { counters_i64, counters_f64, ..lock(&self.facts).clone() }
     }
 
     /// Whether this caller is the one that ends the run and reports it; true exactly once.

@@ -1,16 +1,21 @@
-//! `cogroup`: the values of one key from two datasets, each side together.
+//! `cogroup`: the values of one key from two, three or four datasets, those of each together.
+//!
+//! Every dataset's pairs come in hash-partitioned by their key. A task holds those of all sides by their
+//! key, part by part where they do not fit at once (`hashed`), and writes each key's lists straight into the
+//! columns that come out. How many sides there are is known to [`Sides`] alone.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
 use super::group_by_key::Group;
-use super::hashed::{Held, Index, Room, Side, TooLarge, cut};
+use super::hashed::{Held, Index, Room, Rows, Side, TooLarge, cut};
 use crate::aggregate::{Part, Slices};
 use crate::chain::{Chain, Step};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
 use crate::plan::{Operator, OperatorExec};
 use crate::row::{Key, Row, schema};
@@ -19,11 +24,6 @@ use crate::ship::params::{ParamReader, ParamWriter};
 use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
-
-const NAME: &str = "cogroup";
-
-/// A key with its values of both sides.
-type Cogrouped<K, V, W> = (K, (Vec<V>, Vec<W>));
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// For each key of either side its values on both, each in the order in which they were; a side
@@ -47,102 +47,215 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     where
         K: Key,
     {
-        let site = Site::caller();
-        let (inputs, slices) = self.placed_with(&other, NAME, &site);
-        let origin = self.origin.with(&other.origin);
-        let cogroup = CogroupRows::<K, V, W>::operator(slices, site);
-        let plan = Arc::new(OperatorExec::new(cogroup, inputs, slices.partitions()));
-        Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
+        let (site, name) = (Site::caller(), <(K, (V, W))>::NAME);
+        let (origin, slices) = together([&self.origin, &other.origin]);
+        let inputs = vec![self.placed(slices, name, &site), other.placed(slices, name, &site)];
+        grouped::<(K, (V, W))>(inputs, slices, origin, site)
+    }
+
+    /// [`cogroup`](Dataset::cogroup) of three datasets: for each key of any of them its values in each.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let ages = cx.parallelize([(1u64, 30u64)]);
+    /// let (marks, names) = (cx.parallelize([(1u64, 5u8), (1, 4)]), cx.parallelize([(2u64, "Ada".to_owned())]));
+    /// let mut all = ages.cogroup3(marks, names).collect()?;
+    /// all.sort();
+    /// assert_eq!(all, [(1, (vec![30], vec![5, 4], vec![])), (2, (vec![], vec![], vec!["Ada".to_owned()]))]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn cogroup3<W: Row, X: Row, D: Chain<Out = (K, W)>, E: Chain<Out = (K, X)>>(
+        self,
+        second: Dataset<(K, W), D>,
+        third: Dataset<(K, X), E>,
+    ) -> Dataset<(K, (Vec<V>, Vec<W>, Vec<X>))>
+    where
+        K: Key,
+    {
+        let (site, name) = (Site::caller(), <(K, (V, W, X))>::NAME);
+        let (origin, slices) = together([&self.origin, &second.origin, &third.origin]);
+        let inputs = vec![
+            self.placed(slices, name, &site),
+            second.placed(slices, name, &site),
+            third.placed(slices, name, &site),
+        ];
+        grouped::<(K, (V, W, X))>(inputs, slices, origin, site)
+    }
+
+    /// [`cogroup`](Dataset::cogroup) of four datasets: for each key of any of them its values in each.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(2);
+    /// let quarter = |sales: u64| cx.parallelize([("north".to_owned(), sales)]);
+    /// let year = quarter(3).cogroup4(quarter(1), quarter(4), quarter(1)).collect()?;
+    /// assert_eq!(year, [("north".to_owned(), (vec![3], vec![1], vec![4], vec![1]))]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn cogroup4<W: Row, X: Row, Y: Row, D, E, G>(
+        self,
+        second: Dataset<(K, W), D>,
+        third: Dataset<(K, X), E>,
+        fourth: Dataset<(K, Y), G>,
+    ) -> Dataset<(K, (Vec<V>, Vec<W>, Vec<X>, Vec<Y>))>
+    where
+        K: Key,
+        D: Chain<Out = (K, W)>,
+        E: Chain<Out = (K, X)>,
+        G: Chain<Out = (K, Y)>,
+    {
+        let (site, name) = (Site::caller(), <(K, (V, W, X, Y))>::NAME);
+        let (origin, slices) = together([&self.origin, &second.origin, &third.origin, &fourth.origin]);
+        let inputs = vec![
+            self.placed(slices, name, &site),
+            second.placed(slices, name, &site),
+            third.placed(slices, name, &site),
+            fourth.placed(slices, name, &site),
+        ];
+        grouped::<(K, (V, W, X, Y))>(inputs, slices, origin, site)
     }
 }
 
-/// Groups the pairs of one partition of both sides.
-struct CogroupRows<K, V, W> {
+/// What is known of the rows of all sides, and the slices in which they meet: those of a side that is
+/// hash-partitioned already, so that it does not move.
+fn together<const SIDES: usize>(origins: [&Origin; SIDES]) -> (Origin, Slices) {
+    let placed = origins.iter().find_map(|origin| origin.placed);
+    let all = origins[0].clone().with_all(origins[1..].iter().copied());
+    let slices = placed.map_or_else(|| all.slices(), Slices::whole);
+    (all, slices)
+}
+
+fn grouped<S: Sides>(
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    slices: Slices,
+    origin: Origin,
+    site: Site,
+) -> Dataset<S::Out> {
+    table::anchor::<Cogroup<S>>();
+    let operator = Arc::new(Cogroup::<S> { slices, site, _sides: PhantomData });
+    let plan = Arc::new(OperatorExec::new(operator, inputs, slices.partitions()));
+    Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
+}
+
+/// The types of the sides: their key, and the values of each.
+trait Sides: Send + Sync + 'static {
+    /// A key with its values of all sides.
+    type Out: Row;
+    /// The rows of one part of all sides.
+    type Held;
+    /// How many there are.
+    const COUNT: usize;
+    /// The operator, as users call it.
+    const NAME: &'static str;
+
+    /// Holds the rows of `part` of all sides.
+    fn hold(
+        sides: &mut [Side<'_, '_>],
+        part: Part,
+        room: &mut Room,
+    ) -> Result<std::result::Result<Self::Held, TooLarge>>;
+
+    /// Puts out all keys: those of the first side, then those that the second side has alone, and so on.
+    fn put(held: &Self::Held, writer: &mut PartitionedWriter<'_, Self::Out>);
+}
+
+macro_rules! sides {
+    ($name:literal, $($v:ident $index:ident $group:ident $at:tt),*) => {
+        impl<K: Key, $($v: Row),*> Sides for (K, ($($v,)*)) {
+            type Out = (K, ($(Vec<$v>,)*));
+            type Held = ($(Index<K, $v>,)*);
+            const COUNT: usize = [$($at),*].len();
+            const NAME: &'static str = $name;
+
+            fn hold(
+                sides: &mut [Side<'_, '_>],
+                part: Part,
+                room: &mut Room,
+            ) -> Result<std::result::Result<Self::Held, TooLarge>> {
+                room.free();
+                let (mut bytes, mut hashes) = (0, Vec::new());
+                $(
+                    let $index = match sides[$at].hold::<K, $v>(part, room, bytes)? {
+                        Held::All(index, all) => {
+                            bytes = all;
+                            index
+                        }
+                        // While another key is held, a cut may leave more room for the one that is too large.
+                        Held::TooLarge(large) => {
+                            let is_one_key = large.is_one_key && hashes.iter().all(|hash| *hash == large.hash);
+                            return Ok(Err(TooLarge { is_one_key, ..large }));
+                        }
+                    };
+                    hashes.extend($index.keys().take(2).map(|(hash, ..)| hash));
+                )*
+                let _ = (bytes, hashes);
+                Ok(Ok(($($index,)*)))
+            }
+
+            fn put(($($index,)*): &Self::Held, writer: &mut PartitionedWriter<'_, Self::Out>) {
+                $(let mut $group = Group::new($index);)*
+                let mut put = |side: usize, hash: u64, key: K::View<'_>, rows: Rows| {
+                    let found = [$(if $at == side { Some(rows) } else { $index.find(hash, key) }),*];
+                    if found.iter().position(Option::is_some) == Some(side) {
+                        writer.push(0, (K::narrow(key), ($($group.of(found[$at]),)*)));
+                    }
+                    writer.is_closed()
+                };
+                $(
+                    for (hash, key, rows) in $index.keys() {
+                        if put($at, hash, key, rows) {
+                            return;
+                        }
+                    }
+                )*
+            }
+        }
+    };
+}
+
+sides!("cogroup", V lefts left 0, W rights right 1);
+sides!("cogroup3", V firsts first 0, W seconds second 1, X thirds third 2);
+sides!("cogroup4", V firsts first 0, W seconds second 1, X thirds third 2, Y fourths fourth 3);
+
+/// Groups the pairs of one partition of all sides.
+struct Cogroup<S> {
     slices: Slices,
     site: Site,
-    _row: PhantomData<fn() -> (K, V, W)>,
+    _sides: PhantomData<fn() -> S>,
 }
 
-impl<K: Key, V: Row, W: Row> CogroupRows<K, V, W> {
-    fn operator(slices: Slices, site: Site) -> Arc<dyn Operator> {
-        table::anchor::<Self>();
-        Arc::new(CogroupRows::<K, V, W> { slices, site, _row: PhantomData })
-    }
-
+impl<S: Sides> Cogroup<S> {
     /// Puts out the keys of one slice.
-    fn slice(
-        &self,
-        slice: usize,
-        task: &Task<'_>,
-        writer: &mut PartitionedWriter<'_, Cogrouped<K, V, W>>,
-    ) -> Result<()> {
-        let mut sides = (Side::new(task, 0, slice), Side::new(task, 1, slice));
-        let mut room = Room::new(task, NAME);
+    fn slice(&self, slice: usize, task: &Task<'_>, writer: &mut PartitionedWriter<'_, S::Out>) -> Result<()> {
+        let mut sides: Vec<Side<'_, '_>> = (0..S::COUNT).map(|at| Side::new(task, at, slice)).collect();
+        let mut room = Room::new(task, S::NAME);
         let mut todo = vec![self.slices.part()];
         while let Some(part) = todo.pop().filter(|_| !writer.is_closed()) {
-            match hold::<K, V, W>(&mut sides, part, &mut room)? {
-                Ok((left, right)) => put(&left, &right, writer),
-                Err(large) => cut(part, large, &room, (NAME, &self.site), &mut todo)?,
+            match S::hold(&mut sides, part, &mut room)? {
+                Ok(held) => S::put(&held, writer),
+                Err(large) => cut(part, large, &room, (S::NAME, &self.site), &mut todo)?,
             }
         }
         Ok(())
     }
 }
 
-/// Holds the rows of `part` of both sides.
-fn hold<K: Key, V: Row, W: Row>(
-    sides: &mut (Side<'_, '_>, Side<'_, '_>),
-    part: Part,
-    room: &mut Room,
-) -> Result<Result<(Index<K, V>, Index<K, W>), TooLarge>> {
-    room.free();
-    let (left, bytes) = match sides.0.hold::<K, V>(part, room, 0)? {
-        Held::All(left, bytes) => (left, bytes),
-        Held::TooLarge(large) => return Ok(Err(large)),
-    };
-    Ok(match sides.1.hold::<K, W>(part, room, bytes)? {
-        Held::All(right, _) => Ok((left, right)),
-        // While the left side has several keys, a cut may leave more room for the one on the right.
-        Held::TooLarge(large) => {
-            Err(TooLarge { is_one_key: large.is_one_key && left.keys().nth(1).is_none(), ..large })
-        }
-    })
-}
-
-/// Puts out all keys of both sides: first those of the left one.
-fn put<K: Key, V: Row, W: Row>(
-    left: &Index<K, V>,
-    right: &Index<K, W>,
-    writer: &mut PartitionedWriter<'_, Cogrouped<K, V, W>>,
-) {
-    let (mut lefts, mut rights) = (Group::new(left), Group::new(right));
-    for (hash, key, rows) in left.keys() {
-        let (values, others) = (lefts.of(Some(rows)), rights.of(right.find(hash, key)));
-        writer.push(0, (K::narrow(key), (values, others)));
-        if writer.is_closed() {
-            return;
-        }
-    }
-    for (hash, key, rows) in right.keys() {
-        if left.find(hash, key).is_none() {
-            writer.push(0, (K::narrow(key), (lefts.of(None), rights.of(Some(rows)))));
-        }
-    }
-}
-
-impl<K: Key, V: Row, W: Row> Operator for CogroupRows<K, V, W> {
+impl<S: Sides> Operator for Cogroup<S> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
-        let mut writer = PartitionedWriter::<Cogrouped<K, V, W>>::new(1, out);
+        let mut writer = PartitionedWriter::<S::Out>::new(1, out);
         self.slices.of(task.partition).try_for_each(|slice| self.slice(slice, task, &mut writer))?;
         writer.finish()
     }
 
     fn schema(&self) -> SchemaRef {
-        schema::<Cogrouped<K, V, W>>()
+        schema::<S::Out>()
     }
 
     fn steps(&self) -> Vec<Step> {
-        vec![Step::new(NAME, &self.site)]
+        vec![Step::new(S::NAME, &self.site)]
     }
 
     fn closures(&self) -> Vec<Closure> {
@@ -155,6 +268,6 @@ impl<K: Key, V: Row, W: Row> Operator for CogroupRows<K, V, W> {
 
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let (slices, site) = params.take()?;
-        Ok(CogroupRows { slices, site, _row: PhantomData })
+        Ok(Cogroup { slices, site, _sides: PhantomData })
     }
 }

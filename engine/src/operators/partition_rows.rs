@@ -15,7 +15,7 @@ use crate::chain::{Chain, FuncInfo, Plain, With};
 use crate::error::{Error, Result};
 use crate::row::{Row, RowReader};
 use crate::ship::shared::{Param, Shared};
-use crate::task::{Task, aside};
+use crate::task::{BatchSink, Task, aside};
 
 /// Batches that wait between the two threads at most.
 const QUEUE_BATCHES: usize = 2;
@@ -52,22 +52,30 @@ impl<T: Row> PartitionRows<T> {
     }
 }
 
-impl<T: Row> Iterator for PartitionRows<T> {
-    type Item = T;
-
+impl<T: Row> PartitionRows<T> {
+    /// Calls `take` with the next row where it is, so that nothing is copied.
     #[inline]
-    fn next(&mut self) -> Option<T> {
+    pub(super) fn next_with<R>(&mut self, take: impl FnOnce(T::View<'_>) -> R) -> Option<R> {
         loop {
             if let Some((rows, next)) = &mut self.batch
                 && *next < rows.len()
             {
                 *next += 1;
-                return Some(T::own(rows.get(*next - 1)));
+                return Some(take(rows.get(*next - 1)));
             }
             if self.ended || !self.next_batch() {
                 return None;
             }
         }
+    }
+}
+
+impl<T: Row> Iterator for PartitionRows<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.next_with(T::own)
     }
 }
 
@@ -103,9 +111,32 @@ pub(crate) fn pulled<C: Chain>(
     task: &Task<'_>,
     work: impl FnOnce(PartitionRows<C::Out>) -> Result<()>,
 ) -> Result<()> {
+    pulled_from(task, |task, take| batches_of(chain, task, take), work)
+}
+
+/// [`pulled`] for the rows of the task's input `input`.
+pub(super) fn pulled_input<T: Row>(
+    input: usize,
+    task: &Task<'_>,
+    work: impl FnOnce(PartitionRows<T>) -> Result<()>,
+) -> Result<()> {
+    let read = |task: &Task<'_>, take: &mut BatchSink<'_>| {
+        task.read_input(input, &mut |batch| {
+            task.check()?;
+            take(batch)
+        })
+    };
+    pulled_from(task, read, work)
+}
+
+fn pulled_from<T: Row>(
+    task: &Task<'_>,
+    read: impl FnOnce(&Task<'_>, &mut BatchSink<'_>) -> Result<()> + Send,
+    work: impl FnOnce(PartitionRows<T>) -> Result<()>,
+) -> Result<()> {
     let (sender, queue) = sync_channel(QUEUE_BATCHES);
     let feed = move |task: &Task<'_>| {
-        batches_of(chain, task, &mut |batch| {
+        read(task, &mut |batch| {
             let taken = sender.send(Some(batch)).is_ok();
             Ok(if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;

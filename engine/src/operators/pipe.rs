@@ -13,7 +13,7 @@ use kiln_planner::Site;
 
 use crate::chain::{Chain, Sink, Step};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{Task, aside};
@@ -50,10 +50,50 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
         command: impl Into<String>,
         args: impl IntoIterator<Item = A>,
     ) -> Dataset<String, Pipe<C>> {
-        let words = std::iter::once(command.into()).chain(args.into_iter().map(A::into));
-        let pipe = Pipe { chain: self.chain, command: words.collect(), site: Site::caller() };
-        Dataset::over(pipe, self.origin.moved())
+        let none: [(String, String); 0] = [];
+        self.pipe_env(command, args, none)
     }
+
+    /// [`pipe`](Dataset::pipe) with environment variables for the command, beside those of the process that
+    /// starts it. Of two values for one name the later one counts.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let lines = cx.parallelize(["a".to_owned()]);
+    /// let greeted = lines.pipe_env("sh", ["-c", "sed \"s/^/$GREETING /\""], [("GREETING", "hello")]);
+    /// assert_eq!(greeted.collect()?, ["hello a"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`pipe`](Dataset::pipe), and config when a name is empty or has a `=` or a zero byte, or a value has
+    /// a zero byte.
+    #[track_caller]
+    pub fn pipe_env<A: Into<String>, N: Into<String>, V: Into<String>>(
+        self,
+        command: impl Into<String>,
+        args: impl IntoIterator<Item = A>,
+        env: impl IntoIterator<Item = (N, V)>,
+    ) -> Dataset<String, Pipe<C>> {
+        let words = std::iter::once(command.into()).chain(args.into_iter().map(A::into));
+        let env: Arc<[Variable]> = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let (site, wrong) = (Site::caller(), env.iter().find_map(env_error));
+        let error = wrong.map(|error| error.at("line", &site));
+        let pipe = Pipe { chain: self.chain, command: words.collect(), env, site };
+        Dataset::over(pipe, self.origin.moved().failing(error))
+    }
+}
+
+/// A name and a value for the environment of a command.
+type Variable = (String, String);
+
+/// Why a variable cannot be in an environment, if it cannot. The value may be a secret, so it is not shown.
+fn env_error((name, value): &Variable) -> Option<Error> {
+    let name_is_sound = !name.is_empty() && !name.contains(['=', '\0']);
+    let error = || Error::config(format!("pipe_env: {name:?} cannot be set for the command"));
+    let help = "a name is not empty and has no `=`; neither a name nor its value has a zero byte";
+    (!name_is_sound || value.contains('\0')).then(|| error().help(help))
 }
 
 /// The chain `C`, then a command.
@@ -62,18 +102,20 @@ pub struct Pipe<C> {
     chain: C,
     /// The program and its arguments.
     command: Arc<[String]>,
+    /// Variables beside those of this process.
+    env: Arc<[Variable]>,
     site: Site,
 }
 
 impl<C: Ship> Ship for Pipe<C> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.chain.ship(params)?;
-        params.put(&(&*self.command, &self.site))
+        params.put(&(&*self.command, &*self.env, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let chain = C::rebuild(params)?;
-        let (command, site): (Vec<String>, Site) = params.take()?;
-        Ok(Pipe { chain, command: command.into(), site })
+        let (command, env, site): (Vec<String>, Vec<Variable>, Site) = params.take()?;
+        Ok(Pipe { chain, command: command.into(), env: env.into(), site })
     }
 }
 
@@ -102,7 +144,7 @@ impl<C: Chain<Out = String>> Chain for Pipe<C> {
 impl<C: Chain<Out = String>> Pipe<C> {
     /// Runs the command for the task's partition.
     fn run<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
-        let Started { process, stdin, stdout, stderr } = Started::new(&self.command)?;
+        let Started { process, stdin, stdout, stderr } = Started::new(&self.command, &self.env)?;
         let (group, cancelled) = (process.group(), &*task.env.cancelled);
         let feed = |task: &Task<'_>| {
             let mut lines = LineSink::new(stdin);

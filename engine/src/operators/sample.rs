@@ -34,16 +34,19 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// replacement.
     #[track_caller]
     pub fn sample(self, with_replacement: bool, fraction: f64, seed: u64) -> Dataset<T, ThenAt<C, Sample>> {
-        let most = if with_replacement { MAX_TIMES } else { 1.0 };
-        let fraction_is_sound = (0.0..=most).contains(&fraction);
+        let error = fraction_error(with_replacement, fraction);
         let mut sample = self.then_at(Sample { with_replacement, fraction, seed }, Site::caller());
-        if !fraction_is_sound {
-            let error = Error::config(format!("a sample cannot be {fraction} of the rows"));
-            let advice = "without replacement give a fraction from 0 to 1, with replacement one to 1e6";
-            sample.origin = sample.origin.failing(error.help(advice));
-        }
+        sample.origin = sample.origin.failing(error);
         sample
     }
+}
+
+/// Why a sample cannot have `fraction` of the rows, if it cannot.
+pub(super) fn fraction_error(with_replacement: bool, fraction: f64) -> Option<Error> {
+    let most = if with_replacement { MAX_TIMES } else { 1.0 };
+    let error = || Error::config(format!("a sample cannot be {fraction} of the rows"));
+    let advice = "without replacement give a fraction from 0 to 1, with replacement one to 1e6";
+    (!(0.0..=most).contains(&fraction)).then(|| error().help(advice))
 }
 
 /// A row none, one or more times.
@@ -65,7 +68,13 @@ impl Ship for Sample {
 }
 
 /// The numbers that are left of a partition.
-pub struct Draws(Random);
+pub struct Draws(pub(super) Random);
+
+/// How often the next row is taken.
+#[inline]
+pub(super) fn draw(draws: &mut Draws, with_replacement: bool, fraction: f64) -> u64 {
+    if with_replacement { draws.0.poisson(fraction) } else { u64::from(draws.0.unit() < fraction) }
+}
 
 impl<T: Row> Positional<T> for Sample {
     type Out = T;
@@ -78,13 +87,7 @@ impl<T: Row> Positional<T> for Sample {
 
     #[inline]
     fn push<S: Sink<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
-        if !self.with_replacement {
-            if draws.0.unit() < self.fraction {
-                sink.push(row);
-            }
-            return;
-        }
-        for _ in 0..draws.0.poisson(self.fraction) {
+        for _ in 0..draw(draws, self.with_replacement, self.fraction) {
             sink.push(row);
         }
     }

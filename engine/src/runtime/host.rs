@@ -202,7 +202,10 @@ impl<B: Backend> Host<B> {
                 self.run.add_retries(retries);
                 self.end(job, Err(error));
             }
-            Action::Counted { counters } => self.run.add_counts(&counters),
+            Action::Counted { counters, accumulated } => {
+                self.run.add_counts(&counters);
+                self.run.accumulators.merge(&accumulated);
+            }
             Action::Notice { job: Some(job), text } => log::warn!("{job}: {text}"),
             Action::Notice { job: None, text } => log::warn!("{text}"),
             Action::Progress { job, stage, done, total } => {

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::memory::{self, Memory};
 use crate::plan::{ContinuedExec, OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
-use crate::task::{Task, TaskEnv, counts, guarded, push};
+use crate::task::{Task, TaskEnv, accumulator, counts, guarded, push};
 
 /// One task as a worker gets it.
 pub struct Assignment {
@@ -144,6 +144,7 @@ struct Done {
     key: OutputKey,
     output: TaskOutput,
     counters: counts::Counts,
+    accumulated: Vec<(u32, Vec<u8>)>,
 }
 
 impl Done {
@@ -151,8 +152,9 @@ impl Done {
     fn keep(mut self, store: &BlockStore, cancelled: &AtomicBool) -> TaskReport {
         self.output.close();
         let payload = std::mem::take(&mut self.output.note);
-        let report =
-            TaskReport { rows: self.output.rows, bytes: self.output.bytes, counters: self.counters, payload };
+        let Done { counters, accumulated, .. } = self;
+        let (rows, bytes) = (self.output.rows, self.output.bytes);
+        let report = TaskReport { rows, bytes, counters, accumulated, payload };
         if !cancelled.load(Ordering::Relaxed) {
             store.put(self.key, self.output);
         }
@@ -163,6 +165,8 @@ impl Done {
 /// Computes one partition.
 fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) -> Result<Done> {
     counts::start();
+    // What an attempt has left that failed on this thread is no part of this one.
+    accumulator::take();
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
     let memory = Arc::clone(&process.memory);
     let env = TaskEnv {
@@ -177,7 +181,8 @@ fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) ->
     let mut output = TaskOutput::of(&env);
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
     let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
-    Ok(Done { key, output, counters: counts::finish() })
+    let accumulated = accumulator::encode(&accumulator::take())?;
+    Ok(Done { key, output, counters: counts::finish(), accumulated })
 }
 
 fn run_plan(

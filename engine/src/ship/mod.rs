@@ -8,6 +8,7 @@
 pub mod captures;
 pub mod closure;
 pub mod lazy;
+pub mod merge;
 pub mod params;
 pub mod shared;
 pub mod table;

@@ -6,6 +6,7 @@
 mod files;
 mod parallelize;
 mod range;
+mod range_in;
 mod read;
 mod read_arrow;
 mod read_binary_files;

@@ -5,7 +5,7 @@
 
 use std::thread::Builder;
 
-use super::{Task, counts, guarded};
+use super::{Task, accumulator, counts, guarded};
 use crate::error::{Error, Result};
 
 /// Runs `feed` on a thread of its own while `work` runs on this one; gives how both ended.
@@ -23,15 +23,16 @@ pub fn aside<R>(
     let feeding = move || {
         counts::start();
         let fed = guarded(|| feed(&Task::new(env, partition, inputs)));
-        (fed, counts::finish())
+        (fed, counts::finish(), accumulator::take())
     };
     std::thread::scope(|scope| {
         let thread = Builder::new().name("kiln-feed".to_owned()).spawn_scoped(scope, feeding);
         let thread = thread.map_err(|e| Error::resource("a task's second thread cannot start").because(e))?;
         let worked = work();
-        let lost = |_| (Err(Error::bug("a task's second thread has gone")), Vec::new());
-        let (fed, counted) = thread.join().unwrap_or_else(lost);
+        let lost = |_| (Err(Error::bug("a task's second thread has gone")), Vec::new(), Vec::new());
+        let (fed, counted, accumulated) = thread.join().unwrap_or_else(lost);
         counts::add(&counted);
+        accumulator::add(accumulated);
         Ok((fed, worked))
     })
 }

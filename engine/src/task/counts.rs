@@ -63,7 +63,8 @@ fn add_one(id: u32, delta: u64) -> bool {
 ///
 /// Every row that reaches a counting closure counts once for each action that computes it, whatever
 /// is tried again, computed twice or lost on the way: only attempts that won count. An action that
-/// fails may have counted a part of its rows.
+/// fails may have counted a part of its rows. Numbers of both signs, floats and other values go to an
+/// [`Accumulator`](crate::Accumulator).
 pub struct Counter {
     id: u32,
     /// The run that adds it up; an executor does not have it.

@@ -1,11 +1,13 @@
 //! One task: a stage's plan at one partition, and what it may ask of the process it runs in.
 
+pub mod accumulator;
 mod aside;
 pub mod counts;
 mod panic_guard;
 mod place;
 mod push;
 
+pub use accumulator::Accumulator;
 pub use aside::aside;
 pub use counts::Counter;
 pub use panic_guard::guarded;

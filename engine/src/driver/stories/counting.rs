@@ -23,6 +23,25 @@ fn an_attempt_that_fails_or_comes_twice_counts_nothing() {
 }
 
 #[test]
+fn what_is_accumulated_goes_the_way_of_what_is_counted() {
+    let mut play = Play::with_slots(&[2]);
+    play.submit(1, map_reduce());
+    let task = TaskId { job: JobId(1), stage: StageId(0), partition: Partition(0), attempt: Attempt(0) };
+    let report = TaskReport { accumulated: vec![(2, vec![7])], ..TaskReport::default() };
+    let mut told = |outcome| {
+        let finished = Event::TaskFinished { executor: ExecutorId(1), task, outcome: Ok(outcome) };
+        let actions = play.driver.step(Duration::ZERO, finished);
+        let told = actions.into_iter().filter_map(|action| match action {
+            Action::Counted { accumulated, .. } => Some(accumulated),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(report.clone()), [[(2, vec![7])]]);
+    assert!(told(report).is_empty(), "it comes twice");
+}
+
+#[test]
 fn the_counts_of_the_result_are_in_its_reports() {
     let mut play = Play::with_slots(&[1]);
     play.submit(1, vec![stage(0, &[], 1)]);

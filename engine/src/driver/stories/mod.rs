@@ -118,7 +118,7 @@ fn shown(action: &Action) -> Option<String> {
             format!("{job} done{}, {retries} retries", places(" on", outputs.iter()))
         }
         Action::JobFailed { job, error, .. } => format!("{job} failed: {error}"),
-        Action::Counted { counters } => format!("counted {counters:?}"),
+        Action::Counted { counters, .. } => format!("counted {counters:?}"),
         Action::Notice { .. } | Action::Progress { .. } => return None,
     })
 }

@@ -65,6 +65,11 @@ impl<K: Key, V: Row> Loader<K, V> {
         self.hashes.0 >= self.hashes.1
     }
 
+    /// The lowest hash of the rows so far.
+    pub fn lowest_hash(&self) -> u64 {
+        self.hashes.0
+    }
+
     /// What the rows so far take, with their index.
     pub fn needs(&self) -> usize {
         Index::<K, V>::bytes_for(self.size, self.keys())

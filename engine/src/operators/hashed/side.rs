@@ -39,6 +39,8 @@ pub struct TooLarge {
     pub is_one_key: bool,
     /// Whether that has just been found out: held as such, they may fit.
     pub is_new: bool,
+    /// The lowest hash among its keys, if they are known to have one.
+    pub hash: u64,
 }
 
 impl<'t, 'p> Side<'t, 'p> {
@@ -81,7 +83,7 @@ impl<'t, 'p> Side<'t, 'p> {
         }
         let is_one_key = loader.is_one_hash();
         let is_new = is_one_key && self.one_key.replace(part) != Some(part);
-        Ok(Held::TooLarge(TooLarge { size, needs, is_one_key, is_new }))
+        Ok(Held::TooLarge(TooLarge { size, needs, is_one_key, is_new, hash: loader.lowest_hash() }))
     }
 }
 

@@ -37,11 +37,12 @@ pub(super) struct Process {
 pub(super) struct Group(Option<Pid>);
 
 impl Started {
-    /// Starts `command`, a program and its arguments.
-    pub(super) fn new(command: &[String]) -> Result<Started> {
+    /// Starts `command`, a program and its arguments, with `env` in its environment.
+    pub(super) fn new(command: &[String], env: &[(String, String)]) -> Result<Started> {
         let [program, args @ ..] = command else { return Err(Error::bug("a pipe lacks its command")) };
         let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.process_group(0).spawn();
         let mut child = child.map_err(|e| Error::io("the command cannot be started", e))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
