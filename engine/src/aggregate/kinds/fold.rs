@@ -6,7 +6,7 @@ use kiln_planner::Site;
 
 use super::calls::{Call0, Call1, Call2};
 use super::{Aggregate, Name};
-use crate::aggregate::table::replace;
+use crate::aggregate::table::Occupied;
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
@@ -53,16 +53,16 @@ where
     #[inline]
     fn start(&self, value: V::View<'_>) -> A {
         let mut acc = self.start.call0(&self.shared);
-        self.add(&mut acc, value);
+        self.add.call2(&self.shared, &mut acc, value);
         acc
     }
     #[inline]
-    fn add(&self, acc: &mut A, value: V::View<'_>) {
-        self.add.call2(&self.shared, acc, value);
+    fn add(&self, acc: Occupied<'_, A>, value: V::View<'_>) {
+        self.add.call2(&self.shared, acc.into_mut(), value);
     }
     #[inline]
-    fn merge(&self, acc: &mut A, other: A::View<'_>) {
-        self.merge.call2(&self.shared, acc, A::own(other));
+    fn merge(&self, acc: Occupied<'_, A>, other: A::View<'_>) {
+        self.merge.call2(&self.shared, acc.into_mut(), A::own(other));
     }
     fn closures(&self, closures: &mut Vec<Closure>) {
         self.describe(closures);
@@ -86,12 +86,12 @@ where
         self.start.call1(&self.shared, value)
     }
     #[inline]
-    fn add(&self, acc: &mut A, value: V::View<'_>) {
-        replace(acc, |old| self.add.call2(&self.shared, old, value));
+    fn add(&self, acc: Occupied<'_, A>, value: V::View<'_>) {
+        acc.replace(|old| self.add.call2(&self.shared, old, value));
     }
     #[inline]
-    fn merge(&self, acc: &mut A, other: A::View<'_>) {
-        replace(acc, |old| self.merge.call2(&self.shared, old, A::own(other)));
+    fn merge(&self, acc: Occupied<'_, A>, other: A::View<'_>) {
+        acc.replace(|old| self.merge.call2(&self.shared, old, A::own(other)));
     }
     fn closures(&self, closures: &mut Vec<Closure>) {
         self.describe(closures);
