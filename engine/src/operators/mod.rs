@@ -41,6 +41,7 @@ mod rejects;
 mod repartition;
 mod repartition_and_sort;
 mod sample;
+mod shuffle_partitions;
 mod sort_by;
 mod sort_by_key;
 mod sort_within_partitions;

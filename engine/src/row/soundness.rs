@@ -35,7 +35,9 @@ fn a_kept_string_is_text_in_every_arena() {
     let run = |(texts, others): (Vec<String>, Vec<String>)| {
         let (mut arena, mut other, mut copies) = (String::new(), String::new(), String::new());
         let slots: Vec<_> = texts.iter().map(|text| String::store(text, &mut arena)).collect();
-        others.iter().for_each(|text| drop(String::store(text, &mut other)));
+        for text in &others {
+            let _ = String::store(text, &mut other);
+        }
         for (slot, text) in slots.iter().zip(&texts) {
             assert_eq!(String::load(slot, &arena), text);
             let copy = String::store_slot((slot, &arena), &mut copies);
