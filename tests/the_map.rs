@@ -141,6 +141,23 @@ fn only_the_cluster_folder_names_the_wire() {
 }
 
 #[test]
+fn the_map_names_every_file_with_unsafe_code() {
+    let map = map();
+    let section = map.split("\n## ").find(|part| part.starts_with("Where the unsafe code is")).unwrap();
+    let named: BTreeSet<PathBuf> = quoted(section)
+        .into_iter()
+        .filter(|word| is_path(word))
+        .map(|word| workspace().join(word))
+        .collect();
+    let is_unsafe = |file: &PathBuf| code(file).contains("unsafe ") || code(file).contains("(unsafe_code)");
+    let found: BTreeSet<PathBuf> =
+        sources(&workspace().join("engine/src")).into_iter().filter(is_unsafe).collect();
+    // `lib.rs` denies what the others allow.
+    let denying = workspace().join("engine/src/lib.rs");
+    assert_eq!(named, found.into_iter().filter(|file| *file != denying).collect());
+}
+
+#[test]
 fn the_driver_knows_no_clock_no_socket_and_no_thread() {
     for file in sources(&workspace().join("engine/src/driver")) {
         let code = code(&file);

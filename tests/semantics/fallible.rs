@@ -1,6 +1,8 @@
 //! Closures that refuse rows: the policy decides, and the place and the record are told.
 
-use kiln::{Class, OnError, Reject};
+use std::path::PathBuf;
+
+use kiln::{Class, Error, OnError, Reject};
 
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed, for_each_setting, kinds};
@@ -178,4 +180,74 @@ fn the_accepted_and_the_rejected_are_all_rows_in_their_order() {
             Ok(vec![accepted.count()?, rejects.count()?])
         });
     });
+}
+
+type Boxed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Row 7 fails at first, row 8 always: they leave a folder behind when they are tried.
+fn fails_once(folder: &std::path::Path, n: u64) -> kiln::Result<u64> {
+    match (n, std::fs::create_dir(folder.join(n.to_string()))) {
+        (7, Ok(())) => Err(Error::transient("not yet")),
+        (8, _) => Err(Error::data("never")),
+        _ => Ok(n),
+    }
+}
+
+#[test]
+fn a_transient_error_refuses_no_row_and_the_task_is_tried_again() {
+    for place in kinds() {
+        let fresh = || {
+            let folder = tempfile::tempdir().unwrap();
+            let path = place.cx.share(folder.path().to_owned());
+            (folder, path)
+        };
+        let rows = || place.cx.parallelize_in(2, 0..10_u64);
+        let accepted: Vec<u64> = (0..10).filter(|n| *n != 8).collect();
+
+        let (_folder, path) = fresh();
+        let all = rows().filter(|n| n != 8).try_map_with(&path, |p: &PathBuf, n| fails_once(p, n), OnError::Fail);
+        assert_eq!(all.collect().unwrap(), accepted, "{}", place.name);
+
+        let ((_folder, path), skipped) = (fresh(), place.cx.counter("never"));
+        let before = skipped.value();
+        let boxed = |p: &PathBuf, n: u64| -> Result<Vec<u64>, Boxed> { Ok(vec![fails_once(p, n)?]) };
+        let some = rows().try_flat_map_with(&path, boxed, OnError::Skip(&skipped));
+        assert_eq!((some.collect().unwrap(), skipped.value() - before), (accepted.clone(), 1), "{}", place.name);
+
+        let (_folder, path) = fresh();
+        let (some, _) = rows().try_map_or_reject_with(&path, |p: &PathBuf, n| fails_once(p, n));
+        assert_eq!(some.collect().unwrap(), accepted, "{}", place.name);
+        let (_folder, path) = fresh();
+        let (_, rejects) = rows().try_map_or_reject_with(&path, |p: &PathBuf, n| fails_once(p, n));
+        let rejects = rejects.collect().unwrap();
+        assert_eq!(rejects.iter().map(|reject| &*reject.record).collect::<Vec<_>>(), ["8"], "{}", place.name);
+    }
+}
+
+#[test]
+fn the_error_of_a_closure_keeps_its_class() {
+    let classes = [
+        Class::Config,
+        Class::Data,
+        Class::Auth,
+        Class::Transient,
+        Class::Unavailable,
+        Class::Resource,
+        Class::Bug,
+    ];
+    for place in kinds() {
+        for class in classes {
+            let failing = place.cx.share(class);
+            let rows = place.cx.parallelize_in(1, [40_u64, 41]);
+            let fails = |class: &Class, n: u64| match n {
+                41 => Err(Error::new(*class, "bad luck")),
+                _ => Ok(n),
+            };
+            let error = rows.try_map_with(&failing, fails, OnError::Fail).collect().unwrap_err();
+            assert_eq!(error.class(), class, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("bad luck, at record `41`, row 2, line "), "{text}");
+            assert!(text.contains("fallible.rs:") && text.contains("operator try_map, stage"), "{text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use super::carried::Carried;
 use super::kinds::Aggregate;
 use super::room::Room;
-use super::table::{Table, partition_of};
+use super::table::{Occupied, Table, partition_of};
 use crate::chain::{Chain, Sink, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -156,8 +156,8 @@ impl<'a, K: Key, G: Aggregate> CombineSink<'a, K, G> {
                 self.send(*hash, K::load(slot, &waiting.arena), &aggregate.start(value.view()));
                 continue;
             }
-            let (start, add) =
-                (|| aggregate.start(value.view()), |acc: &mut G::Acc| aggregate.add(acc, value.view()));
+            let start = || aggregate.start(value.view());
+            let add = |acc: Occupied<'_, G::Acc>| aggregate.add(acc, value.view());
             self.table.upsert_slot(*hash, (slot, &waiting.arena), start, add);
         }
         self.rows += waiting.rows.len();

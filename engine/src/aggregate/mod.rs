@@ -24,4 +24,4 @@ pub use merge::Merge;
 pub use part::Part;
 pub use placed::Placed;
 pub use slices::Slices;
-pub use table::{Table, partition_of};
+pub use table::{Occupied, Table, partition_of};

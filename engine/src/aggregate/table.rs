@@ -6,12 +6,12 @@
 //! instead of jumping. It multiplies the hash by the number of partitions first, which drops the
 //! bits that its partition has used up. An entry holds hash, key and value in one place, so a hit
 //! costs one cache miss at most. Where keys crowd in a region all the same, because they are those of
-//! one partition of another exchange, the table gives up the order and spreads them. All `unsafe` of
-//! the aggregation is in this file and in `slots`.
+//! one partition of another exchange, the table gives up the order and spreads them. Which slots hold
+//! something, and who drops it, is the business of `slots`; this file has no `unsafe`.
 
 mod slots;
 
-use std::mem::needs_drop;
+pub use self::slots::Occupied;
 
 use self::slots::{Entry, free};
 use crate::row::Key;
@@ -96,7 +96,7 @@ impl<K: Key, A> Table<K, A> {
     #[inline]
     pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
         if self.entries.len() * size_of::<Entry<K, A>>() > CACHE_BYTES {
-            let seen = hashes.fold(0, |seen, hash| seen ^ self.entries[self.home(hash)].hash);
+            let seen = hashes.fold(0, |seen, hash| seen ^ self.entries[self.home(hash)].hash());
             std::hint::black_box(seen);
         }
     }
@@ -108,7 +108,7 @@ impl<K: Key, A> Table<K, A> {
         hash: u64,
         key: K::View<'_>,
         start: impl FnOnce() -> A,
-        add: impl FnOnce(&mut A),
+        add: impl FnOnce(Occupied<'_, A>),
     ) {
         let same = |slot: &K::Slot, arena: &K::Arena| K::matches(slot, arena, key);
         self.upsert_by(hash, same, |arena| K::store(key, arena), start, add);
@@ -121,7 +121,7 @@ impl<K: Key, A> Table<K, A> {
         hash: u64,
         key: (&K::Slot, &K::Arena),
         start: impl FnOnce() -> A,
-        add: impl FnOnce(&mut A),
+        add: impl FnOnce(Occupied<'_, A>),
     ) {
         let same = |slot: &K::Slot, arena: &K::Arena| K::slots_match((slot, arena), key);
         self.upsert_by(hash, same, |arena| K::store_slot(key, arena), start, add);
@@ -134,20 +134,20 @@ impl<K: Key, A> Table<K, A> {
         same: impl Fn(&K::Slot, &K::Arena) -> bool,
         store: impl FnOnce(&mut K::Arena) -> K::Slot,
         start: impl FnOnce() -> A,
-        add: impl FnOnce(&mut A),
+        add: impl FnOnce(Occupied<'_, A>),
     ) {
         let hash = hash.max(1);
         let home = self.home(hash);
         let mut at = home;
         loop {
             let entry = &mut self.entries[at];
-            if entry.hash == hash {
-                // SAFETY: a hash other than 0 is written after key and value.
-                let (kept, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_mut()) };
-                if same(kept, &self.arena) {
+            if entry.hash() == hash {
+                if let Some((kept, value)) = entry.occupied()
+                    && same(kept, &self.arena)
+                {
                     return add(value);
                 }
-            } else if entry.hash == 0 {
+            } else if entry.hash() == 0 {
                 let (value, slot) = (start(), store(&mut self.arena));
                 return self.insert(at, at - home, hash, slot, value);
             }
@@ -161,10 +161,9 @@ impl<K: Key, A> Table<K, A> {
 
     /// All keys and values, ordered by hash unless they have crowded.
     pub fn iter(&self) -> impl Iterator<Item = (u64, K::View<'_>, &A)> {
-        self.entries.iter().filter(|e| e.hash != 0).map(|e| {
-            // SAFETY: a hash other than 0 is written after key and value.
-            let (key, value) = unsafe { (e.key.assume_init_ref(), e.value.assume_init_ref()) };
-            (e.hash, K::load(key, &self.arena), value)
+        self.entries.iter().filter_map(|entry| {
+            let (key, value) = entry.get()?;
+            Some((entry.hash(), K::load(key, &self.arena), value))
         })
     }
 
@@ -173,15 +172,9 @@ impl<K: Key, A> Table<K, A> {
     pub fn get(&self, hash: u64, key: K::View<'_>) -> Option<&A> {
         let hash = hash.max(1);
         for entry in &self.entries[self.home(hash)..] {
-            if entry.hash == 0 {
-                return None;
-            }
-            if entry.hash == hash {
-                // SAFETY: a hash other than 0 is written after key and value.
-                let (kept, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_ref()) };
-                if K::matches(kept, &self.arena, key) {
-                    return Some(value);
-                }
+            let (kept, value) = entry.get()?;
+            if entry.hash() == hash && K::matches(kept, &self.arena, key) {
+                return Some(value);
             }
         }
         None
@@ -189,8 +182,7 @@ impl<K: Key, A> Table<K, A> {
 
     /// Forgets all keys and keeps the slots, which are then no news to the system.
     pub fn clear(&mut self) {
-        self.drop_values();
-        self.entries.iter_mut().for_each(|entry| entry.hash = 0);
+        self.entries.iter_mut().for_each(Entry::clear);
         self.len = 0;
         self.arena = K::Arena::default();
     }
@@ -199,17 +191,13 @@ impl<K: Key, A> Table<K, A> {
     /// half from now on, with room for as many keys as it then holds twice over.
     pub fn keep_lower_half(&mut self) {
         let scale = self.scale;
-        let stays = move |entry: &Entry<K, A>| entry.hash != 0 && entry.hash.wrapping_mul(scale) >> 63 == 0;
+        let stays = move |entry: &Entry<K, A>| entry.hash() != 0 && entry.hash().wrapping_mul(scale) >> 63 == 0;
         let kept = self.entries.iter().filter(|entry| stays(entry)).count();
         let mut old = Table::new(2 * kept, scale.wrapping_mul(2) as usize);
         std::mem::swap(self, &mut old);
-        for entry in old.entries.iter_mut().filter(|entry| stays(entry)) {
-            // SAFETY: a hash other than 0 is written after key and value; with the hash gone nobody
-            // takes or drops the value again.
-            let (key, value) = unsafe { (entry.key.assume_init_ref(), entry.value.assume_init_read()) };
-            let key = K::store(K::load(key, &old.arena), &mut self.arena);
-            self.place(entry.hash, key, value);
-            entry.hash = 0;
+        for (hash, key, value) in old.entries.iter_mut().filter(|e| stays(e)).filter_map(Entry::take) {
+            let key = K::store(K::load(&key, &old.arena), &mut self.arena);
+            self.place(hash, key, value);
         }
     }
 
@@ -217,7 +205,7 @@ impl<K: Key, A> Table<K, A> {
     fn place(&mut self, hash: u64, key: K::Slot, value: A) {
         let home = self.home(hash);
         let mut at = home;
-        while self.entries[at].hash != 0 {
+        while self.entries[at].hash() != 0 {
             at += 1;
             if at == self.entries.len() {
                 self.lengthen();
@@ -234,10 +222,7 @@ impl<K: Key, A> Table<K, A> {
 
     #[inline(never)]
     fn insert(&mut self, at: usize, probe: usize, hash: u64, key: K::Slot, value: A) {
-        let entry = &mut self.entries[at];
-        entry.key.write(key);
-        entry.value.write(value);
-        entry.hash = hash;
+        self.entries[at].fill(hash, key, value);
         self.len += 1;
         let homes = self.homes();
         let is_crowded = probe > LONG_PROBE;
@@ -266,11 +251,11 @@ impl<K: Key, A> Table<K, A> {
         let old = std::mem::replace(&mut self.entries, free(homes + tail));
         self.shift = 64 - homes.trailing_zeros();
         for entry in old {
-            if entry.hash == 0 {
+            if entry.hash() == 0 {
                 continue;
             }
-            let mut at = self.home(entry.hash);
-            while self.entries.get(at).is_some_and(|e| e.hash != 0) {
+            let mut at = self.home(entry.hash());
+            while self.entries.get(at).is_some_and(|e| e.hash() != 0) {
                 at += 1;
             }
             if at == self.entries.len() {
@@ -284,38 +269,7 @@ impl<K: Key, A> Table<K, A> {
     }
 }
 
-/// Replaces a value that lies in a [`Table`] with what `f` makes of it.
-///
-/// A panic of `f` leaves the value moved out. It is not dropped a second time, because a table
-/// that is dropped by a panic leaks its values.
-#[inline]
-pub(super) fn replace<A>(value: &mut A, f: impl FnOnce(A) -> A) {
-    // SAFETY: the value is written back unless `f` panics, and then nobody reads it again: the task
-    // is unwinding, its table goes with it (see `Drop` below), and no closure can stop that: only
-    // those given to `flat_map_emit` lie above a table on the stack, and `emit` sees to it.
-    unsafe {
-        let old = std::ptr::read(value);
-        std::ptr::write(value, f(old));
-    }
-}
-
-impl<K: Key, A> Table<K, A> {
-    fn drop_values(&mut self) {
-        if !needs_drop::<A>() || std::thread::panicking() {
-            return;
-        }
-        for entry in self.entries.iter_mut().filter(|e| e.hash != 0) {
-            // SAFETY: a hash other than 0 is written after the value, and each is dropped once.
-            unsafe { entry.value.assume_init_drop() }
-        }
-    }
-}
-
-impl<K: Key, A> Drop for Table<K, A> {
-    fn drop(&mut self) {
-        self.drop_values();
-    }
-}
-
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,22 @@ const BYTES_PER_SLICE: u64 = 4 << 20;
 /// Partitions after an exchange at most, and slices of all of them.
 const MAX_PARTITIONS: u64 = 1024;
 
+/// How many partitions exchanges after a dataset have: the one place where this is decided.
+///
+/// What the job says holds, as it does in Spark. A count for the next exchange is exact. A count that rows
+/// have because the job chose it (`repartition`, `coalesce`, `partition_by`, `parallelize_in`, an exchange of an
+/// exact count) is kept by later exchanges, unless another input has more. Else the count follows from the
+/// bytes of the sources. Slots and executors never count, because results must not depend on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// As many as the sources ask for, and at least this many.
+    AtLeast(usize),
+    /// As many as the rows have now.
+    Kept(usize),
+    /// Exactly this many after the next exchange; then they are kept.
+    Exactly(usize),
+}
+
 /// Where the rows of a dataset come from.
 #[derive(Clone)]
 pub(crate) struct Origin {
@@ -27,8 +43,8 @@ pub(crate) struct Origin {
     pub(crate) partitions: usize,
     /// The sources behind it, each once, with their estimated bytes.
     sources: Arc<BTreeMap<u64, u64>>,
-    /// Partitions that an exchange should have at least, as the job has said.
-    least: usize,
+    /// What the job says of the partitions after exchanges.
+    wanted: Wanted,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
     pub(crate) placed: Option<usize>,
     /// Why the source cannot be read: said by the first action, as nothing runs before.
@@ -44,7 +60,7 @@ impl Origin {
             inputs: Vec::new(),
             partitions,
             sources,
-            least: 1,
+            wanted: Wanted::AtLeast(1),
             placed: None,
             error: None,
         }
@@ -74,7 +90,29 @@ impl Origin {
 
     /// The same, with pairs that lie by the hash of their key among `partitions`.
     pub(crate) fn placed_by_key(self, partitions: usize) -> Origin {
-        Origin { placed: Some(partitions), ..self }
+        Origin { placed: Some(partitions), ..self.exchanged(partitions) }
+    }
+
+    /// The same, after an exchange into `partitions`: an exact count is used up, and kept.
+    pub(crate) fn exchanged(self, partitions: usize) -> Origin {
+        match self.wanted {
+            Wanted::Exactly(_) => self.keeping(partitions),
+            _ => self.moved(),
+        }
+    }
+
+    /// The same, in `partitions` that the job chose, so that later exchanges keep the count.
+    pub(crate) fn keeping(self, partitions: usize) -> Origin {
+        Origin { wanted: Wanted::Kept(partitions), ..self.moved() }
+    }
+
+    /// The same, but the next exchange has exactly `partitions`. Pairs that are hash-partitioned into
+    /// another number move once more.
+    pub(crate) fn exactly(self, partitions: usize) -> Origin {
+        match self.placed {
+            Some(placed) if placed == partitions => Origin { wanted: Wanted::Kept(partitions), ..self },
+            _ => Origin { wanted: Wanted::Exactly(partitions), ..self.moved() },
+        }
     }
 
     /// Both together; the first error of the two stays.
@@ -88,26 +126,58 @@ impl Origin {
         // A source that several come from counts once, or a loop would double it in every round.
         let mut sources = (*self.sources).clone();
         for other in others {
+            self.wanted = self.wanted_with(other);
             let strange = (!self.cx.is(&other.cx)).then(foreign);
             self.error = self.error.or_else(|| other.error.clone()).or(strange);
-            self.least = self.least.max(other.least);
             sources.extend(other.sources.iter());
         }
         Origin { sources: Arc::new(sources), ..self }
     }
 
+    /// What holds for an exchange of the rows of both.
+    fn wanted_with(&self, other: &Origin) -> Wanted {
+        use Wanted::{AtLeast, Exactly};
+        match (self.wanted, other.wanted) {
+            (Exactly(one), Exactly(two)) => Exactly(one.max(two)),
+            (Exactly(one), _) | (_, Exactly(one)) => Exactly(one),
+            (AtLeast(one), AtLeast(two)) => AtLeast(one.max(two)),
+            _ => Wanted::Kept(self.unconfigured().max(other.unconfigured())),
+        }
+    }
+
     /// The same, but exchanges have at least so many partitions.
     pub(crate) fn at_least(self, partitions: usize) -> Origin {
-        Origin { least: self.least.max(partitions), ..self }
+        let wanted = match self.wanted {
+            Wanted::AtLeast(n) => Wanted::AtLeast(n.max(partitions)),
+            Wanted::Kept(n) => Wanted::Kept(n.max(partitions)),
+            Wanted::Exactly(n) => Wanted::Exactly(n.max(partitions)),
+        };
+        Origin { wanted, ..self }
     }
 
     /// Partitions that rows should have after an exchange.
     pub(crate) fn exchange_partitions(&self) -> usize {
-        if let Some(partitions) = self.cx.config().exchange_partitions {
-            return partitions.max(1);
+        match (self.wanted, self.cx.config().exchange_partitions) {
+            (Wanted::Exactly(partitions), _) => partitions,
+            (_, Some(partitions)) => partitions.max(1),
+            _ => self.unconfigured(),
         }
-        let estimated = self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize;
-        estimated.max(self.least)
+    }
+
+    /// Whether pairs that are hash-partitioned into `partitions` may stay where they are.
+    pub(crate) fn allows(&self, partitions: usize) -> bool {
+        !matches!(self.wanted, Wanted::Exactly(wanted) if wanted != partitions)
+    }
+
+    /// Partitions after an exchange, as the rows and the job ask for them.
+    fn unconfigured(&self) -> usize {
+        match self.wanted {
+            Wanted::AtLeast(least) => {
+                let estimated = self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS);
+                least.max(estimated as usize)
+            }
+            Wanted::Kept(partitions) | Wanted::Exactly(partitions) => partitions,
+        }
     }
 
     /// The partitions in which pairs lie by their key, or should lie after an exchange, and the slices that each
@@ -125,5 +195,47 @@ impl Origin {
     /// Fails when the source cannot be read.
     pub(crate) fn check(&self) -> Result<()> {
         self.error.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn source(bytes: u64) -> Origin {
+        Origin::source(&Context::local(3), 5, bytes)
+    }
+
+    #[test]
+    fn an_exact_count_holds_for_one_exchange_and_is_kept_after_it() {
+        let asked = source(64 * GIB).exactly(7);
+        assert_eq!(asked.clone().moved().exchange_partitions(), 7, "a narrow operator changes nothing");
+        assert_eq!(asked.clone().with(&source(GIB)).exchange_partitions(), 7);
+        assert_eq!(source(GIB).with(&asked).exchange_partitions(), 7);
+        for after in [asked.clone().exchanged(7), asked.placed_by_key(7)] {
+            assert_eq!(after.exchange_partitions(), 7);
+            assert_eq!(after.with(&source(GIB)).exchange_partitions(), 32, "another input has more");
+        }
+    }
+
+    #[test]
+    fn a_chosen_count_is_kept_unless_another_input_has_more() {
+        assert_eq!(source(64 * GIB).keeping(3).exchange_partitions(), 3);
+        assert_eq!(source(64 * GIB).keeping(3).at_least(5).exchange_partitions(), 5);
+        assert_eq!(source(64 * GIB).keeping(3).with(&source(1)).exchange_partitions(), 3);
+        assert_eq!(source(1).keeping(3).with(&source(GIB)).exchange_partitions(), 32);
+        assert_eq!(source(1).keeping(3).with(&source(GIB).keeping(4)).exchange_partitions(), 4);
+        assert_eq!(source(GIB).at_least(2).with(&source(1).at_least(40)).exchange_partitions(), 40);
+    }
+
+    #[test]
+    fn hash_partitioned_pairs_stay_only_at_the_count_that_was_asked_for() {
+        let placed = source(1).placed_by_key(4);
+        assert_eq!(placed.clone().exactly(4).placed, Some(4));
+        assert_eq!(placed.clone().exactly(5).placed, None);
+        let both = source(1).exactly(5).with(&placed);
+        assert!(both.allows(5) && !both.allows(4) && placed.allows(4));
     }
 }

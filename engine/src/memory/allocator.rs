@@ -4,6 +4,8 @@
 //! frees what the next one takes again a moment later, so that the system clears the same pages over
 //! and over: that was a fifth of the time of a sort. Other allocators are left as they are.
 
+#![allow(unsafe_code)]
+
 /// Has the allocator keep freed memory for the next task.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
+use super::partition_by::at_least_one;
 use crate::chain::{Chain, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -22,7 +23,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// that are neighbours. A dataset that has no more partitions than that stays as it is.
     ///
     /// No exchange is needed, so what is computed before it in the same stage runs in that many tasks,
-    /// too; where that is too few, [`cache`](Dataset::cache) before. 0 is taken as 1.
+    /// too; where that is too few, [`cache`](Dataset::cache) before. Later exchanges keep the number.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -31,17 +32,21 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// assert_eq!(rows.values().collect()?, [0, 2, 4, 1, 3, 5, 7]); // three rows, then four
     /// # Ok(()) }
     /// ```
+    ///
+    /// An action fails with an error of class config when there are no partitions.
     #[track_caller]
     pub fn coalesce(self, partitions: usize) -> Dataset<T> {
-        let (before, partitions) = (self.origin.partitions, partitions.max(1));
+        let before = self.origin.partitions;
+        let (partitions, error) = at_least_one(partitions, "coalesce");
         if partitions >= before {
-            return self.erase();
+            let same = self.erase();
+            return Dataset::over(same.chain, same.origin.failing(error));
         }
         let site = Site::caller();
         table::anchor::<Coalesce<T>>();
         let operator = Coalesce::<T> { before, partitions, site, _row: PhantomData };
         let plan = OperatorExec::new(Arc::new(operator), vec![self.to_plan()], partitions);
-        Dataset::from_plan(Arc::new(plan), self.origin.moved())
+        Dataset::from_plan(Arc::new(plan), self.origin.keeping(partitions).failing(error))
     }
 }
 

@@ -4,6 +4,7 @@
 //! dataset of its own. Rows are pushed and pushing cannot fail, so an error waits in the sink until
 //! the source looks up.
 
+use std::any::Any;
 use std::fmt::Display;
 use std::marker::PhantomData;
 
@@ -12,7 +13,7 @@ use kiln_planner::Site;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Chain, FuncInfo, Sink, Step};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::row::{ColumnBuilder, Row};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
@@ -23,9 +24,12 @@ use crate::task::{Counter, Place, Task};
 const SHOWN_CHARS: usize = 120;
 
 /// What becomes of the rows that a closure refuses.
+///
+/// A closure that returns [`Error::transient`] refuses nothing: its task is tried again, whatever this says.
 #[derive(Clone, Copy)]
 pub enum OnError<'a> {
-    /// The first one fails the job: an error of class data, with the record, its place and the reason.
+    /// The first one fails the job: an error of class data, with the record, its place and the reason. A reason
+    /// that is an [`Error`] keeps its class.
     Fail,
     /// They are left out and counted: [`Context::counter`](crate::Context::counter) makes a counter.
     Skip(&'a Shared<Counter>),
@@ -56,7 +60,7 @@ pub trait Fallible<T: Row, G>: Send + Sync + 'static {
     /// The rows that come out.
     type Out: Row;
     /// Why a row was refused.
-    type Reason: Display;
+    type Reason: Display + 'static;
     /// The operator, as users call it.
     const NAME: &'static str;
 
@@ -165,19 +169,42 @@ struct Refusal<'s> {
 
 impl Refusal<'_> {
     #[cold]
-    fn take<T: Row>(&mut self, row: T::View<'_>, reason: &dyn Display, rows: u64) {
-        match self.refused {
-            Refused::Drop => {}
-            Refused::Skip(counter) => counter.add(1),
-            Refused::Fail => {
-                let error = Error::data(format!("a record was refused: {reason}"))
-                    .at("record", format!("`{}`", shortened(text::<T>(row))));
+    fn take<T: Row>(&mut self, row: T::View<'_>, reason: &(impl Display + 'static), rows: u64) {
+        let error = failure(reason).filter(|error| error.class() != Class::Data);
+        match (self.refused, error) {
+            (_, Some(error)) if error.is_retryable() => self.fail::<T>(row, error.clone(), rows),
+            (Refused::Drop, _) => {}
+            (Refused::Skip(counter), _) => counter.add(1),
+            (Refused::Fail, Some(error)) => self.fail::<T>(row, error.clone(), rows),
+            (Refused::Fail, None) => {
                 let advice = "to go on without such records give `OnError::Skip(&counter)`, or keep them with \
                               `try_map_or_reject` or `try_flat_map_or_reject`";
-                self.error = Some(self.place.tell(error, rows).at("line", self.site).help(advice));
+                let error = Error::data(format!("a record was refused: {reason}")).help(advice);
+                self.fail::<T>(row, error, rows);
             }
         }
     }
+
+    fn fail<T: Row>(&mut self, row: T::View<'_>, error: Error, rows: u64) {
+        self.error = Some(of_record::<T>(row, error, self.place, rows).at("line", self.site));
+    }
+}
+
+/// `error` with the record and its place.
+pub(super) fn of_record<T: Row>(row: T::View<'_>, error: Error, place: &Place, rows: u64) -> Error {
+    place.tell(error.at("record", format!("`{}`", shortened(text::<T>(row)))), rows)
+}
+
+/// The [`Error`] that a closure returned, also in a box.
+///
+/// The reason for a refusal may be of any type. One that is an `Error` keeps its class. A transient one
+/// refuses nothing: the same record may be accepted when the task is tried again, so whatever becomes of
+/// refused records, it fails the task.
+pub(super) fn failure<E: 'static>(reason: &E) -> Option<&Error> {
+    let reason: &dyn Any = reason;
+    let boxed = || reason.downcast_ref::<Box<dyn std::error::Error + Send + Sync>>()?.downcast_ref();
+    let local = || reason.downcast_ref::<Box<dyn std::error::Error>>()?.downcast_ref();
+    reason.downcast_ref().or_else(boxed).or_else(local)
 }
 
 /// A row as text: a string as it is, a struct with the names of its fields.

@@ -9,8 +9,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// many partitions.
     ///
     /// Otherwise there is one for every 32 MB that the sources are taken to hold: too few where a chain makes many
-    /// rows of little input, or spends much time on each. Nothing moves; [`repartition`](Dataset::repartition)
-    /// and [`parallelize_in`](crate::Context::parallelize_in) say the same of exchanges behind them.
+    /// rows of little input, or spends much time on each. Nothing moves.
+    /// [`shuffle_partitions`](Dataset::shuffle_partitions) gives the next exchange an exact number.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -46,6 +46,7 @@ mod repartition;
 mod repartition_and_sort;
 mod sample;
 mod sample_by_key;
+mod shuffle_partitions;
 mod sort_by;
 mod sort_by_key;
 mod sort_within_partitions;

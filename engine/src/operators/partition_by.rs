@@ -52,10 +52,10 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let (plan, partitions, error) = self.moved_by(by, "partition_by", &Site::caller());
-        let origin = self.origin.failing(error);
+        let origin = self.origin.failing(error).keeping(partitions);
         match by {
             Partitioner::Hash(_) => Dataset::from_plan(plan, origin.placed_by_key(partitions)),
-            Partitioner::Range(_) => Dataset::from_plan(plan, origin.moved()),
+            Partitioner::Range(_) => Dataset::from_plan(plan, origin),
         }
     }
 
@@ -129,7 +129,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let (how, site) = (Movement::Chosen { partitions }, choose.site().clone());
         let end = Chosen { partitions, choose, _row: PhantomData };
         let moved = self.exchange(end, how, "partition_by_fn says where keys go", site);
-        Dataset::from_plan(moved, self.origin.moved().failing(error))
+        Dataset::from_plan(moved, self.origin.keeping(partitions).failing(error))
     }
 }
 

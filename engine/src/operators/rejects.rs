@@ -5,10 +5,10 @@
 
 use std::marker::PhantomData;
 
-use super::fallible::{Attempt, Fallible, Refused, text};
+use super::fallible::{Attempt, Fallible, Refused, failure, of_record, text};
 use crate::chain::{Chain, FuncInfo, Sink, Step};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
@@ -73,9 +73,13 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
             partition,
             rows: 0,
             place,
+            error: None,
             _types: PhantomData,
         };
-        self.chain.drive(task, &mut refused)
+        let driven = self.chain.drive(task, &mut refused);
+        // The source ends early and well when the sink says that it is full.
+        let place = |error: Error| error.at("line", self.func.site()).at("operator", N::NAME);
+        refused.error.map_or(driven, |error| Err(place(error)))
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
@@ -101,15 +105,24 @@ struct Refusals<'s, T, G, N, S> {
     /// Rows of the partition so far.
     rows: u64,
     place: &'s Place,
+    /// What may go away when the task is tried again.
+    error: Option<Error>,
     _types: PhantomData<fn(T) -> N>,
 }
 
 impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
+        if self.error.is_some() {
+            return; // the source has not looked up yet
+        }
         self.rows += 1;
         let func = self.func;
         if let Err(reason) = N::push(func, T::narrow(row), &mut Nowhere) {
+            if let Some(error) = failure(&reason).filter(|error| error.is_retryable()) {
+                self.error = Some(of_record::<T>(row, error.clone(), self.place, self.rows));
+                return;
+            }
             let place = match self.place.now() {
                 Some(place) => place.to_string(),
                 None => format!("partition {}, row {}", self.partition, self.rows),
@@ -121,7 +134,7 @@ impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, 
 
     #[inline]
     fn is_full(&self) -> bool {
-        self.sink.is_full()
+        self.error.is_some() || self.sink.is_full()
     }
 }
 

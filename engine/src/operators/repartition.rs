@@ -19,7 +19,11 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Spreads the rows over `partitions`, each row of a partition to the next one in turn. Where a
     /// row goes depends on its place alone, so a task that is run again sends it there again.
     ///
-    /// All rows move. To have fewer partitions without that, use [`coalesce`](Dataset::coalesce).
+    /// The partitions that there are begin at even distances. If they are equally large, new ones differ by one
+    /// row at most; however large they are, each adds at most one row more to one new partition than to another.
+    ///
+    /// All rows move, and later exchanges keep the number. To have fewer partitions without moving rows, use
+    /// [`coalesce`](Dataset::coalesce).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -31,37 +35,46 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     pub fn repartition(self, partitions: usize) -> Dataset<T> {
         let (partitions, error) = at_least_one(partitions, "repartition");
         let (how, reason) = (Movement::RoundRobin { partitions }, "repartition spreads rows evenly");
-        let moved = self.exchange(InTurn::new(partitions), how, reason, Site::caller());
-        Dataset::from_plan(moved, self.origin.moved().at_least(partitions).failing(error))
+        let end = InTurn::new(self.origin.partitions, partitions);
+        let moved = self.exchange(end, how, reason, Site::caller());
+        Dataset::from_plan(moved, self.origin.keeping(partitions).failing(error))
     }
 }
 
 /// Sends each row to the next partition.
 struct InTurn<T> {
+    /// Partitions that there are.
+    before: usize,
     partitions: usize,
     _row: PhantomData<fn() -> T>,
 }
 
 impl<T> InTurn<T> {
-    fn new(partitions: usize) -> Self {
-        InTurn { partitions, _row: PhantomData }
+    fn new(before: usize, partitions: usize) -> Self {
+        InTurn { before, partitions, _row: PhantomData }
+    }
+
+    /// The partition that takes the first row of `partition`. Without even distances, many partitions of few
+    /// rows would all fill the same ones.
+    fn first(&self, partition: usize) -> usize {
+        partition % self.before * self.partitions / self.before
     }
 }
 
 impl<T> Ship for InTurn<T> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&self.partitions)
+        params.put(&(self.before, self.partitions))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(InTurn::new(params.take()?))
+        let (before, partitions) = params.take()?;
+        Ok(InTurn::new(before, partitions))
     }
 }
 
 impl<T: Row> Terminal<T> for InTurn<T> {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         let writer = PartitionedWriter::<T>::new(self.partitions, out);
-        // Tasks begin at different partitions: many of few rows would fill the first ones only.
-        let mut sink = InTurnSink { writer, next: task.partition % self.partitions };
+        let mut sink = InTurnSink { writer, next: self.first(task.partition) };
         chain.drive(task, &mut sink)?;
         sink.writer.finish()
     }

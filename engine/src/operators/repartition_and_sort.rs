@@ -39,10 +39,10 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let (moved, partitions, error) = self.moved_by(by, name, &site);
         let plan =
             Arc::new(OperatorExec::new(SortRows::<K, V>::operator(name, site), vec![moved], partitions));
-        let origin = self.origin.failing(error);
+        let origin = self.origin.failing(error).keeping(partitions);
         match by {
             Partitioner::Hash(_) => Dataset::from_plan(plan, origin.placed_by_key(partitions)),
-            Partitioner::Range(_) => Dataset::from_plan(plan, origin.moved()),
+            Partitioner::Range(_) => Dataset::from_plan(plan, origin),
         }
     }
 }

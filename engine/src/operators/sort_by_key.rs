@@ -48,7 +48,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
             vec![moved],
             partitions,
         ));
-        Dataset::from_plan(plan, self.origin.moved())
+        Dataset::from_plan(plan, self.origin.exchanged(partitions))
     }
 }
 

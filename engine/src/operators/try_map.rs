@@ -27,7 +27,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: with [`OnError::Fail`] data for the first refused row of a task, with the
+    /// Given by the action: with [`OnError::Fail`] data for the first refused row of a task, or the class of
+    /// the closure's [`Error`](crate::Error). A task whose closure returns
+    /// [`Error::transient`](crate::Error::transient) is tried again, with any `on_error`. The error has the
     /// record and its place: the file, with the byte of text, the line of CSV and JSON or the row of other
     /// formats; of rows that are not read from files, the row's number in its partition, from 1, as this
     /// operator sees rows.

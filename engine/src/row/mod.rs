@@ -25,6 +25,8 @@ mod opaque;
 mod option;
 mod primitive;
 mod reversed;
+#[cfg(test)]
+mod soundness;
 mod string;
 mod tuple;
 mod unit_enum;
@@ -69,6 +71,11 @@ use arrow::datatypes::{DataType, Field};
 /// Columns from elsewhere are held against their type when they are opened: what the type cannot hold
 /// (a null, a date beyond chrono's, a decimal of more digits, a name that no variant has) is an error of
 /// class data, and no row is read.
+///
+/// # Writing it by hand
+/// The trait is safe to implement, and so are those that belong to it ([`Key`], [`ColumnBuilder`],
+/// [`ColumnReader`], [`IntoRow`]): no `unsafe` code of Kiln relies on what an implementation returns. One
+/// that breaks its contract gives wrong rows, an error or a panic, and never undefined behaviour.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",
     label = "a dataset cannot hold this type",

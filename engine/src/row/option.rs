@@ -1,10 +1,12 @@
 //! `Option<T>`: the column of `T`, with nulls. An option of an option is refused at compile time.
 
+use std::any::type_name;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, make_array};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::nullif;
 use arrow::datatypes::DataType;
 
 use super::{ColumnBuilder, ColumnReader, Key, Optional, Row, mix};
@@ -13,7 +15,7 @@ use crate::error::Result;
 /// Builds a nullable column.
 pub struct Nullable<T: Row> {
     values: T::Builder,
-    valid: Vec<bool>,
+    absent: Vec<bool>,
 }
 
 /// Reads a nullable column.
@@ -50,7 +52,7 @@ impl<T: Row> Row for Option<T> {
 
 impl<T: Row> Default for Nullable<T> {
     fn default() -> Self {
-        Nullable { values: T::Builder::default(), valid: Vec::new() }
+        Nullable { values: T::Builder::default(), absent: Vec::new() }
     }
 }
 
@@ -58,7 +60,7 @@ impl<T: Row> ColumnBuilder for Nullable<T> {
     type Row = Option<T>;
     #[inline]
     fn push(&mut self, view: Option<T::View<'_>>) {
-        self.valid.push(view.is_some());
+        self.absent.push(view.is_none());
         match view {
             Some(value) => self.values.push(value),
             None => self.values.push_null(),
@@ -68,17 +70,20 @@ impl<T: Row> ColumnBuilder for Nullable<T> {
         self.push(None);
     }
     fn len(&self) -> usize {
-        self.valid.len()
+        self.absent.len()
     }
     fn size_bytes(&self) -> usize {
-        self.values.size_bytes() + self.valid.len()
+        self.values.size_bytes() + self.absent.len()
     }
     fn finish(&mut self) -> ArrayRef {
-        let nulls = NullBuffer::from(std::mem::take(&mut self.valid));
-        assert_eq!(self.values.len(), nulls.len(), "a builder has lost rows");
-        let data = self.values.finish().to_data().into_builder().nulls(Some(nulls));
-        // SAFETY: only the null mask was added, and it has one bit for every row.
-        make_array(unsafe { data.build_unchecked() })
+        let absent = BooleanArray::new(BooleanBuffer::from(std::mem::take(&mut self.absent)), None);
+        let values = self.values.finish();
+        // The array counts, not what its builder reports: a user may have written it.
+        assert_eq!(values.len(), absent.len(), "the builder of `{}` has lost rows", type_name::<T>());
+        match nullif(&values, &absent) {
+            Ok(column) => column,
+            Err(e) => panic!("the column of an `Option<{}>` cannot be built: {e}", type_name::<T>()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `String`: the view is `&str`, the column `Utf8`; as a key, up to 15 bytes lie in the slot itself.
 
+#![allow(unsafe_code)]
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -74,8 +76,13 @@ impl ColumnReader for StringReader {
     }
 }
 
+/// A kept string: a slot that holds text. It is a type of its own, and [`Key::store`] of a `&str` alone
+/// makes one, so a slot of any bytes cannot be read as a string.
+#[derive(Clone, Copy)]
+pub struct TextSlot(ByteSlot);
+
 impl Key for String {
-    type Slot = ByteSlot;
+    type Slot = TextSlot;
     type Arena = String;
 
     #[inline]
@@ -94,19 +101,18 @@ impl Key for String {
     }
 
     #[inline]
-    fn store(view: &str, arena: &mut String) -> ByteSlot {
-        ByteSlot::store(view.as_bytes(), || {
+    fn store(view: &str, arena: &mut String) -> TextSlot {
+        TextSlot(ByteSlot::store(view.as_bytes(), || {
             arena.push_str(view);
             arena.len() - view.len()
-        })
+        }))
     }
 
     #[inline]
-    fn load<'a>(slot: &'a ByteSlot, arena: &'a String) -> &'a str {
-        match slot.load() {
+    fn load<'a>(slot: &'a TextSlot, arena: &'a String) -> &'a str {
+        match slot.0.load() {
             Ok(range) => &arena[range],
-            // SAFETY: slots of strings are made by `store` only, and a short one is the bytes of a
-            // whole `&str`.
+            // SAFETY: `store` alone makes a `TextSlot`, and a short one is the bytes of a whole `&str`.
             Err(bytes) => unsafe { std::str::from_utf8_unchecked(bytes) },
         }
     }
@@ -121,18 +127,18 @@ impl Key for String {
     }
 
     #[inline]
-    fn matches(slot: &ByteSlot, arena: &String, view: &str) -> bool {
-        slot.matches(arena.as_bytes(), view.as_bytes())
+    fn matches(slot: &TextSlot, arena: &String, view: &str) -> bool {
+        slot.0.matches(arena.as_bytes(), view.as_bytes())
     }
 
     #[inline]
-    fn slots_match(a: (&ByteSlot, &String), b: (&ByteSlot, &String)) -> bool {
-        ByteSlot::slots_match((a.0, a.1.as_bytes()), (b.0, b.1.as_bytes()))
+    fn slots_match(a: (&TextSlot, &String), b: (&TextSlot, &String)) -> bool {
+        ByteSlot::slots_match((&a.0.0, a.1.as_bytes()), (&b.0.0, b.1.as_bytes()))
     }
 
     #[inline]
-    fn store_slot(from: (&ByteSlot, &String), arena: &mut String) -> ByteSlot {
-        match from.0.load() {
+    fn store_slot(from: (&TextSlot, &String), arena: &mut String) -> TextSlot {
+        match from.0.0.load() {
             Ok(range) => Self::store(&from.1[range], arena),
             Err(_) => *from.0,
         }

@@ -20,7 +20,7 @@ pub enum Captures {
 
 /// Checks the closures of one job.
 pub fn check(closures: &[Closure], policy: Captures) -> Result<()> {
-    let lines: BTreeSet<String> = closures.iter().filter(|c| c.captured_bytes > 0).map(line).collect();
+    let lines: BTreeSet<String> = closures.iter().filter(|c| c.captured_bytes > 0 || c.has_destructor).map(line).collect();
     if lines.is_empty() {
         return Ok(());
     }
@@ -45,6 +45,9 @@ fn line(c: &Closure) -> String {
     let (what, bytes) = (c.operator, c.captured_bytes);
     if c.is_pointer {
         return format!("{}: `{what}` was given a function pointer: pass the function itself", c.site);
+    }
+    if bytes == 0 {
+        return format!("{}: the closure of `{what}` captures a value with a destructor", c.site);
     }
     format!("{}: the closure of `{what}` captures {bytes} bytes that were not declared", c.site)
 }

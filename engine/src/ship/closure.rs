@@ -1,5 +1,8 @@
 //! A user's closure beside the line it stands on.
 
+#![allow(unsafe_code)]
+
+use std::mem::needs_drop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -18,6 +21,8 @@ pub struct Closure {
     pub site: Site,
     /// Bytes that it captures.
     pub captured_bytes: usize,
+    /// Whether something that it captures has a destructor; such a value may have size 0.
+    pub has_destructor: bool,
     /// Whether it is a function pointer, which only looks like a capture.
     pub is_pointer: bool,
 }
@@ -55,6 +60,7 @@ impl<F> Code<F> {
             operator,
             site: self.site.clone(),
             captured_bytes: size_of::<F>(),
+            has_destructor: needs_drop::<F>(),
             is_pointer: std::any::type_name::<F>().starts_with("fn("),
         }
     }
@@ -62,7 +68,7 @@ impl<F> Code<F> {
 
 impl<F: Send + Sync + 'static> Ship for Code<F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        if size_of::<F>() != 0 {
+        if !is_its_type::<F>() {
             // The job is refused before it comes to this: see `captures`.
             return Err(Error::bug("a closure with captures cannot travel").at("line", &self.site));
         }
@@ -74,14 +80,58 @@ impl<F: Send + Sync + 'static> Ship for Code<F> {
     }
 }
 
+/// Whether a closure is nothing but its type: it has no bytes, and no capture of size 0 that would be
+/// dropped more often than it was made.
+pub(super) const fn is_its_type<F>() -> bool {
+    size_of::<F>() == 0 && !needs_drop::<F>()
+}
+
 /// The value of a closure that captures nothing, made from its type.
 pub(super) fn conjure<F: Send + Sync + 'static>() -> Result<F> {
-    if size_of::<F>() != 0 {
+    if !is_its_type::<F>() {
         return Err(Error::bug("a closure with captures arrived"));
     }
     // SAFETY: a read of a zero-sized value from a dangling, aligned pointer is sound, and a closure
-    // without captures is inhabited because the driver holds one. The one case that this breaks:
-    // a closure that captured, by move, a zero-sized token whose existence proves something about
-    // *this* process. Users are told so in the guide to closures (README).
+    // without captures is inhabited because the driver holds one. Nothing runs when the copy is dropped.
+    // Rust has no way to find the one case that this breaks: a closure that captured, by move, a
+    // zero-sized token without a destructor whose existence proves something about *this* process.
+    // Users are told so in the guide to closures (README).
     Ok(unsafe { NonNull::<F>::dangling().as_ptr().read() })
+}
+
+#[cfg(test)]
+mod soundness {
+    use super::*;
+
+    fn from_type<F: Fn() -> u64 + Send + Sync + 'static>(_: &F) -> Result<u64> {
+        conjure::<F>().map(|closure| closure())
+    }
+
+    #[test]
+    fn a_closure_is_made_of_its_type_only_if_it_captures_nothing() {
+        fn item() -> u64 {
+            4
+        }
+        let captured = 3_u64;
+        assert_eq!(from_type(&|| 3).unwrap(), 3);
+        assert_eq!(from_type(&item).unwrap(), 4);
+        assert!(from_type(&move || captured).is_err());
+        assert!(from_type(&(item as fn() -> u64)).is_err());
+    }
+
+    #[test]
+    fn a_guard_of_size_0_is_not_dropped_more_often_than_it_is_made() {
+        struct Guard;
+        impl Drop for Guard {
+            fn drop(&mut self) {}
+        }
+        let guard = Guard;
+        let closure = move || {
+            let _held = &guard;
+            3
+        };
+        assert_eq!(size_of_val(&closure), 0);
+        let error = from_type(&closure).unwrap_err();
+        assert_eq!(error.class(), crate::Class::Bug);
+    }
 }

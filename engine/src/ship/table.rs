@@ -6,6 +6,8 @@
 //! write to this section. This file uses `std` alone, so that a test can build it by itself under
 //! every optimisation level and linker setting.
 
+#![allow(unsafe_code)]
+
 use std::any::{Any, TypeId, type_name};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
@@ -29,7 +31,7 @@ pub struct Entry {
 /// Puts `S` into the table of the binary that this is compiled into.
 #[inline(never)]
 pub fn anchor<S: Shipped>() {
-    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
     // SAFETY: the block emits no instruction. It adds to the section the address of a function of
     // the type that `table` reads back: `fn() -> Entry`. The block may be duplicated by the
     // compiler; `table` drops repeated types.
@@ -77,7 +79,7 @@ pub fn fingerprint() -> u64 {
     hasher.finish()
 }
 
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
 mod section {
     use super::Entry;
 
@@ -98,14 +100,14 @@ mod section {
         // functions of the type `fn() -> Entry`, written by `anchor`.
         unsafe {
             let count = stop.offset_from(start) as usize;
-            (0..count).map(|i| std::mem::transmute::<usize, fn() -> Entry>(*start.add(i))).collect()
+            (0..count).map(|i| start.cast::<fn() -> Entry>().add(i).read()).collect()
         }
     }
 }
 
-#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
 mod section {
-    /// No table here: jobs run in one process only.
+    /// No table here, nor under Miri, which has no linker: jobs run in one process only.
     pub(super) fn pointers() -> Vec<fn() -> super::Entry> {
         Vec::new()
     }

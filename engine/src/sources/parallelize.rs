@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use arrow::array::RecordBatch;
 use kiln_planner::Site;
 
+use super::spread;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -14,14 +15,19 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// Rows in one partition, about.
-const ROWS_PER_PARTITION: usize = 1 << 16;
+/// Rows in one partition of many rows, about.
+const ROWS_PER_PARTITION: u64 = 1 << 16;
 /// Partitions at most.
-const MAX_PARTITIONS: usize = 256;
+const MAX_PARTITIONS: u64 = 256;
 
 impl Context {
     /// A dataset of rows that are here already. They travel to executors with the plan, so this is
     /// for small data: a lookup table, a test.
+    ///
+    /// There is a partition for every 128 rows, up to 64 partitions, and from there on one for every 65,536 rows.
+    /// This follows from the number of rows alone, never from the slots, so that results are the same wherever a
+    /// job runs. Few rows that stand for much work each are given partitions of their own by
+    /// [`parallelize_in`](Context::parallelize_in).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -34,8 +40,7 @@ impl Context {
         self.parallelize_in(0, rows)
     }
 
-    /// `parallelize` into a number of partitions, which exchanges behind it then have at least; 0 lets the engine
-    /// choose.
+    /// `parallelize` into a number of partitions, which later exchanges keep; 0 lets the engine choose.
     #[track_caller]
     pub fn parallelize_in<T: Row>(
         &self,
@@ -43,14 +48,14 @@ impl Context {
         rows: impl IntoIterator<Item = T>,
     ) -> Dataset<T, Rows<T>> {
         let rows: Vec<T> = rows.into_iter().collect();
-        let chosen = rows.len().div_ceil(ROWS_PER_PARTITION).clamp(1, MAX_PARTITIONS);
-        let least = partitions;
-        let partitions = if partitions == 0 { chosen } else { partitions };
+        let is_chosen = partitions > 0;
+        let spread = spread(rows.len() as u64, ROWS_PER_PARTITION).min(MAX_PARTITIONS) as usize;
+        let partitions = if is_chosen { partitions } else { spread };
         let site = Site::caller();
         match ipc::batch_of(rows.iter()) {
             Ok(batch) => {
                 let origin = Origin::source(self, partitions, batch.get_array_memory_size() as u64);
-                let origin = origin.at_least(least);
+                let origin = if is_chosen { origin.keeping(partitions) } else { origin };
                 Dataset::over(Rows { batch: Some(batch), partitions, site, _row: PhantomData }, origin)
             }
             Err(error) => {
@@ -97,13 +102,15 @@ impl<T: Row> Chain for Rows<T> {
 
     fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let Some(batch) = &self.batch else { return Ok(()) };
-        let rows = RowReader::<T>::open(batch)?;
-        let cut = |i: usize| rows.len() * i / self.partitions;
-        for i in cut(task.partition)..cut(task.partition + 1) {
+        let cut = |i: usize| batch.num_rows() * i / self.partitions;
+        let (start, end) = (cut(task.partition), cut(task.partition + 1));
+        // Some readers decode all rows that they are given.
+        let rows = RowReader::<T>::open(&batch.slice(start, end - start))?;
+        for row in rows.iter() {
             if sink.is_full() {
                 break;
             }
-            sink.push(rows.get(i));
+            sink.push(row);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use kiln_planner::Site;
 
+use super::spread;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -12,7 +13,7 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// Numbers in one partition, about.
+/// Numbers in one partition of a large range, about.
 const ROWS_PER_PARTITION: u64 = 1 << 22;
 /// Partitions of a range at most.
 const MAX_PARTITIONS: u64 = 1024;
@@ -22,6 +23,11 @@ const LOOK_ROWS: u64 = 1 << 16;
 impl Context {
     /// The numbers of `range`, in order.
     ///
+    /// There is a partition for every 128 numbers, up to 64 partitions, and from there on one for every four
+    /// million. This follows from the length of the range alone, never from the slots, so that results are the
+    /// same wherever a job runs. Where a few numbers stand for much work each,
+    /// [`repartition`](crate::Dataset::repartition) spreads them further.
+    ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
     /// assert_eq!(kiln::Context::local(1).range(3..6).collect()?, [3, 4, 5]);
@@ -30,7 +36,7 @@ impl Context {
     #[track_caller]
     pub fn range(&self, range: Range<u64>) -> Dataset<u64, Numbers> {
         let rows = range.end.saturating_sub(range.start);
-        let partitions = rows.div_ceil(ROWS_PER_PARTITION).clamp(1, MAX_PARTITIONS);
+        let partitions = spread(rows, ROWS_PER_PARTITION).min(MAX_PARTITIONS);
         let origin = Origin::source(self, partitions as usize, rows.saturating_mul(8));
         Dataset::over(Numbers { range, partitions, site: Site::caller() }, origin)
     }

@@ -6,7 +6,7 @@ use kiln_planner::Site;
 
 use super::calls::{Call1, Call2};
 use super::{Aggregate, Name};
-use crate::aggregate::table::replace;
+use crate::aggregate::table::Occupied;
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
@@ -49,12 +49,12 @@ where
         self.start.call1(&self.shared, value)
     }
     #[inline]
-    fn add(&self, acc: &mut A, value: V::View<'_>) {
-        replace(acc, |old| self.add.call2(&self.shared, old, value));
+    fn add(&self, acc: Occupied<'_, A>, value: V::View<'_>) {
+        acc.replace(|old| self.add.call2(&self.shared, old, value));
     }
     #[inline]
-    fn merge(&self, acc: &mut A, other: A::View<'_>) {
-        replace(acc, |old| self.merge.call2(&self.shared, old, A::own(other)));
+    fn merge(&self, acc: Occupied<'_, A>, other: A::View<'_>) {
+        acc.replace(|old| self.merge.call2(&self.shared, old, A::own(other)));
     }
     fn closures(&self, closures: &mut Vec<Closure>) {
         self.describe(closures);

@@ -7,7 +7,7 @@ use kiln_planner::Site;
 
 use super::calls::Call2;
 use super::{Aggregate, Name};
-use crate::aggregate::table::replace;
+use crate::aggregate::table::Occupied;
 use crate::error::{Error, Result};
 use crate::row::{Row, ipc};
 use crate::ship::closure::{Closure, Code};
@@ -43,12 +43,12 @@ where
         self.add.call2(&self.shared, A::own(self.zero.view()), value)
     }
     #[inline]
-    fn add(&self, acc: &mut A, value: V::View<'_>) {
-        replace(acc, |old| self.add.call2(&self.shared, old, value));
+    fn add(&self, acc: Occupied<'_, A>, value: V::View<'_>) {
+        acc.replace(|old| self.add.call2(&self.shared, old, value));
     }
     #[inline]
-    fn merge(&self, acc: &mut A, other: A::View<'_>) {
-        replace(acc, |old| self.merge.call2(&self.shared, old, A::own(other)));
+    fn merge(&self, acc: Occupied<'_, A>, other: A::View<'_>) {
+        acc.replace(|old| self.merge.call2(&self.shared, old, A::own(other)));
     }
     fn closures(&self, closures: &mut Vec<Closure>) {
         let name = Name::AggregateByKey.text();

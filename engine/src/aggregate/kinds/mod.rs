@@ -18,6 +18,7 @@ pub use sketch::{CountDistinct, Sketch};
 
 use kiln_planner::Site;
 
+use crate::aggregate::table::Occupied;
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
@@ -33,11 +34,11 @@ pub trait Aggregate: Ship + Clone + Send + Sync + 'static {
     /// The accumulator of a first value.
     fn start(&self, value: <Self::Value as Row>::View<'_>) -> Self::Acc;
 
-    /// Adds a value.
-    fn add(&self, acc: &mut Self::Acc, value: <Self::Value as Row>::View<'_>);
+    /// Adds a value to an accumulator in a table.
+    fn add(&self, acc: Occupied<'_, Self::Acc>, value: <Self::Value as Row>::View<'_>);
 
     /// Adds another task's accumulator.
-    fn merge(&self, acc: &mut Self::Acc, other: <Self::Acc as Row>::View<'_>);
+    fn merge(&self, acc: Occupied<'_, Self::Acc>, other: <Self::Acc as Row>::View<'_>);
 
     /// Lists its closures.
     fn closures(&self, closures: &mut Vec<Closure>);
@@ -87,8 +88,8 @@ impl Aggregate for Seen {
     fn start(&self, _: bool) -> bool {
         true
     }
-    fn add(&self, _: &mut bool, _: bool) {}
-    fn merge(&self, _: &mut bool, _: bool) {}
+    fn add(&self, _: Occupied<'_, bool>, _: bool) {}
+    fn merge(&self, _: Occupied<'_, bool>, _: bool) {}
     fn closures(&self, _: &mut Vec<Closure>) {}
     fn name(&self) -> (&'static str, &Site) {
         ("distinct", &self.0)

@@ -7,7 +7,7 @@ use kiln_planner::Site;
 
 use super::calls::Call2;
 use super::{Aggregate, Name};
-use crate::aggregate::table::replace;
+use crate::aggregate::table::Occupied;
 use crate::error::Result;
 use crate::row::{Row, ipc};
 use crate::ship::closure::{Closure, Code};
@@ -52,11 +52,11 @@ where
         }
     }
     #[inline]
-    fn add(&self, acc: &mut V, value: V::View<'_>) {
-        replace(acc, |old| self.code.call2(&self.shared, old, V::own(value)));
+    fn add(&self, acc: Occupied<'_, V>, value: V::View<'_>) {
+        acc.replace(|old| self.code.call2(&self.shared, old, V::own(value)));
     }
     #[inline]
-    fn merge(&self, acc: &mut V, other: V::View<'_>) {
+    fn merge(&self, acc: Occupied<'_, V>, other: V::View<'_>) {
         self.add(acc, other);
     }
     fn closures(&self, closures: &mut Vec<Closure>) {

@@ -10,6 +10,7 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 use kiln_planner::Site;
 
 use super::Aggregate;
+use crate::aggregate::table::Occupied;
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, ListView, Required, Row};
 use crate::ship::closure::Closure;
@@ -77,15 +78,16 @@ impl<V: Key> Aggregate for CountDistinct<V> {
     type Acc = Sketch;
     fn start(&self, value: V::View<'_>) -> Sketch {
         let mut sketch = Sketch(self.empty.clone());
-        self.add(&mut sketch, value);
+        sketch.0.update(V::hash(value));
         sketch
     }
     #[inline]
-    fn add(&self, acc: &mut Sketch, value: V::View<'_>) {
-        acc.0.update(V::hash(value));
+    fn add(&self, acc: Occupied<'_, Sketch>, value: V::View<'_>) {
+        acc.into_mut().0.update(V::hash(value));
     }
-    fn merge(&self, acc: &mut Sketch, other: SketchView<'_>) {
+    fn merge(&self, acc: Occupied<'_, Sketch>, other: SketchView<'_>) {
         let mut both = HllUnion::new(self.registers).expect("a sketch of that size was made before");
+        let acc = acc.into_mut();
         both.update(&acc.0);
         both.update(&Sketch::own(other).0);
         acc.0 = both.to_sketch(HllType::Hll8);

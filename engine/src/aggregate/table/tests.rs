@@ -7,12 +7,12 @@ impl Table<u64, u64> {
     /// How far from its home a key lies.
     fn probe(&self, hash: u64) -> usize {
         let home = self.home(hash);
-        self.entries[home..].iter().position(|entry| entry.hash == hash).unwrap_or(usize::MAX)
+        self.entries[home..].iter().position(|entry| entry.hash() == hash).unwrap_or(usize::MAX)
     }
 }
 
 fn add(table: &mut Table<String, u64>, hash: u64, word: &str) {
-    table.upsert(hash, word, || 1, |n| *n += 1);
+    table.upsert(hash, word, || 1, |n| *n.into_mut() += 1);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn keys_in_hash_order_and_those_of_one_partition_do_not_crowd() {
         hashes.retain(|hash| partition_of(*hash, partitions) == 0);
         hashes.sort_unstable();
         let mut table: Table<u64, u64> = Table::new(0, 1);
-        hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n += 1));
+        hashes.iter().for_each(|h| table.upsert(*h, *h, || 1, |n| *n.into_mut() += 1));
         assert_eq!(table.len(), hashes.len());
         assert!(table.homes() <= 4 * hashes.len().max(FIRST_SLOTS), "{} homes", table.homes());
         let farthest = hashes.iter().map(|hash| table.probe(*hash)).max().unwrap_or(0);

@@ -6,7 +6,7 @@
 use arrow::array::RecordBatch;
 
 use super::room::Size;
-use crate::aggregate::{Part, Table};
+use crate::aggregate::{Occupied, Part, Table};
 use crate::error::Result;
 use crate::row::{Key, Row, RowReader};
 
@@ -77,7 +77,8 @@ impl<K: Key, V: Row> Index<K, V> {
                 firsts.touch(hashes[..ahead.len()].iter().copied());
                 for row in ahead.clone().rev() {
                     let (key, at) = (rows.get(row).0, At::new(at, row));
-                    let again = |first: &mut At| {
+                    let again = |first: Occupied<'_, At>| {
+                        let first = first.into_mut();
                         next[row] = first.0;
                         *first = At(at.0 | MORE);
                     };

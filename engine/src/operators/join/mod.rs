@@ -94,9 +94,9 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     where
         K: Key,
     {
-        let placed = self.origin.placed.or(right.origin.placed);
-        let both = || self.origin.clone().with(&right.origin);
-        let slices = placed.map_or_else(|| both().slices(), Slices::whole);
+        let both = self.origin.clone().with(&right.origin).moved();
+        let mut placed = [self.origin.placed, right.origin.placed].into_iter().flatten();
+        let slices = placed.find(|n| both.allows(*n)).map_or_else(|| both.slices(), Slices::whole);
         (vec![self.placed(slices, name, site), right.placed(slices, name, site)], slices)
     }
 
