@@ -10,6 +10,10 @@
 mod everything;
 #[path = "round_trip/files.rs"]
 mod files;
+#[path = "round_trip/options.rs"]
+mod options;
+#[path = "round_trip/representations.rs"]
+mod representations;
 
 use std::cmp::{Ordering, Reverse};
 use std::fmt::Debug;

@@ -171,3 +171,101 @@ fn a_mark_that_cannot_be_told_from_another_is_a_config_error() {
     ];
     errors.iter().for_each(|error| assert_eq!(error.class(), Class::Config, "{error}"));
 }
+
+/// What reading these rows without a header says.
+fn refused(text: &str) -> kiln::Error {
+    let (_folder, _, address) = file("a.csv", text);
+    cx().read().header(false).csv::<(i64, String)>(&address).collect().unwrap_err()
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_an_error_with_the_line_on_which_it_was_opened() {
+    for (text, line) in [
+        ("1,\"abc\n2,d\n3,e\n", "line 1"),
+        ("1,a\n2,\"", "line 2"),
+        ("1,\"a\r\nb\"\r\n2,\"\"\"\r\n", "line 3"),
+        ("\u{feff}\"1\n", "line 1"),
+    ] {
+        says(refused(text), &["a quote is opened and never closed", "a.csv", line, "cut off"]);
+    }
+    let (_folder, _, address) = file("a.csv", "id,\"name\n1,a\n");
+    let error = cx().read_csv::<(i64, String)>(&address).collect().unwrap_err();
+    says(error, &["a quote is opened and never closed", "a.csv", "line 1"]);
+    // The record starts on line 1, the quote is on line 2.
+    let (_folder, _, address) = file("a.csv", "1,\"a\nb\",\"c\n2,d,e\n");
+    let error = cx().read().header(false).csv::<(i64, String, String)>(&address).count().unwrap_err();
+    says(error, &["a quote is opened and never closed", "line 2"]);
+}
+
+#[test]
+fn a_stray_quote_before_quoted_fields_is_an_error_with_its_line() {
+    let error = refused("1,a\n2,\"b\n3,\"c\"\n4,\"d\"\n");
+    says(error, &["text follows the closing quote of a field", "a.csv", "line 2", "written twice"]);
+    // A quote elsewhere in a field is a character.
+    let (_folder, _, address) = file("a.csv", "1,5\"\n2,\"6\"\"\"\n");
+    let rows = cx().read().header(false).csv::<(i64, String)>(&address).collect().unwrap();
+    assert_eq!(rows, [(1, "5\"".to_owned()), (2, "6\"".to_owned())]);
+}
+
+#[test]
+fn a_stray_quote_in_a_large_file_is_an_error_with_its_line_however_the_file_is_cut() {
+    let mut text = String::from("id,name\n0,name 0\n1,\"name 1\n");
+    (2..1_500_000).for_each(|id| text.push_str(&format!("{id},the name of number {id}\n")));
+    assert!(text.len() > 40 << 20, "it would be cut into three");
+    let (_folder, _, address) = file("a.csv", &text);
+    let words = ["a quote is opened and never closed", "a.csv", "line 3"];
+    says(cx().read_csv::<Item>(&address).count().unwrap_err(), &words);
+    let error = cx().read().multi_line(false).csv::<Item>(&address).count().unwrap_err();
+    says(error, &["a quoted field does not end on its line", "a.csv", "line 3", "multi_line"]);
+    let (_folder, _, zstd) = file("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap());
+    says(cx().read_csv::<Item>(&zstd).count().unwrap_err(), &words);
+}
+
+#[test]
+fn a_file_without_a_record_has_no_rows_in_every_format_without_an_end_mark() {
+    let gzip = |text: &str| {
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    };
+    for text in ["", "\u{feff}", "\n\n"] {
+        let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+        for (ending, bytes) in [
+            ("", text.as_bytes().to_vec()),
+            (".gz", gzip(text)),
+            (".gz", [gzip(""), gzip(text)].concat()),
+            (".zst", zstd(text)),
+        ] {
+            let (_folder, _, address) = file(&format!("a{ending}"), &bytes);
+            assert_eq!(cx().read_csv::<Item>(&address).count().unwrap(), 0, "{text:?}{ending}");
+            assert_eq!(cx().read_json::<Item>(&address).count().unwrap(), 0, "{text:?}{ending}");
+            assert_eq!(
+                cx().read_text(&address).count().unwrap(),
+                text.lines().filter(|line| line.is_empty()).count() as u64
+            );
+        }
+    }
+    let (_folder, _, address) = file("a.csv.gz", gzip("id,name"));
+    assert_eq!(cx().read_csv::<Item>(&address).count().unwrap(), 0);
+}
+
+#[test]
+fn a_file_of_no_bytes_is_an_error_in_every_format_with_an_end_mark() {
+    for name in ["a.gz", "a.zst"] {
+        let (_folder, _, address) = file(name, "");
+        let words = ["the compressed file is empty", name];
+        says(cx().read_text(&address).count().unwrap_err(), &words);
+        says(cx().read_csv::<Item>(&address).count().unwrap_err(), &words);
+        says(cx().read_json::<Item>(&address).count().unwrap_err(), &words);
+        says(cx().read_text_files(&address).count().unwrap_err(), &words);
+    }
+    let (_folder, _, address) = file("a", "");
+    says(cx().read_parquet::<Item>(&address).count().unwrap_err(), &[&address]);
+    says(cx().read_arrow::<Item>(&address).count().unwrap_err(), &[&address]);
+}
+
+#[test]
+fn a_carriage_return_inside_of_a_line_of_text_is_part_of_it() {
+    let (_folder, _, address) = file("a.txt", "a\rb\r\nc\r\r\nd\r");
+    assert_eq!(cx().read_text(&address).collect().unwrap(), ["a\rb", "c\r", "d\r"]);
+}

@@ -15,6 +15,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::publish::{Compression, Format, Layout, Mode, Part, Place, Publication};
 use crate::row::Row;
+use crate::source::check_marks;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Writes the rows as files below an address, with options: what is there already, folders,
@@ -47,6 +48,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
             group_rows: None,
             header: None,
             delimiter: None,
+            quote: None,
             is_listed: true,
             site: Site::caller(),
         }
@@ -64,6 +66,7 @@ pub struct Write<'d, T, C> {
     group_rows: Option<usize>,
     header: Option<bool>,
     delimiter: Option<u8>,
+    quote: Option<u8>,
     /// Whether it is among the outputs of the job.
     is_listed: bool,
     site: Site,
@@ -137,9 +140,38 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self
     }
 
-    /// What stands between the fields of CSV; a comma unless said otherwise. No quote and no line break.
+    /// What is between the fields of CSV; a comma unless said otherwise. An ASCII character, no line end and not
+    /// the quote, as for [`Read::delimiter`](crate::Read::delimiter).
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// What encloses a field of CSV that holds a delimiter, a line end or, twice, itself; `"` unless said
+    /// otherwise. The same range as for [`Read::quote`](crate::Read::quote).
+    pub fn quote(mut self, quote: u8) -> Self {
+        self.quote = Some(quote);
+        self
+    }
+
+    /// The text of a null in CSV, as [`Read::null_value`](crate::Read::null_value) reads it; an empty field unless
+    /// said otherwise. A value that is this text is an error of class data, as it would be read as a null.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let output = place.path().join("ages").display().to_string();
+    /// let cx = kiln::Context::local(1);
+    /// let ages = cx.parallelize([("Ann".to_owned(), Some(7_u8)), ("Bob".to_owned(), None)]);
+    /// // Ann,7
+    /// // Bob,NA
+    /// ages.write().header(false).null_value("NA").csv(&output)?;
+    /// let read = cx.read().header(false).null_value("NA").csv::<(String, Option<u8>)>(&output);
+    /// assert_eq!(read.collect()?, ages.collect()?);
+    /// # Ok(()) }
+    /// ```
+    pub fn null_value(mut self, null_value: &str) -> Self {
+        self.layout.null_value = Some(null_value.to_owned());
         self
     }
 
@@ -159,13 +191,16 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     }
 
     /// Writes CSV files below `uri`: fields in quotes where they need them, an empty text as `""`, a null
-    /// as nothing (and as `""` where it is the only field, as an empty line is no record).
+    /// as nothing (and as `""` where it is the only field, as an empty line is no record). Read with the same
+    /// `delimiter`, `quote`, `header` and `null_value` they are the rows again, except that an empty text in an
+    /// `Option<String>` is `None`.
     ///
     /// # Errors
     /// As [`parquet`](Write::parquet); config also for columns of columns and for bytes.
     pub fn csv(self, uri: &str) -> Result<()> {
-        let (header, delimiter) = (self.header.unwrap_or(true), self.delimiter.unwrap_or(b','));
-        self.run(uri, Format::Csv { header, delimiter })
+        let (delimiter, quote) = (self.delimiter.unwrap_or(b','), self.quote.unwrap_or(b'"'));
+        let header = self.header.unwrap_or(true);
+        self.run(uri, Format::Csv { header, delimiter, quote })
     }
 
     /// Writes JSON lines below `uri`: one object a row, without the fields that are null. JSON has no
@@ -229,6 +264,8 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         let is_csv = matches!(format, Format::Csv { .. });
         let options = [
             ("delimiter", self.delimiter.is_some() && !is_csv),
+            ("quote", self.quote.is_some() && !is_csv),
+            ("null_value", self.layout.null_value.is_some() && !is_csv),
             ("header", self.header.is_some() && !is_csv),
             ("row_group_rows", self.group_rows.is_some() && format != Format::Parquet),
             ("names", self.names.is_some() && format == Format::Text),
@@ -236,10 +273,8 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         if let Some((option, _)) = options.iter().find(|(_, is_wrong)| *is_wrong) {
             return Err(Error::config(format!("`{option}` is no option of `{}`", format.name())));
         }
-        match self.delimiter {
-            Some(delimiter @ (b'"' | b'\n' | b'\r')) => {
-                Err(Error::config(format!("the delimiter cannot be {:?}", char::from(delimiter))))
-            }
+        match format {
+            Format::Csv { delimiter, quote, .. } => check_marks(delimiter, quote),
             _ => Ok(()),
         }
     }

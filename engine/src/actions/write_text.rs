@@ -10,7 +10,8 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
     /// Writes the rows as text files below `uri`, one row a line, and publishes them as
     /// [`write_parquet`](Dataset::write_parquet) does. Short for `write().text(uri)`.
     ///
-    /// A row is written as it is: one with line breaks in it makes several lines.
+    /// A row is written as it is: one with `\n` in it makes several lines, and one that ends in `\r` is read again
+    /// without it, as `\r\n` is a line end.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

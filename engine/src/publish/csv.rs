@@ -1,21 +1,24 @@
 //! CSV as an output writes it: RFC 4180, fields in quotes where they need them, lines end in `\n`.
 //!
 //! A null is an empty field and an empty text is `""`, as Spark, DuckDB and Polars write them: who reads
-//! it can tell them apart. Which types a column may have is checked elsewhere (`layout`).
+//! it can tell them apart. Where the job names a text for nulls, no value may be that text, because a reader takes
+//! it for a null, in quotes or not. Which types a column may have is checked elsewhere (`layout`).
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use memchr::memchr3;
+use memchr::{memchr_iter, memchr3};
 
 use crate::error::{Error, Result};
-
-const QUOTE: u8 = b'"';
+use crate::source::BYTE_ORDER_MARK;
 
 /// Rows as CSV.
 pub struct Csv {
     /// Whether the line of column names is still to come.
     pub header: bool,
     pub delimiter: u8,
+    pub quote: u8,
+    /// The text of a null; an empty field unless it is given.
+    pub null: Option<String>,
 }
 
 impl Csv {
@@ -36,14 +39,16 @@ impl Csv {
         for row in 0..batch.num_rows() {
             for (at, (column, values)) in columns.iter().zip(batch.columns()).enumerate() {
                 self.separate(at, lines);
-                if !values.is_null(row) {
-                    text.clear();
-                    column.value(row).write(&mut text).map_err(failed)?;
-                    self.put(&text, lines);
-                } else if columns.len() == 1 {
-                    // An empty line is no record.
-                    self.put("", lines);
+                if values.is_null(row) {
+                    self.put_null(columns.len(), lines);
+                    continue;
                 }
+                text.clear();
+                column.value(row).write(&mut text).map_err(failed)?;
+                if self.is_null_text(&text) {
+                    return Err(reads_as_null(&text, batch.schema_ref().field(at).name()));
+                }
+                self.put(&text, lines);
             }
             lines.push(b'\n');
         }
@@ -56,21 +61,42 @@ impl Csv {
         }
     }
 
+    fn is_null_text(&self, text: &str) -> bool {
+        !text.is_empty() && self.null.as_deref() == Some(text)
+    }
+
+    /// Appends a null of a row of so many columns.
+    fn put_null(&self, columns: usize, lines: &mut Vec<u8>) {
+        match self.null.as_deref().unwrap_or_default() {
+            // An empty line is no record.
+            "" if columns > 1 => {}
+            null => self.put(null, lines),
+        }
+    }
+
     fn put(&self, text: &str, lines: &mut Vec<u8>) {
         let bytes = text.as_bytes();
+        // A reader drops a byte order mark at the start of the file, but not in quotes.
         let is_plain = !bytes.is_empty()
-            && memchr3(QUOTE, b'\n', b'\r', bytes).is_none()
-            && !bytes.contains(&self.delimiter);
+            && memchr3(self.quote, b'\n', b'\r', bytes).is_none()
+            && !bytes.contains(&self.delimiter)
+            && !bytes.starts_with(BYTE_ORDER_MARK);
         if is_plain {
             return lines.extend_from_slice(bytes);
         }
-        lines.push(QUOTE);
-        for (at, piece) in text.split('"').enumerate() {
-            if at > 0 {
-                lines.extend_from_slice(&[QUOTE, QUOTE]);
-            }
-            lines.extend_from_slice(piece.as_bytes());
+        lines.push(self.quote);
+        let mut start = 0;
+        for quote in memchr_iter(self.quote, bytes) {
+            lines.extend_from_slice(&bytes[start..=quote]);
+            // The second of two begins the next part.
+            start = quote;
         }
-        lines.push(QUOTE);
+        lines.extend_from_slice(&bytes[start..]);
+        lines.push(self.quote);
     }
+}
+
+fn reads_as_null(text: &str, column: &str) -> Error {
+    let error = Error::data(format!("the value `{text}` is also the text of a null")).at("column", column);
+    error.help("it would be read as a null: give `null_value` another text")
 }

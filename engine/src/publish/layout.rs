@@ -40,6 +40,7 @@ pub enum Format {
     Csv {
         header: bool,
         delimiter: u8,
+        quote: u8,
     },
     /// One JSON object a line.
     Json,
@@ -67,6 +68,8 @@ pub struct Layout {
     pub compression: Option<Compression>,
     pub file_bytes: u64,
     pub group_rows: usize,
+    /// The text of a null in CSV; an empty field unless it is given.
+    pub null_value: Option<String>,
     /// Columns whose values become folders.
     pub partition_by: Vec<String>,
     /// Columns by which the rows of every file are said to be sorted.
@@ -81,6 +84,7 @@ impl Layout {
             compression: None,
             file_bytes: DEFAULT_FILE_BYTES,
             group_rows: DEFAULT_GROUP_ROWS,
+            null_value: None,
             partition_by: Vec::new(),
             sorted_by: Vec::new(),
         }

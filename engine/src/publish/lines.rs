@@ -10,9 +10,10 @@ use arrow::datatypes::SchemaRef;
 use flate2::write::GzEncoder;
 
 use super::csv::Csv;
+use super::json;
 use super::layout::{Compression, Format, Layout};
 use super::place::{PartFile, failed};
-use super::{json, text};
+use super::text::Text;
 use crate::error::{Error, Result};
 
 /// What a compressor holds, roughly: Zstandard's window at its usual level.
@@ -29,7 +30,7 @@ pub struct LinesFile {
 enum Kind {
     Csv(Csv),
     Json,
-    Text,
+    Text(Text),
 }
 
 enum Compressor {
@@ -42,9 +43,11 @@ impl LinesFile {
     /// Begins a file of the columns `schema`.
     pub fn begin(file: PartFile, address: String, layout: &Layout, schema: &SchemaRef) -> Result<LinesFile> {
         let kind = match layout.format {
-            Format::Csv { header, delimiter } => Kind::Csv(Csv { header, delimiter }),
+            Format::Csv { header, delimiter, quote } => {
+                Kind::Csv(Csv { header, delimiter, quote, null: layout.null_value.clone() })
+            }
             Format::Json => Kind::Json,
-            Format::Text => Kind::Text,
+            Format::Text => Kind::Text(Text { is_at_start: true }),
             Format::Parquet => return Err(Error::bug("Parquet is not a format of lines")),
         };
         let to = match layout.compression() {
@@ -66,7 +69,7 @@ impl LinesFile {
         let encoded = match &mut self.kind {
             Kind::Csv(csv) => csv.encode(batch, &mut self.buffer),
             Kind::Json => json::encode(batch, &mut self.buffer),
-            Kind::Text => text::encode(batch, &mut self.buffer),
+            Kind::Text(text) => text.encode(batch, &mut self.buffer),
         };
         encoded.map_err(|e| e.at("file", &self.address))?;
         let written = match &mut self.to {

@@ -16,7 +16,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 
 use super::convert::{Unfit, convert, missing_value};
-use super::fits::{fits, way_out};
+use super::fits::{fits, holds_dictionary, way_out};
 use super::hive::folder_values;
 use super::nulls::{NullAt, find_null};
 use crate::error::{Error, Result};
@@ -206,7 +206,7 @@ fn check_type(field: &Field, found: &Field, parse: bool) -> Result<bool> {
         let error = Error::data(format!("the column `{}` is {from}, expected {to}", found.name()));
         return Err(error.at("column", found.name()).help(way_out(from, to)));
     }
-    Ok(from != to)
+    Ok(from != to || holds_dictionary(to))
 }
 
 fn missing(field: &Field, found: &Schema) -> Error {

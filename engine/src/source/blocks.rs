@@ -23,7 +23,7 @@ pub const MAX_LINE_BYTES: usize = 64 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// What some editors put before UTF-8 text; it is no part of the first line.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads the lines of one piece, block by block.
 pub struct TextBlocks {
@@ -54,13 +54,11 @@ impl TextBlocks {
 
     fn with_block_bytes(piece: &Piece, block_bytes: usize) -> Result<TextBlocks> {
         let codec = Codec::of(&piece.address);
-        if codec != Codec::Plain && piece.size == 0 {
-            return Err(Error::data("the compressed file is empty").at("file", &piece.address));
-        }
         // The byte before the start tells whether a line starts right there.
         let first = piece.start.saturating_sub(1);
+        let input = Decoder::new(codec, Reader::open(piece, first)?);
         let mut blocks = TextBlocks {
-            input: Decoder::new(codec, Reader::open(piece, first)?)?,
+            input: input.map_err(|e| e.at("file", &piece.address))?,
             codec,
             address: piece.address.clone(),
             buffer: vec![0; block_bytes.max(BYTE_ORDER_MARK.len())],

@@ -17,6 +17,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use arrow::util::display::array_value_to_string;
 
+use super::fits::holds_dictionary;
 use super::nulls::{NullAt, find_null_in, row_of};
 use super::spelled::{is_spelled, read_spelled};
 use crate::error::Error;
@@ -45,17 +46,29 @@ fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> 
     use DataType::*;
     let unfit = |row, error| Unfit { error, path: field.name().clone(), row };
     match (column.data_type(), field.data_type()) {
-        (from, to) if from == to => Ok(Arc::clone(column)),
+        (from, to) if from == to && !holds_dictionary(to) => Ok(Arc::clone(column)),
         (Utf8, to) if is_spelled(to) => {
             read_spelled(column.as_string(), to).map_err(|(row, error)| unfit(Some(row), error))
         }
         (Timestamp(TimeUnit::Nanosecond, _), Timestamp(TimeUnit::Microsecond, _)) => {
             whole_micros(column, field.data_type(), hidden).map_err(|(row, error)| unfit(Some(row), error))
         }
-        // A dictionary's values are held to the same rules.
-        (Dictionary(_, values), to) if !matches!(to, Dictionary(..)) => {
+        (Dictionary(..), to @ Dictionary(..)) if column.as_any_dictionary().values().null_count() == 0 => {
+            cast(column, to).map_err(|error| unfit(None, error))
+        }
+        // Each stored form of a value is unpacked first, so that the value is held to the same rules. A null may be
+        // among the values of a dictionary, where a reader of rows does not look for it.
+        (Dictionary(_, values), _) => {
             let plain = cast(column, values).map_err(|error| unfit(None, error))?;
             convert_in(&plain, field, hidden)
+        }
+        (RunEndEncoded(_, values), _) => {
+            let plain = cast(column, values.data_type()).map_err(|error| unfit(None, error))?;
+            convert_in(&plain, field, hidden)
+        }
+        (from, to @ Dictionary(_, values)) if *from != **values => {
+            let plain = cast(column, values).map_err(|error| unfit(None, error))?;
+            cast(&plain, to).map_err(|error| unfit(None, error))
         }
         (List(_), List(item)) => list(column, item).map_err(|e| e.inside(field)),
         (LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item), List(_)) => {

@@ -5,10 +5,12 @@
 //! straight into the types of the row, where it does so exactly (`spelled`). When something is wrong, the records of
 //! the batch are read again one by one to say which it is, with the file's line and the column's name
 //! (`place`). A field is a null when it is empty; a `String` that is no `Option` is then the empty
-//! string. Empty lines are no records.
+//! string. Empty lines are no records. Quotes are checked before a block is parsed (`quoting`), because the parser
+//! ends a field that is still open with the text.
 
 mod columns;
 mod place;
+mod quoting;
 
 use std::convert::Infallible;
 
@@ -18,7 +20,9 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use self::columns::CsvColumns;
-use self::place::{Failure, LineFinder};
+use self::place::{Failure, LineFinder, line_at};
+use self::quoting::Misquoted;
+pub(super) use self::quoting::{QuoteScanner, State};
 use super::adapt::Wanted;
 use super::batches::{Batches, Places};
 use super::blocks::{MAX_LINE_BYTES, TextBlocks};
@@ -52,6 +56,27 @@ impl Default for CsvFormat {
     }
 }
 
+/// Checks the delimiter and the quote of CSV: the one rule for reading and for writing.
+///
+/// Each is an ASCII character, because a field is text in UTF-8 and a byte of another character would cut it.
+/// Neither is a line end, and they differ.
+///
+/// # Errors
+/// Of class config.
+pub fn check_marks(delimiter: u8, quote: u8) -> Result<()> {
+    for (what, mark) in [("delimiter", delimiter), ("quote", quote)] {
+        if !mark.is_ascii() || quoting::is_line_end(mark) {
+            let error = Error::config(format!("the {what} cannot be {:?}", char::from(mark)));
+            return Err(error.help("it is an ASCII character, and no line end"));
+        }
+    }
+    if delimiter == quote {
+        let mark = char::from(delimiter);
+        return Err(Error::config(format!("{mark:?} cannot be both the delimiter and the quote")));
+    }
+    Ok(())
+}
+
 impl CsvFormat {
     /// Cuts big files where a record starts and packs small ones.
     ///
@@ -74,6 +99,7 @@ pub struct CsvBatches {
     /// How much of the current block has been decoded.
     taken: usize,
     text_ended: bool,
+    quotes: QuoteScanner,
     decoder: Decoder,
     columns: CsvColumns,
     /// Records of the piece before the current batch, the header among them.
@@ -98,6 +124,7 @@ impl CsvBatches {
             wanted: wanted.clone(),
             // What was read on the way to the first line is not the piece's.
             taken: text.block().len(),
+            quotes: QuoteScanner::new(format, text.position()),
             text,
             text_ended: false,
             decoder,
@@ -124,8 +151,7 @@ impl CsvBatches {
     fn fill(&mut self) -> Result<(), Fault> {
         loop {
             if self.taken == self.text.block().len() && !self.text_ended {
-                self.text_ended = self.text.next_block().map_err(Fault::Text)?.is_none();
-                self.taken = 0;
+                self.next_block().map_err(Fault::Text)?;
             }
             // At the end of the text this is empty, which tells the decoder so.
             let rest = &self.text.block()[self.taken..];
@@ -143,6 +169,20 @@ impl CsvBatches {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads more text, and checks its quotes.
+    fn next_block(&mut self) -> Result<()> {
+        self.taken = 0;
+        match self.text.next_block()? {
+            Some(block) => self.quotes.feed(block.as_bytes()),
+            None => {
+                self.text_ended = true;
+                self.quotes.finish();
+            }
+        }
+        let Some(fault) = self.quotes.fault() else { return Ok(()) };
+        Err(misquoted(fault, &self.piece, self.text.byte()))
     }
 
     /// The first record that cannot be read in the batch behind the first `before` records, and why.
@@ -168,6 +208,15 @@ impl CsvBatches {
     fn explain(&self, error: &ArrowError) -> Error {
         let error = Failure::read(error).into_error(|at| self.columns.name(at));
         error.at("file", &self.piece.address)
+    }
+}
+
+/// The error about a quoted field, with the line of its opening quote; `unit` is what its position is counted in.
+fn misquoted(fault: Misquoted, piece: &Piece, unit: &'static str) -> Error {
+    let error = fault.error().at("file", &piece.address);
+    match line_at(piece, fault.opened) {
+        Some(line) => error.at("line", line),
+        None => error.at(unit, fault.opened),
     }
 }
 

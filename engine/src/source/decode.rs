@@ -2,7 +2,8 @@
 //!
 //! A [`Reader`] of compressed bytes enters, text bytes leave, in constant memory whatever the
 //! ratio. Several gzip members or zstd frames in one file are one text: `cat a.gz b.gz` and parallel
-//! compressors write them. What the text means is not known here.
+//! compressors write them. Each member marks its end, so one that is cut off is an error, and so is a file
+//! without any. What the text means is not known here.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 
@@ -44,7 +45,15 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
+    /// Reads `reader` by `codec`.
+    ///
+    /// # Errors
+    /// Of class data for an empty file, which is not compressed: nothing compressed has a header and an end.
     pub(super) fn new(codec: Codec, reader: Reader) -> Result<Decoder> {
+        if codec != Codec::Plain && reader.size() == 0 {
+            let error = Error::data("the compressed file is empty");
+            return Err(error.help("a compressed file of nothing has some bytes; was the file cut off?"));
+        }
         let buffered = |reader| BufReader::with_capacity(INPUT_BYTES, reader);
         Ok(match codec {
             Codec::Plain => Decoder::Plain(reader),

@@ -8,6 +8,18 @@
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, TimeUnit};
 
+/// Whether a column of `from` can hold nulls where its own mask has none, so that it must be rebuilt even if it has
+/// the wanted type.
+pub(super) fn holds_dictionary(data_type: &DataType) -> bool {
+    use DataType::*;
+    match data_type {
+        Dictionary(..) => true,
+        List(item) | LargeList(item) | Map(item, _) => holds_dictionary(item.data_type()),
+        Struct(fields) => fields.iter().any(|field| holds_dictionary(field.data_type())),
+        _ => false,
+    }
+}
+
 /// Whether every value of `from` is one of `to`; with `parse`, whether text can spell one.
 pub(super) fn fits(from: &DataType, to: &DataType, parse: bool) -> bool {
     // What is nested is taken apart (`convert`), so only what is inside must be something that `arrow` converts.
@@ -21,6 +33,7 @@ fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
         (Null, _) => true,
         (Dictionary(_, values), _) => keeps_all(values, to, parse),
         (_, Dictionary(_, values)) => keeps_all(from, values, parse),
+        (RunEndEncoded(_, values), _) => keeps_all(values.data_type(), to, parse),
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Utf8, _) if parse => to.is_numeric() || to.is_temporal(),
         (Binary | LargeBinary | BinaryView | FixedSizeBinary(_), Binary | LargeBinary | BinaryView) => true,
@@ -145,6 +158,7 @@ fn row_type(data_type: &DataType) -> Option<String> {
         Timestamp(_, None) => "NaiveDateTime",
         Timestamp(_, Some(_)) => "DateTime<Utc>",
         Dictionary(_, values) => return row_type(values),
+        RunEndEncoded(_, values) => return row_type(values.data_type()),
         List(item) | LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item) => {
             return row_type(item.data_type()).map(|item| format!("Vec<{item}>"));
         }

@@ -32,13 +32,15 @@ mod skim;
 mod spelled;
 mod split;
 mod store;
+#[cfg(test)]
+mod truncation;
 mod whole;
 
 pub use adapt::Wanted;
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
-pub use blocks::TextBlocks;
-pub use csv::{CsvBatches, CsvFormat};
+pub use blocks::{BYTE_ORDER_MARK, TextBlocks};
+pub use csv::{CsvBatches, CsvFormat, check_marks};
 pub use folder::is_gone;
 pub use json::JsonBatches;
 pub use lines::lines;

@@ -3,17 +3,17 @@
 //! A newline inside quotes ends no record, and whether a place lies inside quotes depends on all that
 //! stands before it. So the file is read once when the job is planned, by several threads and as fast
 //! as `memchr` goes: each part is read as if it began outside quotes and as if it began inside, and
-//! which of the two was true is known as soon as the part before it is. The rules are those of the
-//! parser: a quote opens a field only where a field starts, and two quotes inside are one character.
+//! which of the two was true is known as soon as the part before it is. A field that is never closed leaves no
+//! record start after it, so one task reads the rest of the file and reports it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use memchr::{memchr, memchr2};
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 
-use super::csv::CsvFormat;
+use super::blocks::BYTE_ORDER_MARK;
+use super::csv::{CsvFormat, QuoteScanner, State};
 use super::listing::InputFile;
 use super::location::Location;
 use crate::error::{Error, Result};
@@ -46,8 +46,8 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFor
     for (index, [outside, inside]) in parts.into_iter().enumerate() {
         let part = if is_inside { inside } else { outside };
         // The first part starts with the first record; there is nothing to cut.
-        starts.extend(part.record.filter(|_| index > 0));
-        is_inside = part.ends_inside();
+        starts.extend(part.line_end().filter(|_| index > 0));
+        is_inside = part.is_inside();
     }
     starts.dedup();
     Ok(starts)
@@ -68,16 +68,17 @@ fn behind_no_quote(file: &File, place: u64, quote: u8) -> std::io::Result<Option
 }
 
 /// Every part between two borders, read from outside quotes and from inside.
-fn read_parts(file: &File, borders: &[u64], format: &CsvFormat) -> std::io::Result<Vec<[Part; 2]>> {
+fn read_parts(file: &File, borders: &[u64], format: &CsvFormat) -> std::io::Result<Vec<[QuoteScanner; 2]>> {
     borders.par_windows(2).map(|part| read_part(file, part[0], part[1], format)).collect()
 }
 
-fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::Result<[Part; 2]> {
-    let mut before = [b'\n'];
-    if start > 0 {
-        file.read_exact_at(&mut before, start - 1)?;
-    }
-    let mut parts = [State::Outside, State::Inside].map(|state| Part::new(state, before[0], format));
+fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::Result<[QuoteScanner; 2]> {
+    let (start, before) = match start {
+        0 => (mark_bytes(file)?.min(end), b'\n'),
+        _ => (start, byte_at(file, start - 1)?),
+    };
+    let scan = |state| QuoteScanner::within(format, start, state, before);
+    let mut parts = [State::Outside, State::Inside].map(scan);
     let (mut buffer, mut at) = (vec![0; BLOCK_BYTES], start);
     while at < end {
         let wanted = BLOCK_BYTES.min(usize::try_from(end - at).unwrap_or(usize::MAX));
@@ -85,85 +86,23 @@ fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::
         if count == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        parts.iter_mut().for_each(|part| part.feed(&buffer[..count], at));
+        parts.iter_mut().for_each(|part| part.feed(&buffer[..count]));
         at += count as u64;
     }
     Ok(parts)
 }
 
-/// Where the reading stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Outside quotes.
-    Outside,
-    /// Inside quotes.
-    Inside,
-    /// Behind a quote that closes its field, unless another one follows.
-    Behind,
+/// How many bytes a byte order mark takes at the start of the file.
+fn mark_bytes(file: &File) -> std::io::Result<u64> {
+    let mut start = [0; BYTE_ORDER_MARK.len()];
+    let count = file.read_at(&mut start, 0)?;
+    Ok(if start[..count] == *BYTE_ORDER_MARK { count as u64 } else { 0 })
 }
 
-/// What is known of one part so far.
-#[derive(Debug)]
-struct Part {
-    state: State,
-    /// The byte before the next one.
-    before: u8,
-    delimiter: u8,
-    quote: u8,
-    /// Where the first record behind a newline starts.
-    record: Option<u64>,
-}
-
-impl Part {
-    fn new(state: State, before: u8, format: &CsvFormat) -> Part {
-        Part { state, before, delimiter: format.delimiter, quote: format.quote, record: None }
-    }
-
-    fn ends_inside(&self) -> bool {
-        self.state == State::Inside
-    }
-
-    /// Reads on; `bytes` stand at `position` in the file.
-    fn feed(&mut self, bytes: &[u8], position: u64) {
-        let mut at = 0;
-        while at < bytes.len() {
-            at = match self.state {
-                State::Inside => self.skip_quoted(bytes, at),
-                State::Behind => {
-                    let is_pair = bytes[at] == self.quote;
-                    self.state = if is_pair { State::Inside } else { State::Outside };
-                    at + usize::from(is_pair)
-                }
-                State::Outside => self.skip_unquoted(bytes, at, position),
-            };
-        }
-        self.before = bytes.last().copied().unwrap_or(self.before);
-    }
-
-    fn skip_quoted(&mut self, bytes: &[u8], at: usize) -> usize {
-        let Some(quote) = memchr(self.quote, &bytes[at..]) else { return bytes.len() };
-        self.state = State::Behind;
-        at + quote + 1
-    }
-
-    fn skip_unquoted(&mut self, bytes: &[u8], at: usize, position: u64) -> usize {
-        let found = match self.record {
-            None => memchr2(self.quote, b'\n', &bytes[at..]),
-            Some(_) => memchr(self.quote, &bytes[at..]),
-        };
-        let Some(found) = found.map(|found| at + found) else { return bytes.len() };
-        if bytes[found] != self.quote {
-            self.record = Some(position + found as u64 + 1);
-        } else if self.starts_field(if found == 0 { self.before } else { bytes[found - 1] }) {
-            self.state = State::Inside;
-        }
-        found + 1
-    }
-
-    /// Whether a field starts behind this byte; a quote elsewhere is a character like any other.
-    fn starts_field(&self, before: u8) -> bool {
-        before == self.delimiter || before == b'\n' || before == b'\r'
-    }
+fn byte_at(file: &File, at: u64) -> std::io::Result<u8> {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at)?;
+    Ok(byte[0])
 }
 
 #[cfg(test)]
@@ -188,6 +127,11 @@ mod tests {
     fn places_behind_the_last_record_are_dropped() {
         assert_eq!(starts("a,b\nc,\"d\n\n\n", &[2, 5, 8]), [4]);
         assert_eq!(starts("abcdef", &[2, 4]), [0u64; 0]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_not_hide_the_quote_after_it() {
+        assert_eq!(starts("\u{feff}\"a\nb\",c\nd,e\n", &[4]), [11]);
     }
 
     fn starts(text: &str, places: &[u64]) -> Vec<u64> {

@@ -54,6 +54,11 @@ impl Reader {
         Ok(Reader { origin, offset: first, first, end: piece.end, size: piece.size })
     }
 
+    /// Bytes in the file when it was listed.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// How many bytes have been taken from the file so far.
     pub(super) fn bytes_read(&self) -> u64 {
         self.offset - self.first

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::row::Row;
-use crate::source::Predicate;
+use crate::source::{Predicate, check_marks};
 
 impl Context {
     /// Options for reading files; the method that names the format comes last.
@@ -64,6 +64,21 @@ impl Context {
 }
 
 /// How files are read: made by [`Context::read`].
+///
+/// # Where a file ends
+///
+/// One rule for all formats: a format that marks its end must have the mark, and a format that has none is whole
+/// wherever it ends between two records.
+///
+/// Text, CSV and JSON lines have no mark. The last line may lack its line end and counts as a line; one that was
+/// cut off in the middle cannot be told from a short one. Inside of a quoted field, of a JSON object or of a
+/// character a file must not end: that is an error of class data, for a quoted field with the line of its opening quote.
+/// A file without a record has no rows: one of 0 bytes, of a byte order mark or of empty lines alone, a CSV file
+/// of a header alone, or any of them compressed. It needs no header.
+///
+/// Each member of a gzip file, each frame of Zstandard, a Parquet file and an Arrow file or stream mark their end.
+/// Without it they are an error of class data, and so is such a file of 0 bytes. Several members in one file are
+/// one text, also when the last of them holds nothing.
 #[derive(Clone)]
 #[must_use = "nothing is read before a method that names the format"]
 pub struct Read {
@@ -88,14 +103,14 @@ pub(super) struct Allowed {
 }
 
 impl Read {
-    /// CSV: what stands between two fields; a comma unless stated.
+    /// CSV: what is between two fields; a comma unless stated. An ASCII character, no line end and not the quote.
     pub fn delimiter(mut self, delimiter: u8) -> Read {
-        self.check_mark("delimiter", delimiter);
         self.delimiter = Some(delimiter);
         self
     }
 
-    /// CSV: what encloses a field that holds a delimiter, a newline or, twice, itself; `"` unless stated.
+    /// CSV: what encloses a field that holds a delimiter, a newline or, twice, itself; `"` unless stated. An ASCII
+    /// character, no line end and not the delimiter.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -110,7 +125,6 @@ impl Read {
     /// # Ok(()) }
     /// ```
     pub fn quote(mut self, quote: u8) -> Read {
-        self.check_mark("quote", quote);
         self.quote = Some(quote);
         self
     }
@@ -130,7 +144,7 @@ impl Read {
     }
 
     /// CSV: whether fields in quotes may hold newlines, as they may unless stated. Without, big files
-    /// are cut at any line, and none is looked through beforehand.
+    /// are cut at any line, none is looked through beforehand, and a newline in quotes is an error.
     pub fn multi_line(mut self, multi_line: bool) -> Read {
         self.multi_line = Some(multi_line);
         self
@@ -235,11 +249,7 @@ impl Read {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
-        let marks = (self.delimiter.unwrap_or(b','), self.quote.unwrap_or(b'"'));
-        if marks.0 == marks.1 {
-            let mark = char::from(marks.0);
-            return Err(Error::config(format!("{mark:?} cannot be both the delimiter and the quote")));
-        }
+        check_marks(self.delimiter.unwrap_or(b','), self.quote.unwrap_or(b'"'))?;
         let options = [
             ("delimiter", self.delimiter.is_some() && !allowed.text),
             ("quote", self.quote.is_some() && !allowed.text),
@@ -253,12 +263,6 @@ impl Read {
             Some(("filter", _)) => Err(unknown("filter", method)
                 .help("only Parquet files can be filtered while they are read; use `Dataset::filter`")),
             Some((option, _)) => Err(unknown(option, method)),
-        }
-    }
-
-    fn check_mark(&mut self, what: &str, mark: u8) {
-        if !mark.is_ascii() || matches!(mark, b'\n' | b'\r') {
-            self.refuse(Error::config(format!("the {what} cannot be {:?}", char::from(mark))));
         }
     }
 

@@ -3,7 +3,8 @@
 //! In come maps as views ([`MapView`]), out go a column of keys and one of values with the offsets at
 //! which each map ends. Entries are put in the order of their keys, for a `HashMap` too: so equal maps
 //! are equal bytes, and a closure meets the entries in the same order on every run. Columns from
-//! elsewhere may be in any order and may repeat a key, of which the last entry counts.
+//! elsewhere may be in any order and may repeat a key, of which the last entry counts: a reader puts their entries in
+//! order and drops the others when it is opened, so that a view has the length and the order of the owned map.
 
 mod kinds;
 mod view;
@@ -13,12 +14,13 @@ pub use view::{MapIter, MapView};
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, MapArray, StructArray};
+use arrow::array::{Array, ArrayRef, Int32Array, MapArray, StructArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Fields};
 
 use super::column::typed;
-use super::{ColumnBuilder, ColumnReader, Row};
+use super::{ColumnBuilder, ColumnReader, Key, Row};
 use crate::error::{Error, Result};
 
 /// The Arrow type of a map `M`.
@@ -94,17 +96,45 @@ impl<M: MapKind> ColumnReader for MapReader<M> {
             return Err(Error::data("a map has a value that is null")
                 .help("if values may be absent, let them be `Option`s: `BTreeMap<_, Option<_>>`"));
         }
-        Ok(MapReader {
-            offsets: array.offsets().clone(),
-            keys: ColumnReader::open(array.keys())?,
-            values: ColumnReader::open(array.values())?,
-        })
+        let keys = <M::Key as Row>::Reader::open(array.keys())?;
+        if is_ordered::<M>(&keys, array.offsets()) {
+            let (offsets, values) = (array.offsets().clone(), ColumnReader::open(array.values())?);
+            return Ok(MapReader { offsets, keys, values });
+        }
+        let (entries, offsets) = in_order::<M>(&keys, array.offsets());
+        let taken = |column: &ArrayRef| take(column, &entries, None);
+        let (keys, values) = (taken(array.keys())?, taken(array.values())?);
+        Ok(MapReader { offsets, keys: ColumnReader::open(&keys)?, values: ColumnReader::open(&values)? })
     }
     #[inline]
     fn get(&self, index: usize) -> MapView<'_, M> {
         let range = self.offsets[index] as usize..self.offsets[index + 1] as usize;
         MapView::column(&self.keys, &self.values, range)
     }
+}
+
+/// Whether the keys of every map ascend and differ, as those of our own columns do.
+fn is_ordered<M: MapKind>(keys: &<M::Key as Row>::Reader, offsets: &[i32]) -> bool {
+    offsets.windows(2).all(|map| {
+        (map[0] as usize + 1..map[1] as usize)
+            .all(|i| M::Key::compare(keys.get(i - 1), M::Key::narrow(keys.get(i))).is_lt())
+    })
+}
+
+/// Which entries the maps have in the order of their keys, the last of those with one key, and where each map ends.
+fn in_order<M: MapKind>(keys: &<M::Key as Row>::Reader, offsets: &[i32]) -> (Int32Array, OffsetBuffer<i32>) {
+    let compare =
+        |a: i32, b: i32| M::Key::compare(keys.get(a as usize), M::Key::narrow(keys.get(b as usize)));
+    let (mut entries, mut lengths) = (Vec::new(), Vec::new());
+    for map in offsets.windows(2) {
+        // The last one first, and of equal ones the first is kept.
+        let mut order: Vec<i32> = (map[0]..map[1]).rev().collect();
+        order.sort_by(|a, b| compare(*a, *b));
+        order.dedup_by(|b, a| compare(*a, *b).is_eq());
+        lengths.push(order.len());
+        entries.append(&mut order);
+    }
+    (Int32Array::from(entries), OffsetBuffer::from_lengths(lengths))
 }
 
 #[cfg(test)]
@@ -161,6 +191,26 @@ mod tests {
             (reader.get(0).get("b"), reader.get(0).get("c")),
         ] {
             assert_eq!((found, absent), (Some(None), None));
+        }
+    }
+
+    #[test]
+    fn a_view_of_a_column_from_elsewhere_is_that_of_the_owned_map() {
+        let keys: ArrayRef = Arc::new(Int32Array::from(vec![7, 3, 1, 3, 1, 2, 2]));
+        let values: ArrayRef = Arc::new(Int32Array::from_iter_values(0..7));
+        type Map = BTreeMap<i32, i32>;
+        let entries = StructArray::new(entry_fields::<Map>(), vec![keys, values], None);
+        let field = Field::new("entries", entries.data_type().clone(), false);
+        let offsets = OffsetBuffer::from_lengths([4, 0, 1, 2]);
+        let column: ArrayRef = Arc::new(MapArray::new(Arc::new(field), offsets, entries, None, false));
+        let expected =
+            [Map::from([(1, 2), (3, 3), (7, 0)]), Map::new(), Map::from([(1, 4)]), Map::from([(2, 6)])];
+        assert_eq!(read::<Map>(&column), expected);
+        let reader = MapReader::<Map>::open(&column).unwrap();
+        for (row, map) in expected.iter().enumerate() {
+            let view = reader.get(row);
+            assert_eq!(view.len(), map.len());
+            assert!(view.iter().eq(map.view().iter()), "{view:?} is not {map:?}");
         }
     }
 

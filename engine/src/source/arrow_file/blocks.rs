@@ -14,6 +14,7 @@ use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::read_footer_length;
 use arrow::ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message};
 
+use crate::error::Error;
 use crate::source::ranges::RangedFile;
 use crate::source::split::Piece;
 
@@ -90,7 +91,10 @@ fn message(metadata: &[u8]) -> Result<Message<'_>, ArrowError> {
     root_as_message(message).map_err(|e| broken(&e.to_string()))
 }
 
-/// Walks over the messages of a stream and checks that each lies in the file.
+/// Walks over the messages of a stream and checks that each lies in the file, and that the end mark follows them.
+///
+/// The format lets a stream end with its connection, too. In a file nothing tells such an end from a cut between
+/// two batches, so a file must have the mark, which the writers of all libraries put there when they are closed.
 pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
     let mut at = 0;
     while file.size().saturating_sub(at) >= 4 {
@@ -112,7 +116,8 @@ pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
         at = end.filter(|end| *end <= file.size()).ok_or_else(|| broken("a message ends behind the file"))?;
         check_compressed(&message, body_at, file)?;
     }
-    Ok(())
+    let error = Error::data("the Arrow stream ends without its end mark");
+    Err(external(error.help("was the file cut off, or its writer not closed?").at("byte", at)))
 }
 
 /// Adds up what the compressed columns of a batch say that they hold: the decoder makes room for it.
@@ -157,6 +162,6 @@ fn broken(text: &str) -> ArrowError {
     ArrowError::IpcError(text.to_owned())
 }
 
-fn external(error: crate::error::Error) -> ArrowError {
+fn external(error: Error) -> ArrowError {
     ArrowError::ExternalError(Box::new(error))
 }

@@ -12,7 +12,8 @@ use arrow::csv::reader::{Decoder, Format};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use regex::Regex;
 
-use super::{CsvFormat, WHAT};
+use super::quoting::{QuoteScanner, is_line_end};
+use super::{CsvFormat, WHAT, misquoted};
 use crate::error::{Error, Result};
 use crate::source::adapt::{Adapter, Wanted, match_columns};
 use crate::source::blocks::TextBlocks;
@@ -34,8 +35,9 @@ pub(super) struct CsvColumns {
 impl CsvColumns {
     /// Reads the header of the file of `piece` and finds the wanted columns.
     pub(super) fn find(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvColumns> {
-        let names =
-            if format.header { header(piece, format)? } else { wanted.names_in_files(&piece.address)? };
+        // A file without a record needs no header: it has no rows.
+        let header = if format.header { header(piece, format)? } else { None };
+        let names = header.map_or_else(|| wanted.names_in_files(&piece.address), Ok)?;
         let texts = names.iter().map(|name| Field::new(name, DataType::Utf8, true));
         let mut fields: Vec<Field> = texts.collect();
         let matched = match_columns(wanted, &Schema::new(fields.clone()));
@@ -113,15 +115,47 @@ fn null_pattern(null: &str) -> Result<Regex> {
     Regex::new(&pattern).map_err(|e| Error::config("the null value cannot be looked for").because(e))
 }
 
-/// The names in the first record.
-fn header(piece: &Piece, format: &CsvFormat) -> Result<Vec<String>> {
-    let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
-    let mut text = TextBlocks::open(&whole)?;
-    let Some(block) = text.next_block()? else { return Ok(Vec::new()) };
+/// The names in the first record; nothing where the file has no record.
+fn header(piece: &Piece, format: &CsvFormat) -> Result<Option<Vec<String>>> {
+    let record = first_record(piece, format)?;
+    if record.is_empty() {
+        return Ok(None);
+    }
     let reader =
         Format::default().with_header(true).with_delimiter(format.delimiter).with_quote(format.quote);
-    let (schema, _) = decoding(WHAT, &piece.address, || reader.infer_schema(block.as_bytes(), Some(0)))?;
-    Ok(schema.fields().iter().map(|field| field.name().clone()).collect())
+    let (schema, _) = decoding(WHAT, &piece.address, || reader.infer_schema(&record[..], Some(0)))?;
+    Ok(Some(schema.fields().iter().map(|field| field.name().clone()).collect()))
+}
+
+/// The text of the first record, or more; empty where the file has no record.
+fn first_record(piece: &Piece, format: &CsvFormat) -> Result<Vec<u8>> {
+    let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
+    let mut text = TextBlocks::open(&whole)?;
+    let (mut quotes, mut record) = (None, Vec::new());
+    loop {
+        let mut position = text.position();
+        let Some(block) = text.next_block()? else { break };
+        let mut block = block.as_bytes();
+        if record.is_empty() {
+            let blank = block.iter().take_while(|byte| is_line_end(**byte)).count();
+            (block, position) = (&block[blank..], position + blank as u64);
+        }
+        let quotes = quotes.get_or_insert_with(|| QuoteScanner::new(format, position));
+        quotes.feed(block);
+        record.extend_from_slice(block);
+        if quotes.line_end().is_some() || quotes.fault().is_some() {
+            break;
+        }
+    }
+    let Some(mut quotes) = quotes else { return Ok(record) };
+    let end = quotes.line_end();
+    if end.is_none() {
+        quotes.finish();
+    }
+    match quotes.fault().filter(|fault| end.is_none_or(|end| fault.opened < end)) {
+        Some(fault) => Err(misquoted(fault, piece, text.byte())),
+        None => Ok(record),
+    }
 }
 
 /// The column `found` as the parser must read it to give `field`.

@@ -5,8 +5,10 @@
 //! nobody needs them while all is well.
 
 use arrow::error::ArrowError;
+use memchr::memchr_iter;
 
 use super::CsvFormat;
+use super::quoting::{QuoteScanner, is_line_end};
 use crate::error::Error;
 use crate::source::blocks::TextBlocks;
 use crate::source::split::Piece;
@@ -64,11 +66,25 @@ fn fields(text: &str) -> Option<Failure> {
     Some(Failure::Fields { expected: expected.to_owned(), found: found.to_owned() })
 }
 
+/// The line, from 1, of the byte at `position` in the text of the file of `piece`.
+pub(super) fn line_at(piece: &Piece, position: u64) -> Option<u64> {
+    let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
+    let (mut text, mut line) = (TextBlocks::open(&whole).ok()?, 1);
+    loop {
+        let start = text.position();
+        let block = text.next_block().ok()??.as_bytes();
+        let before = usize::try_from(position.checked_sub(start)?).ok()?.min(block.len());
+        line += memchr_iter(b'\n', &block[..before]).count() as u64;
+        if before < block.len() {
+            return Some(line);
+        }
+    }
+}
+
 /// Finds the lines of records, forward through the file: asked for ascending records it reads it once.
 pub(super) struct LineFinder {
     piece: Piece,
-    delimiter: u8,
-    quote: u8,
+    format: CsvFormat,
     /// Where the search stands, if there was one.
     search: Option<Search>,
 }
@@ -77,90 +93,56 @@ struct Search {
     text: TextBlocks,
     /// How much of the current block has been looked at.
     taken: usize,
-    lines: Lines,
+    quotes: QuoteScanner,
+    /// Where records begin to count.
+    start: u64,
+    line: u64,
+    /// Records of the piece before that.
     record: u64,
 }
 
 impl LineFinder {
     pub(super) fn new(piece: &Piece, format: &CsvFormat) -> LineFinder {
-        let (delimiter, quote) = (format.delimiter, format.quote);
-        LineFinder { piece: piece.clone(), delimiter, quote, search: None }
+        LineFinder { piece: piece.clone(), format: format.clone(), search: None }
     }
 
     /// The line, from 1, on which record `record` of the piece starts; the header is a record, too.
     pub(super) fn line_of(&mut self, record: u64) -> Option<u64> {
         let search = self.search.take().filter(|search| search.record <= record);
-        let search = search.map_or_else(|| Search::start(&self.piece, self.delimiter, self.quote), Some)?;
-        let search = self.search.insert(search);
-        search.lines.left = record - search.record;
-        search.record = record;
-        search.run()
+        let search = search.map_or_else(|| Search::start(&self.piece, &self.format), Some)?;
+        self.search.insert(search).run(record)
     }
 }
 
 impl Search {
-    fn start(piece: &Piece, delimiter: u8, quote: u8) -> Option<Search> {
+    fn start(piece: &Piece, format: &CsvFormat) -> Option<Search> {
         let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
         let text = TextBlocks::open(&whole).ok()?;
-        let lines = Lines {
-            at: 0,
-            start: piece.start,
-            line: 1,
-            left: 0,
-            delimiter,
-            quote,
-            before: b'\n',
-            quoted: false,
-        };
-        Some(Search { taken: text.block().len(), text, lines, record: 0 })
+        let quotes = QuoteScanner::new(format, text.position());
+        Some(Search { taken: text.block().len(), text, quotes, start: piece.start, line: 1, record: 0 })
     }
 
     /// Stops before the byte that starts the record, so that the next search begins there.
-    fn run(&mut self) -> Option<u64> {
+    fn run(&mut self, record: u64) -> Option<u64> {
         loop {
-            let rest = &self.text.block()[self.taken..];
-            let found = rest.iter().enumerate().find_map(|(i, byte)| Some((i, self.lines.next(*byte)?)));
-            if let Some((count, line)) = found {
-                self.taken += count;
-                return Some(line);
+            while let Some(&byte) = self.text.block().get(self.taken) {
+                if self.starts_record(byte) {
+                    if self.record == record {
+                        return Some(self.line);
+                    }
+                    self.record += 1;
+                }
+                self.line += u64::from(byte == b'\n');
+                self.quotes.step(byte);
+                self.taken += 1;
             }
             self.taken = 0;
             self.text.next_block().ok()??;
         }
     }
-}
 
-/// Counts lines and records, byte by byte.
-struct Lines {
-    at: u64,
-    /// Where records begin to count.
-    start: u64,
-    line: u64,
-    /// Records to go.
-    left: u64,
-    delimiter: u8,
-    quote: u8,
-    before: u8,
-    quoted: bool,
-}
-
-impl Lines {
-    /// The line, if the record that is looked for starts with this byte.
-    fn next(&mut self, byte: u8) -> Option<u64> {
-        let is_end = |byte| byte == b'\n' || byte == b'\r';
-        if self.at >= self.start && !self.quoted && is_end(self.before) && !is_end(byte) {
-            if self.left == 0 {
-                return Some(self.line);
-            }
-            self.left -= 1;
-        }
-        // Two quotes in a field close it and open it again.
-        let starts_field = is_end(self.before) || self.before == self.delimiter || self.before == self.quote;
-        self.quoted ^= byte == self.quote && (self.quoted || starts_field);
-        self.line += u64::from(byte == b'\n');
-        self.at += 1;
-        self.before = byte;
-        None
+    fn starts_record(&self, byte: u8) -> bool {
+        self.quotes.position() >= self.start && self.quotes.is_at_line_start() && !is_line_end(byte)
     }
 }
 
