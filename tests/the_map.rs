@@ -144,11 +144,8 @@ fn only_the_cluster_folder_names_the_wire() {
 fn the_map_names_every_file_with_unsafe_code() {
     let map = map();
     let section = map.split("\n## ").find(|part| part.starts_with("Where the unsafe code is")).unwrap();
-    let named: BTreeSet<PathBuf> = quoted(section)
-        .into_iter()
-        .filter(|word| is_path(word))
-        .map(|word| workspace().join(word))
-        .collect();
+    let named: BTreeSet<PathBuf> =
+        quoted(section).into_iter().filter(|word| is_path(word)).map(|word| workspace().join(word)).collect();
     let is_unsafe = |file: &PathBuf| code(file).contains("unsafe ") || code(file).contains("(unsafe_code)");
     let found: BTreeSet<PathBuf> =
         sources(&workspace().join("engine/src")).into_iter().filter(is_unsafe).collect();

@@ -205,14 +205,20 @@ fn a_transient_error_refuses_no_row_and_the_task_is_tried_again() {
         let accepted: Vec<u64> = (0..10).filter(|n| *n != 8).collect();
 
         let (_folder, path) = fresh();
-        let all = rows().filter(|n| n != 8).try_map_with(&path, |p: &PathBuf, n| fails_once(p, n), OnError::Fail);
+        let all =
+            rows().filter(|n| n != 8).try_map_with(&path, |p: &PathBuf, n| fails_once(p, n), OnError::Fail);
         assert_eq!(all.collect().unwrap(), accepted, "{}", place.name);
 
         let ((_folder, path), skipped) = (fresh(), place.cx.counter("never"));
         let before = skipped.value();
         let boxed = |p: &PathBuf, n: u64| -> Result<Vec<u64>, Boxed> { Ok(vec![fails_once(p, n)?]) };
         let some = rows().try_flat_map_with(&path, boxed, OnError::Skip(&skipped));
-        assert_eq!((some.collect().unwrap(), skipped.value() - before), (accepted.clone(), 1), "{}", place.name);
+        assert_eq!(
+            (some.collect().unwrap(), skipped.value() - before),
+            (accepted.clone(), 1),
+            "{}",
+            place.name
+        );
 
         let (_folder, path) = fresh();
         let (some, _) = rows().try_map_or_reject_with(&path, |p: &PathBuf, n| fails_once(p, n));

@@ -178,7 +178,10 @@ fn an_exact_count_holds_for_every_operator_that_brings_keys_together_or_sorts() 
                 ("sort_by_key", sizes(pairs().sort_by_key())),
                 ("sort_by", sizes(pairs().sort_by(|(_, value)| value))),
                 ("a narrow operator before", sizes(pairs().map(|(k, v)| (v, k)).reduce_by_key(|a, _| a))),
-                ("one after another", sizes(pairs().reduce_by_key(|a, _| a).shuffle_partitions(n).distinct())),
+                (
+                    "one after another",
+                    sizes(pairs().reduce_by_key(|a, _| a).shuffle_partitions(n).distinct()),
+                ),
             ];
             for (name, sizes) in counts {
                 assert_eq!(sizes.len(), n, "{name}, {}", place.name);

@@ -191,7 +191,8 @@ impl<K: Key, A> Table<K, A> {
     /// half from now on, with room for as many keys as it then holds twice over.
     pub fn keep_lower_half(&mut self) {
         let scale = self.scale;
-        let stays = move |entry: &Entry<K, A>| entry.hash() != 0 && entry.hash().wrapping_mul(scale) >> 63 == 0;
+        let stays =
+            move |entry: &Entry<K, A>| entry.hash() != 0 && entry.hash().wrapping_mul(scale) >> 63 == 0;
         let kept = self.entries.iter().filter(|entry| stays(entry)).count();
         let mut old = Table::new(2 * kept, scale.wrapping_mul(2) as usize);
         std::mem::swap(self, &mut old);

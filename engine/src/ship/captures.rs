@@ -20,7 +20,8 @@ pub enum Captures {
 
 /// Checks the closures of one job.
 pub fn check(closures: &[Closure], policy: Captures) -> Result<()> {
-    let lines: BTreeSet<String> = closures.iter().filter(|c| c.captured_bytes > 0 || c.has_destructor).map(line).collect();
+    let lines: BTreeSet<String> =
+        closures.iter().filter(|c| c.captured_bytes > 0 || c.has_destructor).map(line).collect();
     if lines.is_empty() {
         return Ok(());
     }

@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn rows_are_spread_over_64_partitions_before_a_partition_grows_large() {
-        let partitions = [0, 1, 128, 129, 1000, 8064, 8065, 1 << 22, 1 << 29].map(|rows| spread(rows, 1 << 22));
+        let partitions =
+            [0, 1, 128, 129, 1000, 8064, 8065, 1 << 22, 1 << 29].map(|rows| spread(rows, 1 << 22));
         assert_eq!(partitions, [1, 1, 1, 2, 8, 63, 64, 64, 128]);
     }
 }
