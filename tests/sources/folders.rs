@@ -89,7 +89,7 @@ proptest! {
     #[test]
     fn partitions_of_tuples_are_read_again(
         rows in prop::collection::vec(("[_.=a#?%/ä*]{1,4}", 0..3i64, prop::option::of("[_.=b]{1,3}")), 1..12),
-        columns in prop::sample::select(&[&["_1"][..], &["_2"], &["_3"], &["_1", "_2"], &["_3", "_1"]][..]),
+        columns in prop::sample::select(vec![vec!["_1"], vec!["_2"], vec!["_3"], vec!["_1", "_2"], vec!["_3", "_1"]]),
         format in 0..3,
     ) {
         let (_folder, outputs) = outputs();
