@@ -16,6 +16,8 @@ mod disk;
 mod folder;
 #[path = "sinks/formats.rs"]
 mod formats;
+#[path = "support/generated.rs"]
+mod generated;
 #[path = "support/job.rs"]
 mod job;
 #[path = "sinks/killed.rs"]

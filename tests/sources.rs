@@ -17,6 +17,8 @@ mod files;
 mod filters;
 #[path = "sources/folders.rs"]
 mod folders;
+#[path = "support/generated.rs"]
+mod generated;
 #[path = "sources/places.rs"]
 mod places;
 #[path = "sources/schemas.rs"]
