@@ -54,7 +54,7 @@ pub fn check_row(bytes: usize) -> Result<()> {
 
 /// The error about a row of `bytes`.
 #[cold]
-pub fn too_large(bytes: usize) -> Error {
+fn too_large(bytes: usize) -> Error {
     let text = format!("a row takes {bytes} bytes, a row may take {MAX_ROW_BYTES}");
     Error::resource(text).help("make smaller rows, for example one for each part of a text or of a list")
 }

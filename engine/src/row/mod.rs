@@ -36,7 +36,7 @@ pub use decimal::Decimal;
 pub(crate) use decimal::parse_units;
 pub use into_row::IntoRow;
 pub use key::{Key, mix};
-pub use limits::{BATCH_BYTES, BatchLimits, MAX_ROW_BYTES, check_row, least_row_bytes, too_large};
+pub(crate) use limits::{BATCH_BYTES, BatchLimits, MAX_ROW_BYTES, check_row, least_row_bytes};
 pub(crate) use list::Items;
 pub use list::{ListIter, ListView};
 pub use map::{MapIter, MapKind, MapView};

@@ -37,7 +37,7 @@ mod whole;
 pub use adapt::Wanted;
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
-pub use blocks::TextBlocks;
+pub use blocks::{MAX_LINE_BYTES, TextBlocks};
 pub use csv::{CsvBatches, CsvFormat};
 pub use folder::is_gone;
 pub use json::JsonBatches;

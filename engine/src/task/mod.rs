@@ -24,7 +24,7 @@ use kiln_planner::ExchangeId;
 
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile};
-pub use crate::row::BatchLimits;
+pub(crate) use crate::row::BatchLimits;
 use crate::source::Skimmed;
 
 /// Takes batches; `Break` asks for no more.
