@@ -41,6 +41,13 @@ pub(crate) fn left_after(mark: &str, limit: Duration) -> Vec<u32> {
     }
 }
 
+/// The most that process `pid` has held in memory so far; nothing when it has ended.
+pub(crate) fn peak_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
+}
+
 /// Whether process `pid` is still running.
 pub(crate) fn runs(pid: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -148,7 +148,9 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
                 let end = rows.len().min(start + look);
                 ours.clear();
                 ours.extend((start..end).filter(|at| range.has(hash_at(&rows, *at))));
-                if room.has_room(&table, ours.len(), ours.len() * row_bytes) {
+                // One row is held whatever its size: the least that can be merged.
+                let is_first = ours.len() == 1 && table.len() == 0;
+                if room.has_room(&table, ours.len(), ours.len() * row_bytes) || is_first {
                     ours.iter().for_each(|at| self.add(&mut table, rows.get(*at)));
                     start = end;
                 } else if ours.len() > 1 {

@@ -92,14 +92,18 @@ impl Encoder {
     }
 }
 
-/// `batch` in pieces of about the longest block.
+/// `batch` in pieces of the longest block at most, or of one row: halved until they are, as rows are uneven.
 fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
-    let count = bytes_of(batch).div_ceil(MAX_BLOCK_BYTES).max(1);
-    let (rows, batch) = (batch.num_rows().div_ceil(count).max(1), batch.clone());
-    // A batch without rows is one piece, too: it carries the schema.
-    (0..batch.num_rows().max(1))
-        .step_by(rows)
-        .map(move |start| batch.slice(start, rows.min(batch.num_rows() - start)))
+    let mut left = vec![batch.clone()];
+    std::iter::from_fn(move || {
+        let mut piece = left.pop()?;
+        while piece.num_rows() > 1 && bytes_of(&piece) > MAX_BLOCK_BYTES {
+            let (rows, half) = (piece.num_rows(), piece.num_rows() / 2);
+            left.push(piece.slice(half, rows - half));
+            piece = piece.slice(0, half);
+        }
+        Some(piece)
+    })
 }
 
 fn seal(mut data: FlightData, partition: u32) -> FlightData {
@@ -196,5 +200,15 @@ mod tests {
         let cut: Vec<RecordBatch> = pieces(&large).collect();
         assert!(cut.len() > 1 && cut.iter().map(RecordBatch::num_rows).sum::<usize>() == 4_000_000);
         assert_eq!(pieces(&large.slice(0, 0)).map(|piece| piece.num_rows()).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn a_batch_of_uneven_rows_is_cut_where_they_are_heavy() {
+        let lengths = [1, 20 << 20, 1, 40 << 20, 20 << 20, 20 << 20, 1];
+        let texts = StringArray::from_iter_values(lengths.map(|length| "x".repeat(length)));
+        let batch = RecordBatch::try_from_iter([("text", Arc::new(texts) as _)]).unwrap();
+        let cut: Vec<RecordBatch> = pieces(&batch).collect();
+        assert_eq!(arrow::compute::concat_batches(&batch.schema(), &cut).unwrap(), batch);
+        assert!(cut.iter().all(|piece| piece.num_rows() == 1 || bytes_of(piece) <= MAX_BLOCK_BYTES));
     }
 }

@@ -181,7 +181,7 @@ mod tests {
         let refused = fetch(vec![Err(Status::unauthenticated("wrong token"))]).unwrap_err();
         assert_eq!((refused.class(), refused.lost()), (crate::Class::Bug, None));
         let too_large = fetch(vec![Err(Status::out_of_range("too large"))]).unwrap_err();
-        assert_eq!((too_large.class(), too_large.lost()), (crate::Class::Data, None));
+        assert_eq!((too_large.class(), too_large.lost()), (crate::Class::Resource, None));
     }
 
     #[test]

@@ -11,9 +11,12 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 
 use crate::error::{Error, Result};
+use crate::row::MAX_ROW_BYTES;
 
-/// The longest message that is accepted: a stage's plan, or a block of rows.
+/// The longest message of the control service that is accepted: a stage's plan.
 pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// The longest block of rows that is accepted: a row that fits a batch also moves between executors.
+pub(super) const MAX_BLOCK_MESSAGE_BYTES: usize = MAX_ROW_BYTES + (64 << 20);
 /// Bytes that may be on their way in one stream before its reader takes some.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 /// The most that HTTP/2 allows.

@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 
 use super::fetch::Fetched;
 use super::flight;
-use super::net::{self, MAX_MESSAGE_BYTES};
+use super::net::{self, MAX_BLOCK_MESSAGE_BYTES};
 use super::token::{ShowToken, Token};
 use crate::driver::ExecutorId;
 use crate::error::{Error, LostOutput, Result};
@@ -64,7 +64,7 @@ impl FlightPeers {
         let _inside = self.runtime.enter();
         let channel = net::endpoint(address)?.connect_lazy();
         let client = FlightServiceClient::with_interceptor(channel, self.token.clone());
-        Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        Ok(client.max_decoding_message_size(MAX_BLOCK_MESSAGE_BYTES))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
@@ -15,7 +16,7 @@ use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::plan::{Fused, OperatorExec, Terminal};
-use crate::row::{Key, Row, ipc, mix, schema};
+use crate::row::{Key, Row, bytes_of_view, ipc, mix, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
@@ -24,6 +25,8 @@ use crate::task::{Output, Task};
 const KEYS_PER_RANGE: usize = 256;
 /// Sampled keys from each partition before the exchange at least.
 const KEYS_PER_PARTITION: usize = 64;
+/// Bytes of the sampled keys from each partition, about: of large keys there are fewer.
+const SAMPLE_BYTES: usize = 4 << 20;
 
 /// Sends each pair to the range of its key.
 pub(super) struct ByRange<K> {
@@ -159,6 +162,8 @@ impl<K: Key, V: Row> Terminal<(K, V)> for Sample {
 
 struct SampleSink<K, V> {
     kept: Vec<K>,
+    /// Bytes of all keys that were kept since the sample was last thinned out.
+    bytes: usize,
     room: usize,
     seen: u64,
     seed: u64,
@@ -168,7 +173,7 @@ struct SampleSink<K, V> {
 impl<K, V> SampleSink<K, V> {
     fn new(room: usize, partition: usize) -> Self {
         let seed = mix(partition as u64, 0x2545_f491_4f6c_dd1d);
-        SampleSink { kept: Vec::new(), room, seen: 0, seed, _v: PhantomData }
+        SampleSink { kept: Vec::new(), bytes: 0, room, seen: 0, seed, _v: PhantomData }
     }
 }
 
@@ -176,11 +181,35 @@ impl<K: Key, V: Row> Sink<(K, V)> for SampleSink<K, V> {
     fn push(&mut self, (key, _): (K::View<'_>, V::View<'_>)) {
         self.seen += 1;
         if self.kept.len() < self.room {
-            return self.kept.push(K::own(key));
-        }
-        let at = mix(self.seed, self.seen) % self.seen;
-        if let Some(kept) = self.kept.get_mut(at as usize) {
+            self.kept.push(K::own(key));
+        } else {
+            let at = mix(self.seed, self.seen) % self.seen;
+            let Some(kept) = self.kept.get_mut(at as usize) else { return };
             *kept = K::own(key);
+        }
+        if needs_drop::<K>() {
+            self.bytes += bytes_of_view::<K>(key);
+            if self.bytes > SAMPLE_BYTES && self.kept.len() > 1 {
+                self.thin_out();
+            }
+        }
+    }
+}
+
+impl<K: Key, V> SampleSink<K, V> {
+    /// Lets go of every second key until those that are left take half of the room: any of them is as likely to
+    /// stay.
+    #[cold]
+    fn thin_out(&mut self) {
+        let bytes = |kept: &[K]| kept.iter().map(|key| bytes_of_view::<K>(key.view())).sum();
+        self.bytes = bytes(&self.kept);
+        while self.bytes > SAMPLE_BYTES / 2 && self.kept.len() > 1 {
+            let mut at = 0;
+            self.kept.retain(|_| {
+                at += 1;
+                at % 2 == 1
+            });
+            (self.room, self.bytes) = (self.kept.len(), bytes(&self.kept));
         }
     }
 }
@@ -188,6 +217,20 @@ impl<K: Key, V: Row> Sink<(K, V)> for SampleSink<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_of_large_keys_is_small_and_even() {
+        let mut sink = SampleSink::<String, u64>::new(1000, 3);
+        for row in 0..400 {
+            let key = format!("{row:0>300000}");
+            sink.push((&key, row));
+            let kept: usize = sink.kept.iter().map(String::len).sum();
+            assert!(kept <= SAMPLE_BYTES + key.len() && !sink.kept.is_empty());
+        }
+        let rows: Vec<u64> = sink.kept.iter().map(|key| key.parse().unwrap()).collect();
+        let early = rows.iter().filter(|row| **row < 200).count();
+        assert!((1..rows.len()).contains(&early) && rows.len() > 5, "{rows:?}");
+    }
 
     #[test]
     fn ranges_have_equal_weight_and_a_heavy_key_has_one_of_its_own() {

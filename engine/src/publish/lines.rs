@@ -15,6 +15,7 @@ use super::layout::{Compression, Format, Layout};
 use super::place::{PartFile, failed};
 use super::text::Text;
 use crate::error::{Error, Result};
+use crate::source::MAX_LINE_BYTES;
 
 /// What a compressor holds, roughly: Zstandard's window at its usual level.
 const COMPRESSOR_BYTES: usize = 2 << 20;
@@ -64,6 +65,9 @@ impl LinesFile {
     }
 
     /// Adds rows.
+    ///
+    /// # Errors
+    /// Of class resource for a row that is longer than the lines that are read; else by the failing operation.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.buffer.clear();
         let encoded = match &mut self.kind {
@@ -72,12 +76,34 @@ impl LinesFile {
             Kind::Text(text) => text.encode(batch, &mut self.buffer),
         };
         encoded.map_err(|e| e.at("file", &self.address))?;
+        if self.buffer.len() > MAX_LINE_BYTES {
+            // Which row it is, is found by writing them one by one; the lines of a text are its own.
+            if batch.num_rows() > 1 {
+                self.buffer = Vec::new();
+                return (0..batch.num_rows()).try_for_each(|row| self.write(&batch.slice(row, 1)));
+            }
+            self.check_lines()?;
+        }
         let written = match &mut self.to {
             Compressor::None(file) => file.write_all(&self.buffer),
             Compressor::Gzip(file) => file.write_all(&self.buffer),
             Compressor::Zstd(file) => file.write_all(&self.buffer),
         };
         written.map_err(|e| failed(e, &self.address))
+    }
+
+    /// Refuses the row in the buffer if it has a line that could not be read again.
+    fn check_lines(&self) -> Result<()> {
+        let longest = match self.kind {
+            Kind::Text => self.buffer.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).max(),
+            Kind::Csv(_) | Kind::Json => Some(self.buffer.len()),
+        };
+        let longest = longest.unwrap_or_default();
+        if longest <= MAX_LINE_BYTES {
+            return Ok(());
+        }
+        let text = format!("a row makes a line of {longest} bytes, lines of {MAX_LINE_BYTES} are read");
+        Err(Error::resource(text).at("file", &self.address).help("write such rows as Parquet"))
     }
 
     fn file(&self) -> &PartFile {

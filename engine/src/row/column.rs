@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
@@ -76,10 +76,38 @@ pub fn to_batch<T: Row>(builder: &mut T::Builder) -> Result<RecordBatch> {
 /// Bytes of the rows of `batch`, wherever they lie: what else is in the memory that they are a part of does not
 /// count, so that rows are as large when they come from a file or from another process.
 pub fn bytes_of(batch: &RecordBatch) -> usize {
-    let bytes = |column: &ArrayRef| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-    };
-    batch.columns().iter().map(bytes).sum()
+    batch.columns().iter().map(bytes_of_column).sum()
+}
+
+/// The same for one column. Of the items of lists only those count that the rows have.
+fn bytes_of_column(column: &ArrayRef) -> usize {
+    let nulls = if column.nulls().is_some() { column.len().div_ceil(8) } else { 0 };
+    let items = |values: &ArrayRef, start: usize, end: usize| bytes_of_column(&values.slice(start, end - start));
+    let rows = column.len();
+    match column.data_type() {
+        DataType::Struct(_) => nulls + column.as_struct().columns().iter().map(bytes_of_column).sum::<usize>(),
+        DataType::List(_) => {
+            let (values, offsets) = (column.as_list::<i32>().values(), column.as_list::<i32>().offsets());
+            nulls + size_of_val(&offsets[..]) + items(values, offsets[0] as usize, offsets[rows] as usize)
+        }
+        DataType::LargeList(_) => {
+            let (values, offsets) = (column.as_list::<i64>().values(), column.as_list::<i64>().offsets());
+            nulls + size_of_val(&offsets[..]) + items(values, offsets[0] as usize, offsets[rows] as usize)
+        }
+        DataType::Map(..) => {
+            let (entries, offsets) = (column.as_map().entries(), column.as_map().offsets());
+            let bytes = |values| items(values, offsets[0] as usize, offsets[rows] as usize);
+            nulls + size_of_val(&offsets[..]) + entries.columns().iter().map(bytes).sum::<usize>()
+        }
+        DataType::Utf8View => nulls + bytes_of_views(column.as_string_view().views()),
+        DataType::BinaryView => nulls + bytes_of_views(column.as_binary_view().views()),
+        _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
+    }
+}
+
+/// Each view begins with the length of its value.
+fn bytes_of_views(views: &[u128]) -> usize {
+    views.iter().map(|view| size_of::<u128>() + *view as u32 as usize).sum()
 }
 
 /// Bytes of one row as columns.

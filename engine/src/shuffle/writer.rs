@@ -8,11 +8,9 @@ use std::mem::needs_drop;
 use arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::row::{ColumnBuilder, Row, to_batch};
+use crate::row::{BATCH_BYTES, ColumnBuilder, Row, check_row, to_batch};
 use crate::task::{BatchLimits, Output};
 
-/// Bytes in one batch, about: one large row may go beyond.
-const BLOCK_BYTES: usize = 4 << 20;
 /// Smaller batches cost more than the memory that they save.
 const MIN_BLOCK_BYTES: usize = 16 << 10;
 /// Rows of one partition that are written together, if they are no larger than this.
@@ -28,9 +26,8 @@ pub struct PartitionedWriter<'a, T: Row> {
     builders: Vec<T::Builder>,
     /// Of each partition the rows that are still to be written; empty when there are no runs.
     runs: Vec<Vec<T>>,
-    /// Rows and bytes at which a batch is passed on.
-    block_rows: usize,
-    block_bytes: usize,
+    /// At which a batch is passed on.
+    limits: BatchLimits,
     out: &'a mut dyn Output,
     closed: bool,
     error: Option<Error>,
@@ -40,13 +37,14 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     /// Writes to `partitions` of `out`.
     pub fn new(partitions: usize, out: &'a mut dyn Output) -> Self {
         let builders = (0..partitions).map(|_| T::Builder::default()).collect();
-        let BatchLimits { rows: block_rows, bytes } = out.limits();
-        let block_bytes = (bytes / partitions.max(1)).clamp(MIN_BLOCK_BYTES, BLOCK_BYTES);
+        let BatchLimits { rows, bytes } = out.limits();
+        let limits =
+            BatchLimits { rows, bytes: (bytes / partitions.max(1)).clamp(MIN_BLOCK_BYTES, BATCH_BYTES) };
         // What a row owns would have to be copied for this.
         let is_small = !needs_drop::<T>() && size_of::<T>() <= RUN_ROW_BYTES;
         let runs = if is_small && partitions >= RUN_PARTITIONS { partitions } else { 0 };
         let runs = (0..runs).map(|_| Vec::with_capacity(RUN_ROWS)).collect();
-        PartitionedWriter { builders, runs, block_rows, block_bytes, out, closed: false, error: None }
+        PartitionedWriter { builders, runs, limits, out, closed: false, error: None }
     }
 
     /// Target partitions.
@@ -77,7 +75,7 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     fn write(&mut self, partition: usize, row: T::View<'_>) {
         let builder = &mut self.builders[partition];
         builder.push(row);
-        if builder.size_bytes() >= self.block_bytes || builder.len() >= self.block_rows {
+        if self.limits.are_reached(builder.len(), builder.size_bytes()) {
             self.flush(partition);
         }
     }
@@ -101,10 +99,17 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     #[cold]
     fn flush(&mut self, partition: usize) {
         let builder = &mut self.builders[partition];
-        if builder.is_empty() || self.closed {
+        if self.closed {
+            // Rows may still come until the source notices; nobody takes them.
+            *builder = T::Builder::default();
+        }
+        if builder.is_empty() {
             return;
         }
-        let sent = to_batch::<T>(builder).and_then(|batch: RecordBatch| self.out.push(partition, batch));
+        // The row that reached the limit is all but this of the batch.
+        let sent = check_row(builder.size_bytes().saturating_sub(self.limits.bytes))
+            .and_then(|()| to_batch::<T>(builder))
+            .and_then(|batch: RecordBatch| self.out.push(partition, batch));
         match sent {
             Ok(flow) => self.closed = flow.is_break(),
             Err(error) => {

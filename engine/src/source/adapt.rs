@@ -20,7 +20,7 @@ use super::fits::{fits, holds_dictionary, way_out};
 use super::hive::folder_values;
 use super::nulls::{NullAt, find_null};
 use crate::error::{Error, Result};
-use crate::row::{self, Row};
+use crate::row::{self, BATCH_BYTES, BatchLimits, Row, least_row_bytes};
 
 /// The columns that a row type asks for.
 #[derive(Clone)]
@@ -29,16 +29,23 @@ pub struct Wanted {
     pub schema: SchemaRef,
     /// Whether folders named `key=value` give columns that the files lack.
     pub hive: bool,
-    /// Rows in a batch at most.
-    pub batch_rows: usize,
+    /// Where a batch ends: what every reader of files keeps to.
+    pub limits: BatchLimits,
     /// Whether some of the rows will do, from all over the piece.
     pub skim: bool,
 }
 
 impl Wanted {
-    /// The columns of `T`.
+    /// The columns of `T`, in batches of so many rows at most.
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
-        Wanted { schema: row::schema::<T>(), hive, batch_rows: batch_rows.max(1), skim: false }
+        let limits = BatchLimits { rows: batch_rows.max(1), bytes: BATCH_BYTES };
+        Wanted { schema: row::schema::<T>(), hive, limits, skim: false }.with_limits(limits)
+    }
+
+    /// The same in batches that end at `limits`, or before: rows of many columns are large, even empty ones.
+    pub fn with_limits(self, limits: BatchLimits) -> Wanted {
+        let rows = limits.rows_of(least_row_bytes(&self.schema));
+        Wanted { limits: BatchLimits { rows, ..limits }, ..self }
     }
 
     /// The values of the wanted columns that the folders around `file` give; null for a column that may

@@ -11,8 +11,9 @@ mod blocks;
 use std::io::BufReader;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::Block;
 use arrow::ipc::reader::{FileDecoder, StreamReader};
@@ -24,6 +25,7 @@ use super::guard::decoding;
 use super::ranges::{RangeReader, RangedFile};
 use super::split::Piece;
 use crate::error::{Error, Result};
+use crate::row::{BatchLimits, bytes_of, check_row};
 
 /// What messages call such a file.
 const WHAT: &str = "Arrow";
@@ -40,7 +42,7 @@ pub struct ArrowBatches {
     address: String,
     origin: Origin,
     adapter: Adapter,
-    batch_rows: usize,
+    limits: BatchLimits,
     /// What is left of the batch that was read last.
     rest: Option<RecordBatch>,
     row: u64,
@@ -71,12 +73,12 @@ impl ArrowBatches {
             MAGIC => open_file(&file, piece, wanted)?,
             _ => open_stream(&file, piece, wanted)?,
         };
-        let (address, batch_rows) = (piece.address.clone(), wanted.batch_rows);
+        let (address, limits) = (piece.address.clone(), wanted.limits);
         let before = match &origin {
             Origin::File { blocks, .. } => Arc::clone(&blocks.before),
             Origin::Stream(_) | Origin::Nothing => Arc::default(),
         };
-        Ok(ArrowBatches { file, address, origin, adapter, batch_rows, rest: None, row: 0, before })
+        Ok(ArrowBatches { file, address, origin, adapter, limits, rest: None, row: 0, before })
     }
 
     fn read(&mut self) -> Result<Option<RecordBatch>> {
@@ -109,11 +111,12 @@ impl ArrowBatches {
                 },
             }
         };
-        if batch.num_rows() <= self.batch_rows {
+        let rows = first_rows(&batch, self.limits)?;
+        if batch.num_rows() <= rows {
             return Ok(Some(batch));
         }
-        self.rest = Some(batch.slice(self.batch_rows, batch.num_rows() - self.batch_rows));
-        Ok(Some(batch.slice(0, self.batch_rows)))
+        self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+        Ok(Some(batch.slice(0, rows)))
     }
 }
 
@@ -137,6 +140,49 @@ impl Batches for ArrowBatches {
             first.map(|first| first + row)
         };
         Places { unit: "row", find: Box::new(find) }
+    }
+}
+
+/// How many rows at the start of a batch make one of ours.
+///
+/// # Errors
+/// Of class resource when the first row is too large for any.
+fn first_rows(batch: &RecordBatch, limits: BatchLimits) -> Result<usize> {
+    let mut rows = limits.rows.min(batch.num_rows());
+    loop {
+        let some = batch.slice(0, rows);
+        let bytes = bytes_of(&some) + some.columns().iter().map(bytes_behind).sum::<usize>();
+        if rows <= 1 {
+            return check_row(bytes).map(|()| rows);
+        }
+        if bytes <= limits.bytes {
+            return Ok(rows);
+        }
+        // Where rows are even, the first guess is right.
+        rows = limits.rows_of(bytes / rows).min(rows / 2).max(1);
+    }
+}
+
+/// Bytes of the values that a dictionary column refers to, which a row has on its own.
+fn bytes_behind(column: &ArrayRef) -> usize {
+    let Some(column) = column.as_any_dictionary_opt().filter(|column| !column.values().is_empty()) else { return 0 };
+    let lengths = match column.values().data_type() {
+        DataType::Utf8 => Lengths::of(column.values().as_string::<i32>().offsets()),
+        DataType::Binary => Lengths::of(column.values().as_binary::<i32>().offsets()),
+        DataType::LargeUtf8 => Lengths::of(column.values().as_string::<i64>().offsets()),
+        DataType::LargeBinary => Lengths::of(column.values().as_binary::<i64>().offsets()),
+        _ => return 0,
+    };
+    let keys = column.normalized_keys().into_iter().enumerate();
+    keys.filter(|(row, _)| column.is_valid(*row)).map(|(_, key)| lengths.0[key]).sum()
+}
+
+/// The bytes of each value of a dictionary.
+struct Lengths(Vec<usize>);
+
+impl Lengths {
+    fn of<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> Lengths {
+        Lengths(offsets.windows(2).map(|pair| (pair[1] - pair[0]).as_usize()).collect())
     }
 }
 

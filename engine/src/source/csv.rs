@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use arrow::array::RecordBatch;
 use arrow::csv::reader::Decoder;
 use arrow::error::ArrowError;
+use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
 use self::columns::CsvColumns;
@@ -31,6 +32,7 @@ use super::listing::InputFile;
 use super::quotes::record_starts;
 use super::split::{Piece, Split, plan_splits_at};
 use crate::error::{Error, Result};
+use crate::row::BatchLimits;
 
 /// What messages call such a file.
 const WHAT: &str = "CSV";
@@ -106,6 +108,8 @@ pub struct CsvBatches {
     records: u64,
     /// Bytes that were decoded since a record last ended.
     open_bytes: usize,
+    /// Bytes of text in the current batch.
+    batch_bytes: usize,
 }
 
 impl CsvBatches {
@@ -116,7 +120,7 @@ impl CsvBatches {
     pub fn open(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvBatches> {
         let columns = CsvColumns::find(piece, wanted, format)?;
         let has_header = has_header(piece, format);
-        let decoder = columns.decoder(format, has_header, wanted.batch_rows);
+        let decoder = columns.decoder(format, has_header, wanted.limits);
         let text = TextBlocks::open(piece)?;
         Ok(CsvBatches {
             format: format.clone(),
@@ -131,12 +135,14 @@ impl CsvBatches {
             columns,
             records: u64::from(has_header),
             open_bytes: 0,
+            batch_bytes: 0,
         })
     }
 
     /// The next batch, or what is wrong with it, without its line.
     fn read(&mut self) -> Result<Option<RecordBatch>, Fault> {
         self.fill()?;
+        self.batch_bytes = 0;
         let batch = guarded(&self.piece.address, || self.decoder.flush())?;
         let Some(batch) = batch.map_err(|e| self.explain(&e))? else { return Ok(None) };
         self.records += batch.num_rows() as u64;
@@ -148,6 +154,9 @@ impl CsvBatches {
     }
 
     /// Decodes until the batch is full or the text ends.
+    ///
+    /// A batch can end only where a record does. Near its limit the decoder is therefore given one line at a
+    /// time: whether a line ended a record shows in the decoder's capacity.
     fn fill(&mut self) -> Result<(), Fault> {
         loop {
             if self.taken == self.text.block().len() && !self.text_ended {
@@ -155,11 +164,18 @@ impl CsvBatches {
             }
             // At the end of the text this is empty, which tells the decoder so.
             let rest = &self.text.block()[self.taken..];
+            let is_near_limit = self.batch_bytes + rest.len() >= self.wanted.limits.bytes;
+            let rest = if is_near_limit { first_line(rest) } else { rest };
             let room = self.decoder.capacity();
             let count = guarded(&self.piece.address, || self.decoder.decode(rest))?;
             let count = count.map_err(|e| self.explain(&e))?;
             self.taken += count;
-            self.open_bytes = if self.decoder.capacity() < room { 0 } else { self.open_bytes + count };
+            self.batch_bytes += count;
+            let ends_record = self.decoder.capacity() < room;
+            self.open_bytes = if ends_record { 0 } else { self.open_bytes + count };
+            if is_near_limit && ends_record && self.batch_bytes >= self.wanted.limits.bytes {
+                return Ok(());
+            }
             if self.open_bytes > MAX_LINE_BYTES {
                 let text = format!("a record is longer than {} MiB", MAX_LINE_BYTES >> 20);
                 let error = Error::data(text).at("file", &self.piece.address);
@@ -193,7 +209,8 @@ impl CsvBatches {
             again.read().ok()??;
         }
         let starts_with_header = has_header(&self.piece, &self.format) && again.records == first;
-        again.decoder = again.columns.decoder(&self.format, starts_with_header, 1);
+        let one = BatchLimits { rows: 1, ..self.wanted.limits };
+        again.decoder = again.columns.decoder(&self.format, starts_with_header, one);
         loop {
             let record = again.records;
             match again.read() {
@@ -259,6 +276,11 @@ impl Batches for CsvBatches {
         let is_header = u64::from(has_header(&self.piece, &self.format));
         Places { unit: "line", find: Box::new(move |row| lines.line_of(row + is_header)) }
     }
+}
+
+/// `text` up to the first byte that may end a record.
+fn first_line(text: &[u8]) -> &[u8] {
+    memchr2(b'\n', b'\r', text).map_or(text, |end| &text[..=end])
 }
 
 /// Whether the first record of the piece names the columns.

@@ -12,6 +12,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
+use crate::row::MAX_ROW_BYTES;
+
+/// What decoders say when offsets do not fit 32 bits.
+const OVERFLOWS: [&str; 4] =
+    ["index overflow", "offset overflow", "offsetoverflow", "would overflow list array"];
 
 /// Runs `body`; `what` is the kind of file, as in "Parquet".
 pub(super) fn decoding<T, E>(what: &str, file: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T>
@@ -20,12 +25,31 @@ where
 {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            Err(ours(&error)
-                .map_or_else(|| corrupt(what, file).because(&error), |ours| ours.at("file", file)))
+        Ok(Err(error)) => Err(match ours(&error) {
+            Some(ours) => ours.at("file", file),
+            None if is_overflow(&error.to_string()) => overflow(file),
+            None => corrupt(what, file).because(&error),
+        }),
+        Err(panic) => {
+            let text = text(&*panic);
+            Err(if is_overflow(&text) {
+                overflow(file)
+            } else {
+                corrupt(what, file).because(io::Error::other(text))
+            })
         }
-        Err(panic) => Err(corrupt(what, file).because(io::Error::other(text(&*panic)))),
     }
+}
+
+/// Whether a decoder has counted beyond Arrow's 32-bit offsets: an error or a panic of its own, by the text.
+pub(super) fn is_overflow(text: &str) -> bool {
+    OVERFLOWS.iter().any(|overflow| text.to_ascii_lowercase().contains(overflow))
+}
+
+/// There is nothing wrong with the file: its values are too large for one column of a batch.
+pub(super) fn overflow(file: &str) -> Error {
+    let text = format!("rows take more than {} bytes or items in one column", i32::MAX);
+    Error::resource(text).at("file", file).help(format!("a row may take {MAX_ROW_BYTES} bytes in all"))
 }
 
 /// Bytes that are not what they should be.

@@ -38,6 +38,8 @@ pub struct JsonBatches {
     parser: Parser,
     /// Objects before the current batch.
     rows: u64,
+    /// Bytes of text in the current batch.
+    batch_bytes: usize,
 }
 
 impl JsonBatches {
@@ -46,10 +48,10 @@ impl JsonBatches {
     /// # Errors
     /// When the file cannot be read, or JSON cannot hold a wanted column.
     pub fn open(piece: &Piece, wanted: &Wanted) -> Result<JsonBatches> {
-        let (text, parser) = (TextBlocks::open(piece)?, Parser::new(piece, wanted, wanted.batch_rows)?);
+        let (text, parser) = (TextBlocks::open(piece)?, Parser::new(piece, wanted, wanted.limits.rows)?);
         // What was read on the way to the first line is not the piece's.
         let taken = text.block().len();
-        Ok(JsonBatches { piece: piece.clone(), text, taken, parser, rows: 0 })
+        Ok(JsonBatches { piece: piece.clone(), text, taken, parser, rows: 0, batch_bytes: 0 })
     }
 
     /// The next batch, or what is wrong with it, without its line.
@@ -57,18 +59,30 @@ impl JsonBatches {
         loop {
             if self.taken == self.text.block().len() {
                 self.parser.check_complete()?;
+                // Objects end with their block, and a block is small or one line. Blank lines make no batch.
+                if self.batch_bytes >= self.parser.wanted.limits.bytes
+                    && let Some(batch) = self.flush()?
+                {
+                    return Ok(Some(batch));
+                }
                 self.taken = 0;
                 if self.text.next_block()?.is_none() {
-                    return self.parser.flush();
+                    return self.flush();
                 }
             }
             let count = self.parser.decode(&self.text.block()[self.taken..])?;
             self.taken += count;
+            self.batch_bytes += count;
             // It stops early when the batch is full.
             if self.taken < self.text.block().len() {
-                return self.parser.flush();
+                return self.flush();
             }
         }
+    }
+
+    fn flush(&mut self) -> Result<Option<RecordBatch>> {
+        self.batch_bytes = 0;
+        self.parser.flush()
     }
 
     /// The line, from 1, of the first object that cannot be read, and why.

@@ -39,7 +39,7 @@ mod whole;
 pub use adapt::Wanted;
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
-pub use blocks::{BYTE_ORDER_MARK, TextBlocks};
+pub use blocks::{BYTE_ORDER_MARK, MAX_LINE_BYTES, TextBlocks};
 pub use csv::{CsvBatches, CsvFormat, check_marks};
 pub use folder::is_gone;
 pub use json::JsonBatches;

@@ -16,7 +16,7 @@ use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
-use crate::row::{Row, RowReader};
+use crate::row::{BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
@@ -25,8 +25,8 @@ use crate::source::{
 };
 use crate::task::Task;
 
-/// Rows that are decoded at a time: their columns stay in the cache until the chain has seen them.
-const BATCH_ROWS: usize = 8192;
+/// What is decoded at a time: columns stay in the cache until the chain has seen them.
+const LIMITS: BatchLimits = BatchLimits { rows: 8192, bytes: BATCH_BYTES };
 
 /// A format of files with columns.
 pub trait Format: Param + Clone {
@@ -97,8 +97,9 @@ impl<T: Row, F: Format> Files<T, F> {
 
     /// Reads one piece; whether the sink wants more.
     fn drive_piece<S: Sink<T>>(&self, piece: &Piece, task: &Task<'_>, sink: &mut S) -> Result<bool> {
-        let wanted =
-            Wanted { skim: task.skims(), ..Wanted::of::<T>(self.hive, task.env.batch_rows.min(BATCH_ROWS)) };
+        let limits = LIMITS.min(task.env.limits());
+        let wanted = Wanted::of::<T>(self.hive, limits.rows).with_limits(limits);
+        let wanted = Wanted { skim: task.skims(), ..wanted };
         let Some(mut batches) = self.open(piece, &wanted)? else { return Ok(true) };
         if let Some(skimmed) = batches.skimmed() {
             task.has_skimmed(skimmed);

@@ -26,6 +26,7 @@ use kiln_planner::ExchangeId;
 
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile};
+pub(crate) use crate::row::BatchLimits;
 use crate::source::Skimmed;
 
 /// Takes batches; `Break` asks for no more.
@@ -36,15 +37,6 @@ pub trait ExchangeReader: Send + Sync {
     /// Passes on the batches of `exchange` for one target partition, those of the first source
     /// partition first: the order never depends on who finished when.
     fn read(&self, exchange: ExchangeId, partition: usize, take: &mut BatchSink<'_>) -> Result<()>;
-}
-
-/// How large the batches are that operators put out.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchLimits {
-    /// Rows in one batch at most.
-    pub rows: usize,
-    /// Bytes that the unfinished batches of one operator may hold together.
-    pub bytes: usize,
 }
 
 /// Where the operators of a task put their batches.

@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use crate::cluster::block::Damaged;
 use crate::driver::ExecutorId;
 use crate::error::{Error, LostOutput};
+use crate::row::MAX_ROW_BYTES;
 
 /// Why there is no next batch.
 pub(super) enum Failure {
@@ -48,7 +49,10 @@ impl From<FlightError> for Failure {
 
 fn refused(status: &Status, executor: ExecutorId, lost: impl FnOnce(&str) -> Error) -> Error {
     let error = match status.code() {
-        Code::OutOfRange => Error::data("a row is too large to move between executors"),
+        Code::OutOfRange => {
+            let text = format!("a row is too large to move between executors: {}", status.message());
+            Error::resource(text).help(format!("a row may take {MAX_ROW_BYTES} bytes"))
+        }
         Code::FailedPrecondition
         | Code::InvalidArgument
         | Code::PermissionDenied

@@ -70,6 +70,11 @@ impl<K: Key, V: Row> Loader<K, V> {
         self.hashes.0
     }
 
+    /// Whether there is one row at most: it is held whatever its size, as it cannot be cut.
+    pub fn is_one_row(&self) -> bool {
+        self.size.rows + self.building.len() <= 1
+    }
+
     /// What the rows so far take, with their index.
     pub fn needs(&self) -> usize {
         Index::<K, V>::bytes_for(self.size, self.keys())

@@ -67,7 +67,7 @@ impl<'t, 'p> Side<'t, 'p> {
         let (mut loader, mut fits) = (Loader::<K, V>::new(part, self.one_key == Some(part), room), true);
         self.rows.read(&mut |batch| {
             let mut count = |loader: &mut Loader<K, V>| {
-                fits = fits && room.hold(base + loader.needs());
+                fits = fits && (room.hold(base + loader.needs()) || loader.is_one_row());
                 if !fits {
                     loader.let_go();
                 }
@@ -78,7 +78,7 @@ impl<'t, 'p> Side<'t, 'p> {
         })?;
         let size = loader.close()?;
         let needs = base + loader.needs();
-        if fits && room.hold(needs) {
+        if fits && (room.hold(needs) || loader.is_one_row()) {
             return Ok(Held::All(loader.take()?, needs));
         }
         let is_one_key = loader.is_one_hash();

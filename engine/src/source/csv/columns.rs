@@ -15,11 +15,15 @@ use regex::Regex;
 use super::quoting::{QuoteScanner, is_line_end};
 use super::{CsvFormat, WHAT, misquoted};
 use crate::error::{Error, Result};
+use crate::row::BatchLimits;
 use crate::source::adapt::{Adapter, Wanted, match_columns};
 use crate::source::blocks::TextBlocks;
 use crate::source::guard::decoding;
 use crate::source::spelled::is_spelled;
 use crate::source::split::Piece;
+
+/// What arrow-csv takes for a field of a batch: an offset, and the bytes that it expects.
+const FIELD_BYTES: usize = 16;
 
 /// What is known of a file's columns.
 pub(super) struct CsvColumns {
@@ -60,7 +64,10 @@ impl CsvColumns {
     }
 
     /// A parser of these columns, from the start of a record on.
-    pub(super) fn decoder(&self, format: &CsvFormat, has_header: bool, batch_rows: usize) -> Decoder {
+    ///
+    /// It makes room for each field of a batch, also of columns that nobody wants, before it reads the first.
+    pub(super) fn decoder(&self, format: &CsvFormat, has_header: bool, limits: BatchLimits) -> Decoder {
+        let batch_rows = limits.rows_of(self.schema.fields().len() * FIELD_BYTES);
         let reader = ReaderBuilder::new(Arc::clone(&self.schema));
         let reader = match &self.null {
             Some(null) => reader.with_null_regex(null.clone()),

@@ -5,29 +5,30 @@
 //! is not looked at: counts of the delta encodings, and nulls in lists that take no bytes, have no limit here.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::budget::PageBudget;
 use super::thrift::PageHeader;
 use crate::error::{Error, Result};
+use crate::row::{BATCH_BYTES, MAX_ROW_BYTES};
 use crate::source::ranges::{RangeReader, RangedFile};
 
 /// The largest page that is read, after decompression. Writers aim at one MiB; a page is larger when
-/// one value is.
-const MAX_PAGE_BYTES: i64 = 256 << 20;
+/// one value is, and the page of any row that may be written can be read.
+const MAX_PAGE_BYTES: i64 = (MAX_ROW_BYTES + 2 * BATCH_BYTES) as i64;
 /// How many values a dictionary may have. Writers give up a dictionary of more than some MiB.
 const MAX_DICTIONARY_VALUES: i64 = 16 << 20;
-/// The type of a dictionary's page.
-const DICTIONARY: i64 = 2;
 
 /// How much is read at once where a header is; it is seldom longer.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// The pages of a file.
+/// The pages of a file, which are counted.
 #[derive(Clone)]
-pub(super) struct Pages(pub(super) RangedFile);
+pub(super) struct Pages(pub(super) RangedFile, pub(super) Arc<PageBudget>);
 
 impl Length for Pages {
     fn len(&self) -> u64 {
@@ -40,7 +41,7 @@ impl ChunkReader for Pages {
 
     /// Called where a header begins, and where one was read before; then nothing is read from it.
     fn get_read(&self, start: u64) -> ParquetResult<HeaderReader> {
-        Ok(HeaderReader { file: self.0.clone(), start, rest: None })
+        Ok(HeaderReader { file: self.0.clone(), budget: Arc::clone(&self.1), start, rest: None })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -51,6 +52,7 @@ impl ChunkReader for Pages {
 /// Reads a page's header, which is looked at before its first byte is given.
 pub(super) struct HeaderReader {
     file: RangedFile,
+    budget: Arc<PageBudget>,
     start: u64,
     rest: Option<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>>,
 }
@@ -66,7 +68,9 @@ impl HeaderReader {
             }
         }
         header.truncate(filled);
-        check(&header).map_err(|e| io::Error::other(e.at("byte", self.start)))?;
+        check(&header)
+            .and_then(|header| self.budget.spend(self.start, &header))
+            .map_err(|e| io::Error::other(e.at("byte", self.start)))?;
         Ok(Cursor::new(header).chain(BufReader::new(reader)))
     }
 }
@@ -80,7 +84,7 @@ impl Read for HeaderReader {
     }
 }
 
-fn check(bytes: &[u8]) -> Result<()> {
+fn check(bytes: &[u8]) -> Result<PageHeader> {
     let header = PageHeader::read(bytes);
     let values = header.dictionary_values.unwrap_or(0);
     match header.uncompressed {
@@ -89,10 +93,10 @@ fn check(bytes: &[u8]) -> Result<()> {
             Err(Error::data(format!("a page has {size} bytes, at most {MAX_PAGE_BYTES} are read")))
         }
         // Each value takes a byte at least, except where all have no bytes.
-        Some(_) if header.kind == DICTIONARY && values > MAX_DICTIONARY_VALUES => {
+        Some(_) if header.is_dictionary() && values > MAX_DICTIONARY_VALUES => {
             let text = format!("a dictionary has {values} values, at most {MAX_DICTIONARY_VALUES} are read");
             Err(Error::data(text))
         }
-        Some(_) => Ok(()),
+        Some(_) => Ok(header),
     }
 }

@@ -37,9 +37,23 @@ pub(super) struct PageHeader {
     /// Bytes after decompression; nothing when the header ends before it says so.
     pub(super) uncompressed: Option<i64>,
     pub(super) dictionary_values: Option<i64>,
+    /// Values of a data page, nulls included.
+    pub(super) values: Option<i64>,
+    /// Whether the values of a data page are references into a dictionary.
+    pub(super) refers: bool,
 }
 
+/// The type of a dictionary's page.
+const DICTIONARY: i64 = 2;
+/// The encodings of references into a dictionary, `PLAIN_DICTIONARY` and `RLE_DICTIONARY`.
+const REFERENCES: [i64; 2] = [2, 8];
+
 impl PageHeader {
+    /// Whether the page is a dictionary.
+    pub(super) fn is_dictionary(&self) -> bool {
+        self.kind == DICTIONARY
+    }
+
     /// The header at the start of `bytes`, as far as they go.
     pub(super) fn read(bytes: &[u8]) -> PageHeader {
         let mut header = PageHeader::default();
@@ -55,6 +69,20 @@ impl PageHeader {
                     }
                     thrift.skip(kind, 1)
                 })?,
+                // `DataPageHeader` and `DataPageHeaderV2`.
+                (5 | 8, STRUCT) => {
+                    let encoding_at = if id == 5 { 2 } else { 4 };
+                    thrift.fields(|thrift, id, kind| {
+                        match id {
+                            1 if INTEGERS.contains(&kind) => header.values = Some(thrift.integer()?),
+                            id if id == encoding_at && INTEGERS.contains(&kind) => {
+                                header.refers = REFERENCES.contains(&thrift.integer()?);
+                            }
+                            _ => thrift.skip(kind, 1)?,
+                        }
+                        Some(())
+                    })?
+                }
                 _ => thrift.skip(kind, 0)?,
             }
             Some(())
