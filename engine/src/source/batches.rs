@@ -39,3 +39,6 @@ impl Places {
         (self.find)(row).map(|place| (self.unit, place))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,7 +265,12 @@ mod tests {
     fn a_page_header_says_its_sizes_also_when_it_is_cut_off_behind_them() {
         // type 2, uncompressed 100, compressed 50, dictionary header { values 7 }
         let header = [0x15, 4, 0x15, 200, 1, 0x15, 100, 0x4c, 0x15, 14, 0, 0];
-        let expected = PageHeader { kind: 2, uncompressed: Some(100), dictionary_values: Some(7) };
+        let expected = PageHeader {
+            kind: 2,
+            uncompressed: Some(100),
+            dictionary_values: Some(7),
+            ..PageHeader::default()
+        };
         assert_eq!(PageHeader::read(&header), expected);
         assert_eq!(PageHeader::read(&header[..6]).uncompressed, Some(100));
         assert_eq!(PageHeader::read(&header[..2]), PageHeader { kind: 2, ..PageHeader::default() });
