@@ -95,7 +95,7 @@ impl LinesFile {
     /// Refuses the row in the buffer if it has a line that could not be read again.
     fn check_lines(&self) -> Result<()> {
         let longest = match self.kind {
-            Kind::Text => self.buffer.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).max(),
+            Kind::Text(_) => self.buffer.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).max(),
             Kind::Csv(_) | Kind::Json => Some(self.buffer.len()),
         };
         let longest = longest.unwrap_or_default();
