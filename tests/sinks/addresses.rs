@@ -18,9 +18,9 @@ use super::{folder, small};
 
 /// What names are made of.
 const TOKENS: [&str; 40] = [
-    "a", "b", "report", "#", "#2", "?", "?x=1", "%", "%2", "%23", "%2F", "%2e", "%2E%2E", "%3F", "%2A", "%00", "%FF",
-    "%20", "%C3%A4", "ä", "日本", " ", "+", "&", "=", ":", "~", "\\", "\"", "'", "*", "[*]", "[?]", "[1]", "{", "]",
-    "_", ".", "..", "\t",
+    "a", "b", "report", "#", "#2", "?", "?x=1", "%", "%2", "%23", "%2F", "%2e", "%2E%2E", "%3F", "%2A",
+    "%00", "%FF", "%20", "%C3%A4", "ä", "日本", " ", "+", "&", "=", ":", "~", "\\", "\"", "'", "*", "[*]",
+    "[?]", "[1]", "{", "]", "_", ".", "..", "\t",
 ];
 /// Names that mean something to somebody.
 const NAMES: [&str; 9] = ["", ".", "..", ".kiln-stage", "_1=2", ".hidden", "s3:", "out", "deep"];
@@ -53,7 +53,8 @@ impl Case {
             Form::Path => format!("{place}/{}", self.rest),
             Form::Url(begin) => format!("{begin}{place}/{}", self.rest),
             Form::Relative => {
-                let up = std::env::current_dir().unwrap().ancestors().skip(1).map(|_| "../").collect::<String>();
+                let up =
+                    std::env::current_dir().unwrap().ancestors().skip(1).map(|_| "../").collect::<String>();
                 format!("{up}{}/{}", &place[1..], self.rest)
             }
         }
@@ -102,7 +103,8 @@ fn decoded(url: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut at = 0;
     while at < url.len() {
-        let hex = url.get(at + 1..at + 3).filter(|hex| url[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let hex =
+            url.get(at + 1..at + 3).filter(|hex| url[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
         let code = hex.map(|hex| u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap());
         bytes.push(code.unwrap_or(url[at]));
         at += if code.is_some() { 3 } else { 1 };
@@ -127,16 +129,20 @@ fn neighbours(name: &str) -> Vec<String> {
     let cuts = ["#", "?", "%", "*", "[", " ", "."].into_iter().filter_map(|cut| name.split_once(cut));
     let cuts = cuts.flat_map(|(before, after)| [before.to_owned(), after.to_owned()]);
     let encoded = [("#", "%23"), ("?", "%3F"), (" ", "%20"), ("*", "%2A"), ("%", "%25"), ("ä", "%C3%A4")];
-    let encoded = encoded.into_iter().flat_map(|(char, code)| [name.replace(char, code), name.replace(code, char)]);
-    let others = [name.to_lowercase() + "x", format!("{name}#"), name.trim().to_owned(), name.replace('\\', "_")];
+    let encoded =
+        encoded.into_iter().flat_map(|(char, code)| [name.replace(char, code), name.replace(code, char)]);
+    let others =
+        [name.to_lowercase() + "x", format!("{name}#"), name.trim().to_owned(), name.replace('\\', "_")];
     let all = cuts.chain(encoded).chain(others);
-    all.filter(|other| other != name && !matches!(&other[..], "" | "." | "..") && !other.contains('/')).collect()
+    all.filter(|other| other != name && !matches!(&other[..], "" | "." | "..") && !other.contains('/'))
+        .collect()
 }
 
 /// All files and folders below `root` with their bytes, but for what is in `target`.
 fn tree(root: &Path, target: Option<&Path>) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let paths = folder::tree(root).into_iter().map(|path| root.join(path));
-    let paths = paths.filter(|path| target.is_none_or(|target| !path.starts_with(target) && !target.starts_with(path)));
+    let paths = paths
+        .filter(|path| target.is_none_or(|target| !path.starts_with(target) && !target.starts_with(path)));
     paths.map(|path| (path.clone(), fs::read(path).ok())).collect()
 }
 
@@ -249,10 +255,12 @@ fn objects(root: &str, target: &str) -> BTreeMap<String, Vec<u8>> {
 fn what_is_written_to_an_address_in_memory_is_read_by_the_same_text_and_nothing_else_changes() {
     for_each(60, (cases(), select(&["memory", "MEMORY", "Memory"][..])), |(case, scheme)| {
         let root = format!("memory:///addresses-{:x}", random());
-        let address = format!("{scheme}{}/{}", root.strip_prefix("memory").unwrap(), case.rest);
-        let put = |name: &str| write(&Context::local(1), &format!("{root}/{name}"), Mode::Error, 0..1).unwrap();
+        let rest = format!("place/{}", case.rest);
+        let address = format!("{scheme}{}/{rest}", root.strip_prefix("memory").unwrap());
+        let put =
+            |name: &str| write(&Context::local(1), &format!("{root}/{name}"), Mode::Error, 0..1).unwrap();
         put("precious");
-        let Some(key) = key(&case.rest) else {
+        let Some(key) = key(&rest) else {
             let before = objects(&root, &root.replace('m', "M"));
             for mode in [Mode::Error, Mode::Overwrite, Mode::Append] {
                 let error = write(&Context::local(1), &address, mode, 0..4).unwrap_err();
@@ -265,8 +273,11 @@ fn what_is_written_to_an_address_in_memory_is_read_by_the_same_text_and_nothing_
         // The prefix above the target has to be one that a pattern can pass on the way to these.
         let is_plain = |name: &String| !name.contains(|c: char| c.is_control() || "*?[{_.".contains(c));
         let others: BTreeSet<String> = neighbours(name).into_iter().filter(is_plain).collect();
-        let above: String = above.split_inclusive('/').map(|part| part.replace(['*', '?', '[', '{'], "x")).collect();
-        others.iter().for_each(|other| put(&format!("{above}{}{other}", if above.is_empty() { "" } else { "/" })));
+        let above: String =
+            above.split_inclusive('/').map(|part| part.replace(['*', '?', '[', '{'], "x")).collect();
+        others
+            .iter()
+            .for_each(|other| put(&format!("{above}{}{other}", if above.is_empty() { "" } else { "/" })));
         let target = format!("{root}/{key}");
         let before = objects(&root, &target);
         check_round_trip(&address, |what| assert_eq!(objects(&root, &target), before, "{address} {what}"));
@@ -275,12 +286,14 @@ fn what_is_written_to_an_address_in_memory_is_read_by_the_same_text_and_nothing_
 
 #[test]
 fn what_is_written_to_an_address_in_s3_is_read_by_the_same_text_and_nothing_else_changes() {
-    let tokens = select(&["a", "#", "#2", "%23", "%2F", "%", "ä", " ", "+", "&", "=", ":", "~", "[*]", "[?]"][..]);
+    let tokens =
+        select(&["a", "#", "#2", "%23", "%2F", "%", "ä", " ", "+", "&", "=", ":", "~", "[*]", "[?]"][..]);
     let names = prop::collection::vec(tokens, 1..5).prop_map(|tokens| format!("n{}n", tokens.concat()));
     for_each(6, (names, select(&["s3", "S3"][..]), select(&["", "/"][..])), |(name, scheme, end)| {
         let s3 = S3::start();
         let key = String::from_utf8(unescaped(&name).unwrap()).unwrap();
-        let before: BTreeSet<String> = neighbours(&key).iter().map(|other| format!("out/{other}/precious")).collect();
+        let before: BTreeSet<String> =
+            neighbours(&key).iter().map(|other| format!("out/{other}/precious")).collect();
         before.iter().for_each(|key| s3.put(key, "precious"));
         let address = format!("{scheme}://{BUCKET}/out/{name}{end}");
         for round in 0..2 {

@@ -95,7 +95,8 @@ fn cells() -> impl Strategy<Value = Vec<Cells>> {
 
 #[test]
 fn partitions_of_tuples_are_read_again_and_are_no_files_of_a_plain_read() {
-    let columns = [&["_1"][..], &["_2"], &["_3"], &["_1", "_2"], &["_3", "_1"]].map(<[&str]>::to_vec).to_vec();
+    let columns =
+        [&["_1"][..], &["_2"], &["_3"], &["_1", "_2"], &["_3", "_1"]].map(<[&str]>::to_vec).to_vec();
     for_each(40, (cells(), select(columns), 0..3), |(rows, columns, format)| {
         let (_folder, outputs) = outputs();
         for output in outputs {

@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn a_folder_that_nobody_has_encoded_is_taken_literally() {
         let values = folder_values("/data/a=%FF/50%=c/a.csv");
-        let expected = [("a", "%FF"), ("50%", "c")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+        let expected =
+            [("a", "%FF"), ("50%", "c")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
         assert_eq!(values, BTreeMap::from(expected));
     }
 }

@@ -62,7 +62,8 @@ impl Location {
         if location.pattern.is_none() {
             return Ok(location);
         }
-        let error = Error::config("the address of a folder to write to has a wildcard").at("address", address);
+        let error =
+            Error::config("the address of a folder to write to has a wildcard").at("address", address);
         Err(error.help("write `[*]` for a literal `*`, and likewise `[?]`, `[[]` and `[{]`"))
     }
 

@@ -156,7 +156,9 @@ fn two_stars_end_where_links_lead_back_and_lose_no_file() {
 fn a_folder_with_something_and_no_file_to_read_is_the_jobs_fault() {
     let hidden = ["_part", ".hidden/a.txt", "_tmp/a.txt"];
     let visible = ["day=1/a.txt", "_1=7/a.txt", "deep/a.txt"];
-    for (name, is_hidden) in hidden.map(|name| (name, true)).into_iter().chain(visible.map(|name| (name, false))) {
+    for (name, is_hidden) in
+        hidden.map(|name| (name, true)).into_iter().chain(visible.map(|name| (name, false)))
+    {
         for root in roots_of(&[name, "_SUCCESS"]) {
             let error = list(&root.address).unwrap_err();
             assert_eq!(error.class(), Class::Config, "{name}");
