@@ -94,12 +94,8 @@ fn both_threads_of_a_task_accumulate() {
         let seen = s.cx().accumulator(Vec::new(), |all: &mut Vec<u64>, more| all.extend(more));
         let numbers: Vec<u64> = (0..50).collect();
         let rows = s.rows(&numbers).inspect_with(&seen, |seen, n| seen.add(vec![n]));
-        let mapped = rows.map_partitions_with(&seen, |seen, _, rows| {
-            rows.map(move |n| {
-                seen.add(vec![n + 50]);
-                n
-            })
-        });
+        let mapped =
+            rows.map_partitions_with(&seen, |seen, _, rows| rows.inspect(move |n| seen.add(vec![n + 50])));
         assert_eq!(mapped.count().unwrap(), 50);
         let mut all = seen.value();
         all.sort_unstable();

@@ -129,6 +129,8 @@ fn take_sample_has_the_exact_size_and_no_row_twice_unless_it_may() {
                 );
                 let again = sample(local(), partitions, true).unwrap();
                 assert!(again.len() == n && again.iter().all(|row| *row < 300));
+                let different: std::collections::BTreeSet<&u64> = again.iter().collect();
+                assert!(n != 300 || different.len() < 300, "300 draws of 300 rows hit one of them twice");
                 check_ordered(&once, |s| sample(s.cx(), partitions, false));
                 check_ordered(&again, |s| sample(s.cx(), partitions, true));
             }

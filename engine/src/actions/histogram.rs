@@ -96,12 +96,13 @@ fn even_edges(min: f64, max: f64, buckets: usize) -> Vec<f64> {
     if min == max {
         return vec![min, max];
     }
+    let (width, steps) = (max - min, buckets as f64);
     let edge = |at: usize| {
-        let share = at as f64 / buckets as f64;
-        // The width of all of them may be more than a float holds.
-        let edge = if (max - min).is_finite() {
-            min + (max - min) * share
+        let edge = if (width * steps).is_finite() {
+            // Multiplied first, so that edges between whole numbers are whole where they can be.
+            min + width * at as f64 / steps
         } else {
+            let share = at as f64 / steps;
             min * (1.0 - share) + max * share
         };
         edge.clamp(min, max)
@@ -242,5 +243,6 @@ mod tests {
             assert_eq!((edges[0], edges[10]), (min, max));
             assert_eq!((bucket(&edges, max), bucket(&edges, max.next_up())), (Some(9), None));
         }
+        assert!(even_edges(0.0, 49.0, 49).into_iter().eq((0..50).map(f64::from)), "whole where they can be");
     }
 }

@@ -250,6 +250,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_merge_in_the_driver_comes_out_where_the_value_is_asked_for() {
+        crate::job::install_panic_hook();
         let run = Run::new("r", Progress::silent());
         let small =
             Accumulator::new(None, 0_u64, |sum, n| *sum = sum.checked_add(n).expect("too large"), &run);
