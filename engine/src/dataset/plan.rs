@@ -109,10 +109,8 @@ impl Origin {
     /// The same, but the next exchange has exactly `partitions`. Pairs that are hash-partitioned into
     /// another number move once more.
     pub(crate) fn exactly(self, partitions: usize) -> Origin {
-        match self.placed {
-            Some(placed) if placed == partitions => Origin { wanted: Wanted::Kept(partitions), ..self },
-            _ => Origin { wanted: Wanted::Exactly(partitions), ..self.moved() },
-        }
+        let placed = self.placed.filter(|placed| *placed == partitions);
+        Origin { wanted: Wanted::Exactly(partitions), placed, ..self }
     }
 
     /// Both together; the first error of the two stays.
@@ -235,6 +233,8 @@ mod tests {
         let placed = source(1).placed_by_key(4);
         assert_eq!(placed.clone().exactly(4).placed, Some(4));
         assert_eq!(placed.clone().exactly(5).placed, None);
+        // A narrow operator that may change keys: the count is still exact.
+        assert_eq!(placed.clone().exactly(4).moved().with(&source(GIB)).exchange_partitions(), 4);
         let both = source(1).exactly(5).with(&placed);
         assert!(both.allows(5) && !both.allows(4) && placed.allows(4));
     }

@@ -54,7 +54,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         let slices = self.origin.slices();
         if self.origin.placed.is_some() {
             let plan = self.end_in(Placed::new(aggregate, slices));
-            return Dataset::from_plan(plan, self.origin);
+            return Dataset::from_plan(plan, self.origin.placed_by_key(slices.partitions()));
         }
         let (name, site) = aggregate.name();
         let (reason, site) = (format!("{name} brings equal keys together"), site.clone());
