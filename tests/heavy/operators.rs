@@ -3,8 +3,8 @@
 use super::job::EVERYWHERE;
 use super::{ROW, has_all, heavy, run_bounded};
 
-/// More than the memory and what a process takes beside it, if they were held.
-const ROWS: u64 = 64;
+/// Several times the memory.
+const ROWS: u64 = 40;
 
 #[test]
 fn operators_hold_few_heavy_rows_and_give_all_of_them() {

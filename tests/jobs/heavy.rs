@@ -219,11 +219,16 @@ fn check_fields(size: &Size, row: FieldsView<'_>) -> Result<u64, String> {
     if ends.iter().all(|end| *end == part) { Ok(row.n) } else { Err(format!("row {} is another", row.n)) }
 }
 
+/// What follows the first dot of a file's name, and not the compression.
+fn format(path: &str) -> Option<&str> {
+    path.rsplit('/').next()?.split('.').nth(1)
+}
+
 fn read<T: Row>(cx: &Context, input: &str) -> Dataset<T> {
     let (read, all) = (cx.read(), format!("{input}/*"));
     let folder = std::path::Path::new(input).is_dir();
     let from = if folder { &all } else { input };
-    match input.split('.').nth(1) {
+    match format(input) {
         Some("csv") => read.csv(from).erase(),
         Some("json") => read.json(from).erase(),
         Some("arrow") => read.arrow(from).erase(),
@@ -234,7 +239,7 @@ fn read<T: Row>(cx: &Context, input: &str) -> Dataset<T> {
 fn write<T: Row>(rows: Dataset<T, impl Chain<Out = T>>, output: &str) -> kiln::Result<()> {
     let write = rows.write();
     let write = if output.ends_with(".gz") { write.compression(Compression::Gzip) } else { write };
-    match output.split('.').nth(1) {
+    match format(output) {
         Some("csv") => write.csv(output),
         Some("json") => write.json(output),
         _ => write.parquet(output),

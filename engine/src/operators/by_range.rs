@@ -229,7 +229,7 @@ mod tests {
         }
         let rows: Vec<u64> = sink.kept.iter().map(|key| key.parse().unwrap()).collect();
         let early = rows.iter().filter(|row| **row < 200).count();
-        assert!((1..rows.len()).contains(&early) && rows.len() > 5, "{rows:?}");
+        assert!((1..rows.len()).contains(&early) && rows.len() > 2, "{rows:?}");
     }
 
     #[test]

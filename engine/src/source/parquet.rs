@@ -172,7 +172,8 @@ impl Scan {
     /// Whether `error` is about too many rows at once, and fewer are read from now on. What one row takes is
     /// read, unless its offsets overflow.
     fn reads_fewer(&mut self, error: &Error) -> bool {
-        let too_many = error.class() == Class::Resource && self.rows > 1;
+        let is_overflow = error.class() == Class::Resource;
+        let too_many = (is_overflow || self.budget.is_exceeded()) && self.rows > 1;
         if too_many {
             self.rows = (self.rows / FEWER).max(1);
         }

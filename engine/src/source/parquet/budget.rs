@@ -3,8 +3,8 @@
 //! The decoder is told a number of rows, and makes their batch however many bytes they take. The footer gives
 //! the bytes of an average row, by which the number is chosen ([`rows_at_once`]). Where rows are uneven, the
 //! pages tell: [`PageBudget`] sees the header of each page before it is read, and ends a batch of several rows
-//! whose pages hold more than a batch may, with an error of class resource. The reader then starts again at the
-//! first row of that batch, with fewer rows at once.
+//! whose pages hold more than a batch may. The reader then starts again at the first row of that batch, with fewer
+//! rows at once. The decoder makes a text of the error, so that the budget itself tells whether it is exceeded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -66,6 +66,8 @@ struct State {
     /// Bytes of the pages that are read, and of the largest one.
     spent: usize,
     largest: usize,
+    /// Whether the pages of the batch hold too much.
+    is_exceeded: bool,
     /// Of each chunk with a dictionary the bytes of an average value.
     dictionaries: HashMap<usize, usize>,
 }
@@ -86,9 +88,14 @@ impl PageBudget {
     /// The next batch begins, of so many rows at most.
     pub(super) fn start_batch(&self, rows: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.rows = rows;
+        (state.rows, state.is_exceeded) = (rows, false);
         state.open.clear();
         (state.spent, state.largest) = (0, 0);
+    }
+
+    /// Whether the current batch was ended because its pages hold more than a batch may.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_exceeded
     }
 
     /// Counts the page with this header, which begins at byte `at` of the file.
@@ -115,6 +122,7 @@ impl PageBudget {
         let is_one_row = values == 1 && !chunk.is_repeated;
         let is_heavy_page = !is_one_row && bytes as f64 * share > self.limit as f64;
         if state.rows > 1 && (is_heavy_page || state.spent - state.largest > self.limit) {
+            state.is_exceeded = true;
             let text = format!("{} rows take more than {} bytes", state.rows, self.limit);
             return Err(Error::resource(text));
         }
