@@ -6,6 +6,7 @@
 //! the files of the operators (`operators/`) and actions (`actions/`), one each.
 
 mod plan;
+mod sources;
 
 pub(crate) use plan::Origin;
 
@@ -79,7 +80,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 
     /// The stages that an action on this dataset would run, why rows move between them, and the
-    /// lines of your program that asked for it. Reads no data.
+    /// lines of your program that asked for it. Reads no data. Rows that `persist` keeps are read: the stages
+    /// that have computed them are not shown.
     ///
     /// # Errors
     /// Of class config when a source cannot be found.

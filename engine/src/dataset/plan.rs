@@ -1,10 +1,10 @@
 //! What a dataset knows about its rows without their type.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
 
+use super::sources::Sources;
 use crate::aggregate::Slices;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub(crate) struct Origin {
     pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
     pub(crate) partitions: usize,
     /// The sources behind it, each once, with their estimated bytes.
-    sources: Arc<BTreeMap<u64, u64>>,
+    sources: Sources,
     /// Partitions that an exchange should have at least, as the job has said.
     least: usize,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
@@ -38,12 +38,11 @@ pub(crate) struct Origin {
 impl Origin {
     /// A source of `partitions`.
     pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
-        let sources = Arc::new(BTreeMap::from([(cx.new_source(), bytes)]));
         Origin {
             cx: cx.clone(),
             inputs: Vec::new(),
             partitions,
-            sources,
+            sources: Sources::one(cx.new_source(), bytes),
             least: 1,
             placed: None,
             error: None,
@@ -82,11 +81,8 @@ impl Origin {
         let foreign = || Error::config("datasets of two contexts cannot be combined");
         let strange = (!self.cx.is(&other.cx)).then(foreign);
         let error = self.error.or_else(|| other.error.clone()).or(strange);
-        // A source that both come from counts once, or a loop would double it in every round.
-        let mut sources = (*self.sources).clone();
-        sources.extend(other.sources.iter());
-        let least = self.least.max(other.least);
-        Origin { sources: Arc::new(sources), least, error, ..self }
+        let (sources, least) = (self.sources.with(&other.sources), self.least.max(other.least));
+        Origin { sources, least, error, ..self }
     }
 
     /// The same, but exchanges have at least so many partitions.
@@ -99,7 +95,7 @@ impl Origin {
         if let Some(partitions) = self.cx.config().exchange_partitions {
             return partitions.max(1);
         }
-        let estimated = self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize;
+        let estimated = self.sources.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS) as usize;
         estimated.max(self.least)
     }
 
@@ -107,12 +103,8 @@ impl Origin {
     /// should have.
     pub(crate) fn slices(&self) -> Slices {
         let partitions = self.placed.unwrap_or_else(|| self.exchange_partitions());
-        let slices = self.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
+        let slices = self.sources.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
         Slices::new(partitions, self.cx.config().exchange_slices.unwrap_or(slices / partitions))
-    }
-
-    fn bytes(&self) -> u64 {
-        self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     /// Fails when the source cannot be read.
