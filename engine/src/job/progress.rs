@@ -112,7 +112,8 @@ impl Progress {
         // A job may have thousands of stages; they are in the order of their numbers, from 1.
         let expected = (id as usize).saturating_sub(1);
         let is_there = numbers.stages.get(expected).is_some_and(|stage| stage.id == id);
-        let at = if is_there { Some(expected) } else { numbers.stages.iter().position(|stage| stage.id == id) };
+        let at =
+            if is_there { Some(expected) } else { numbers.stages.iter().position(|stage| stage.id == id) };
         if let Some(stage) = at.and_then(|at| numbers.stages.get_mut(at)) {
             (stage.done, stage.total) = (done, total);
         }

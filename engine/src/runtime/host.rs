@@ -186,7 +186,11 @@ impl<B: Backend> Host<B> {
             self.act(action);
         }
         self.steps += 1;
-        debug_assert!(!self.is_audited() || self.driver.check_books().is_ok(), "{:?}", self.driver.check_books());
+        debug_assert!(
+            !self.is_audited() || self.driver.check_books().is_ok(),
+            "{:?}",
+            self.driver.check_books()
+        );
     }
 
     /// The audit looks at every output: a job of thousands of stages would spend its time on it.

@@ -90,7 +90,11 @@ impl Predicate {
         }
         let other = Predicate::new(expr)?;
         let text = format!("{} AND {}", self.text, other.text);
-        Ok(Predicate { root: Node::And(Box::new(self.root), Box::new(other.root)), text, filters: self.filters + 1 })
+        Ok(Predicate {
+            root: Node::And(Box::new(self.root), Box::new(other.root)),
+            text,
+            filters: self.filters + 1,
+        })
     }
 
     /// The expression as it was given.

@@ -26,7 +26,8 @@ pub fn aside<R>(
         (fed, counts::finish())
     };
     std::thread::scope(|scope| {
-        let thread = Builder::new().name("kiln-feed".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, feeding);
+        let thread =
+            Builder::new().name("kiln-feed".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, feeding);
         let thread = thread.map_err(|e| Error::resource("a task's second thread cannot start").because(e))?;
         let worked = work();
         let lost = |_| (Err(Error::bug("a task's second thread has gone")), Vec::new());

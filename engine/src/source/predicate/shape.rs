@@ -134,11 +134,13 @@ mod tests {
 
     #[test]
     fn what_nests_too_deeply_is_refused_and_not_walked() {
-        let nested = |levels| (0..levels).fold(col("a").eq(lit(1)), |filter, n| match n % 3 {
-            0 => not(filter),
-            1 => filter.or(col("b").eq(lit(2))),
-            _ => filter.and(col("b").eq(lit(2))),
-        });
+        let nested = |levels| {
+            (0..levels).fold(col("a").eq(lit(1)), |filter, n| match n % 3 {
+                0 => not(filter),
+                1 => filter.or(col("b").eq(lit(2))),
+                _ => filter.and(col("b").eq(lit(2))),
+            })
+        };
         let deep = nested(DEEP);
         let error = balanced(deep).unwrap_err();
         assert_eq!(error.class(), Class::Config);
