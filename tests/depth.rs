@@ -14,7 +14,7 @@ mod processes;
 use std::collections::BTreeMap;
 
 use job::{EVERYWHERE, Ended, Job};
-use kiln::expr::{col, lit, not};
+use kiln::expr::{Expr, col, lit};
 use kiln::{Class, Context, Dataset};
 use proptest::prelude::*;
 
@@ -122,7 +122,7 @@ proptest! {
                     (0..*rounds).for_each(|_| model = reduced(&model, *keys));
                     (0..*rounds).fold(rows, |rows, _| {
                         let pairs = rows.map_with(&cx.share(*keys), |keys, n| (n % keys, n));
-                        pairs.reduce_by_key(|a, b| (a + b) % 1_000_003).map(|(_, n)| n).erase()
+                        pairs.reduce_by_key(|a, b| (a + b) % 1_000_003).values().erase()
                     })
                 }
                 Rounds::Union(at) => {
@@ -166,8 +166,9 @@ fn a_filter_of_any_depth_is_an_answer_or_a_config_error() {
     cx.range(0..100).write_parquet(&path).unwrap();
     let read = |filter| cx.read().filter(filter).parquet::<u64>(&path).count();
     let part = |n: u64| col("value").eq(lit(n));
-    assert_eq!(read((1..2000).fold(part(0), |any, n| any.or(part(2 * n)))).unwrap(), 50);
-    assert_eq!(read((0..2000).fold(lit(true), |all, n| all.and(not(part(3 * n))))).unwrap(), 66);
+    let not = |filter| Expr::Not(Box::new(filter));
+    assert_eq!(read((1..2000).fold(part(0), |any: Expr, n| any.or(part(2 * n)))).unwrap(), 50);
+    assert_eq!(read((0..2000).fold(lit(true), |all: Expr, n| all.and(not(part(3 * n))))).unwrap(), 66);
     assert_eq!(read(col("value").in_list((0..2000u64).map(lit).collect(), false)).unwrap(), 100);
     let error = read((0..100_000).fold(part(0), |filter, _| not(filter))).unwrap_err();
     assert_eq!(error.class(), Class::Config, "{error}");
@@ -179,7 +180,7 @@ fn a_filter_of_any_depth_is_an_answer_or_a_config_error() {
 fn json_of_any_depth_is_an_answer_or_a_data_error_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep.json").display().to_string();
-    for (levels, is_refused) in [(900, false), (5_000, false), (100_000, true), (1_000_000, true)] {
+    for (levels, is_refused) in [(900, false), (5_000, true), (100_000, true), (1_000_000, true)] {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let deep = format!("{}1{}", open.repeat(levels), close.repeat(levels));
             let other = format!("{{\"value\":1}}\n{{\"value\":2,\"other\":{deep}}}\n");
