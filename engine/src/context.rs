@@ -279,7 +279,8 @@ impl Context {
             outcome = self.submit_stages(runtime, &again, durable);
             // What computes kept rows is of no use to the rest of the action.
             let known: BTreeSet<ExchangeId> = first.stages.iter().map(|stage| stage.output).collect();
-            let more = again.stages.iter().filter(|stage| !known.contains(&stage.output) && !self.is_kept(stage));
+            let more =
+                again.stages.iter().filter(|stage| !known.contains(&stage.output) && !self.is_kept(stage));
             more.for_each(|stage| runtime.events().send(Event::Release { exchange: stage.output }));
             kept = again.kept;
         }

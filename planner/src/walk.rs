@@ -116,3 +116,60 @@ impl Drop for ResetDropped {
         drop(rest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use arrow::datatypes::Schema;
+
+    use super::*;
+    use crate::{ExchangeId, ExchangeReadExec, UnionExec};
+
+    fn leaf() -> Arc<dyn ExecutionPlan> {
+        Arc::new(ExchangeReadExec::new(ExchangeId(1), Arc::new(Schema::empty()), 1))
+    }
+
+    fn union(a: &Arc<dyn ExecutionPlan>, b: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(UnionExec::try_new(vec![Arc::clone(a), Arc::clone(b)], 0).unwrap())
+    }
+
+    #[test]
+    fn a_node_that_is_reached_on_many_ways_is_visited_once_and_after_its_inputs() {
+        // 2^200 ways lead from the last node to the first.
+        let plan = (0..200).fold(leaf(), |plan, _| union(&plan, &plan));
+        let mut visited = HashSet::new();
+        let walked = post_order(&plan, &|_| false, &mut |node| {
+            assert!(node.children().into_iter().all(|input| visited.contains(&identity(input))));
+            assert!(visited.insert(identity(node)));
+            Ok::<_, Infallible>(())
+        });
+        assert!(walked.is_ok() && visited.len() == 201);
+    }
+
+    #[test]
+    fn a_walk_leaves_out_what_feeds_its_ends() {
+        let (first, second) = (leaf(), leaf());
+        let inner = union(&first, &second);
+        let plan = union(&inner, &second);
+        let mut visited = Vec::new();
+        let walked = post_order(&plan, &|node| Arc::ptr_eq(node, &inner), &mut |node| {
+            visited.push(identity(node));
+            Ok::<_, Infallible>(())
+        });
+        assert!(walked.is_ok());
+        assert_eq!(visited, [identity(&inner), identity(&second), identity(&plan)]);
+    }
+
+    #[test]
+    fn a_deep_plan_is_dropped_on_any_thread_and_as_a_whole() {
+        let first = leaf();
+        let plan = (0..200_000).fold(Arc::clone(&first), |plan, _| union(&plan, &leaf()));
+        let shared = Arc::clone(&plan);
+        drop(plan);
+        assert_eq!(Arc::strong_count(&first), 2);
+        let small = std::thread::Builder::new().stack_size(256 << 10);
+        small.spawn(move || drop(shared)).unwrap().join().unwrap();
+        assert_eq!(Arc::strong_count(&first), 1);
+    }
+}

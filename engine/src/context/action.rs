@@ -147,7 +147,11 @@ impl Action {
 
     fn only(&self, partitions: Range<usize>) -> Arc<dyn ExecutionPlan> {
         let plan = Arc::clone(&self.plan);
-        if partitions.len() == self.partitions() { plan } else { Arc::new(PartitionsExec::new(plan, partitions)) }
+        if partitions.len() == self.partitions() {
+            plan
+        } else {
+            Arc::new(PartitionsExec::new(plan, partitions))
+        }
     }
 }
 

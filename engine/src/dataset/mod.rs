@@ -7,6 +7,7 @@
 
 mod absent;
 mod plan;
+mod sources;
 
 pub(crate) use plan::Origin;
 
@@ -80,7 +81,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 
     /// The stages that an action on this dataset would run, why rows move between them, and the
-    /// lines of your program that asked for it. Reads no data.
+    /// lines of your program that asked for it. Reads no data. Rows that `persist` keeps are read: the stages
+    /// that have computed them are not shown.
     ///
     /// # Errors
     /// Of class config when a source cannot be found.

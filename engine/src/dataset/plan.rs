@@ -1,10 +1,10 @@
 //! What a dataset knows about its rows without their type.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
 
+use super::sources::Sources;
 use crate::aggregate::Slices;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub(crate) struct Origin {
     pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
     pub(crate) partitions: usize,
     /// The sources behind it, each once, with their estimated bytes.
-    sources: Arc<BTreeMap<u64, u64>>,
+    sources: Sources,
     /// What the job says of the partitions after exchanges.
     wanted: Wanted,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
@@ -54,12 +54,11 @@ pub(crate) struct Origin {
 impl Origin {
     /// A source of `partitions`.
     pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
-        let sources = Arc::new(BTreeMap::from([(cx.new_source(), bytes)]));
         Origin {
             cx: cx.clone(),
             inputs: Vec::new(),
             partitions,
-            sources,
+            sources: Sources::one(cx.new_source(), bytes),
             wanted: Wanted::AtLeast(1),
             placed: None,
             error: None,
@@ -121,15 +120,13 @@ impl Origin {
     /// This one and `others` together; the first error of them stays.
     pub(crate) fn with_all<'a>(mut self, others: impl IntoIterator<Item = &'a Origin>) -> Origin {
         let foreign = || Error::config("datasets of two contexts cannot be combined");
-        // A source that several come from counts once, or a loop would double it in every round.
-        let mut sources = (*self.sources).clone();
         for other in others {
             self.wanted = self.wanted_with(other);
             let strange = (!self.cx.is(&other.cx)).then(foreign);
             self.error = self.error.or_else(|| other.error.clone()).or(strange);
-            sources.extend(other.sources.iter());
+            self.sources = self.sources.with(&other.sources);
         }
-        Origin { sources: Arc::new(sources), ..self }
+        self
     }
 
     /// What holds for an exchange of the rows of both.
@@ -171,7 +168,7 @@ impl Origin {
     fn unconfigured(&self) -> usize {
         match self.wanted {
             Wanted::AtLeast(least) => {
-                let estimated = self.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS);
+                let estimated = self.sources.bytes().div_ceil(BYTES_PER_PARTITION).clamp(1, MAX_PARTITIONS);
                 least.max(estimated as usize)
             }
             Wanted::Kept(partitions) | Wanted::Exactly(partitions) => partitions,
@@ -182,12 +179,8 @@ impl Origin {
     /// should have.
     pub(crate) fn slices(&self) -> Slices {
         let partitions = self.placed.unwrap_or_else(|| self.exchange_partitions());
-        let slices = self.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
+        let slices = self.sources.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
         Slices::new(partitions, self.cx.config().exchange_slices.unwrap_or(slices / partitions))
-    }
-
-    fn bytes(&self) -> u64 {
-        self.sources.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     /// Fails when the source cannot be read.

@@ -47,7 +47,9 @@ impl Frontier {
         }
         for consumer in (0..complete.len()).rev().filter(|consumer| !complete[*consumer]) {
             if wanted[consumer] {
-                links.producers[consumer].iter().for_each(|producer| wanted[*producer] = !complete[*producer]);
+                links.producers[consumer]
+                    .iter()
+                    .for_each(|producer| wanted[*producer] = !complete[*producer]);
             }
         }
         let incomplete = |inputs: &Vec<usize>| inputs.iter().filter(|input| !complete[**input]).count();

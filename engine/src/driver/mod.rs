@@ -145,10 +145,11 @@ impl Driver {
             return self.fail(id, Error::bug("a job was submitted twice").at("job", id.0));
         }
         let checked = spec.stages.iter().try_for_each(|stage| self.outputs.check(stage));
-        let checked = checked.and_then(|()| match spec.kept.iter().find(|kept| !self.outputs.is_complete(**kept)) {
-            Some(lost) => Err(kept_is_lost(*lost)),
-            None => Ok(()),
-        });
+        let checked =
+            checked.and_then(|()| match spec.kept.iter().find(|kept| !self.outputs.is_complete(**kept)) {
+                Some(lost) => Err(kept_is_lost(*lost)),
+                None => Ok(()),
+            });
         match checked.and_then(|()| Job::new(spec, self.now)) {
             Ok(job) => self.admit(job),
             Err(error) => {

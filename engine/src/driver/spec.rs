@@ -88,7 +88,11 @@ mod tests {
 
     #[test]
     fn a_stage_finds_its_producers_by_exchange() {
-        let job = JobSpec { id: JobId(1), stages: vec![stage(0, &[]), stage(1, &[]), stage(2, &[1, 0])], kept: vec![] };
+        let job = JobSpec {
+            id: JobId(1),
+            stages: vec![stage(0, &[]), stage(1, &[]), stage(2, &[1, 0])],
+            kept: vec![],
+        };
         assert_eq!(job.producers().unwrap(), [vec![], vec![], vec![1, 0]]);
     }
 

@@ -109,7 +109,12 @@ impl Progress {
     /// Says that `done` of `total` tasks of stage `id` are done; an unknown stage is ignored.
     pub fn stage_progress(&self, id: u32, done: u32, total: u32) {
         let mut numbers = lock(&self.shared.numbers);
-        if let Some(stage) = numbers.stages.iter_mut().find(|stage| stage.id == id) {
+        // A job may have thousands of stages; they are in the order of their numbers, from 1.
+        let expected = (id as usize).saturating_sub(1);
+        let is_there = numbers.stages.get(expected).is_some_and(|stage| stage.id == id);
+        let at =
+            if is_there { Some(expected) } else { numbers.stages.iter().position(|stage| stage.id == id) };
+        if let Some(stage) = at.and_then(|at| numbers.stages.get_mut(at)) {
             (stage.done, stage.total) = (done, total);
         }
     }

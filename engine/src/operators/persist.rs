@@ -39,6 +39,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Each partition is kept by the process that computed it. Rows that are lost with an executor
     /// are computed again from their sources.
     ///
+    /// An action looks no further than to kept rows, so a loop that keeps every round and lets the last one go
+    /// pays for one round in each. Of every round stay a few kilobytes in the driver: how its rows could be
+    /// computed again. [`checkpoint`](Dataset::checkpoint) leaves those behind, too.
+    ///
     /// An action that finds no room for them fails at [`Level::Memory`], with an error of class
     /// resource.
     ///

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::memory::{self, Memory};
 use crate::plan::{ContinuedExec, OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
-use crate::task::{Task, TaskEnv, accumulator, counts, guarded, push};
+use crate::task::{STACK_BYTES, Task, TaskEnv, accumulator, counts, guarded, push};
 
 /// One task as a worker gets it.
 pub struct Assignment {
@@ -89,6 +89,7 @@ impl Worker {
         memory::keep_freed_memory();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
+            .stack_size(STACK_BYTES)
             .thread_name(|i| format!("kiln-slot-{i}"))
             .build()
             .map_err(|e| Error::resource("the task threads cannot be started").because(e))?;

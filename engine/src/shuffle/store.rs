@@ -171,23 +171,24 @@ impl Output for TaskOutput {
 /// All outputs that this process holds. Only whole outputs of successful tasks get in.
 #[derive(Default)]
 pub struct BlockStore {
-    outputs: RwLock<HashMap<OutputKey, Arc<TaskOutput>>>,
+    outputs: RwLock<HashMap<ExchangeId, HashMap<OutputKey, Arc<TaskOutput>>>>,
 }
 
 impl BlockStore {
     /// Keeps an output.
     pub fn put(&self, key: OutputKey, output: TaskOutput) {
-        self.outputs.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(output));
+        let mut outputs = self.outputs.write().unwrap_or_else(PoisonError::into_inner);
+        outputs.entry(key.exchange).or_default().insert(key, Arc::new(output));
     }
 
     /// An output, if it is here.
     pub fn get(&self, key: OutputKey) -> Option<Arc<TaskOutput>> {
-        self.outputs.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.outputs.read().unwrap_or_else(PoisonError::into_inner).get(&key.exchange)?.get(&key).cloned()
     }
 
     /// Drops all outputs of an exchange.
     pub fn forget(&self, exchange: ExchangeId) {
         let mut outputs = self.outputs.write().unwrap_or_else(PoisonError::into_inner);
-        outputs.retain(|key, _| key.exchange != exchange);
+        outputs.remove(&exchange);
     }
 }

@@ -6,6 +6,7 @@
 //! wrong, the lines of the batch are read again one by one to say which line it is. An object over several lines is refused where it crosses a
 //! block, because such a file could not be cut.
 
+mod nesting;
 mod place;
 
 use std::convert::Infallible;
@@ -69,6 +70,7 @@ impl JsonBatches {
                 if self.text.next_block()?.is_none() {
                     return self.flush();
                 }
+                self.parser.check_depth(self.text.block())?;
             }
             let count = self.parser.decode(&self.text.block()[self.taken..])?;
             self.taken += count;
@@ -155,6 +157,7 @@ impl Parser {
     }
 
     fn parse_line(&mut self, line: &[u8]) -> Result<()> {
+        self.check_depth(line)?;
         let mut text = line;
         while !text.is_empty() {
             let count = self.decode(text)?;
@@ -173,6 +176,15 @@ impl Parser {
         if self.decoder.has_partial_record() {
             let error = Error::data("an object does not end on its line").at("file", &self.file);
             return Err(error.help("the file must hold one JSON object a line"));
+        }
+        Ok(())
+    }
+
+    /// Fails when an object nests deeper than the parser can report.
+    fn check_depth(&self, text: &[u8]) -> Result<()> {
+        if nesting::is_too_deep(text) {
+            let text = format!("an object nests more than {} levels deep", nesting::MAX_LEVELS);
+            return Err(Error::data(text).at("file", &self.file));
         }
         Ok(())
     }

@@ -6,6 +6,9 @@
 //! expression that is more than comparisons of columns and values is refused when the dataset is made.
 
 mod on_file;
+mod shape;
+
+pub use shape::balanced;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +27,12 @@ pub struct Predicate {
     root: Node,
     /// The expression as it was given, for explain.
     text: String,
+    /// How many filters it is made of.
+    filters: usize,
 }
+
+/// Filters of one read at most: each is a level of the tree.
+const MAX_FILTERS: usize = 100;
 
 /// One node of the tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +76,7 @@ impl Predicate {
     pub fn new(expr: &Expr) -> Result<Predicate> {
         let text = expr.human_display().to_string();
         let root = node(expr).map_err(|e| e.at("filter", &text))?;
-        Ok(Predicate { root, text })
+        Ok(Predicate { root, text, filters: 1 })
     }
 
     /// Both this and the filter that `expr` states.
@@ -76,9 +84,17 @@ impl Predicate {
     /// # Errors
     /// As [`Predicate::new`].
     pub fn and(self, expr: &Expr) -> Result<Predicate> {
+        if self.filters == MAX_FILTERS {
+            let text = format!("one read has more than {MAX_FILTERS} filters");
+            return Err(Error::config(text).help("combine them by `and` into one"));
+        }
         let other = Predicate::new(expr)?;
         let text = format!("{} AND {}", self.text, other.text);
-        Ok(Predicate { root: Node::And(Box::new(self.root), Box::new(other.root)), text })
+        Ok(Predicate {
+            root: Node::And(Box::new(self.root), Box::new(other.root)),
+            text,
+            filters: self.filters + 1,
+        })
     }
 
     /// The expression as it was given.

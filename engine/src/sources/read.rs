@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::row::Row;
-use crate::source::{Predicate, check_marks};
+use crate::source::{Predicate, balanced, check_marks};
 
 impl Context {
     /// Options for reading files; the method that names the format comes last.
@@ -184,7 +184,8 @@ impl Read {
 
     /// Parquet: only the rows for which `filter` is true. It may name any column of the files, and their
     /// folders' with [`Read::hive_partitions`]; row groups that cannot hold such a row are not read. Several
-    /// filters must all be true.
+    /// filters must all be true. A chain of `and`, or of `or`, may have any length; what nests in another way
+    /// has 100 levels at most.
     ///
     /// ```
     /// use kiln::expr::{col, lit};
@@ -198,10 +199,10 @@ impl Read {
     /// # Ok(()) }
     /// ```
     pub fn filter(mut self, filter: Expr) -> Read {
-        let both = match self.filter.take() {
+        let both = balanced(filter).and_then(|filter| match self.filter.take() {
             Some(first) => first.and(&filter),
             None => Predicate::new(&filter),
-        };
+        });
         match both {
             Ok(both) => self.filter = Some(both),
             Err(error) => self.refuse(error),

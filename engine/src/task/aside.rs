@@ -5,7 +5,7 @@
 
 use std::thread::Builder;
 
-use super::{Task, accumulator, counts, guarded};
+use super::{STACK_BYTES, Task, accumulator, counts, guarded};
 use crate::error::{Error, Result};
 
 /// Runs `feed` on a thread of its own while `work` runs on this one; gives how both ended.
@@ -26,7 +26,8 @@ pub fn aside<R>(
         (fed, counts::finish(), accumulator::take())
     };
     std::thread::scope(|scope| {
-        let thread = Builder::new().name("kiln-feed".to_owned()).spawn_scoped(scope, feeding);
+        let thread =
+            Builder::new().name("kiln-feed".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, feeding);
         let thread = thread.map_err(|e| Error::resource("a task's second thread cannot start").because(e))?;
         let worked = work();
         let lost = |_| (Err(Error::bug("a task's second thread has gone")), Vec::new(), Vec::new());

@@ -29,6 +29,10 @@ use crate::memory::{Level, Memory, SpillFile};
 pub(crate) use crate::row::BatchLimits;
 use crate::source::Skimmed;
 
+/// The stack of a thread on which operators run. They run one inside the other, up to a limit that the plan
+/// keeps (`plan/continued.rs`), and the user's closures run innermost. Pages that nobody touches cost nothing.
+pub const STACK_BYTES: usize = 16 << 20;
+
 /// Takes batches; `Break` asks for no more.
 pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
 

@@ -46,6 +46,12 @@ impl Play {
         self.tell(Event::Submit(JobSpec { id: JobId(job), stages, kept: Vec::new() }))
     }
 
+    /// The same for a job that reads what earlier jobs have kept.
+    fn submit_over(&mut self, job: u64, kept: &[u64], stages: Vec<StageSpec>) -> String {
+        let kept = kept.iter().copied().map(ExchangeId).collect();
+        self.tell(Event::Submit(JobSpec { id: JobId(job), stages, kept }))
+    }
+
     /// A task of job 1 succeeds, named as in `e1 s0 p2 a0`.
     fn done(&mut self, task: &str) -> String {
         self.done_in(1, task)

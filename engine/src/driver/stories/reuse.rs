@@ -75,6 +75,41 @@ fn a_result_that_two_jobs_found_is_kept_until_both_release_it() {
     assert_eq!(play.release(0), "e1 forgets x0");
 }
 
+#[test]
+fn a_job_reads_a_kept_output_without_the_stages_that_compute_it() {
+    let mut play = Play::with_slots(&[1]);
+    play.submit(1, cached());
+    play.done("e1 s0 p0 a0");
+    play.done("e1 s1 p0 a0");
+    assert_eq!(play.submit_over(2, &[1], vec![stage(2, &[1], 1)]), "run e1 s2 p0 a0 from e1 for job 2");
+    assert_eq!(play.release(1), "", "a job reads it");
+    assert_eq!(play.done_in(2, "e1 s2 p0 a0"), "e1 forgets x1\njob 2 done on e1, 0 retries");
+}
+
+#[test]
+fn a_job_fails_with_a_lost_output_when_a_kept_one_is_not_there() {
+    let mut play = Play::with_slots(&[1, 1]);
+    let lost = "job 2 failed: rows that an earlier job has kept are lost";
+    assert_eq!(play.submit_over(2, &[1], vec![stage(2, &[1], 1)]), lost);
+    play.submit(1, vec![StageSpec { keep: true, ..stage(1, &[], 1) }]);
+    play.done("e1 s1 p0 a0");
+    play.submit_over(2, &[1], vec![stage(2, &[1], 2)]);
+    let failed = play.lose(1);
+    assert!(failed.contains(lost), "{failed}");
+}
+
+#[test]
+fn a_kept_output_that_nobody_still_has_to_read_may_be_lost() {
+    let mut play = Play::with_slots(&[1, 1]);
+    play.submit(1, vec![StageSpec { keep: true, ..stage(1, &[], 1) }]);
+    play.done("e1 s1 p0 a0");
+    // Both tasks of the reading stage are done on the other executor.
+    play.submit_over(2, &[1], vec![stage(2, &[1], 1), stage(3, &[2], 2)]);
+    let running = play.done_in(2, "e1 s2 p0 a0");
+    assert!(running.contains("s3 p0") && running.contains("s3 p1"), "{running}");
+    assert!(!play.release(1).contains("failed"));
+}
+
 /// A source and a cache behind it.
 fn cached() -> Vec<StageSpec> {
     vec![stage(0, &[], 1), StageSpec { keep: true, ..stage(1, &[0], 1) }]

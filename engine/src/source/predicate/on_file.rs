@@ -15,6 +15,7 @@ use datafusion_physical_expr::expressions::{
     self as physical, BinaryExpr, Column, IsNullExpr, Literal, NotExpr,
 };
 
+use super::shape::combined;
 use super::{Comparison, Node, Predicate};
 use crate::error::{Error, Result};
 use crate::row::ipc;
@@ -80,15 +81,13 @@ impl File<'_> {
 
     /// `item IN (a, b)` as `item = a OR item = b`, for which statistics of the item can be used.
     fn one_of(&self, item: &Node, list: &[Node], negated: bool) -> Result<Expr> {
-        let mut any: Option<Expr> = None;
-        for node in list {
+        let equal = |node| {
             let (left, right) = self.same_type(self.expr(item)?, self.expr(node)?)?;
-            let equal: Expr = Arc::new(BinaryExpr::new(left, Operator::Eq, right));
-            any = Some(match any {
-                Some(any) => Arc::new(BinaryExpr::new(any, Operator::Or, equal)),
-                None => equal,
-            });
-        }
+            Ok(Arc::new(BinaryExpr::new(left, Operator::Eq, right)) as Expr)
+        };
+        let equals = list.iter().map(equal).collect::<Result<Vec<Expr>>>()?;
+        // Balanced, as a list may be long and whoever walks the expression recurses.
+        let any = combined(equals, |a, b| Arc::new(BinaryExpr::new(a, Operator::Or, b)));
         let any = any.unwrap_or_else(|| Arc::new(Literal::new(ScalarValue::Boolean(Some(false)))));
         Ok(if negated { Arc::new(NotExpr::new(any)) } else { any })
     }
