@@ -1,4 +1,5 @@
-//! Files that end early: every format, cut off at every byte, in pieces with borders anywhere.
+//! Files that end early: every format, cut off at every byte, in pieces with borders anywhere; and CSV with a quote
+//! too many at every byte, which is how a field comes to have no end.
 //!
 //! What is asked of a format follows from how it marks its end (`crate::Read`). Text, CSV and JSON lines have no
 //! mark: a cut gives the records that are whole, and a last line without its line end counts as one; inside of a
@@ -324,6 +325,22 @@ proptest! {
         for cut in 0..=text.text.len() {
             let file = folder.file("a.csv", &text.text.as_bytes()[..cut]);
             check_csv(&text, cut, &all, read_csv(&csv_pieces(&file, &places)))?;
+        }
+    }
+
+    #[test]
+    fn a_quote_too_many_anywhere_is_an_error_or_a_character_and_swallows_no_record(
+        all in records(1..5),
+        places in places(),
+    ) {
+        let (folder, text) = (Folder::new(), Text::csv(&all, "\n").text);
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let text = [&text[..at], &text[at..]].join("\"");
+            let file = folder.file("a.csv", text.as_bytes());
+            if let Some(found) = checked(read_csv(&csv_pieces(&file, &places)))? {
+                let ids = [&found, &all].map(|rows| rows.iter().map(|row| row.0).collect::<Vec<_>>());
+                prop_assert_eq!(&ids[0], &ids[1], "a quote at byte {} of {:?}", at, text);
+            }
         }
     }
 

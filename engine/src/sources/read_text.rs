@@ -20,9 +20,9 @@ impl Context {
     /// The lines of text files, without their ends: a path, a folder, a glob or a URL.
     ///
     /// `\n` and `\r\n` end a line, as for [`str::lines`]. A `\r` anywhere else is part of its line, unlike in Spark,
-    /// where it ends one: in logs and terminal output it is mostly an overwritten line. For files of an old Mac,
-    /// `flat_map_to::<String>(|line| line.split('\r'))` makes lines of it. What follows the last line end is a line,
-    /// too, if it is not empty.
+    /// where it ends one: in logs and terminal output it is mostly an overwritten line.
+    /// `flat_map_emit::<String>(|line, emit| line.split('\r').for_each(|part| emit(part)))` makes lines of it. What
+    /// follows the last line end is a line, too, if it is not empty.
     ///
     /// Files ending in `.gz` and `.zst` are decompressed. Large files are cut into byte ranges and
     /// small ones packed together; how depends on the files alone, never on slots or executors.
