@@ -3,24 +3,22 @@
 //! A piece, the wanted columns and perhaps a filter enter; batches leave. The task opens the footer, so
 //! planning ten thousand files opens none of them: a piece is a byte range, and owns the row groups
 //! whose middle lies in it, which every task computes alike. Only wanted columns are read. A filter drops
-//! row groups by their statistics, and then rows exactly. Before anything is decoded, what
-//! the footer says is held against the size of the file (`footer`), and the header of each page against what
-//! a page may take (`pages`) and what a batch may (`budget`).
+//! row groups by those statistics that can be trusted (`statistics`), and then rows exactly. Before anything
+//! is decoded, what the footer says is held against the size of the file (`footer`), and the header of each
+//! page against what a page may take (`pages`) and what a batch may (`budget`).
 
 mod budget;
 mod footer;
 mod int96;
 mod pages;
 mod prune;
+mod statistics;
 mod thrift;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use datafusion_common::ScalarValue;
-use datafusion_physical_expr::PhysicalExpr;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -33,7 +31,7 @@ use self::pages::Pages;
 use super::adapt::{Adapter, Wanted};
 use super::batches::{Batches, Places};
 use super::guard::decoding;
-use super::predicate::Predicate;
+use super::predicate::{OnFile, Predicate};
 use super::ranges::RangedFile;
 use super::skim::{self, Skimmed};
 use super::split::Piece;
@@ -70,12 +68,12 @@ impl ParquetBatches {
         let footer = decoding(WHAT, &piece.address, || int96::as_micros(footer, wanted))?;
         let adapter = Adapter::new(wanted, &piece.address, footer.schema())?;
         let mut groups = footer::owned_groups(footer.metadata(), piece);
-        let filter = match filter {
-            Some(filter) => Some(FileFilter::new(filter, &footer, wanted, &piece.address)?),
-            None => None,
-        };
-        if let Some(filter) = &filter {
-            groups = filter.prune(groups, &footer)?;
+        let mut row_filter = None;
+        if let Some(filter) = filter {
+            let filter = filter.on_file(wanted, &piece.address, footer.schema())?;
+            groups = prune::groups(&filter, groups, &footer);
+            // One that is the same for all rows has pruned all groups or none.
+            row_filter = (!filter.columns.is_empty()).then(|| Arc::new(filter));
         }
         let rows = footer::rows(footer.metadata(), &groups);
         // How many rows pass a filter is not known, and so not where to look for some of them.
@@ -85,7 +83,7 @@ impl ParquetBatches {
             all: rows.iter().map(|(rows, _)| rows).sum(),
         });
         let mut scan = Scan::new(file, piece, footer, groups, adapter.projection(), wanted.limits);
-        (scan.filter, scan.selection) = (filter, selection);
+        (scan.filter, scan.selection) = (row_filter, selection);
         let reader = if scan.groups.is_empty() { None } else { Some(scan.read_from(0)?) };
         Ok(ParquetBatches { scan, reader, adapter, row: 0, groups: rows, skimmed })
     }
@@ -110,7 +108,8 @@ struct Scan {
     footer: ArrowReaderMetadata,
     groups: Vec<usize>,
     mask: ProjectionMask,
-    filter: Option<FileFilter>,
+    /// A filter that looks at columns of the file.
+    filter: Option<Arc<OnFile>>,
     selection: Option<RowSelection>,
     budget: Arc<PageBudget>,
     /// Rows of a batch at most.
@@ -159,12 +158,13 @@ impl Scan {
         }
     }
 
-    fn row_filter(&self, filter: &FileFilter) -> RowFilter {
+    /// The rows for which the filter is true; where that is unknown, the decoder drops them, too.
+    fn row_filter(&self, filter: &Arc<OnFile>) -> RowFilter {
         let mask = ProjectionMask::roots(self.footer.parquet_schema(), filter.columns.iter().copied());
-        let (expr, budget, rows) = (Arc::clone(&filter.expr), Arc::clone(&self.budget), self.rows);
+        let (filter, budget, rows) = (Arc::clone(filter), Arc::clone(&self.budget), self.rows);
         let keep = move |batch: RecordBatch| {
             budget.start_batch(rows);
-            holds(&*expr, &batch)
+            filter.check.of(&batch).map_err(|e| ArrowError::ExternalError(Box::new(e)))
         };
         RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keep))])
     }
@@ -222,40 +222,6 @@ impl Batches for ParquetBatches {
 fn select_some(groups: &[(u64, u64)]) -> RowSelection {
     let rows = groups.iter().map(|(rows, _)| *rows as usize).sum();
     RowSelection::from_consecutive_ranges(skim::stretches(rows), rows)
-}
-
-/// The filter over the columns of one file.
-struct FileFilter {
-    expr: Arc<dyn PhysicalExpr>,
-    /// The columns that it looks at, in the order of the file.
-    schema: SchemaRef,
-    columns: Vec<usize>,
-}
-
-impl FileFilter {
-    fn new(filter: &Predicate, footer: &ArrowReaderMetadata, wanted: &Wanted, file: &str) -> Result<Self> {
-        let names = filter.columns();
-        let fields = footer.schema().fields();
-        let columns: Vec<usize> =
-            (0..fields.len()).filter(|&at| names.contains(fields[at].name().as_str())).collect();
-        let schema = Arc::new(footer.schema().project(&columns)?);
-        let constants = wanted.constants(file)?;
-        let constant = |name: &str| -> Option<ScalarValue> { constants.get(name).cloned() };
-        let expr = filter.on_file(&schema, &constant).map_err(|e| e.at("file", file))?;
-        Ok(FileFilter { expr, schema, columns })
-    }
-
-    fn prune(&self, groups: Vec<usize>, footer: &ArrowReaderMetadata) -> Result<Vec<usize>> {
-        prune::groups(&self.expr, &self.schema, groups, footer)
-    }
-}
-
-/// For each row, whether the filter is true; null is not.
-fn holds(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
-    let failed = |e| ArrowError::ExternalError(Box::new(crate::error::Error::from(e)));
-    let kept = expr.evaluate(batch).and_then(|value| value.into_array(batch.num_rows())).map_err(failed)?;
-    let kept = kept.as_any().downcast_ref::<BooleanArray>();
-    kept.cloned().ok_or_else(|| ArrowError::ComputeError("a filter is no Boolean".to_owned()))
 }
 
 #[cfg(test)]
