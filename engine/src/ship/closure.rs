@@ -132,6 +132,6 @@ mod soundness {
         };
         assert_eq!(size_of_val(&closure), 0);
         let error = from_type(&closure).unwrap_err();
-        assert_eq!(error.class(), crate::Class::Bug);
+        assert_eq!(error.class(), crate::error::Class::Bug);
     }
 }
