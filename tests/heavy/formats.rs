@@ -9,10 +9,10 @@ const CLUSTER: &str = "local[2]";
 const CASES: [(&str, &str, u64, u64); 6] = [
     ("text", "parquet", 1, 56),
     ("text", "parquet", 7, 56),
-    ("text", "csv.gz", 1, 24),
-    ("text", "json.gz", 1, 24),
-    ("list", "parquet", 1, 40),
-    ("fields", "json", 1, 20),
+    ("text", "csv.zst", 1, 16),
+    ("text", "json.zst", 1, 16),
+    ("list", "parquet", 1, 4),
+    ("fields", "json", 1, 6),
 ];
 
 #[test]

@@ -4,7 +4,7 @@ use super::job::EVERYWHERE;
 use super::{ROW, has_all, heavy, run_bounded};
 
 /// Several times the memory.
-const ROWS: u64 = 40;
+const ROWS: u64 = 24;
 
 #[test]
 fn operators_hold_few_heavy_rows_and_give_all_of_them() {

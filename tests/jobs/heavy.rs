@@ -92,16 +92,18 @@ many!(Many of Eight: a b c d e f g h i j k l m n o p);
 #[kiln::main]
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let numbers = match (args.work, args.shape) {
-        (Work::Write, Shape::Text) => return write(texts(&cx, &args).map_to::<Text>(named_text), &args.output),
+        (Work::Write, Shape::Text) => {
+            return write(texts(&cx, &args).map_to::<Text>(named_text), &args.output);
+        }
         (Work::Write, Shape::List) => return write(lists(&cx, &args), &args.output),
         (Work::Write, Shape::Fields) => return write(fields(&cx, &args), &args.output),
         (Work::Read, Shape::Text) => {
             let read = read::<Text>(&cx, &args.input).map_to::<(u64, String)>(|row| (row.n, row.value));
             checked(&cx, &args, read.erase())
         }
-        (Work::Read, Shape::List) => {
-            read::<Numbers>(&cx, &args.input).try_map_with(&size(&cx, &args), check_list, OnError::Fail).erase()
-        }
+        (Work::Read, Shape::List) => read::<Numbers>(&cx, &args.input)
+            .try_map_with(&size(&cx, &args), check_list, OnError::Fail)
+            .erase(),
         (Work::Read, Shape::Fields) => {
             let read = read::<Fields>(&cx, &args.input);
             read.try_map_with(&size(&cx, &args), check_fields, OnError::Fail).erase()
@@ -153,11 +155,15 @@ fn texts(cx: &Context, args: &Args) -> Dataset<(u64, String)> {
 }
 
 fn lists(cx: &Context, args: &Args) -> Dataset<Numbers> {
-    cx.parallelize(0..args.rows).map_with(&size(cx, args), |size, n| Numbers { n, value: list(size, n) }).erase()
+    cx.parallelize(0..args.rows)
+        .map_with(&size(cx, args), |size, n| Numbers { n, value: list(size, n) })
+        .erase()
 }
 
 fn fields(cx: &Context, args: &Args) -> Dataset<Fields> {
-    cx.parallelize(0..args.rows).map_with(&size(cx, args), |size, n| Fields { n, value: many(size, n) }).erase()
+    cx.parallelize(0..args.rows)
+        .map_with(&size(cx, args), |size, n| Fields { n, value: many(size, n) })
+        .erase()
 }
 
 fn bytes(&(bytes, every): &Size, n: u64) -> usize {
@@ -238,7 +244,7 @@ fn read<T: Row>(cx: &Context, input: &str) -> Dataset<T> {
 
 fn write<T: Row>(rows: Dataset<T, impl Chain<Out = T>>, output: &str) -> kiln::Result<()> {
     let write = rows.write();
-    let write = if output.ends_with(".gz") { write.compression(Compression::Gzip) } else { write };
+    let write = if output.ends_with(".zst") { write.compression(Compression::Zstd) } else { write };
     match format(output) {
         Some("csv") => write.csv(output),
         Some("json") => write.json(output),

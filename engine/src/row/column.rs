@@ -82,10 +82,13 @@ pub fn bytes_of(batch: &RecordBatch) -> usize {
 /// The same for one column. Of the items of lists only those count that the rows have.
 fn bytes_of_column(column: &ArrayRef) -> usize {
     let nulls = if column.nulls().is_some() { column.len().div_ceil(8) } else { 0 };
-    let items = |values: &ArrayRef, start: usize, end: usize| bytes_of_column(&values.slice(start, end - start));
+    let items =
+        |values: &ArrayRef, start: usize, end: usize| bytes_of_column(&values.slice(start, end - start));
     let rows = column.len();
     match column.data_type() {
-        DataType::Struct(_) => nulls + column.as_struct().columns().iter().map(bytes_of_column).sum::<usize>(),
+        DataType::Struct(_) => {
+            nulls + column.as_struct().columns().iter().map(bytes_of_column).sum::<usize>()
+        }
         DataType::List(_) => {
             let (values, offsets) = (column.as_list::<i32>().values(), column.as_list::<i32>().offsets());
             nulls + size_of_val(&offsets[..]) + items(values, offsets[0] as usize, offsets[rows] as usize)

@@ -165,7 +165,9 @@ fn first_rows(batch: &RecordBatch, limits: BatchLimits) -> Result<usize> {
 
 /// Bytes of the values that a dictionary column refers to, which a row has on its own.
 fn bytes_behind(column: &ArrayRef) -> usize {
-    let Some(column) = column.as_any_dictionary_opt().filter(|column| !column.values().is_empty()) else { return 0 };
+    let Some(column) = column.as_any_dictionary_opt().filter(|column| !column.values().is_empty()) else {
+        return 0;
+    };
     let lengths = match column.values().data_type() {
         DataType::Utf8 => Lengths::of(column.values().as_string::<i32>().offsets()),
         DataType::Binary => Lengths::of(column.values().as_binary::<i32>().offsets()),

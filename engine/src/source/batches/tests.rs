@@ -40,32 +40,34 @@ fn batches_of_uneven_rows_hold_their_limit_and_one_row() {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let limits = (1..100usize, 100..50_000usize).prop_map(|(rows, bytes)| BatchLimits { rows, bytes });
     let strategy = (lengths(), limits, 1..60usize, any::<bool>());
-    runner.run(&strategy, |(lengths, limits, chunk, dictionary)| {
-        let texts: Vec<String> = lengths.iter().enumerate().map(|(n, length)| text(n, *length)).collect();
-        let folder = tempfile::tempdir().unwrap();
-        let wanted = Wanted::of::<(u64, String)>(false, limits.rows).with_limits(limits);
-        let largest = texts.iter().map(String::len).max().unwrap_or_default() + BESIDE;
-        let check = |name: &str, batches: &mut dyn Batches, beyond: usize| {
-            check(&texts, limits, limits.bytes + beyond, batches).map_err(|why| {
-                TestCaseError::fail(format!("{name}: {why}; largest row {largest}, {limits:?}"))
-            })
-        };
-        let piece = file(&folder.path().join("a.csv"), &csv(&texts));
-        let mut batches = CsvBatches::open(&piece, &wanted, &CsvFormat::default()).unwrap();
-        check("CSV", &mut batches, largest + limits.rows * BESIDE)?;
-        let piece = file(&folder.path().join("a.json"), &json(&texts));
-        let mut batches = JsonBatches::open(&piece, &wanted).unwrap();
-        check("JSON", &mut batches, largest.max(BLOCK_BYTES) + limits.rows * BESIDE)?;
-        let piece = parquet(&folder.path().join("a.parquet"), &texts, chunk, dictionary);
-        let mut batches = ParquetBatches::open(&piece, &wanted, None).unwrap();
-        // References into a dictionary are counted by its average value.
-        let beyond = if dictionary { usize::MAX / 2 } else { limits.bytes + 3 * largest + 4 * chunk * BESIDE };
-        check("Parquet", &mut batches, beyond)?;
-        let piece = arrow(&folder.path().join("a.arrow"), &texts, chunk);
-        let mut batches = ArrowBatches::open(&piece, &wanted).unwrap();
-        check("Arrow", &mut batches, largest)
-    })
-    .unwrap();
+    runner
+        .run(&strategy, |(lengths, limits, chunk, dictionary)| {
+            let texts: Vec<String> = lengths.iter().enumerate().map(|(n, length)| text(n, *length)).collect();
+            let folder = tempfile::tempdir().unwrap();
+            let wanted = Wanted::of::<(u64, String)>(false, limits.rows).with_limits(limits);
+            let largest = texts.iter().map(String::len).max().unwrap_or_default() + BESIDE;
+            let check = |name: &str, batches: &mut dyn Batches, beyond: usize| {
+                check(&texts, limits, limits.bytes + beyond, batches).map_err(|why| {
+                    TestCaseError::fail(format!("{name}: {why}; largest row {largest}, {limits:?}"))
+                })
+            };
+            let piece = file(&folder.path().join("a.csv"), &csv(&texts));
+            let mut batches = CsvBatches::open(&piece, &wanted, &CsvFormat::default()).unwrap();
+            check("CSV", &mut batches, largest + limits.rows * BESIDE)?;
+            let piece = file(&folder.path().join("a.json"), &json(&texts));
+            let mut batches = JsonBatches::open(&piece, &wanted).unwrap();
+            check("JSON", &mut batches, largest.max(BLOCK_BYTES) + limits.rows * BESIDE)?;
+            let piece = parquet(&folder.path().join("a.parquet"), &texts, chunk, dictionary);
+            let mut batches = ParquetBatches::open(&piece, &wanted, None).unwrap();
+            // References into a dictionary are counted by its average value.
+            let beyond =
+                if dictionary { usize::MAX / 2 } else { limits.bytes + 3 * largest + 4 * chunk * BESIDE };
+            check("Parquet", &mut batches, beyond)?;
+            let piece = arrow(&folder.path().join("a.arrow"), &texts, chunk);
+            let mut batches = ArrowBatches::open(&piece, &wanted).unwrap();
+            check("Arrow", &mut batches, largest)
+        })
+        .unwrap();
 }
 
 /// What is wrong with the batches, which must have all rows and hold `most` bytes each.
@@ -105,7 +107,8 @@ fn text(number: usize, length: usize) -> String {
 fn csv(texts: &[String]) -> String {
     let mut lines = "_1,_2\n".to_owned();
     for (n, text) in texts.iter().enumerate() {
-        let _ = write!(lines, "{n},\"{}\"{}", text.replace('"', "\"\""), if n % 3 == 0 { "\r\n" } else { "\n" });
+        let _ =
+            write!(lines, "{n},\"{}\"{}", text.replace('"', "\"\""), if n % 3 == 0 { "\r\n" } else { "\n" });
     }
     lines
 }
