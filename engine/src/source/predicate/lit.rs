@@ -74,7 +74,7 @@ impl<const P: u8, const S: i8> IntoLiteral for Decimal<P, S> {
 /// Microseconds, as rows have them. A finer time is a text, which is refused for being finer.
 fn time(at: NaiveDateTime, zone: Option<&str>) -> ScalarValue {
     let instant = at.and_utc();
-    if instant.timestamp_subsec_nanos() % 1_000 == 0 {
+    if instant.timestamp_subsec_nanos().is_multiple_of(1_000) {
         return ScalarValue::TimestampMicrosecond(Some(instant.timestamp_micros()), zone.map(Into::into));
     }
     let text = at.format("%Y-%m-%dT%H:%M:%S%.9f");

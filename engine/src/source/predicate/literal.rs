@@ -358,7 +358,7 @@ fn rescaled(units: i128, scale: u8, kind: Kind) -> Result<Point, Misfit> {
 /// A float among integers.
 fn whole(value: f64, kind: Kind) -> Result<Point, Misfit> {
     // Beyond are no integers of a column, and there the conversion would saturate.
-    if !(value.abs() < 1e30) {
+    if value.is_nan() || value.abs() > 1e30 {
         return Err(Misfit::Range);
     }
     let floor = value.floor();
@@ -391,11 +391,12 @@ fn written(value: f64, text: &str) -> Option<(i128, u8)> {
 fn float(units: i128, scale: u8, kind: Kind) -> Result<Bound, Misfit> {
     let bits = if kind == Kind::Single { 24 } else { 53 };
     let fives = 5_i128.checked_pow(scale.into()).ok_or(Misfit::Rounded)?;
-    let odd = units / fives >> (units / fives).trailing_zeros().min(126);
+    let halves = units / fives;
+    let odd = halves >> halves.trailing_zeros().min(126);
     if units % fives != 0 || odd.unsigned_abs() >= 1 << bits {
         return Err(Misfit::Rounded);
     }
-    Ok(Bound::Float((units / fives) as f64 / 2_f64.powi(scale.into())))
+    Ok(Bound::Float(halves as f64 / 2_f64.powi(scale.into())))
 }
 
 /// A float among those of single precision.
