@@ -13,13 +13,21 @@ mod delimited;
 mod exact;
 #[path = "sources/files.rs"]
 mod files;
+#[path = "sources/filter_model.rs"]
+mod filter_model;
 #[path = "sources/filters.rs"]
 mod filters;
 #[path = "sources/folders.rs"]
 mod folders;
+#[path = "sources/footers.rs"]
+mod footers;
+#[path = "sources/literals.rs"]
+mod literals;
 #[path = "sources/places.rs"]
 mod places;
 #[path = "sources/schemas.rs"]
 mod schemas;
+#[path = "sources/statistics.rs"]
+mod statistics;
 #[path = "sources/times.rs"]
 mod times;

@@ -75,5 +75,7 @@ pub use task::Counter;
 
 /// Expressions for [`Read::filter`]: comparisons of columns with values.
 pub mod expr {
-    pub use datafusion_expr::{Expr, ident as col, lit};
+    pub use datafusion_expr::{Expr, ident as col};
+
+    pub use crate::source::{IntoLiteral, lit};
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion_common::ScalarValue;
 
 use super::convert::{Unfit, convert, missing_value};
 use super::fits::{fits, way_out};
@@ -39,29 +38,6 @@ impl Wanted {
     /// The columns of `T`.
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
         Wanted { schema: row::schema::<T>(), hive, batch_rows: batch_rows.max(1), skim: false }
-    }
-
-    /// The values of the wanted columns that the folders around `file` give; null for a column that may
-    /// be missing. What the file itself has comes first.
-    pub(super) fn constants(&self, file: &str) -> Result<BTreeMap<String, ScalarValue>> {
-        let mut constants = BTreeMap::new();
-        let folders = if self.hive { folder_values(file)? } else { BTreeMap::new() };
-        for (name, value) in &folders {
-            constants.insert(name.clone(), ScalarValue::Utf8(value.clone()));
-        }
-        for field in self.schema.fields() {
-            match folders.get(field.name()) {
-                Some(value) => {
-                    let column = folder_column(field, value.as_deref()).map_err(|e| e.at("file", file))?;
-                    constants.insert(field.name().clone(), ScalarValue::try_from_array(&column, 0)?);
-                }
-                None if field.is_nullable() => {
-                    constants.insert(field.name().clone(), ScalarValue::try_new_null(field.data_type())?);
-                }
-                None => {}
-            }
-        }
-        Ok(constants)
     }
 
     /// The names of the columns that come from files and not from their folders, in the row's order.
@@ -223,7 +199,7 @@ fn missing(field: &Field, found: &Schema) -> Error {
 }
 
 /// The value of a folder `key=value` as a column of one row.
-fn folder_column(field: &Field, value: Option<&str>) -> Result<ArrayRef> {
+pub(super) fn folder_column(field: &Field, value: Option<&str>) -> Result<ArrayRef> {
     let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
     let column = convert(&text, field).map_err(|e| e.error.at("column", field.name()))?;
     match find_null(field, &column) {

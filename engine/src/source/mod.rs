@@ -45,7 +45,7 @@ pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with};
 pub use location::Location;
 pub use parquet::ParquetBatches;
-pub use predicate::Predicate;
+pub use predicate::{IntoLiteral, Predicate, lit};
 pub use skim::{Skimmed, pieces as skim_pieces};
 pub use split::{Piece, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;

@@ -3,7 +3,7 @@
 //! A piece, the wanted columns and perhaps a filter enter; batches leave. The task opens the footer, so
 //! planning ten thousand files opens none of them: a piece is a byte range, and owns the row groups
 //! whose middle lies in it, which every task computes alike. Only wanted columns are read. A filter drops
-//! row groups by their statistics, and then rows exactly. Before anything is decoded, what
+//! row groups by those statistics that can be trusted (`statistics`), and then rows exactly. Before anything is decoded, what
 //! the footer says is held against the size of the file (`footer`), and the header of each page against what
 //! a page may take (`pages`).
 
@@ -11,15 +11,13 @@ mod footer;
 mod int96;
 mod pages;
 mod prune;
+mod statistics;
 mod thrift;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use datafusion_common::ScalarValue;
-use datafusion_physical_expr::PhysicalExpr;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -30,7 +28,7 @@ use self::pages::Pages;
 use super::adapt::{Adapter, Wanted};
 use super::batches::{Batches, Places};
 use super::guard::decoding;
-use super::predicate::Predicate;
+use super::predicate::{OnFile, Predicate};
 use super::ranges::RangedFile;
 use super::skim::{self, Skimmed};
 use super::split::Piece;
@@ -68,9 +66,10 @@ impl ParquetBatches {
         let mut groups = footer::owned_groups(footer.metadata(), piece);
         let mut row_filter = None;
         if let Some(filter) = filter {
-            let filter = FileFilter::new(filter, &footer, wanted, &piece.address)?;
-            groups = filter.prune(groups, &footer)?;
-            row_filter = Some(filter.row_filter(&footer));
+            let filter = filter.on_file(wanted, &piece.address, footer.schema())?;
+            groups = prune::groups(&filter, groups, &footer);
+            // One that is the same for all rows has pruned all groups or none.
+            row_filter = (!filter.columns.is_empty()).then(|| self::row_filter(filter, &footer));
         }
         let (rows, is_filtered) = (footer::rows(footer.metadata(), &groups), filter.is_some());
         // How many rows pass a filter is not known, and so not where to look for some of them.
@@ -146,45 +145,12 @@ fn select_some(groups: &[(u64, u64)]) -> RowSelection {
     RowSelection::from_consecutive_ranges(skim::stretches(rows), rows)
 }
 
-/// The filter over the columns of one file.
-struct FileFilter {
-    expr: Arc<dyn PhysicalExpr>,
-    /// The columns that it looks at, in the order of the file.
-    schema: SchemaRef,
-    columns: Vec<usize>,
-}
-
-impl FileFilter {
-    fn new(filter: &Predicate, footer: &ArrowReaderMetadata, wanted: &Wanted, file: &str) -> Result<Self> {
-        let names = filter.columns();
-        let fields = footer.schema().fields();
-        let columns: Vec<usize> =
-            (0..fields.len()).filter(|&at| names.contains(fields[at].name().as_str())).collect();
-        let schema = Arc::new(footer.schema().project(&columns)?);
-        let constants = wanted.constants(file)?;
-        let constant = |name: &str| -> Option<ScalarValue> { constants.get(name).cloned() };
-        let expr = filter.on_file(&schema, &constant).map_err(|e| e.at("file", file))?;
-        Ok(FileFilter { expr, schema, columns })
-    }
-
-    fn prune(&self, groups: Vec<usize>, footer: &ArrowReaderMetadata) -> Result<Vec<usize>> {
-        prune::groups(&self.expr, &self.schema, groups, footer)
-    }
-
-    fn row_filter(self, footer: &ArrowReaderMetadata) -> RowFilter {
-        let mask = ProjectionMask::roots(footer.parquet_schema(), self.columns);
-        let expr = self.expr;
-        let keep = move |batch: RecordBatch| holds(&*expr, &batch);
-        RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keep))])
-    }
-}
-
-/// For each row, whether the filter is true; null is not.
-fn holds(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
-    let failed = |e| ArrowError::ExternalError(Box::new(crate::error::Error::from(e)));
-    let kept = expr.evaluate(batch).and_then(|value| value.into_array(batch.num_rows())).map_err(failed)?;
-    let kept = kept.as_any().downcast_ref::<BooleanArray>();
-    kept.cloned().ok_or_else(|| ArrowError::ComputeError("a filter is no Boolean".to_owned()))
+/// The rows for which the filter is true; where that is unknown, the decoder drops them, too.
+fn row_filter(filter: OnFile, footer: &ArrowReaderMetadata) -> RowFilter {
+    let mask = ProjectionMask::roots(footer.parquet_schema(), filter.columns);
+    let check = filter.check;
+    let keep = move |batch: RecordBatch| check.of(&batch).map_err(|e| ArrowError::ExternalError(Box::new(e)));
+    RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keep))])
 }
 
 #[cfg(test)]

@@ -1,57 +1,73 @@
 //! A filter that is given as an expression, so that a source can act on it before it reads.
 //!
-//! An expression of DataFusion's enters on the driver; what travels is the small tree of this file,
-//! because an expression itself has no form on the wire here. In the task the tree meets the columns of
-//! one file and leaves as a physical expression with both sides of each comparison of one type. An
-//! expression that is more than comparisons of columns and values is refused when the dataset is made.
+//! An expression of DataFusion's enters on the driver; what travels is the small tree of this file, because an
+//! expression itself has no form on the wire here. Its literals are checked against the row type (`literal`) before
+//! any file is opened. In the task the tree meets the columns of one file (`on_file`) and leaves as a [`Check`], which
+//! is applied to batches of rows and to statistics of row groups. An expression that is more than comparisons of
+//! columns and values is refused when the dataset is made.
+//!
+//! # Which rows pass
+//!
+//! The one rule, for columns of files, folders named `key=value`, and row groups that are skipped by statistics:
+//!
+//! - **A filter keeps what the closure with the same comparison keeps.** Floats compare as in Rust (IEEE 754): −0.0
+//!   equals 0.0, and NaN equals nothing and is neither less nor greater than anything, so `x > 2` and `NOT x > 2` are
+//!   false and true for it, `x = NaN` is never true, and `x != 1` keeps it. Texts and bytes compare byte by byte, numbers
+//!   and times by their value, whatever type, unit or zone a file stores them in.
+//! - **A null is unknown, as in SQL.** A comparison with a null is neither true nor false, and so is its `NOT`; `AND`
+//!   and `OR` are those of three values; `IN` is an `OR` of equalities and `BETWEEN` an `AND` of two comparisons. Only
+//!   rows for which the whole is true pass. `IS NULL` and `IS NOT NULL` are true or false.
+//!
+//! The kernels of `arrow` and the pruning of DataFusion order floats otherwise (NaN above all, −0.0 below 0.0), so
+//! neither compares floats here.
 
+mod check;
+mod kind;
+mod lit;
+mod literal;
 mod on_file;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::fmt;
 
-use arrow::array::RecordBatch;
-use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{InList, Like};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::check::{Check, Operand};
+pub(super) use self::kind::Kind;
+pub use self::lit::{IntoLiteral, lit};
+pub(super) use self::literal::Bound;
+use self::literal::Literal;
+pub(super) use self::on_file::OnFile;
 use crate::error::{Error, Result};
-use crate::row::ipc;
+
+/// How deep conditions are nested in each other: each is checked by a function that calls itself.
+const MAX_DEPTH: usize = 100;
 
 /// Which rows are read: those for which it is true.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicate {
     root: Node,
-    /// The expression as it was given, for explain.
-    text: String,
 }
 
 /// One node of the tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Node {
     Column(String),
-    /// A value, as a batch of one row in the IPC format.
-    Value(Vec<u8>),
+    Literal(Literal),
     Compare(Box<Node>, Comparison, Box<Node>),
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
+    All(Vec<Node>),
+    Any(Vec<Node>),
     Not(Box<Node>),
     IsNull(Box<Node>),
-    In {
-        item: Box<Node>,
-        list: Vec<Node>,
-        negated: bool,
-    },
-    Like {
-        item: Box<Node>,
-        pattern: Box<Node>,
-        negated: bool,
-        any_case: bool,
-    },
+    In(Box<Node>, Vec<Node>),
+    Like { item: Box<Node>, pattern: Box<Node>, any_case: bool },
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Comparison {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Comparison {
     Eq,
     NotEq,
     Lt,
@@ -60,15 +76,42 @@ enum Comparison {
     GtEq,
 }
 
+impl Comparison {
+    /// Whether it is true of a value that has this order to the other side; NaN has none.
+    pub(super) fn holds(self, order: Option<Ordering>) -> bool {
+        match self {
+            Comparison::Eq => order == Some(Ordering::Equal),
+            Comparison::NotEq => order != Some(Ordering::Equal),
+            Comparison::Lt => order == Some(Ordering::Less),
+            Comparison::LtEq => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+            Comparison::Gt => order == Some(Ordering::Greater),
+            Comparison::GtEq => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+        }
+    }
+
+    /// The same with the sides swapped.
+    fn swapped(self) -> Comparison {
+        match self {
+            Comparison::Lt => Comparison::Gt,
+            Comparison::LtEq => Comparison::GtEq,
+            Comparison::Gt => Comparison::Lt,
+            Comparison::GtEq => Comparison::LtEq,
+            same => same,
+        }
+    }
+
+    fn is_order(self) -> bool {
+        !matches!(self, Comparison::Eq | Comparison::NotEq)
+    }
+}
+
 impl Predicate {
     /// The filter that `expr` states.
     ///
     /// # Errors
     /// Of class config for an expression that a source cannot act on.
     pub fn new(expr: &Expr) -> Result<Predicate> {
-        let text = expr.human_display().to_string();
-        let root = node(expr).map_err(|e| e.at("filter", &text))?;
-        Ok(Predicate { root, text })
+        Ok(Predicate { root: node(expr, 0)? })
     }
 
     /// Both this and the filter that `expr` states.
@@ -76,14 +119,7 @@ impl Predicate {
     /// # Errors
     /// As [`Predicate::new`].
     pub fn and(self, expr: &Expr) -> Result<Predicate> {
-        let other = Predicate::new(expr)?;
-        let text = format!("{} AND {}", self.text, other.text);
-        Ok(Predicate { root: Node::And(Box::new(self.root), Box::new(other.root)), text })
-    }
-
-    /// The expression as it was given.
-    pub fn text(&self) -> &str {
-        &self.text
+        Ok(Predicate { root: Node::All(vec![self.root, node(expr, 0)?]) })
     }
 
     /// The columns that it looks at.
@@ -100,58 +136,64 @@ impl Node {
             Node::Column(name) => {
                 names.insert(name);
             }
-            Node::Value(_) => {}
-            Node::Compare(a, _, b) | Node::And(a, b) | Node::Or(a, b) => {
-                a.columns(names);
-                b.columns(names);
-            }
+            Node::Literal(_) => {}
+            Node::All(nodes) | Node::Any(nodes) => nodes.iter().for_each(|node| node.columns(names)),
             Node::Not(node) | Node::IsNull(node) => node.columns(names),
-            Node::In { item, list, .. } => {
+            Node::In(item, list) => {
                 item.columns(names);
                 list.iter().for_each(|node| node.columns(names));
             }
-            Node::Like { item, pattern, .. } => {
-                item.columns(names);
-                pattern.columns(names);
+            Node::Compare(a, _, b) | Node::Like { item: a, pattern: b, .. } => {
+                a.columns(names);
+                b.columns(names);
             }
         }
     }
 }
 
-fn node(expr: &Expr) -> Result<Node> {
-    let boxed = |expr: &Expr| node(expr).map(Box::new);
+/// `depth` conditions are around `expr`.
+fn node(expr: &Expr, depth: usize) -> Result<Node> {
+    if depth > MAX_DEPTH {
+        return Err(Error::config(format!("a filter is nested more than {MAX_DEPTH} conditions deep"))
+            .help("`and`, `or` and `in_list` take any number of conditions beside each other"));
+    }
+    let boxed = |expr: &Expr| node(expr, depth + 1).map(Box::new);
     Ok(match expr {
-        Expr::Alias(alias) => node(&alias.expr)?,
+        Expr::Alias(alias) => node(&alias.expr, depth + 1)?,
         Expr::Column(column) => Node::Column(column.name.clone()),
-        Expr::Literal(value, _) => Node::Value(value_bytes(value)?),
-        Expr::BinaryExpr(binary) => binary_node(binary)?,
+        Expr::Literal(value, _) => Node::Literal(Literal::new(value)?),
+        Expr::BinaryExpr(binary) => binary_node(expr, binary, depth)?,
         Expr::Not(inner) => Node::Not(boxed(inner)?),
         Expr::IsNull(inner) => Node::IsNull(boxed(inner)?),
         Expr::IsNotNull(inner) => Node::Not(Box::new(Node::IsNull(boxed(inner)?))),
         Expr::Between(between) => {
             let low = Node::Compare(boxed(&between.expr)?, Comparison::GtEq, boxed(&between.low)?);
             let high = Node::Compare(boxed(&between.expr)?, Comparison::LtEq, boxed(&between.high)?);
-            let both = Node::And(Box::new(low), Box::new(high));
-            if between.negated { Node::Not(Box::new(both)) } else { both }
+            negated_if(between.negated, Node::All(vec![low, high]))
         }
         Expr::InList(InList { expr, list, negated }) => {
-            let list = list.iter().map(node).collect::<Result<_>>()?;
-            Node::In { item: boxed(expr)?, list, negated: *negated }
+            let list = list.iter().map(|expr| node(expr, depth + 1)).collect::<Result<_>>()?;
+            negated_if(*negated, Node::In(boxed(expr)?, list))
         }
-        Expr::Like(Like { negated, expr, pattern, escape_char: None, case_insensitive }) => Node::Like {
-            item: boxed(expr)?,
-            pattern: boxed(pattern)?,
-            negated: *negated,
-            any_case: *case_insensitive,
-        },
+        Expr::Like(Like { negated, expr, pattern, escape_char: None, case_insensitive }) => {
+            let (item, pattern) = (boxed(expr)?, boxed(pattern)?);
+            negated_if(*negated, Node::Like { item, pattern, any_case: *case_insensitive })
+        }
         other => return Err(refused(&other.to_string())),
     })
 }
 
-fn binary_node(BinaryExpr { left, op, right }: &BinaryExpr) -> Result<Node> {
-    let comparison = match op {
-        Operator::And => return Ok(Node::And(Box::new(node(left)?), Box::new(node(right)?))),
-        Operator::Or => return Ok(Node::Or(Box::new(node(left)?), Box::new(node(right)?))),
+fn negated_if(is_negated: bool, node: Node) -> Node {
+    if is_negated { Node::Not(Box::new(node)) } else { node }
+}
+
+fn binary_node(expr: &Expr, binary: &BinaryExpr, depth: usize) -> Result<Node> {
+    let comparison = match binary.op {
+        Operator::And | Operator::Or => {
+            let parts = chained(expr, binary.op).into_iter().map(|part| node(part, depth + 1));
+            let parts = parts.collect::<Result<_>>()?;
+            return Ok(if binary.op == Operator::And { Node::All(parts) } else { Node::Any(parts) });
+        }
         Operator::Eq => Comparison::Eq,
         Operator::NotEq => Comparison::NotEq,
         Operator::Lt => Comparison::Lt,
@@ -160,7 +202,20 @@ fn binary_node(BinaryExpr { left, op, right }: &BinaryExpr) -> Result<Node> {
         Operator::GtEq => Comparison::GtEq,
         other => return Err(refused(&other.to_string())),
     };
-    Ok(Node::Compare(Box::new(node(left)?), comparison, Box::new(node(right)?)))
+    let side = |expr| node(expr, depth + 1).map(Box::new);
+    Ok(Node::Compare(side(&binary.left)?, comparison, side(&binary.right)?))
+}
+
+/// The conditions of `a AND b AND c`, which the expression nests: a long chain must not be a deep one.
+fn chained(expr: &Expr, op: Operator) -> Vec<&Expr> {
+    let (mut parts, mut open) = (Vec::new(), vec![expr]);
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::BinaryExpr(binary) if binary.op == op => open.extend([&*binary.right, &*binary.left]),
+            part => parts.push(part),
+        }
+    }
+    parts
 }
 
 fn refused(part: &str) -> Error {
@@ -170,7 +225,54 @@ fn refused(part: &str) -> Error {
     )
 }
 
-fn value_bytes(value: &ScalarValue) -> Result<Vec<u8>> {
-    let column = value.to_array()?;
-    ipc::to_bytes(&RecordBatch::try_from_iter_with_nullable([("value", column, true)])?)
+impl fmt::Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.fmt(f)
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined =
+            |nodes: &[Node], word: &str| nodes.iter().map(Node::in_brackets).collect::<Vec<_>>().join(word);
+        match self {
+            Node::Column(name) => f.write_str(name),
+            Node::Literal(literal) => literal.fmt(f),
+            Node::Compare(a, op, b) => write!(f, "{} {op} {}", a.in_brackets(), b.in_brackets()),
+            Node::All(nodes) => f.write_str(&joined(nodes, " AND ")),
+            Node::Any(nodes) => f.write_str(&joined(nodes, " OR ")),
+            Node::Not(inner) => match &**inner {
+                Node::IsNull(item) => write!(f, "{} IS NOT NULL", item.in_brackets()),
+                inner => write!(f, "NOT {}", inner.in_brackets()),
+            },
+            Node::IsNull(item) => write!(f, "{} IS NULL", item.in_brackets()),
+            Node::In(item, list) => write!(f, "{} IN ({})", item.in_brackets(), joined(list, ", ")),
+            Node::Like { item, pattern, any_case } => {
+                let word = if *any_case { "ILIKE" } else { "LIKE" };
+                write!(f, "{} {word} {}", item.in_brackets(), pattern.in_brackets())
+            }
+        }
+    }
+}
+
+impl Node {
+    fn in_brackets(&self) -> String {
+        match self {
+            Node::All(_) | Node::Any(_) => format!("({self})"),
+            simple => simple.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Comparison::Eq => "=",
+            Comparison::NotEq => "!=",
+            Comparison::Lt => "<",
+            Comparison::LtEq => "<=",
+            Comparison::Gt => ">",
+            Comparison::GtEq => ">=",
+        })
+    }
 }

@@ -13,7 +13,7 @@ use super::whole_files::{self, Content, WholeFiles};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
-use crate::row::Row;
+use crate::row::{self, Row};
 use crate::source::Predicate;
 
 impl Context {
@@ -148,9 +148,22 @@ impl Read {
         self
     }
 
-    /// Parquet: only the rows for which `filter` is true. It may name any column of the files, and their
-    /// folders' with [`Read::hive_partitions`]; row groups that cannot hold such a row are not read. Several
+    /// Parquet: only the rows for which `filter` is true. It may name any column of the row type or of the files,
+    /// and their folders' with [`Read::hive_partitions`]; row groups that cannot hold such a row are not read. Several
     /// filters must all be true.
+    ///
+    /// **Which rows pass.** Those that a closure with the same comparison keeps, in whatever type, unit or zone a file
+    /// stores the column. Floats compare as in Rust: NaN is neither less than, greater than nor equal to anything, so
+    /// `x > 2` drops it and `x != 1` keeps it, and −0.0 equals 0.0. A null is unknown, as in SQL: neither a comparison
+    /// with it nor the `NOT` of one is true. Texts compare byte by byte.
+    ///
+    /// **Literals are exact, or refused.** A literal must be a value of the column's type, which is that of the row's
+    /// field; what is none, or would have to be rounded, is a config error before any file is opened. Texts are read as
+    /// fields of CSV are: `lit("2026-11-21T12:30:00Z")` for a `DateTime<Utc>`, without a zone for a `NaiveDateTime`, which
+    /// are never compared with each other. Dates, timestamps and decimals are literals, too. A number between two
+    /// values of the type, such as 9.5 for an `i64`, may be compared by `<` or `>`, but not by `=`. For a decimal a float
+    /// is the decimal that it is written as. A column that the row type lacks has the type that a field for it would
+    /// have; one of a folder that of the literal.
     ///
     /// ```
     /// use kiln::expr::{col, lit};
@@ -186,13 +199,18 @@ impl Read {
     ) -> Dataset<T, Files<T, F>> {
         let mut label = format!("read_{method} {address}");
         if let Some(filter) = &self.filter {
-            label = format!("{label} where {}", filter.text());
+            label = format!("{label} where {filter}");
         }
         let dataset = files::dataset(&self.cx, address, self.choice, format, label, site);
-        match self.check(method, allowed) {
+        match self.check(method, allowed).and_then(|()| self.check_filter::<T>()) {
             Ok(()) => dataset,
             Err(error) => Dataset::over(dataset.chain, Origin::broken(&self.cx, error)),
         }
+    }
+
+    /// Whether the filter can be applied to rows of the type `T`.
+    fn check_filter<T: Row>(&self) -> Result<()> {
+        self.filter.as_ref().map_or(Ok(()), |filter| filter.check(&row::schema::<T>()))
     }
 
     /// Whole files, whose method is called `method`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, UInt64Array};
+use arrow::array::{Array, AsArray, UInt64Array};
 use arrow::datatypes::UInt64Type;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;

@@ -1,142 +1,312 @@
-//! The filter meets the columns of one file.
+//! The filter meets the columns of one file, or on the driver those of the row type.
 //!
-//! A column of the file stays a column; one that the folders give, or that the file lacks, becomes
-//! its constant value. Where a column is compared with a value of another type, the value is
-//! converted if that loses nothing, as only then statistics of the column can be compared with it.
+//! A column of the row type keeps that type in every file, so the same literals fit it everywhere; any other column of
+//! a file has the type in which a row would hold it. A column that the folders give, or that the file lacks, becomes
+//! its constant value. On the driver only the row type is known: what can be wrong with the filter for that, is found
+//! there, before any file is opened.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
-use datafusion_common::ScalarValue;
-use datafusion_expr::Operator;
-use datafusion_expr::type_coercion::binary::comparison_coercion;
-use datafusion_physical_expr::PhysicalExpr;
-use datafusion_physical_expr::expressions::{
-    self as physical, BinaryExpr, Column, IsNullExpr, Literal, NotExpr,
-};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{Comparison, Node, Predicate};
+use super::check::{Check, Operand};
+use super::kind::{Kind, row_type};
+use super::literal::Literal;
+use super::{Bound, Comparison, Node, Predicate};
 use crate::error::{Error, Result};
-use crate::row::ipc;
+use crate::source::adapt::{Wanted, folder_column, match_columns};
+use crate::source::hive::folder_values;
 
-type Expr = Arc<dyn PhysicalExpr>;
+/// A filter for one file.
+pub(in crate::source) struct OnFile {
+    pub(in crate::source) check: Check,
+    /// The columns of the file that it looks at, in their order: [`Operand::Column`] counts among these.
+    pub(in crate::source) columns: Vec<usize>,
+}
 
 impl Predicate {
-    /// The expression over columns of `schema`; `constant` gives the value of a column that is not in it.
+    /// Looks at what is wrong with the filter for a row type with the columns of `schema`, whatever the files hold.
     ///
     /// # Errors
-    /// Of class config when a column is in neither, or two sides cannot be compared.
+    /// Of class config for a literal that does not fit its column, or columns that cannot be compared.
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        let find = |name: &str| {
+            Ok(match schema.column_with_name(name) {
+                Some((at, field)) => Found::Values(Operand::Column(at), field.data_type().clone()),
+                None => Found::Later,
+            })
+        };
+        Binder { find: &find }.condition(&self.root).map(|_| ()).map_err(|e| e.at("filter", self))
+    }
+
+    /// The filter over the columns of the file at `address`, which are those of `found`.
+    ///
+    /// # Errors
+    /// Of class config when a column is neither in the file nor in its folders, or does not fit the filter; of class
+    /// data for a folder's value that is none of its type.
     pub(in crate::source) fn on_file(
         &self,
-        schema: &Schema,
-        constant: &dyn Fn(&str) -> Option<ScalarValue>,
-    ) -> Result<Expr> {
-        let expr = File { schema, constant }.expr(&self.root).map_err(|e| e.at("filter", &self.text))?;
-        match expr.data_type(schema)? {
-            DataType::Boolean => Ok(expr),
-            other => {
-                Err(Error::config(format!("the filter is {other}, expected Boolean"))
-                    .at("filter", &self.text))
+        wanted: &Wanted,
+        address: &str,
+        found: &Schema,
+    ) -> Result<OnFile> {
+        let bound = self.bind(wanted, address, found);
+        bound.map_err(|e| e.at("filter", self).at("file", address))
+    }
+
+    fn bind(&self, wanted: &Wanted, address: &str, found: &Schema) -> Result<OnFile> {
+        let file = File::new(self, wanted, address, found)?;
+        let find = |name: &str| file.find(name);
+        let mut check = Binder { find: &find }.condition(&self.root)?;
+        if file.columns.is_empty() {
+            let options = RecordBatchOptions::new().with_row_count(Some(1));
+            let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
+            check = Check::Always(check.of(&row)?.iter().next().flatten());
+        }
+        Ok(OnFile { check, columns: file.columns })
+    }
+}
+
+/// What a name in the filter is.
+enum Found {
+    Values(Operand, DataType),
+    /// The text of a folder `key=value` that no column of the row type is named after.
+    Folder(Option<String>),
+    /// A column that only the file knows.
+    Later,
+}
+
+/// The columns of one file.
+struct File<'a> {
+    wanted: &'a SchemaRef,
+    found: &'a Schema,
+    /// The position in the file of each column of the filter that is there.
+    places: BTreeMap<&'a str, usize>,
+    columns: Vec<usize>,
+    folders: BTreeMap<String, Option<String>>,
+}
+
+impl<'a> File<'a> {
+    fn new(filter: &'a Predicate, wanted: &'a Wanted, address: &str, found: &'a Schema) -> Result<File<'a>> {
+        let matched = match_columns(wanted, found)?;
+        let mut places = BTreeMap::new();
+        for name in filter.columns() {
+            let place = match wanted.schema.column_with_name(name) {
+                Some((at, _)) => matched[at],
+                None => only_column(found, name)?,
+            };
+            places.extend(place.map(|place| (name, place)));
+        }
+        let mut columns: Vec<usize> = places.values().copied().collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let folders = if wanted.hive { folder_values(address)? } else { BTreeMap::new() };
+        Ok(File { wanted: &wanted.schema, found, places, columns, folders })
+    }
+
+    fn find(&self, name: &str) -> Result<Found> {
+        let field = self.wanted.column_with_name(name).map(|(_, field)| field);
+        if let Some(place) = self.places.get(name) {
+            let found = self.found.field(*place).data_type();
+            let data_type = field.map_or_else(|| row_type(found), |field| field.data_type().clone());
+            if *found == DataType::Null {
+                return Ok(Found::Values(Operand::Constant(new_null_array(&data_type, 1)), data_type));
+            }
+            let at = self.columns.binary_search(place).unwrap_or_default();
+            return Ok(Found::Values(Operand::Column(at), data_type));
+        }
+        let constant = |value: ArrayRef| {
+            let data_type = value.data_type().clone();
+            Ok(Found::Values(Operand::Constant(value), data_type))
+        };
+        match (self.folders.get(name), field) {
+            (Some(text), Some(field)) => constant(folder_column(field, text.as_deref())?),
+            (Some(text), None) => Ok(Found::Folder(text.clone())),
+            (None, Some(field)) if field.is_nullable() => constant(new_null_array(field.data_type(), 1)),
+            (None, _) => {
+                Err(Error::config(format!("the filter names `{name}`, which is no column of the file")))
             }
         }
     }
 }
 
-struct File<'a> {
-    schema: &'a Schema,
-    constant: &'a dyn Fn(&str) -> Option<ScalarValue>,
+/// The position of the column `name`, which must not be one of two.
+fn only_column(found: &Schema, name: &str) -> Result<Option<usize>> {
+    let mut same = (0..found.fields().len()).filter(|&at| found.field(at).name() == name);
+    let first = same.next();
+    match same.next() {
+        None => Ok(first),
+        Some(_) => Err(Error::data(format!("the file has two columns named `{name}`")).at("column", name)),
+    }
 }
 
-impl File<'_> {
-    fn expr(&self, node: &Node) -> Result<Expr> {
+/// Makes checks of nodes.
+struct Binder<'a> {
+    find: &'a dyn Fn(&str) -> Result<Found>,
+}
+
+/// A side of a comparison.
+enum Side<'a> {
+    Literal(&'a Literal),
+    Column(&'a str, Found),
+}
+
+impl Binder<'_> {
+    fn condition(&self, node: &Node) -> Result<Check> {
         Ok(match node {
-            Node::Column(name) => self.column(name)?,
-            Node::Value(bytes) => Arc::new(Literal::new(value(bytes)?)),
-            Node::Compare(left, op, right) => {
-                let (left, right) = self.same_type(self.expr(left)?, self.expr(right)?)?;
-                Arc::new(BinaryExpr::new(left, op.operator(), right))
+            Node::Column(name) => self.flag(name)?,
+            Node::Literal(literal) => Check::Always(literal.as_condition()?),
+            Node::Compare(left, op, right) => compare(self.side(left)?, *op, self.side(right)?)?,
+            Node::All(nodes) => Check::All(self.conditions(nodes)?),
+            Node::Any(nodes) => Check::Any(self.conditions(nodes)?),
+            Node::Not(inner) => Check::Not(Box::new(self.condition(inner)?)),
+            Node::IsNull(inner) => match &**inner {
+                Node::Column(name) => is_null((self.find)(name)?),
+                Node::Literal(literal) => Check::Always(Some(literal.is_null())),
+                inner => Check::IsUnknown(Box::new(self.condition(inner)?)),
+            },
+            Node::In(item, list) => {
+                let equal = |node| compare(self.side(item)?, Comparison::Eq, self.side(node)?);
+                let equalities = list.iter().map(equal).collect::<Result<_>>()?;
+                if let Node::Column(_) = **item { one_of(equalities) } else { Check::Any(equalities) }
             }
-            Node::And(a, b) => Arc::new(BinaryExpr::new(self.expr(a)?, Operator::And, self.expr(b)?)),
-            Node::Or(a, b) => Arc::new(BinaryExpr::new(self.expr(a)?, Operator::Or, self.expr(b)?)),
-            Node::Not(inner) => Arc::new(NotExpr::new(self.expr(inner)?)),
-            Node::IsNull(inner) => Arc::new(IsNullExpr::new(self.expr(inner)?)),
-            Node::In { item, list, negated } => self.one_of(item, list, *negated)?,
-            Node::Like { item, pattern, negated, any_case } => {
-                let (item, pattern) = self.same_type(self.expr(item)?, self.expr(pattern)?)?;
-                physical::like(*negated, *any_case, item, pattern, self.schema)?
-            }
+            Node::Like { item, pattern, any_case } => like(self.side(item)?, self.side(pattern)?, *any_case)?,
         })
     }
 
-    fn column(&self, name: &str) -> Result<Expr> {
-        if let Some((at, _)) = self.schema.column_with_name(name) {
-            return Ok(Arc::new(Column::new(name, at)));
-        }
-        match (self.constant)(name) {
-            Some(value) => Ok(Arc::new(Literal::new(value))),
-            None => Err(Error::config(format!("the filter names `{name}`, which is no column of the file"))),
+    fn conditions(&self, nodes: &[Node]) -> Result<Vec<Check>> {
+        nodes.iter().map(|node| self.condition(node)).collect()
+    }
+
+    fn flag(&self, name: &str) -> Result<Check> {
+        match (self.find)(name)? {
+            Found::Later => Ok(Check::Always(None)),
+            Found::Values(operand, data_type) if Kind::of(&data_type) == Some(Kind::Boolean) => {
+                Ok(Check::Flag(operand))
+            }
+            Found::Values(_, data_type) => {
+                Err(Error::config(format!("the filter is {data_type}, expected Boolean")).at("column", name))
+            }
+            Found::Folder(text) => Ok(Check::Flag(folder(name, &DataType::Boolean, text.as_deref())?)),
         }
     }
 
-    /// `item IN (a, b)` as `item = a OR item = b`, for which statistics of the item can be used.
-    fn one_of(&self, item: &Node, list: &[Node], negated: bool) -> Result<Expr> {
-        let mut any: Option<Expr> = None;
-        for node in list {
-            let (left, right) = self.same_type(self.expr(item)?, self.expr(node)?)?;
-            let equal: Expr = Arc::new(BinaryExpr::new(left, Operator::Eq, right));
-            any = Some(match any {
-                Some(any) => Arc::new(BinaryExpr::new(any, Operator::Or, equal)),
-                None => equal,
-            });
+    fn side<'n>(&self, node: &'n Node) -> Result<Side<'n>> {
+        match node {
+            Node::Column(name) => Ok(Side::Column(name, (self.find)(name)?)),
+            Node::Literal(literal) => Ok(Side::Literal(literal)),
+            other => Err(Error::config(format!("a source cannot compare with `{other}`"))
+                .help("it compares columns and values; use `Dataset::filter` for the rest")),
         }
-        let any = any.unwrap_or_else(|| Arc::new(Literal::new(ScalarValue::Boolean(Some(false)))));
-        Ok(if negated { Arc::new(NotExpr::new(any)) } else { any })
-    }
-
-    /// Both sides as one type.
-    fn same_type(&self, left: Expr, right: Expr) -> Result<(Expr, Expr)> {
-        let (from, to) = (left.data_type(self.schema)?, right.data_type(self.schema)?);
-        if from == to {
-            return Ok((left, right));
-        }
-        if let Some(right) = converted(&right, &from) {
-            return Ok((left, right));
-        }
-        if let Some(left) = converted(&left, &to) {
-            return Ok((left, right));
-        }
-        let common = comparison_coercion(&from, &to)
-            .ok_or_else(|| Error::config(format!("the filter compares {from} with {to}")))?;
-        let cast = |side: Expr| physical::cast(side, self.schema, common.clone());
-        Ok((cast(left)?, cast(right)?))
     }
 }
 
-/// A literal as a value of `to`, if that loses nothing.
-fn converted(expr: &Expr, to: &DataType) -> Option<Expr> {
-    let value = expr.downcast_ref::<Literal>()?.value();
-    let there = value.cast_to(to).ok()?;
-    let back = there.cast_to(&value.data_type()).ok()?;
-    // Text that looks like a number is not a number: "007" and 7 differ.
-    let is_text = |of: &DataType| of.is_string() || matches!(of, DataType::Dictionary(..));
-    (back == *value && is_text(to) == is_text(&value.data_type()))
-        .then(|| Arc::new(Literal::new(there)) as Expr)
-}
-
-fn value(bytes: &[u8]) -> Result<ScalarValue> {
-    let batch = ipc::from_bytes(bytes)?.pop().ok_or_else(|| Error::bug("a filter has lost its value"))?;
-    Ok(ScalarValue::try_from_array(batch.column(0), 0)?)
-}
-
-impl Comparison {
-    fn operator(self) -> Operator {
-        match self {
-            Comparison::Eq => Operator::Eq,
-            Comparison::NotEq => Operator::NotEq,
-            Comparison::Lt => Operator::Lt,
-            Comparison::LtEq => Operator::LtEq,
-            Comparison::Gt => Operator::Gt,
-            Comparison::GtEq => Operator::GtEq,
+fn compare(left: Side<'_>, op: Comparison, right: Side<'_>) -> Result<Check> {
+    use Found::{Folder, Later, Values};
+    match (left, right) {
+        (Side::Column(_, Later), _) | (_, Side::Column(_, Later)) => Ok(Check::Always(None)),
+        (Side::Literal(null), _) | (_, Side::Literal(null)) if null.is_null() => Ok(Check::Always(None)),
+        (Side::Column(name, Values(left, data_type)), Side::Literal(literal)) => {
+            compare_literal(name, left, &data_type, op, literal)
         }
+        (Side::Column(name, Folder(text)), Side::Literal(literal)) => {
+            let data_type = literal.own_type();
+            compare_literal(name, folder(name, &data_type, text.as_deref())?, &data_type, op, literal)
+        }
+        (Side::Literal(left), Side::Literal(right)) => {
+            let data_type = left.own_type();
+            let name = left.to_string();
+            compare_literal(&name, Operand::Constant(left.column()?), &data_type, op, right)
+        }
+        (left @ Side::Literal(_), right) => compare(right, op.swapped(), left),
+        (Side::Column(a, Values(left, from)), Side::Column(b, Values(right, to))) => {
+            let kind = Kind::common(&from, &to).ok_or_else(|| {
+                Error::config(format!(
+                    "the filter compares `{a}`, which is {from}, with `{b}`, which is {to}"
+                ))
+                .help(
+                    "only columns whose values have one type are compared; use `Dataset::filter` for others",
+                )
+            })?;
+            Ok(Check::Columns { left, kind, op, right })
+        }
+        (Side::Column(a, Folder(text)), right @ Side::Column(_, Values(..))) => {
+            let Side::Column(_, Values(_, data_type)) = &right else { return Ok(Check::Always(None)) };
+            let left = Values(folder(a, data_type, text.as_deref())?, data_type.clone());
+            compare(Side::Column(a, left), op, right)
+        }
+        (left @ Side::Column(_, Values(..)), right) => compare(right, op.swapped(), left),
+        (Side::Column(a, Folder(left)), Side::Column(b, Folder(right))) => {
+            let text = DataType::Utf8;
+            let left = Values(folder(a, &text, left.as_deref())?, text.clone());
+            let right = Values(folder(b, &text, right.as_deref())?, text);
+            compare(Side::Column(a, left), op, Side::Column(b, right))
+        }
+    }
+}
+
+/// Whether any of these equalities of one item holds; those with numbers become a list.
+fn one_of(equalities: Vec<Check>) -> Check {
+    let (mut units, mut item, mut parts) = (Vec::new(), None, Vec::new());
+    for check in equalities {
+        match check {
+            Check::Compare { left, kind, op: Comparison::Eq, right: Bound::Point(point) } => {
+                units.extend(point.exact());
+                item = Some((left, kind));
+            }
+            other => parts.push(other),
+        }
+    }
+    units.sort_unstable();
+    parts.extend(item.map(|(left, kind)| Check::OneOf { left, kind, units }));
+    Check::Any(parts)
+}
+
+fn compare_literal(
+    name: &str,
+    left: Operand,
+    data_type: &DataType,
+    op: Comparison,
+    literal: &Literal,
+) -> Result<Check> {
+    let (kind, right) = literal.bound(name, data_type, op.is_order())?;
+    Ok(Check::Compare { left, kind, op, right })
+}
+
+/// The value of a folder that the row type does not have, as one of the type that it is compared with.
+fn folder(name: &str, data_type: &DataType, text: Option<&str>) -> Result<Operand> {
+    Ok(Operand::Constant(folder_column(&Field::new(name, data_type.clone(), true), text)?))
+}
+
+fn is_null(found: Found) -> Check {
+    match found {
+        Found::Later => Check::Always(None),
+        Found::Values(operand, _) => Check::IsNull(operand),
+        Found::Folder(text) => Check::Always(Some(text.is_none())),
+    }
+}
+
+fn like(item: Side<'_>, pattern: Side<'_>, any_case: bool) -> Result<Check> {
+    let pattern = match &pattern {
+        Side::Literal(literal) if literal.is_null() => return Ok(Check::Always(None)),
+        Side::Literal(literal) => literal.as_text(),
+        Side::Column(..) => None,
+    };
+    let pattern = pattern.ok_or_else(|| Error::config("the pattern of `like` must be a text"))?.to_owned();
+    match item {
+        Side::Column(_, Found::Later) => Ok(Check::Always(None)),
+        Side::Column(_, Found::Values(item, data_type)) if Kind::of(&data_type) == Some(Kind::Text) => {
+            Ok(Check::Like { item, pattern, any_case })
+        }
+        Side::Column(name, Found::Folder(text)) => {
+            Ok(Check::Like { item: folder(name, &DataType::Utf8, text.as_deref())?, pattern, any_case })
+        }
+        Side::Column(name, Found::Values(_, data_type)) => {
+            let text = format!("the filter takes `{name}`, which is {data_type}, for a text");
+            Err(Error::config(text).at("column", name).help("`like` is for columns of text"))
+        }
+        Side::Literal(literal) => Err(Error::config(format!("`like` is for columns, and {literal} is none"))),
     }
 }
