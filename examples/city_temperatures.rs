@@ -36,11 +36,13 @@ struct City {
 
 #[kiln::main]
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
-    let units = cx.read_csv::<Sale>(&args.sales)
+    let units = cx
+        .read_csv::<Sale>(&args.sales)
         .map_to::<(String, u64)>(|sale| (sale.city, sale.quantity.into()))
         .reduce_by_key(|a, b| a + b);
 
-    let temperatures = cx.read_json::<Report>(&args.weather)
+    let temperatures = cx
+        .read_json::<Report>(&args.weather)
         .map_to::<(String, f64)>(|report| (report.city, report.temperature))
         .aggregate_by_key((0.0, 0), |(sum, n), t| (sum + t, n + 1), |a, b| (a.0 + b.0, a.1 + b.1))
         .map_values(|(sum, n)| sum / f64::from(n));

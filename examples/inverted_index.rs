@@ -46,9 +46,8 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     }
 
     let word = cx.share(args.word);
-    let found = index
-        .filter_with(&word, |word, entry| entry.word == word)
-        .flat_map(|entry| entry.postings.to_vec());
+    let found =
+        index.filter_with(&word, |word, entry| entry.word == word).flat_map(|entry| entry.postings.to_vec());
     for posting in found.top(10, |posting| posting.count)? {
         println!("{:>10}  {}", posting.count, posting.document);
     }

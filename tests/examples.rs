@@ -8,10 +8,10 @@
 
 #[path = "examples/documents.rs"]
 mod documents;
-#[path = "examples/first_lines.rs"]
-mod first_lines;
 #[path = "examples/file_packer.rs"]
 mod file_packer;
+#[path = "examples/first_lines.rs"]
+mod first_lines;
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]

@@ -320,8 +320,10 @@ fn explain_reads_no_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words.txt");
     std::fs::write(&path, "a b a\n").unwrap();
-    let counts =
-        Context::local(2).read_text(&path.to_string_lossy()).flat_map_to(str::split_whitespace).count_by_value();
+    let counts = Context::local(2)
+        .read_text(&path.to_string_lossy())
+        .flat_map_to(str::split_whitespace)
+        .count_by_value();
     let sorted = counts.sort_by_key();
     let before = sorted.explain().unwrap();
     std::fs::remove_file(&path).unwrap();
@@ -341,7 +343,8 @@ fn explain_starts_no_thread_and_no_process() {
 
 #[test]
 fn explain_says_what_is_wrong_with_a_source() {
-    let error = Context::local(1).read_text("/nowhere/at/all.txt").map_to::<String>(str::trim).explain().unwrap_err();
+    let error =
+        Context::local(1).read_text("/nowhere/at/all.txt").map_to::<String>(str::trim).explain().unwrap_err();
     assert_eq!(error.class(), kiln::Class::Config);
 }
 

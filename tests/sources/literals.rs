@@ -298,7 +298,7 @@ fn a_long_filter_is_no_deep_one_and_a_deep_one_is_a_config_error() {
     let deep = (0..500).fold(col("value").eq(lit(1)), |inner, _| !inner);
     let error = read(deep).count().unwrap_err();
     assert_eq!(error.class(), Class::Config, "{error}");
-    assert!(error.to_string().contains("nested more than 100 conditions deep"), "{error}");
+    assert!(error.to_string().contains("nests more than 100 levels deep"), "{error}");
 }
 
 /// A file that is no Parquet file: whoever opens it reports an error of class data.

@@ -48,9 +48,7 @@ impl Driver {
                 self.actions.push(Action::Abort { executor: running.executor, task });
             }
         }
-        for stage in &job.stages {
-            self.forget_unneeded(stage.spec.output);
-        }
+        job.outputs_used().for_each(|exchange| self.forget_unneeded(exchange));
     }
 
     fn forget_unneeded(&mut self, exchange: ExchangeId) {

@@ -92,6 +92,11 @@ impl Job {
         self.stages.get_mut(*self.by_output.get(&exchange)?)
     }
 
+    /// The outputs that it computes, and those that it reads of earlier jobs.
+    pub(super) fn outputs_used(&self) -> impl Iterator<Item = ExchangeId> {
+        self.stages.iter().map(|stage| stage.spec.output).chain(self.kept.keys().copied())
+    }
+
     pub(super) fn uses(&self, exchange: ExchangeId) -> bool {
         self.by_output.contains_key(&exchange) || self.kept.contains_key(&exchange)
     }

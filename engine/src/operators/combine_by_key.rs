@@ -38,8 +38,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         M: Fn(A, A) -> A + Send + Sync + 'static,
     {
         let closures = (create, merge_value, merge_combiners);
-        let fold =
-            Fold::<V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
+        let fold = Fold::<V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
         self.aggregate_keys(fold)
     }
 
@@ -60,8 +59,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         M: for<'p> Fn(&'p P, A, A) -> A + Send + Sync + 'static,
     {
         let (closures, site) = ((create, merge_value, merge_combiners), Site::caller());
-        let fold =
-            Fold::<V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
+        let fold = Fold::<V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
         self.aggregate_keys(fold)
     }
 }

@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{
-    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With,
-};
+use crate::chain::{Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -31,11 +29,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 
     /// `map` with a value from [`Context::share`](crate::Context::share) as the first argument.
     #[track_caller]
-    pub fn map_with<P: Param, R, F>(
-        self,
-        shared: &Shared<P>,
-        f: F,
-    ) -> Dataset<R, Then<C, With<P, F>, Map<R>>>
+    pub fn map_with<P: Param, R, F>(self, shared: &Shared<P>, f: F) -> Dataset<R, Then<C, With<P, F>, Map<R>>>
     where
         F: SharedRowFn<P, T, R>,
     {

@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{
-    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With,
-};
+use crate::chain::{Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};

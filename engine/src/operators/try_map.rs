@@ -34,11 +34,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// formats; of rows that are not read from files, the row's number in its partition, from 1, as this
     /// operator sees rows.
     #[track_caller]
-    pub fn try_map<R, E, F>(
-        self,
-        f: F,
-        on_error: OnError<'_>,
-    ) -> Dataset<R, Attempt<C, Plain<F>, One<R, E>>>
+    pub fn try_map<R, E, F>(self, f: F, on_error: OnError<'_>) -> Dataset<R, Attempt<C, Plain<F>, One<R, E>>>
     where
         F: for<'a> Fn(T::View<'a>) -> Result<R, E> + Send + Sync + 'static,
         R: Row,

@@ -74,7 +74,7 @@ pub fn check_marks(delimiter: u8, quote: u8) -> Result<()> {
     }
     if delimiter == quote {
         let mark = char::from(delimiter);
-        return Err(Error::config(format!("{mark:?} cannot be both the delimiter and the quote")));
+        return Err(Error::config(format!("the delimiter cannot be the quote, which is {mark:?}")));
     }
     Ok(())
 }

@@ -46,9 +46,6 @@ use self::literal::Literal;
 pub(super) use self::on_file::OnFile;
 use crate::error::{Error, Result};
 
-/// How deep conditions are nested in each other: each is checked by a function that calls itself.
-const MAX_DEPTH: usize = 100;
-
 /// Which rows are read: those for which it is true.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicate {
@@ -114,7 +111,7 @@ impl Predicate {
     /// # Errors
     /// Of class config for an expression that a source cannot act on.
     pub fn new(expr: &Expr) -> Result<Predicate> {
-        Ok(Predicate { root: node(expr, 0)? })
+        Ok(Predicate { root: node(expr)? })
     }
 
     /// Both this and the filter that `expr` states.
@@ -127,7 +124,7 @@ impl Predicate {
             Node::All(parts) => parts,
             root => vec![root],
         };
-        parts.push(node(expr, 0)?);
+        parts.push(node(expr)?);
         Ok(Predicate { root: Node::All(parts) })
     }
 
@@ -160,18 +157,14 @@ impl Node {
     }
 }
 
-/// `depth` conditions are around `expr`.
-fn node(expr: &Expr, depth: usize) -> Result<Node> {
-    if depth > MAX_DEPTH {
-        return Err(Error::config(format!("a filter is nested more than {MAX_DEPTH} conditions deep"))
-            .help("`and`, `or` and `in_list` take any number of conditions beside each other"));
-    }
-    let boxed = |expr: &Expr| node(expr, depth + 1).map(Box::new);
+/// The condition that `expr` states; [`balanced`] has bounded how deep it nests.
+fn node(expr: &Expr) -> Result<Node> {
+    let boxed = |expr: &Expr| node(expr).map(Box::new);
     Ok(match expr {
-        Expr::Alias(alias) => node(&alias.expr, depth + 1)?,
+        Expr::Alias(alias) => node(&alias.expr)?,
         Expr::Column(column) => Node::Column(column.name.clone()),
         Expr::Literal(value, _) => Node::Literal(Literal::new(value)?),
-        Expr::BinaryExpr(binary) => binary_node(expr, binary, depth)?,
+        Expr::BinaryExpr(binary) => binary_node(expr, binary)?,
         Expr::Not(inner) => Node::Not(boxed(inner)?),
         Expr::IsNull(inner) => Node::IsNull(boxed(inner)?),
         Expr::IsNotNull(inner) => Node::Not(Box::new(Node::IsNull(boxed(inner)?))),
@@ -181,7 +174,7 @@ fn node(expr: &Expr, depth: usize) -> Result<Node> {
             negated_if(between.negated, Node::All(vec![low, high]))
         }
         Expr::InList(InList { expr, list, negated }) => {
-            let list = list.iter().map(|expr| node(expr, depth + 1)).collect::<Result<_>>()?;
+            let list = list.iter().map(node).collect::<Result<_>>()?;
             negated_if(*negated, Node::In(boxed(expr)?, list))
         }
         Expr::Like(Like { negated, expr, pattern, escape_char: None, case_insensitive }) => {
@@ -196,10 +189,10 @@ fn negated_if(is_negated: bool, node: Node) -> Node {
     if is_negated { Node::Not(Box::new(node)) } else { node }
 }
 
-fn binary_node(expr: &Expr, binary: &BinaryExpr, depth: usize) -> Result<Node> {
+fn binary_node(expr: &Expr, binary: &BinaryExpr) -> Result<Node> {
     let comparison = match binary.op {
         Operator::And | Operator::Or => {
-            let parts = chained(expr, binary.op).into_iter().map(|part| node(part, depth + 1));
+            let parts = chained(expr, binary.op).into_iter().map(node);
             let parts = parts.collect::<Result<_>>()?;
             return Ok(if binary.op == Operator::And { Node::All(parts) } else { Node::Any(parts) });
         }
@@ -211,7 +204,7 @@ fn binary_node(expr: &Expr, binary: &BinaryExpr, depth: usize) -> Result<Node> {
         Operator::GtEq => Comparison::GtEq,
         other => return Err(refused(&other.to_string())),
     };
-    let side = |expr| node(expr, depth + 1).map(Box::new);
+    let side = |expr| node(expr).map(Box::new);
     Ok(Node::Compare(side(&binary.left)?, comparison, side(&binary.right)?))
 }
 

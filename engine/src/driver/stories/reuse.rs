@@ -89,7 +89,7 @@ fn a_job_reads_a_kept_output_without_the_stages_that_compute_it() {
 #[test]
 fn a_job_fails_with_a_lost_output_when_a_kept_one_is_not_there() {
     let mut play = Play::with_slots(&[1, 1]);
-    let lost = "job 2 failed: rows that an earlier job has kept are lost";
+    let lost = "job 2 failed: rows that an earlier job has kept are lost, at job 2";
     assert_eq!(play.submit_over(2, &[1], vec![stage(2, &[1], 1)]), lost);
     play.submit(1, vec![StageSpec { keep: true, ..stage(1, &[], 1) }]);
     play.done("e1 s1 p0 a0");

@@ -56,7 +56,7 @@ literals! {
     String => value ScalarValue::from(value);
     &[u8] => value ScalarValue::Binary(Some(value.to_vec()));
     Vec<u8> => value ScalarValue::Binary(Some(value));
-    crate::Bytes => value ScalarValue::Binary(Some(value.to_vec()));
+    bytes::Bytes => value ScalarValue::Binary(Some(value.to_vec()));
     NaiveDate => value ScalarValue::Date32(Some(
         value.signed_duration_since(NaiveDate::default()).num_days() as i32
     ));
