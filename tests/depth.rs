@@ -173,7 +173,7 @@ fn a_filter_of_any_depth_is_an_answer_or_a_config_error() {
     let error = read((0..100_000).fold(part(0), |filter, _| not(filter))).unwrap_err();
     assert_eq!(error.class(), Class::Config, "{error}");
     let many = (0..100_000).fold(cx.read(), |read, _| read.filter(col("value").lt(lit(5u64))));
-    assert_eq!(many.parquet::<u64>(&path).count().unwrap_err().class(), Class::Config);
+    assert_eq!(many.parquet::<u64>(&path).count().unwrap(), 5);
 }
 
 #[test]

@@ -5,16 +5,16 @@
 //! from the source's buffer for the length of one call and nothing is allocated per record.
 //! A chain knows neither the plan around it nor where it runs.
 
+mod erased;
 mod exact;
 mod func;
-mod input;
 mod positional;
 mod step;
 mod then;
 
+pub use erased::Erased;
 pub use exact::{Exact, Into1, Into2};
 pub use func::{Func, FuncInfo, Map1, Map2, Plain, RowFn, RowsFn, SharedRowFn, SharedRowsFn, With};
-pub use input::Input;
 pub use positional::{Positional, ThenAt};
 pub use step::Step;
 pub use then::{Narrow, Then};

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, FuncInfo, Input, Narrow, Positional, Then, ThenAt};
+use crate::chain::{Chain, Erased, FuncInfo, Narrow, Positional, Then, ThenAt};
 use crate::context::Context;
 use crate::error::Result;
 use crate::plan::{Fused, OperatorExec, Terminal};
@@ -44,7 +44,7 @@ use crate::row::Row;
 /// assert_eq!(ranks.count()?, 2);
 /// # Ok(()) }
 /// ```
-pub struct Dataset<T, C = Input<T>> {
+pub struct Dataset<T, C = Erased<T>> {
     pub(crate) chain: C,
     pub(crate) origin: Origin,
     _row: PhantomData<fn() -> T>,
@@ -66,7 +66,7 @@ impl<T: Row, C: Chain<Out = T>> Clone for Dataset<T, C> {
 impl<T: Row> Dataset<T> {
     /// The rows of a plan node.
     pub(crate) fn from_plan(plan: Arc<dyn ExecutionPlan>, origin: Origin) -> Dataset<T> {
-        Dataset::over(Input::new(), origin.over(plan))
+        Dataset::over(Erased::new(), origin.over(plan))
     }
 }
 

@@ -6,30 +6,34 @@
 
 #![allow(unsafe_code)]
 
-/// Has the allocator keep freed memory for the next task.
-pub fn keep_freed_memory() {
+/// Has the allocator keep freed memory for the next task, at most half of the `task_bytes` that a task may hold.
+pub fn keep_freed_memory(task_bytes: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    glibc::keep_freed_memory();
+    glibc::keep_freed_memory(task_bytes);
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = task_bytes;
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
-    /// Freed memory that an arena of the allocator keeps. There is one for every few threads.
-    const KEPT_BYTES: i32 = 64 << 20;
-    /// Blocks that are larger are mapped one by one, and given back at once: the most that glibc takes.
-    const MAPPED_BYTES: i32 = 32 << 20;
+    /// Freed memory that an arena of the allocator keeps at most. There is one for every few threads.
+    const KEPT_BYTES: usize = 64 << 20;
+    /// Larger blocks are mapped one by one, and given back at once: the most that glibc takes.
+    const MAPPED_BYTES: usize = 32 << 20;
     /// By these the user of a job sets it, and then has the last word.
     const SETTINGS: [&str; 3] = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
 
-    pub fn keep_freed_memory() {
+    pub fn keep_freed_memory(task_bytes: usize) {
         if SETTINGS.iter().any(|name| std::env::var_os(name).is_some()) {
             return;
         }
+        // Both fit an `i32` by their limits.
+        let kept = (task_bytes / 2).min(KEPT_BYTES) as i32;
+        let mapped = (task_bytes / 8).min(MAPPED_BYTES) as i32;
         // SAFETY: `mallopt` takes the allocator's own locks, and changes when memory is given back to the
         // system, not which memory is in use.
         let taken = unsafe {
-            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES)
-                & libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES)
+            libc::mallopt(libc::M_TRIM_THRESHOLD, kept) & libc::mallopt(libc::M_MMAP_THRESHOLD, mapped)
         };
         if taken == 0 {
             log::debug!("the allocator does not let itself be set: tasks may wait for memory more often");
@@ -43,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_one_task_frees_the_next_one_has_without_new_pages() {
-        keep_freed_memory();
+        keep_freed_memory(1 << 30);
         let faults = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
             // Behind the name in brackets: the state is the first word, the small faults the eighth.

@@ -86,7 +86,7 @@ impl Worker {
         report: impl Fn(TaskId, Result<TaskReport>) + Send + Sync + 'static,
     ) -> Result<Worker> {
         memory::raise_open_files();
-        memory::keep_freed_memory();
+        memory::keep_freed_memory(process.memory.task_bytes());
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
             .stack_size(STACK_BYTES)

@@ -10,38 +10,39 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// Views over the batches of the task's first input. Dispatch happens once per batch.
-pub struct Input<T>(PhantomData<fn() -> T>);
+/// Views over the batches of the task's first input. Dispatch happens once per batch. The name is that of
+/// `Dataset::erase`, so that two datasets whose types do not match name the cure.
+pub struct Erased<T>(PhantomData<fn() -> T>);
 
-impl<T> Input<T> {
+impl<T> Erased<T> {
     /// The first input.
     pub fn new() -> Self {
-        Input(PhantomData)
+        Erased(PhantomData)
     }
 }
 
-impl<T> Default for Input<T> {
+impl<T> Default for Erased<T> {
     fn default() -> Self {
-        Input::new()
+        Erased::new()
     }
 }
 
-impl<T> Clone for Input<T> {
+impl<T> Clone for Erased<T> {
     fn clone(&self) -> Self {
-        Input::new()
+        Erased::new()
     }
 }
 
-impl<T> Ship for Input<T> {
+impl<T> Ship for Erased<T> {
     fn ship(&self, _: &mut ParamWriter) -> Result<()> {
         Ok(())
     }
     fn rebuild(_: &mut ParamReader<'_>) -> Result<Self> {
-        Ok(Input::new())
+        Ok(Erased::new())
     }
 }
 
-impl<T: Row> Chain for Input<T> {
+impl<T: Row> Chain for Erased<T> {
     type Out = T;
 
     fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
