@@ -1,10 +1,9 @@
 //! `union_all`: the rows of many datasets, in one plan node.
 
-use datafusion_physical_plan::union::UnionExec;
-
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
+use crate::plan;
 use crate::row::Row;
 
 impl Context {
@@ -33,9 +32,9 @@ impl Context {
         if datasets.is_empty() {
             return none.erase();
         }
-        match UnionExec::try_new(datasets.iter().map(Dataset::to_plan).collect()) {
+        match plan::union(datasets.iter().map(Dataset::to_plan).collect()) {
             Ok(plan) => Dataset::from_plan(plan, origin),
-            Err(e) => Dataset::from_plan(none.to_plan(), Origin::broken(self, e.into())),
+            Err(e) => Dataset::from_plan(none.to_plan(), Origin::broken(self, e)),
         }
     }
 }

@@ -12,7 +12,8 @@ use super::Row;
     message = "`{Self}` cannot be a key",
     label = "not a key",
     note = "keys are numbers, `bool`, `String`, `kiln::Bytes`, `kiln::Decimal`, dates and timestamps, enums with `#[derive(kiln::Row)]`, structs with `#[derive(kiln::Row)] #[row(key)]`, and `Option`, `Vec`, `Box`, `Reverse` and tuples of keys",
-    note = "a map or an `Opaque` value is none: take a field of it with `key_by(..)`"
+    note = "a map or an `Opaque` value is none: take a field of it with `key_by(..)`",
+    note = "a closure that returns a key that borrows from its row goes to the `_to` form of the method, with the key's type named: `sort_by_to::<String>(..)`, `top_to::<(u64, String)>(..)`"
 )]
 pub trait Key: Row {
     /// What a table keeps of a key, beside the arena.

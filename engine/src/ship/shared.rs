@@ -3,14 +3,18 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::params::{ParamReader, ParamWriter, Ship};
 use crate::error::Result;
 
 /// A value that can travel to executors: it owns what it holds, and serde can write and read it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be shared",
+    note = "a shared value owns what it holds (`\"abc\".to_owned()`), and serde writes and reads it: structs derive `serde::Serialize` and `serde::Deserialize`"
+)]
 pub trait Param: Serialize + for<'de> OwnedValue<'de> + Send + Sync + 'static {}
-impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Param for P {}
+impl<P: Serialize + for<'de> OwnedValue<'de> + Send + Sync + 'static> Param for P {}
 
 /// `Deserialize` under the name that the error of `cx.share("abc")` shows: a value that borrows is not
 /// read for every lifetime, and rustc lets no other words be put there.

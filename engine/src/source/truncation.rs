@@ -334,7 +334,9 @@ proptest! {
         places in places(),
     ) {
         let (folder, text) = (Folder::new(), Text::csv(&all, "\n").text);
-        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+        // In the header it may make a longer header, which is as good as any other.
+        let records = text.find('\n').map_or(0, |end| end + 1);
+        for at in (records..=text.len()).filter(|at| text.is_char_boundary(*at)) {
             let text = [&text[..at], &text[at..]].join("\"");
             let file = folder.file("a.csv", text.as_bytes());
             if let Some(found) = checked(read_csv(&csv_pieces(&file, &places)))? {
