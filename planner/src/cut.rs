@@ -84,7 +84,7 @@ pub fn cut(
     };
     let mut cutter = Cutter::default();
     post_order(plan, &ends, &mut |node| cutter.add(node, ends(node)))?;
-    let top = cutter.new(plan)?;
+    let top = cutter.replacement(plan)?;
     cutter.stage(top, result, None)?;
     let filled: HashSet<ExchangeId> = cutter.stages.iter().map(|stage| stage.output).collect();
     let inputs = cutter.stages.iter().flat_map(|stage| &stage.inputs);
@@ -117,7 +117,7 @@ impl Cutter {
         Ok(())
     }
 
-    fn new(&self, old: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn replacement(&self, old: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         match self.new.get(&identity(old)) {
             Some(new) => Ok(Arc::clone(new)),
             None => internal_err!("a node was cut before its inputs"),
@@ -126,7 +126,7 @@ impl Cutter {
 
     fn over_new_inputs(&self, node: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let old = node.children();
-        let new = old.iter().map(|input| self.new(input)).collect::<Result<Vec<_>>>()?;
+        let new = old.iter().map(|input| self.replacement(input)).collect::<Result<Vec<_>>>()?;
         if old.iter().zip(&new).all(|(old, new)| Arc::ptr_eq(old, new)) {
             return Ok(Arc::clone(node));
         }
@@ -141,7 +141,7 @@ impl Cutter {
             reason: exchange.reason.clone(),
             site: exchange.site.clone(),
         };
-        let plan = self.new(exchange.input())?;
+        let plan = self.replacement(exchange.input())?;
         self.stage(plan, exchange.id, Some(how))
     }
 

@@ -167,7 +167,7 @@ fn fields(cx: &Context, args: &Args) -> Dataset<Fields> {
 }
 
 fn bytes(&(bytes, every): &Size, n: u64) -> usize {
-    if n % every == 0 { bytes } else { 8 }
+    if n.is_multiple_of(every) { bytes } else { 8 }
 }
 
 /// A text of so many bytes, which begins with a word of its own and ends with the number.

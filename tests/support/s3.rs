@@ -183,7 +183,7 @@ fn decoded(path: &str) -> String {
     key.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
     for part in parts {
         key.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        key.extend_from_slice(part[2..].as_bytes());
+        key.extend_from_slice(&part.as_bytes()[2..]);
     }
     String::from_utf8(key).unwrap()
 }

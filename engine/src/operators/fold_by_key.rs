@@ -29,7 +29,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         let fold = Reduce::<V, _, F>::new(NoShared, f, Name::FoldByKey, Site::caller());
-        self.aggregate_keys(fold.from_zero(zero))
+        self.aggregate_keys(fold.starting_with(zero))
     }
 
     /// `fold_by_key` with a value from [`Context::share`](crate::Context::share) as the first argument
@@ -41,6 +41,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         F: for<'p> Fn(&'p P, V, V) -> V + Send + Sync + 'static,
     {
         let fold = Reduce::<V, _, F>::new(shared.clone(), f, Name::FoldByKey, Site::caller());
-        self.aggregate_keys(fold.from_zero(zero))
+        self.aggregate_keys(fold.starting_with(zero))
     }
 }

@@ -30,7 +30,7 @@ impl<V, S, F> Reduce<V, S, F> {
     }
 
     /// The same, but each key starts with `zero`.
-    pub fn from_zero(self, zero: V) -> Self {
+    pub fn starting_with(self, zero: V) -> Self {
         Reduce { zero: Some(Arc::new(zero)), ..self }
     }
 }
