@@ -1,6 +1,7 @@
 //! The start of every job: makes datasets, shares values, and runs what actions ask for.
 
 mod action;
+mod counters;
 
 pub(crate) use action::{Action, Held, MAX_SUBMISSIONS};
 
@@ -22,7 +23,6 @@ use crate::plan::OperatorExec;
 use crate::runtime::{JobDone, LocalBackend, Process, Runtime};
 use crate::ship::lazy::Lazy;
 use crate::ship::shared::{Param, Shared};
-use crate::task::{Accumulator, Counter};
 use action::RESULT;
 
 /// How long a failed job's tasks are waited for.
@@ -113,76 +113,6 @@ impl Context {
     /// ```
     pub fn share<P: Param>(&self, value: P) -> Shared<P> {
         Shared::new(value)
-    }
-
-    /// The counter `name`, at 0 unless it was used before. Closures get it by the `…_with` operators;
-    /// its total is in the result JSON under `counters`, and [`Counter::value`] here.
-    ///
-    /// ```
-    /// # fn main() -> kiln::Result<()> {
-    /// let cx = kiln::Context::local(2);
-    /// let odd = cx.counter("odd numbers");
-    /// let rows = cx.range(0..9).inspect_with(&odd, |odd, n| odd.add(n % 2));
-    /// assert_eq!((rows.count()?, odd.value()), (9, 4));
-    /// # Ok(()) }
-    /// ```
-    pub fn counter(&self, name: &str) -> Shared<Counter> {
-        Shared::new(Counter::new(name, &self.0.run))
-    }
-
-    /// A counter that may go down, at 0 unless the name was used before: [`counter`](Context::counter) with numbers
-    /// of both signs. It is in the result JSON as other counters are, and stops at the ends of `i64`.
-    ///
-    /// ```
-    /// # fn main() -> kiln::Result<()> {
-    /// let cx = kiln::Context::local(2);
-    /// let balance = cx.counter_i64("balance");
-    /// let moves = cx.parallelize([5_i64, -8, 2]).inspect_with(&balance, |balance, n| balance.add(n));
-    /// assert_eq!((moves.count()?, balance.value()), (3, -1));
-    /// # Ok(()) }
-    /// ```
-    pub fn counter_i64(&self, name: &str) -> Shared<Accumulator<i64>> {
-        let add = |sum: &mut i64, n| *sum = sum.saturating_add(n);
-        Shared::new(Accumulator::new(Some(name), 0, add, &self.0.run))
-    }
-
-    /// A counter of floats, at 0 unless the name was used before; NaN and infinities are null in the result JSON.
-    /// Tasks end in any order, so the last digits may differ from run to run; [`sum`](crate::Dataset::sum) is
-    /// exact in that.
-    ///
-    /// ```
-    /// # fn main() -> kiln::Result<()> {
-    /// let cx = kiln::Context::local(2);
-    /// let hours = cx.counter_f64("hours");
-    /// let tasks = cx.parallelize([0.5, 1.25]).inspect_with(&hours, |hours, n| hours.add(n));
-    /// assert_eq!((tasks.count()?, hours.value()), (2, 1.75));
-    /// # Ok(()) }
-    /// ```
-    pub fn counter_f64(&self, name: &str) -> Shared<Accumulator<f64>> {
-        Shared::new(Accumulator::new(Some(name), 0.0, |sum: &mut f64, n| *sum += n, &self.0.run))
-    }
-
-    /// A new accumulator: a value that closures add to, wherever they run, and that the driver reads. `merge`
-    /// merges a value into another; it captures nothing, is associative and commutative, and `zero` is neutral: every
-    /// task begins with it.
-    ///
-    /// ```
-    /// # fn main() -> kiln::Result<()> {
-    /// use std::collections::BTreeSet;
-    /// let cx = kiln::Context::local(2);
-    /// let seen = cx.accumulator(BTreeSet::new(), |all: &mut BTreeSet<u64>, more| all.extend(more));
-    /// let rows = cx.range(0..100).inspect_with(&seen, |seen, n| seen.update(|all| {
-    ///     all.insert(n % 3);
-    /// }));
-    /// assert_eq!((rows.count()?, seen.value()), (100, BTreeSet::from([0, 1, 2])));
-    /// # Ok(()) }
-    /// ```
-    pub fn accumulator<A, F>(&self, zero: A, merge: F) -> Shared<Accumulator<A>>
-    where
-        A: Param + Clone,
-        F: Fn(&mut A, A) + Send + Sync + 'static,
-    {
-        Shared::new(Accumulator::new(None, zero, merge, &self.0.run))
     }
 
     /// A value that each process makes for itself when a closure first uses it: for what is dear to

@@ -42,7 +42,7 @@ pub fn post_order<'a, E>(
     Ok(())
 }
 
-/// Tells nodes apart: equal for two references to one node.
+/// Identifies a node: equal for two references to it.
 pub fn identity(plan: &Arc<dyn ExecutionPlan>) -> usize {
     Arc::as_ptr(plan).addr()
 }

@@ -21,10 +21,10 @@ struct Args {
     /// One row in so many is heavy, the others are nearly empty.
     #[arg(long, default_value_t = 1)]
     every: u64,
-    /// What to read; its ending tells the format.
+    /// What to read; its extension is the format.
     #[arg(long, default_value = "")]
     input: String,
-    /// Where to publish; for `write` its ending tells the format.
+    /// Where to publish; for `write` its extension is the format.
     #[arg(long)]
     output: String,
 }

@@ -40,7 +40,7 @@ fn partitions_of_unequal_lengths_are_a_data_error_that_names_partition_and_count
         let mut random = Random::new(seed);
         let counts: Vec<(u64, u64)> = random.rows(3, |r| (r.below(200), r.below(200)));
         let wrong = counts.iter().position(|(left, right)| left != right);
-        // Partition p of a side has as many rows as its count says.
+        // Partition p of a side has as many rows as its count.
         let side = |s: crate::support::Setting, of: fn(&(u64, u64)) -> u64| {
             let counts: Vec<u64> = counts.iter().map(of).collect();
             s.cx().parallelize_in(3, counts).flat_map(|n| 0..n)

@@ -34,7 +34,7 @@ enum Form {
     Path,
     /// A path from the current directory.
     Relative,
-    /// A URL, by what stands before its path.
+    /// A URL, by what precedes its path.
     Url(&'static str),
 }
 

@@ -172,7 +172,7 @@ fn a_mark_that_cannot_be_told_from_another_is_a_config_error() {
     errors.iter().for_each(|error| assert_eq!(error.class(), Class::Config, "{error}"));
 }
 
-/// What reading these rows without a header says.
+/// The error of reading these rows without a header.
 fn refused(text: &str) -> kiln::Error {
     let (_folder, _, address) = file("a.csv", text);
     cx().read().header(false).csv::<(i64, String)>(&address).collect().unwrap_err()

@@ -1,6 +1,5 @@
 //! Statistics never change an answer: a filter in the source gives what the rule gives for each row.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,36 +10,31 @@ use kiln::row::ipc;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::ParquetMetaDataReader;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::files::{cx, write_parquet};
 use crate::filter_model::{Condition, Values, condition, rows};
 use crate::footers::{self, layout};
+use crate::generated::for_each;
 
-/// Runs a test again as it was when it printed this seed.
-const SEED: &str = "KILN_TEST_SEED";
 const CASES: u32 = 400;
 
 #[test]
 fn a_filter_of_any_file_gives_the_rows_for_which_the_rule_is_true() {
     let cx = Context::local(1);
-    for_new_seed(
-        &(rows(), layout(), prop::collection::vec(condition(), 1..16)),
-        |(rows, layout, conditions)| {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("a.parquet");
-            footers::write(&path, &rows, &ipc::batch_of(rows.iter()).unwrap(), &layout);
-            conditions.iter().try_for_each(|condition| check(&cx, &path, &rows, condition))
-        },
-    );
+    let values = (rows(), layout(), prop::collection::vec(condition(), 1..16));
+    for_each(CASES, values, |(rows, layout, conditions)| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        footers::write(&path, &rows, &ipc::batch_of(rows.iter()).unwrap(), &layout);
+        conditions.iter().for_each(|condition| check(&cx, &path, &rows, condition));
+    });
 }
 
-fn check(cx: &Context, path: &Path, rows: &[Values], condition: &Condition) -> Result<(), TestCaseError> {
+fn check(cx: &Context, path: &Path, rows: &[Values], condition: &Condition) {
     let read = cx.read().filter(condition.expr()).parquet::<Values>(&path.display().to_string()).collect();
-    let read = read.map_err(|e| TestCaseError::fail(format!("{e}")))?;
+    let read = read.unwrap_or_else(|e| panic!("{e}"));
     let expected: Vec<_> = rows.iter().filter(|row| condition.of(row) == Some(true)).collect();
-    prop_assert_eq!(format!("{read:#?}"), format!("{expected:#?}"), "{}", condition.expr());
-    Ok(())
+    assert_eq!(format!("{read:#?}"), format!("{expected:#?}"), "{}", condition.expr());
 }
 
 /// The rows of `x` for which the filter is true.
@@ -152,18 +146,4 @@ fn bounds_that_can_be_believed_still_skip_row_groups() {
         "NaN"
     );
     assert_eq!(count(!col("text").lt(lit("040")).or(col("text").gt_eq(lit("05")))).unwrap(), 10);
-}
-
-/// Runs `test` for random values from a seed that is new in every run, and prints the seed of a failure.
-fn for_new_seed<S: Strategy>(values: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let asked = std::env::var(SEED).ok().map(|text| text.parse().expect("KILN_TEST_SEED is a number"));
-    let seed: u64 = asked.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    println!("the seed is {seed}: {SEED}={seed} runs it again");
-    if let Err(error) = runner.run(values, test) {
-        panic!("the seed was {seed}, {SEED}={seed} runs it again: {error}");
-    }
 }

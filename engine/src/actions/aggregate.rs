@@ -11,7 +11,7 @@ use kiln_planner::Site;
 
 use crate::chain::{Chain, FuncInfo, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::job;
 use crate::plan::Terminal;
 use crate::row::{Row, ipc, schema};
@@ -123,13 +123,11 @@ struct AggregateAll<A, T, G> {
 
 impl<A: Row, T, G: Ship> Ship for AggregateAll<A, T, G> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(std::iter::once(&self.zero))?)?)?;
+        params.put_rows([&self.zero])?;
         self.seq.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let zero = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop();
-        let zero = zero.ok_or_else(|| Error::bug("the zero of an aggregate did not arrive"))?;
-        Ok(AggregateAll { zero, seq: G::rebuild(params)?, _row: PhantomData })
+        Ok(AggregateAll { zero: params.take_row()?, seq: G::rebuild(params)?, _row: PhantomData })
     }
 }
 

@@ -8,7 +8,7 @@ use kiln_planner::Site;
 use crate::aggregate::partition_of;
 use crate::chain::{Chain, Sink, Step};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::Terminal;
 use crate::row::{Key, Row, ipc, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
@@ -61,13 +61,11 @@ struct Lookup<K, V> {
 
 impl<K: Row, V> Ship for Lookup<K, V> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(std::iter::once(&self.key))?)?)?;
+        params.put_rows([&self.key])?;
         params.put(&self.site)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let key = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop();
-        let key = key.ok_or_else(|| Error::bug("the key of a lookup did not arrive"))?;
-        Ok(Lookup { key, site: params.take()?, _row: PhantomData })
+        Ok(Lookup { key: params.take_row()?, site: params.take()?, _row: PhantomData })
     }
 }
 

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, FuncInfo, Into1, Into2, Plain, Sink, Step, With};
+use super::key_of::KeyOf;
+use crate::chain::{Chain, Exact, Into1, Into2, Plain, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -108,42 +109,6 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 fn beats<K: Key, const LARGEST: bool>(key: K::View<'_>, best: K::View<'_>) -> bool {
     let order = K::compare(key, best);
     if LARGEST { order != Ordering::Less } else { order == Ordering::Less }
-}
-
-/// A closure that gives a row's key, owned or borrowed.
-pub(super) trait KeyOf<T: Row, K: Key>: FuncInfo {
-    /// Calls `take` with the key of `row`.
-    fn with_key<R>(&self, row: T::View<'_>, take: impl FnOnce(K::View<'_>) -> R) -> R;
-}
-
-impl<T: Row, K: Key, F> KeyOf<T, K> for Plain<F>
-where
-    F: for<'a> Fn(T::View<'a>) -> K + Send + Sync + 'static,
-{
-    #[inline]
-    fn with_key<R>(&self, row: T::View<'_>, take: impl FnOnce(K::View<'_>) -> R) -> R {
-        take((self.code())(row).view())
-    }
-}
-
-impl<T: Row, K: Key, P: Param, F> KeyOf<T, K> for With<P, F>
-where
-    F: for<'a> Fn(&'a P, T::View<'a>) -> K + Send + Sync + 'static,
-{
-    #[inline]
-    fn with_key<R>(&self, row: T::View<'_>, take: impl FnOnce(K::View<'_>) -> R) -> R {
-        take((self.code())(self.shared(), T::narrow(row)).view())
-    }
-}
-
-impl<T: Row, K: Key, G> KeyOf<T, K> for Exact<G, K>
-where
-    Exact<G, K>: FuncInfo + for<'a> Func<'a, T::View<'a>, Out = K::View<'a>>,
-{
-    #[inline]
-    fn with_key<R>(&self, row: T::View<'_>, take: impl FnOnce(K::View<'_>) -> R) -> R {
-        take(self.call(T::narrow(row)))
-    }
 }
 
 /// Finds the row of a partition with the largest or the smallest key.

@@ -16,6 +16,7 @@ mod histogram;
 mod is_empty;
 mod iter;
 mod joining;
+mod key_of;
 mod lookup;
 mod max;
 mod max_by_key;

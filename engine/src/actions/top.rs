@@ -8,12 +8,13 @@ use std::panic::AssertUnwindSafe;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, FuncInfo, Into1, Plain, RowFn, SharedRowFn, Sink, Step, With};
+use super::key_of::KeyOf;
+use crate::chain::{Chain, Exact, Into1, Plain, RowFn, SharedRowFn, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
 use crate::plan::Terminal;
-use crate::row::{IntoRow, Key, Row, ipc, schema};
+use crate::row::{Key, Row, ipc, schema};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
@@ -79,7 +80,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// The `n` rows with the largest keys, or the smallest, in that order.
     pub(super) fn top_by<K: Key, G, const SMALLEST: bool>(&self, n: usize, key: G) -> Result<Vec<T>>
     where
-        G: RankBy<T, K>,
+        G: KeyOf<T, K>,
     {
         self.origin.check()?;
         let end = Top::<K, G, SMALLEST> { rows: n, key: key.clone(), _order: PhantomData };
@@ -99,23 +100,6 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 fn rank<K: Key, const SMALLEST: bool>(a: K::View<'_>, b: K::View<'_>) -> Ordering {
     let order = K::compare(a, b);
     if SMALLEST { order.reverse() } else { order }
-}
-
-/// A closure that computes the key of a row, owned or borrowed.
-pub(super) trait RankBy<T: Row, K: Key>: FuncInfo {
-    /// Calls `then` with the key of `row`.
-    fn with_key<R>(&self, row: T::View<'_>, then: impl FnOnce(K::View<'_>) -> R) -> R;
-}
-
-impl<T: Row, K: Key, G> RankBy<T, K> for G
-where
-    G: FuncInfo + for<'a> Func<'a, T::View<'a>>,
-    for<'a> <G as Func<'a, T::View<'a>>>::Out: IntoRow<Row = K>,
-{
-    #[inline]
-    fn with_key<R>(&self, row: T::View<'_>, then: impl FnOnce(K::View<'_>) -> R) -> R {
-        then(self.call(T::narrow(row)).as_view())
-    }
 }
 
 /// The rows of a partition whose keys rank highest, in the order in which they came.
@@ -140,7 +124,7 @@ impl<O, G: Ship, const SMALLEST: bool> Ship for Top<O, G, SMALLEST> {
     }
 }
 
-impl<T: Row, O: Key, G: RankBy<T, O>, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST> {
+impl<T: Row, O: Key, G: KeyOf<T, O>, const SMALLEST: bool> Terminal<T> for Top<O, G, SMALLEST> {
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         let mut sink = TopSink::<O, G, T, SMALLEST> {
             room: self.rows,
@@ -201,7 +185,7 @@ struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     best: BinaryHeap<Reverse<Ranked<O, T, SMALLEST>>>,
 }
 
-impl<T: Row, O: Key, G: RankBy<T, O>, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST> {
+impl<T: Row, O: Key, G: KeyOf<T, O>, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.seen += 1;

@@ -140,7 +140,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self
     }
 
-    /// What is between the fields of CSV; a comma unless said otherwise. An ASCII character, no line end and not
+    /// What is between the fields of CSV; a comma by default. An ASCII character, no line end and not
     /// the quote, as for [`Read::delimiter`](crate::Read::delimiter).
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = Some(delimiter);

@@ -17,7 +17,7 @@ mod slices;
 mod table;
 
 pub use combine::Combine;
-pub use kinds::{Aggregate, CountDistinct, Fold, FromZero, Name, NoShared, Reduce, Seen, Sketch};
+pub use kinds::{Aggregate, CountDistinct, FromFirst, FromZero, Name, NoShared, Reduce, Seen, Sketch};
 pub use merge::Merge;
 pub use part::Part;
 pub use placed::Placed;

@@ -22,7 +22,7 @@ use crate::task::{ExchangeReader, counts};
 
 /// Submissions of one job at most: a result that is lost before it is fetched is computed again.
 pub(crate) const MAX_SUBMISSIONS: u32 = 4;
-/// Stands for the result of a plan that is no job yet.
+/// Names the result of a plan that is not a job yet.
 pub(super) const RESULT: ExchangeId = ExchangeId(0);
 
 /// An action that may run its jobs; dropped, it lets go of what they kept.

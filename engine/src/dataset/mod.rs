@@ -102,13 +102,13 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         G: FuncInfo,
         N: Narrow<T, G>,
     {
-        // A new row may have a new key, so nothing is known of where rows lie.
-        Dataset::over(Then::new(self.chain, func), self.origin.moved())
+        self.then_unchecked(func)
     }
 
     /// [`then`](Self::then) whose bounds are left to the next method, so that a closure's result that is no
     /// row is reported at the closure, once.
     pub(crate) fn then_unchecked<R, G, N>(self, func: G) -> Dataset<R, Then<C, G, N>> {
+        // A new row may have a new key, so nothing is known of how rows are partitioned.
         Dataset::over(Then::new(self.chain, func), self.origin.moved())
     }
 
@@ -123,7 +123,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         G: FuncInfo,
         N: Narrow<T, G>,
     {
-        Dataset::over(Then::new(self.chain, func), self.origin)
+        self.then_keyed_unchecked(func)
     }
 
     /// The chain, then an operator that goes by where rows stand; rows that it keeps keep their keys.

@@ -20,7 +20,7 @@ const MAX_PARTITIONS: u64 = 1024;
 
 /// How many partitions exchanges after a dataset have: the one place where this is decided.
 ///
-/// What the job says holds, as it does in Spark. A count for the next exchange is exact. A count that rows
+/// A count that the job gives holds, as it does in Spark. A count for the next exchange is exact. A count that rows
 /// have because the job chose it (`repartition`, `coalesce`, `partition_by`, `parallelize_in`, an exchange of an
 /// exact count) is kept by later exchanges, unless another input has more. Else the count follows from the
 /// bytes of the sources. Slots and executors never count, because results must not depend on them.
@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) partitions: usize,
     /// The sources behind it, each once, with their estimated bytes.
     sources: Sources,
-    /// What the job says of the partitions after exchanges.
+    /// The partitions that the job wants after exchanges.
     wanted: Wanted,
     /// The rows are pairs that lie by the hash of their key among so many partitions.
     pub(crate) placed: Option<usize>,

@@ -45,12 +45,11 @@ impl<K: Key> Ship for ByRange<K> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&self.partitions)?;
         let bounds = self.bounds.get().map_or(&[][..], Vec::as_slice);
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(bounds.iter())?)?)
+        params.put_rows(bounds)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let partitions = params.take()?;
-        let bounds = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?;
-        Ok(ByRange { partitions, bounds: OnceLock::from(bounds) })
+        Ok(ByRange { partitions, bounds: OnceLock::from(params.take_rows::<K>()?) })
     }
 }
 

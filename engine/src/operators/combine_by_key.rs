@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::aggregate::{Fold, Name, NoShared};
+use crate::aggregate::{FromFirst, NoShared};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
@@ -38,8 +38,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         M: Fn(A, A) -> A + Send + Sync + 'static,
     {
         let closures = (create, merge_value, merge_combiners);
-        let fold = Fold::<V, A, _, I, F, M>::new(NoShared, closures, Name::CombineByKey, Site::caller());
-        self.aggregate_keys(fold)
+        self.aggregate_keys(FromFirst::<V, A, _, I, F, M>::new(NoShared, closures, Site::caller()))
     }
 
     /// `combine_by_key` with a value from [`Context::share`](crate::Context::share) as the first
@@ -59,7 +58,6 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         M: for<'p> Fn(&'p P, A, A) -> A + Send + Sync + 'static,
     {
         let (closures, site) = ((create, merge_value, merge_combiners), Site::caller());
-        let fold = Fold::<V, A, _, I, F, M>::new(shared.clone(), closures, Name::CombineByKey, site);
-        self.aggregate_keys(fold)
+        self.aggregate_keys(FromFirst::<V, A, _, I, F, M>::new(shared.clone(), closures, site))
     }
 }

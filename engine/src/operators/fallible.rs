@@ -25,7 +25,7 @@ const SHOWN_CHARS: usize = 120;
 
 /// What becomes of the rows that a closure refuses.
 ///
-/// A closure that returns [`Error::transient`] refuses nothing: its task is tried again, whatever this says.
+/// A closure that returns [`Error::transient`] refuses nothing: its task is tried again under every policy.
 #[derive(Clone, Copy)]
 pub enum OnError<'a> {
     /// The first one fails the job: an error of class data, with the record, its place and the reason. A reason

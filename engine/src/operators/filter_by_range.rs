@@ -8,8 +8,8 @@ use kiln_planner::Site;
 
 use crate::chain::{Chain, Positional, Sink, ThenAt};
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
-use crate::row::{Key, Row, ipc};
+use crate::error::Result;
+use crate::row::{Key, Row};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
@@ -56,12 +56,10 @@ impl<K, V> Clone for KeyRange<K, V> {
 
 impl<K: Row, V> Ship for KeyRange<K, V> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(std::iter::once(&*self.ends))?)?)
+        params.put_rows([&*self.ends])
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let ends = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop();
-        let ends = ends.ok_or_else(|| Error::bug("the range of a filter did not arrive"))?;
-        Ok(KeyRange { ends: Arc::new(ends), _row: PhantomData })
+        Ok(KeyRange { ends: Arc::new(params.take_row()?), _row: PhantomData })
     }
 }
 

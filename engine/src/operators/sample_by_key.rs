@@ -10,7 +10,7 @@ use super::sample::{Draws, draw, fraction_error};
 use crate::chain::{Chain, Positional, Sink, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::row::{Key, Row, ipc};
+use crate::row::{Key, Row};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
@@ -81,11 +81,11 @@ impl<K, V> Clone for SampleByKey<K, V> {
 impl<K: Row, V> Ship for SampleByKey<K, V> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&(self.with_replacement, self.seed))?;
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(self.fractions.iter())?)?)
+        params.put_rows(self.fractions.iter())
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let (with_replacement, seed) = params.take()?;
-        let fractions = Arc::new(ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?);
+        let fractions = Arc::new(params.take_rows()?);
         Ok(SampleByKey { with_replacement, fractions, seed, _row: PhantomData })
     }
 }

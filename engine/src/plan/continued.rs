@@ -52,7 +52,7 @@ pub fn bounded(plan: Arc<dyn ExecutionPlan>, cx: &Context) -> Arc<dyn ExecutionP
     Arc::new(ExchangeExec::new(cx.new_exchange(), rows, Movement::Continue, reason, site))
 }
 
-/// The rows of its input, each partition under its own number. It only stands at the top of a stage: the
+/// The rows of its input, each partition under its own number. It is only used at the top of a stage: the
 /// worker runs it.
 #[derive(Debug)]
 pub struct ContinuedExec {

@@ -8,7 +8,7 @@ const MOST_AHEAD: usize = 8 << 20;
 /// another, would hold more than their batches.
 const MOST_AHEAD_PER_ROW: usize = 16 << 10;
 
-/// Byte strings one behind another: at most 2 GiB, above what a batch may hold (`limits`).
+/// Byte strings one after another: at most 2 GiB, above what a batch may hold (`limits`).
 #[derive(Default)]
 pub struct ByteRuns {
     /// Where each one ends; the first one starts at 0.

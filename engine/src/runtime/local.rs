@@ -20,7 +20,7 @@ const ME: ExecutorId = ExecutorId(0);
 pub struct LocalBackend {
     worker: Worker,
     memory: Arc<Memory>,
-    /// Removes temporary files when the process is told to end.
+    /// Removes temporary files when the process receives a signal to end.
     _cleanup: CleanupGuard,
 }
 

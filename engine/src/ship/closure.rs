@@ -95,7 +95,7 @@ pub(super) fn conjure<F: Send + Sync + 'static>() -> Result<F> {
     // without captures is inhabited because the driver holds one. Nothing runs when the copy is dropped.
     // Rust has no way to find the one case that this breaks: a closure that captured, by move, a
     // zero-sized token without a destructor whose existence proves something about *this* process.
-    // Users are told so in the guide to closures (README).
+    // The guide to closures (README) warns of it.
     Ok(unsafe { NonNull::<F>::dangling().as_ptr().read() })
 }
 

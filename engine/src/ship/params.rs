@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
+use crate::row::{Row, ipc};
 
 /// An operator, or a part of one, whose data can travel.
 pub trait Ship: Sized {
@@ -31,6 +32,11 @@ impl ParamWriter {
         self.put(&(bytes.len() as u64))?;
         self.0.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// Adds rows, as Arrow has them.
+    pub fn put_rows<'r, T: Row>(&mut self, rows: impl IntoIterator<Item = &'r T>) -> Result<()> {
+        self.put_bytes(&ipc::to_bytes(&ipc::batch_of(rows.into_iter())?)?)
     }
 
     /// All bytes so far.
@@ -65,5 +71,15 @@ impl<'a> ParamReader<'a> {
             .ok_or_else(|| Error::bug("the parameters end early"))?;
         self.0 = rest;
         Ok(bytes)
+    }
+
+    /// The next rows put by [`ParamWriter::put_rows`].
+    pub fn take_rows<T: Row>(&mut self) -> Result<Vec<T>> {
+        ipc::rows_of(&ipc::from_bytes(self.take_bytes()?)?)
+    }
+
+    /// The next rows, which are one.
+    pub fn take_row<T: Row>(&mut self) -> Result<T> {
+        self.take_rows()?.pop().ok_or_else(|| Error::bug("a row is missing among the parameters"))
     }
 }

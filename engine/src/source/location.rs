@@ -124,7 +124,7 @@ impl Location {
     }
 }
 
-/// The `file:` address that stands for a local path, with every character encoded that has a meaning of its own.
+/// The `file:` address of a local path, with every character encoded that has a meaning of its own.
 pub fn file_uri(path: &FilePath) -> String {
     let mut uri = "file://".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {

@@ -27,7 +27,7 @@ const SPREAD_PARTITIONS: u64 = 64;
 
 /// Partitions of `rows` that come from no file, with about `many_rows` in each where there are many.
 ///
-/// Nothing is known of the work that a row stands for, so rows are spread over more partitions than their bytes
+/// The work per row is unknown, so rows are spread over more partitions than their bytes
 /// need: every slot has work, up to 64 slots, while a job of a few rows stays one task. The count follows from
 /// the number of rows alone. It must not depend on slots, or results would: the order of rows, sums of floats,
 /// `zip_with_unique_id`.

@@ -26,7 +26,7 @@ impl Context {
     ///
     /// There is a partition for every 128 rows, up to 64 partitions, and from there on one for every 65,536 rows.
     /// This follows from the number of rows alone, never from the slots, so that results are the same wherever a
-    /// job runs. Few rows that stand for much work each are given partitions of their own by
+    /// job runs. Few rows with much work each are given partitions of their own by
     /// [`parallelize_in`](Context::parallelize_in).
     ///
     /// ```

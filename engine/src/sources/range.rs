@@ -25,7 +25,7 @@ impl Context {
     ///
     /// There is a partition for every 128 numbers, up to 64 partitions, and from there on one for every four
     /// million. This follows from the length of the range alone, never from the slots, so that results are the
-    /// same wherever a job runs. Where a few numbers stand for much work each,
+    /// same wherever a job runs. Where a few numbers mean much work each,
     /// [`repartition`](crate::Dataset::repartition) spreads them further.
     ///
     /// ```

@@ -45,7 +45,7 @@ impl Context {
     /// of folders) make a pattern, which only a source takes; `[*]`, `[?]`, `[[]` and `[{]` are the literal characters,
     /// in `file:` also `%2A` and the like.
     ///
-    /// A folder stands for the files directly in it. Names that begin with `_` or `.` are hidden, unless the address
+    /// A folder means the files directly in it. Names that begin with `_` or `.` are hidden, unless the address
     /// spells that character or they are folders named `key=value`. A folder in which there are only folders or hidden
     /// files is an error. Links are followed.
     pub fn read(&self) -> Read {

@@ -1,4 +1,4 @@
-// A shared value travels to other processes. rustc lets no words be put to a lifetime: the trait's name says it.
+// A shared value travels to other processes. A lifetime error has no custom message: the trait's name carries it.
 fn main() {
     let cx = kiln::Context::local(1);
     let _ = cx.share("abc");

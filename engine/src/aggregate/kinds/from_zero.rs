@@ -8,8 +8,8 @@ use kiln_planner::Site;
 use super::calls::Call2;
 use super::{Aggregate, Name};
 use crate::aggregate::table::Occupied;
-use crate::error::{Error, Result};
-use crate::row::{Row, ipc};
+use crate::error::Result;
+use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
@@ -71,14 +71,12 @@ impl<V, A: Row, S: Ship, F: Send + Sync + 'static, M: Send + Sync + 'static> Shi
 {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.shared.ship(params)?;
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(std::iter::once(&*self.zero))?)?)?;
+        params.put_rows([&*self.zero])?;
         self.add.ship(params)?;
         self.merge.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let shared = S::rebuild(params)?;
-        let zero = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop();
-        let zero = Arc::new(zero.ok_or_else(|| Error::bug("the zero of an aggregate_by_key is missing"))?);
+        let (shared, zero) = (S::rebuild(params)?, Arc::new(params.take_row()?));
         let (add, merge) = (Code::rebuild(params)?, Code::rebuild(params)?);
         Ok(FromZero { shared, zero, add, merge, _value: PhantomData })
     }

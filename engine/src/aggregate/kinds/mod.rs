@@ -5,13 +5,13 @@
 //! neither tables nor tasks.
 
 mod calls;
-mod fold;
+mod from_first;
 mod from_zero;
 mod reduce;
 mod sketch;
 
 pub use calls::NoShared;
-pub use fold::Fold;
+pub use from_first::FromFirst;
 pub use from_zero::FromZero;
 pub use reduce::Reduce;
 pub use sketch::{CountDistinct, Sketch};

@@ -9,7 +9,7 @@ use super::calls::Call2;
 use super::{Aggregate, Name};
 use crate::aggregate::table::Occupied;
 use crate::error::Result;
-use crate::row::{Row, ipc};
+use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
@@ -77,13 +77,12 @@ impl<V, S: Clone, F> Clone for Reduce<V, S, F> {
 impl<V: Row, S: Ship, F: Send + Sync + 'static> Ship for Reduce<V, S, F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         self.shared.ship(params)?;
-        params.put_bytes(&ipc::to_bytes(&ipc::batch_of(self.zero.as_deref().into_iter())?)?)?;
+        params.put_rows(self.zero.as_deref())?;
         self.code.ship(params)?;
         params.put(&self.name)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let shared = S::rebuild(params)?;
-        let zero = ipc::rows_of(&ipc::from_bytes(params.take_bytes()?)?)?.pop().map(Arc::new);
+        let (shared, zero) = (S::rebuild(params)?, params.take_rows()?.pop().map(Arc::new));
         let code = Code::rebuild(params)?;
         Ok(Reduce { shared, zero, code, name: params.take()?, _value: PhantomData })
     }

@@ -91,9 +91,9 @@ fn message(metadata: &[u8]) -> Result<Message<'_>, ArrowError> {
     root_as_message(message).map_err(|e| broken(&e.to_string()))
 }
 
-/// Walks over the messages of a stream and checks that each lies in the file, and that the end mark follows them.
+/// Walks over the messages of a stream and checks that each is within the file, and that the end mark follows them.
 ///
-/// The format lets a stream end with its connection, too. In a file nothing tells such an end from a cut between
+/// The format lets a stream end with its connection, too. In a file such an end cannot be distinguished from a cut between
 /// two batches, so a file must have the mark, which the writers of all libraries put there when they are closed.
 pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
     let mut at = 0;

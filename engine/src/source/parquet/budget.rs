@@ -1,10 +1,10 @@
 //! How many rows of a Parquet file are decoded at once.
 //!
-//! The decoder is told a number of rows, and makes their batch however many bytes they take. The footer gives
+//! The decoder takes a number of rows, and makes their batch however many bytes they take. The footer gives
 //! the bytes of an average row, by which the number is chosen ([`rows_at_once`]). Where rows are uneven, the
 //! pages tell: [`PageBudget`] sees the header of each page before it is read, and ends a batch of several rows
 //! whose pages hold more than a batch may. The reader then starts again at the first row of that batch, with fewer
-//! rows at once. The decoder makes a text of the error, so that the budget itself tells whether it is exceeded.
+//! rows at once. The decoder makes a text of the error, so the budget itself records whether it is exceeded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -45,7 +45,7 @@ fn decoded_bytes(column: &ColumnChunkMetaData) -> u64 {
 
 /// The bytes of the pages that the current batch has read.
 pub(super) struct PageBudget {
-    /// The column chunks of the file in the order in which they lie there.
+    /// The column chunks of the file in their order in the file.
     chunks: Vec<Chunk>,
     limit: usize,
     state: Mutex<State>,

@@ -55,7 +55,7 @@ pub(in crate::source) enum Bound {
     Bytes(Vec<u8>),
 }
 
-/// A number in the units of a [`Kind`]; one that is not exact lies between `floor` and the next.
+/// A number in the units of a [`Kind`]; one that is not exact is between `floor` and the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::source) struct Point {
     floor: i128,
@@ -63,7 +63,7 @@ pub(in crate::source) struct Point {
 }
 
 impl Point {
-    /// The number that it is, unless it lies between two.
+    /// The number that it is, unless it is between two.
     pub(super) fn exact(self) -> Option<i128> {
         self.is_exact.then_some(self.floor)
     }

@@ -13,29 +13,28 @@ use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 /// `combine_by_key`: an accumulator is made of a first value, and closures return the next one.
-pub struct Fold<V, A, S, I, F, M> {
+pub struct FromFirst<V, A, S, I, F, M> {
     shared: S,
     start: Code<I>,
     add: Code<F>,
     merge: Code<M>,
-    name: Name,
     _rows: PhantomData<fn() -> (V, A)>,
 }
 
-impl<V, A, S, I, F, M> Fold<V, A, S, I, F, M> {
-    /// The closures of the operator `name`.
-    pub fn new(shared: S, (start, add, merge): (I, F, M), name: Name, site: Site) -> Self {
+impl<V, A, S, I, F, M> FromFirst<V, A, S, I, F, M> {
+    /// Accumulators are made by the first closure.
+    pub fn new(shared: S, (start, add, merge): (I, F, M), site: Site) -> Self {
         let (start, add) = (Code::new(start, site.clone()), Code::new(add, site.clone()));
-        Fold { shared, start, add, merge: Code::new(merge, site), name, _rows: PhantomData }
+        FromFirst { shared, start, add, merge: Code::new(merge, site), _rows: PhantomData }
     }
 
     fn describe(&self, closures: &mut Vec<Closure>) {
-        let name = self.name.text();
+        let name = Name::CombineByKey.text();
         closures.extend([self.start.describe(name), self.add.describe(name), self.merge.describe(name)]);
     }
 }
 
-impl<V: Row, A: Row, S, I, F, M> Aggregate for Fold<V, A, S, I, F, M>
+impl<V: Row, A: Row, S, I, F, M> Aggregate for FromFirst<V, A, S, I, F, M>
 where
     S: Ship + Clone + Send + Sync + 'static,
     I: for<'v> Call1<S, V::View<'v>, A> + Send + Sync + 'static,
@@ -60,24 +59,23 @@ where
         self.describe(closures);
     }
     fn name(&self) -> (&'static str, &Site) {
-        (self.name.text(), &self.add.site)
+        (Name::CombineByKey.text(), &self.add.site)
     }
 }
 
-impl<V, A, S: Clone, I, F, M> Clone for Fold<V, A, S, I, F, M> {
+impl<V, A, S: Clone, I, F, M> Clone for FromFirst<V, A, S, I, F, M> {
     fn clone(&self) -> Self {
-        Fold {
+        FromFirst {
             shared: self.shared.clone(),
             start: self.start.clone(),
             add: self.add.clone(),
             merge: self.merge.clone(),
-            name: self.name,
             _rows: PhantomData,
         }
     }
 }
 
-impl<V, A, S: Ship, I, F, M> Ship for Fold<V, A, S, I, F, M>
+impl<V, A, S: Ship, I, F, M> Ship for FromFirst<V, A, S, I, F, M>
 where
     I: Send + Sync + 'static,
     F: Send + Sync + 'static,
@@ -87,12 +85,11 @@ where
         self.shared.ship(params)?;
         self.start.ship(params)?;
         self.add.ship(params)?;
-        self.merge.ship(params)?;
-        params.put(&self.name)
+        self.merge.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let (shared, start) = (S::rebuild(params)?, Code::rebuild(params)?);
         let (add, merge) = (Code::rebuild(params)?, Code::rebuild(params)?);
-        Ok(Fold { shared, start, add, merge, name: params.take()?, _rows: PhantomData })
+        Ok(FromFirst { shared, start, add, merge, _rows: PhantomData })
     }
 }
