@@ -83,6 +83,8 @@ pub struct Error(Box<Parts>);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Parts {
     class: Class,
+    /// A stable word for programs, such as `output_exists`.
+    reason: Option<String>,
     message: String,
     /// Innermost first: ("file", "a.txt"), ("byte", "17"), ("stage", "1").
     places: Vec<(String, String)>,
@@ -112,6 +114,7 @@ impl Error {
     pub fn new(class: Class, message: impl Into<String>) -> Error {
         Error(Box::new(Parts {
             class,
+            reason: None,
             message: message.into(),
             places: Vec::new(),
             causes: Vec::new(),
@@ -129,6 +132,7 @@ impl Error {
         unavailable Unavailable "A source or sink cannot be reached."
         resource Resource "Memory or disk ran out."
         cancelled Cancelled "Someone asked for the job to stop."
+        fenced Fenced "A newer attempt or run has taken over."
         bug Bug "A fault in the job's closures or in Kiln."
     }
 
@@ -169,6 +173,19 @@ impl Error {
     pub fn help(mut self, advice: impl Into<String>) -> Error {
         self.0.help = Some(advice.into());
         self
+    }
+
+    /// Adds the word by which a program tells this failure from others of its class: `snake_case`, never changed
+    /// once it is released. The innermost reason stays.
+    #[must_use]
+    pub fn reason(mut self, reason: &str) -> Error {
+        self.0.reason.get_or_insert_with(|| reason.to_owned());
+        self
+    }
+
+    /// The word that [`reason`](Error::reason) gave; without one, the name of the class.
+    pub fn reason_word(&self) -> &str {
+        self.0.reason.as_deref().unwrap_or(self.0.class.name())
     }
 
     /// Adds the cause, and the causes of that cause.

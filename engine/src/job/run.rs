@@ -9,19 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::accumulators::Accumulators;
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
+use super::identity::Identity;
 use super::lock;
 use super::progress::Progress;
 
-/// The variable by which a scheduler names the run, so that a retry carries the same name.
-const RUN_ID: &str = "KILN_RUN_ID";
-
 /// What one sink has published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// Where it lies, for example `file:///data/counts`.
     pub uri: String,
@@ -35,9 +33,24 @@ pub struct Output {
     pub bytes: u64,
 }
 
+/// What one source has read: the list of its files when the job was planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// The address as the job gave it.
+    pub uri: String,
+    /// How many files there were.
+    pub files: u64,
+    /// How long they were together.
+    pub bytes: u64,
+    /// A hash of the sorted list of addresses, sizes and versions, in hexadecimal: equal lists, equal hashes.
+    pub hash: String,
+}
+
 /// What a run has to say about itself so far.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// What was read, in the order of planning.
+    pub inputs: Vec<Input>,
     /// What was published, in the order of publishing.
     pub outputs: Vec<Output>,
     /// The job's own counters by name.
@@ -56,7 +69,7 @@ pub struct Facts {
 
 /// One run of a job binary; the process holds one and shares it.
 pub struct Run {
-    run_id: String,
+    identity: Identity,
     started: Instant,
     facts: Mutex<Facts>,
     /// The names of the counters that closures count, by number.
@@ -75,17 +88,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run of this process: named by `KILN_RUN_ID`, or by a new UUID.
+    /// The run of this process, with the identity that the environment gives it.
     pub fn from_env() -> Arc<Run> {
-        let given = std::env::var(RUN_ID).ok().filter(|id| !id.trim().is_empty());
-        let run_id = given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        Run::new(run_id, Progress::from_env())
+        Run::with_identity(Identity::from_env(), Progress::from_env())
     }
 
     /// A run named `run_id` that shows its work by `progress`.
     pub fn new(run_id: impl Into<String>, progress: Progress) -> Arc<Run> {
+        Run::with_identity(Identity::random_named(run_id), progress)
+    }
+
+    /// A run with an identity that shows its work by `progress`.
+    pub fn with_identity(identity: Identity, progress: Progress) -> Arc<Run> {
         Arc::new(Run {
-            run_id: run_id.into(),
+            identity,
             started: Instant::now(),
             facts: Mutex::default(),
             counters: Mutex::default(),
@@ -100,7 +116,12 @@ impl Run {
 
     /// The run's name in the result JSON.
     pub fn run_id(&self) -> &str {
-        &self.run_id
+        &self.identity.run_id
+    }
+
+    /// Which run this is, and which attempt at it.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// How long the run has taken so far.
@@ -111,6 +132,14 @@ impl Run {
     /// Says that `output` is published: call it after the commit, never before.
     pub fn published(&self, output: Output) {
         lock(&self.facts).outputs.push(output);
+    }
+
+    /// Records what a source reads; the same list again adds nothing.
+    pub fn read(&self, input: Input) {
+        let mut facts = lock(&self.facts);
+        if !facts.inputs.contains(&input) {
+            facts.inputs.push(input);
+        }
     }
 
     /// Says which version the publish made.

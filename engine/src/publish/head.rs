@@ -1,0 +1,366 @@
+//! The head of an output: what is published there, which attempts are under way, and which of them may publish.
+//!
+//! Every output has one head, a small JSON document in `_kiln/heads/` beside it, which only changes by compare-and-swap:
+//! under a lock on disk (`local`), by a conditional PUT in an object store (`objects`). This file holds the rules and
+//! does no I/O:
+//!
+//! 1. An attempt claims the output before it works, and gets an epoch, larger than all before it.
+//! 2. A run that is published is not published again: its next attempt gets the record of what was published.
+//! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced. An attempt that counts
+//!    itself older than the claim of another is fenced before it works.
+//! 4. A publish never removes what a run that began later has published. It is fenced instead.
+//!
+//! Clocks, process ids and host names decide nothing. Epochs as fencing tokens are described in Kleppmann, "How to do
+//! distributed locking" (2016); the transaction identifiers of Delta Lake's protocol serve the same end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::job::{Identity, Output};
+
+/// Publishes that a head remembers. An attempt older than the forgotten ones is fenced.
+const MAX_PUBLISHES: usize = 1000;
+/// Claims that a head remembers: attempts that were killed never withdraw theirs.
+const MAX_CLAIMS: usize = 256;
+/// Partitions that a publish names; one that touches more is taken to touch all.
+const MAX_PARTITIONS: usize = 1000;
+
+/// Who asks to publish.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    /// The run and the attempt.
+    pub identity: Identity,
+    /// Which write of the run to this output it is, from 0 up.
+    pub sequence: u32,
+    /// A UUID that no other publish has.
+    pub publish: String,
+}
+
+/// The right of one attempt to publish, until a newer attempt of its run takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The run; `None` for a run id that was not given: nobody else can be an attempt at it.
+    pub run_id: Option<String>,
+    /// Which write of the run to this output it is.
+    pub sequence: u32,
+    /// The number of the attempt, from 1 up.
+    pub attempt: u32,
+    /// Counts the claims of this output.
+    pub epoch: u64,
+    /// The UUID of the publish.
+    pub publish: String,
+}
+
+/// What a publish changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The partitions that it touches, such as `day=7/city=Bern`; `None` for the whole output.
+    pub partitions: Option<BTreeSet<String>>,
+    /// Whether what was there is removed.
+    pub replaces: bool,
+}
+
+/// One publish, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Who published.
+    pub claim: Claim,
+    /// The version of the output that it made, from 1 up.
+    pub version: u64,
+    /// What it changed.
+    pub scope: Scope,
+    /// What it reported.
+    pub output: Output,
+    /// The job's counters at that time.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// What is known of an output, with the `state` that its kind of store needs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head<S> {
+    /// Different after every change, so that no two heads have the same bytes, and no ETag comes back.
+    nonce: String,
+    /// Counts the publishes.
+    pub version: u64,
+    /// The epoch of the last claim.
+    epoch: u64,
+    /// The largest epoch of the publishes that were forgotten.
+    forgotten: u64,
+    claims: Vec<Claim>,
+    publishes: Vec<Published>,
+    /// What the store needs beside.
+    pub state: S,
+}
+
+/// The answer to an attempt that begins.
+#[derive(Debug, PartialEq)]
+pub enum Begun {
+    /// It may work.
+    Claimed(Claim),
+    /// Its run is published already.
+    Published(Box<Published>),
+}
+
+impl Scope {
+    /// The whole output, replaced.
+    pub fn whole() -> Scope {
+        Scope { partitions: None, replaces: true }
+    }
+
+    /// Some partitions of it.
+    pub fn of(partitions: BTreeSet<String>, replaces: bool) -> Scope {
+        let partitions = (partitions.len() <= MAX_PARTITIONS || replaces).then_some(partitions);
+        Scope { partitions, replaces }
+    }
+
+    fn meets(&self, other: &Scope) -> bool {
+        match (&self.partitions, &other.partitions) {
+            (Some(ours), Some(others)) => !ours.is_disjoint(others),
+            _ => true,
+        }
+    }
+}
+
+impl<S> Head<S> {
+    /// Claims the output for `publisher` (rules 1 to 3).
+    ///
+    /// # Errors
+    /// Fenced when a newer attempt of the run has claimed it.
+    pub fn begin(&mut self, publisher: &Publisher) -> Result<Begun> {
+        let Identity { run_id, attempt, is_given } = &publisher.identity;
+        let run_id = is_given.then(|| run_id.clone());
+        let is_same = |claim: &Claim| {
+            run_id.is_some() && claim.run_id == run_id && claim.sequence == publisher.sequence
+        };
+        if let Some(done) = self.publishes.iter().rev().find(|done| is_same(&done.claim)) {
+            return Ok(Begun::Published(Box::new(done.clone())));
+        }
+        let rival = self.claims.iter().rev().find(|claim| is_same(claim));
+        let attempt = attempt.unwrap_or_else(|| rival.map_or(1, |rival| rival.attempt.saturating_add(1)));
+        if let Some(newer) = rival.filter(|rival| rival.attempt > attempt) {
+            return Err(fenced(newer));
+        }
+        self.claims.retain(|claim| !is_same(claim));
+        self.epoch += 1;
+        let (sequence, publish, epoch) = (publisher.sequence, publisher.publish.clone(), self.epoch);
+        let claim = Claim { run_id, sequence, attempt, epoch, publish };
+        self.claims.push(claim.clone());
+        let surplus = self.claims.len().saturating_sub(MAX_CLAIMS);
+        self.claims.drain(..surplus);
+        self.changed();
+        Ok(Begun::Claimed(claim))
+    }
+
+    /// Whether `claim` may publish (rules 3 and 4).
+    ///
+    /// # Errors
+    /// Fenced.
+    pub fn check(&self, claim: &Claim, scope: &Scope) -> Result<()> {
+        let is_rival = |other: &&Claim| {
+            claim.run_id.is_some()
+                && other.run_id == claim.run_id
+                && other.sequence == claim.sequence
+                && other.publish != claim.publish
+        };
+        let done = self.publishes.iter().map(|done| &done.claim);
+        if let Some(newer) = done.chain(&self.claims).find(is_rival) {
+            return Err(fenced(newer));
+        }
+        if !scope.replaces {
+            return Ok(());
+        }
+        let newer =
+            self.publishes.iter().find(|done| done.claim.epoch > claim.epoch && done.scope.meets(scope));
+        if newer.is_none() && claim.epoch >= self.forgotten {
+            return Ok(());
+        }
+        let error = Error::fenced("a run that began later has published here");
+        let error = error.reason("newer_run_published").help(
+            "its rows are kept, and nothing of this run was published; to publish this run's rows after all, run it again \
+             under a new run id",
+        );
+        Err(match newer {
+            Some(newer) => error.at("version", newer.version),
+            None => error,
+        })
+    }
+
+    /// The publish that has this UUID, if the head remembers it.
+    pub fn published_as(&self, publish: &str) -> Option<&Published> {
+        self.publishes.iter().rev().find(|done| done.claim.publish == publish)
+    }
+
+    /// The publishes that are remembered, oldest first.
+    pub fn publishes(&self) -> &[Published] {
+        &self.publishes
+    }
+
+    /// The claims of attempts that may be under way, oldest first.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// The UUID of every attempt that may be under way.
+    pub fn has_claim(&self, claim: &Claim) -> bool {
+        self.claims.contains(claim)
+    }
+
+    /// Adds a publish, which ends its claim. The caller has asked [`check`](Head::check).
+    pub fn publish(&mut self, claim: &Claim, scope: Scope, output: Output, counters: BTreeMap<String, u64>) {
+        self.claims.retain(|other| other != claim);
+        self.version += 1;
+        self.publishes.push(Published {
+            claim: claim.clone(),
+            version: self.version,
+            scope,
+            output,
+            counters,
+        });
+        let surplus = self.publishes.len().saturating_sub(MAX_PUBLISHES);
+        let forgotten = self.publishes.drain(..surplus).map(|done| done.claim.epoch).max();
+        self.forgotten = self.forgotten.max(forgotten.unwrap_or(0));
+        self.changed();
+    }
+
+    /// Ends the claim of an attempt that does not publish.
+    pub fn withdraw(&mut self, claim: &Claim) {
+        self.claims.retain(|other| other != claim);
+        self.changed();
+    }
+
+    /// Marks the head as changed; to be called after a change of `state` alone.
+    pub fn changed(&mut self) {
+        self.nonce = uuid::Uuid::new_v4().to_string();
+    }
+
+    /// What tells this head from all others.
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+}
+
+fn fenced(newer: &Claim) -> Error {
+    Error::fenced("a newer attempt of this run has taken over")
+        .reason("newer_attempt")
+        .at("run", newer.run_id.as_deref().unwrap_or_default())
+        .at("attempt", newer.attempt)
+        .help("this attempt has published nothing; the newer one decides how the run ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Class;
+
+    fn publisher(run: &str, attempt: Option<u32>) -> Publisher {
+        let identity = Identity { run_id: run.to_owned(), attempt, is_given: !run.is_empty() };
+        Publisher { identity, sequence: 0, publish: uuid::Uuid::new_v4().to_string() }
+    }
+
+    fn begin(head: &mut Head<()>, run: &str, attempt: Option<u32>) -> Claim {
+        match head.begin(&publisher(run, attempt)).unwrap() {
+            Begun::Claimed(claim) => claim,
+            Begun::Published(done) => panic!("{done:?}"),
+        }
+    }
+
+    fn days(days: &[&str], replaces: bool) -> Scope {
+        Scope::of(days.iter().map(|day| format!("day={day}")).collect(), replaces)
+    }
+
+    fn publish(head: &mut Head<()>, claim: &Claim, scope: &Scope) -> Result<u64> {
+        head.check(claim, scope)?;
+        let output = Output { rows: claim.epoch, ..Output::default() };
+        head.publish(claim, scope.clone(), output, BTreeMap::new());
+        Ok(head.version)
+    }
+
+    fn is_fenced<T: std::fmt::Debug>(result: Result<T>) -> bool {
+        result.unwrap_err().class() == Class::Fenced
+    }
+
+    #[test]
+    fn a_newer_attempt_fences_an_older_one_before_and_after_it_has_published() {
+        for newer_publishes_first in [true, false] {
+            let mut head = Head::default();
+            let old = begin(&mut head, "nightly", Some(1));
+            let new = begin(&mut head, "nightly", Some(2));
+            if newer_publishes_first {
+                publish(&mut head, &new, &Scope::whole()).unwrap();
+            }
+            for scope in [Scope::whole(), days(&["1"], true), days(&["1"], false)] {
+                assert!(is_fenced(head.check(&old, &scope)));
+            }
+            assert_eq!(publish(&mut head, &new, &Scope::whole()).is_ok(), true);
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_is_older_than_a_claim_does_not_begin() {
+        let mut head = Head::<()>::default();
+        begin(&mut head, "nightly", Some(2));
+        assert!(is_fenced(head.begin(&publisher("nightly", Some(1)))));
+        assert_eq!(begin(&mut head, "nightly", None).attempt, 3);
+    }
+
+    #[test]
+    fn a_run_that_is_published_is_not_published_again() {
+        let mut head = Head::default();
+        let first = begin(&mut head, "nightly", None);
+        publish(&mut head, &first, &Scope::whole()).unwrap();
+        match head.begin(&publisher("nightly", None)).unwrap() {
+            Begun::Published(done) => assert_eq!((done.claim, done.output.rows), (first, 1)),
+            Begun::Claimed(claim) => panic!("{claim:?}"),
+        }
+    }
+
+    #[test]
+    fn runs_without_a_given_id_are_different_runs() {
+        let mut head = Head::default();
+        for version in 1..3 {
+            let claim = begin(&mut head, "", None);
+            assert_eq!(publish(&mut head, &claim, &days(&["1"], false)).unwrap(), version);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_run_that_began_later_is_removed() {
+        for (later, mine, is_refused) in [
+            (Scope::whole(), Scope::whole(), true),
+            (days(&["1"], true), days(&["1", "2"], true), true),
+            (days(&["1"], false), days(&["1"], true), true),
+            (days(&["1"], false), Scope::whole(), true),
+            (Scope::whole(), days(&["1"], true), true),
+            (days(&["1"], true), days(&["2"], true), false),
+            (Scope::whole(), days(&["1"], false), false),
+        ] {
+            let mut head = Head::default();
+            let (old, new) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
+            publish(&mut head, &new, &later).unwrap();
+            assert_eq!(publish(&mut head, &old, &mine).is_err(), is_refused, "{later:?} {mine:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_began_earlier_may_be_replaced() {
+        let mut head = Head::default();
+        let (old, new) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
+        publish(&mut head, &old, &Scope::whole()).unwrap();
+        publish(&mut head, &new, &Scope::whole()).unwrap();
+    }
+
+    #[test]
+    fn what_a_head_remembers_is_bounded_and_forgotten_publishes_still_fence() {
+        let mut head = Head::default();
+        let old = begin(&mut head, "old", None);
+        for _ in 0..=MAX_PUBLISHES {
+            let claim = begin(&mut head, "", None);
+            publish(&mut head, &claim, &days(&["1"], false)).unwrap();
+        }
+        (0..2 * MAX_CLAIMS).for_each(|_| drop(begin(&mut head, "", None)));
+        assert_eq!((head.publishes().len(), head.claims().len()), (MAX_PUBLISHES, MAX_CLAIMS));
+        assert!(is_fenced(head.check(&old, &days(&["2"], true))));
+    }
+}
