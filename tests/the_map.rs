@@ -11,8 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "error",
+    "failpoint",
     "lock",
     "row",
     "ship",

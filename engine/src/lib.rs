@@ -45,6 +45,7 @@ mod context;
 mod dataset;
 mod driver;
 pub mod error;
+mod failpoint;
 pub mod job;
 mod lock;
 mod memory;

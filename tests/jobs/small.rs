@@ -80,6 +80,7 @@ fn mode(word: &str) -> Result<Mode, String> {
         "error" => Ok(Mode::Error),
         "overwrite" => Ok(Mode::Overwrite),
         "append" => Ok(Mode::Append),
+        "append-once" => Ok(Mode::AppendOnce),
         "ignore" => Ok(Mode::Ignore),
         "replace-partitions" => Ok(Mode::ReplacePartitions),
         other => Err(format!("no such mode: {other}")),

@@ -143,6 +143,20 @@ impl Running {
         send(self.pid, signal);
     }
 
+    /// Waits until the driver was stopped by a signal.
+    pub(crate) fn wait_until_stopped(&self) {
+        let is_stopped = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+            // The state follows the name in brackets.
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let end = Instant::now() + LIMIT;
+        while !is_stopped() {
+            assert!(Instant::now() < end, "it is not stopped; it said:\n{}", self.stderr.so_far());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until standard error holds `text`.
     pub(crate) fn says(&self, text: &str) {
         assert!(self.stderr.holds(text, LIMIT), "`{text}` is not in\n{}", self.stderr.so_far());

@@ -11,7 +11,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -94,24 +94,27 @@ impl S3 {
         self.all_keys().into_iter().filter(|key| key.starts_with(prefix)).collect()
     }
 
-    /// The keys below `.kiln-stage` of prefixes that are not removed yet.
-    pub(crate) fn staged(&self) -> Vec<String> {
-        let is_staged = |key: &String| key.contains(".kiln-stage/") && !key.ends_with(".turn");
-        self.all_keys().into_iter().filter(is_staged).collect()
+    /// The names of the files that the manifest of the output `prefix` has.
+    pub(crate) fn manifest(&self, prefix: &str) -> Vec<String> {
+        let Ok(json) = fs::read(self.bucket().join(prefix).join("_SUCCESS")) else { return Vec::new() };
+        let manifest: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let files = manifest["files"].as_array().unwrap().iter();
+        files
+            .map(|file| format!("{}/{}", prefix.trim_end_matches('/'), file["name"].as_str().unwrap()))
+            .collect()
+    }
+
+    /// The keys of data below the output `prefix` that its manifest does not name.
+    pub(crate) fn unpublished(&self, prefix: &str) -> Vec<String> {
+        let named = self.manifest(prefix);
+        let keys = self.keys(&format!("{}/", prefix.trim_end_matches('/'))).into_iter();
+        keys.filter(|key| !key.ends_with("_SUCCESS") && !named.contains(key)).collect()
     }
 
     fn all_keys(&self) -> Vec<String> {
         let bucket = self.bucket();
         let files = crate::folder::tree(&bucket).into_iter().filter(|path| bucket.join(path).is_file());
         files.map(|path| path.to_string_lossy().into_owned()).collect()
-    }
-
-    /// Makes everything that is staged an hour old, as if its driver had been silent for so long.
-    pub(crate) fn age_staged(&self) {
-        for key in self.staged() {
-            let file = fs::File::options().write(true).open(self.bucket().join(key)).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        }
     }
 
     /// Puts an object.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
-use super::write_files::{WriteFiles, note_to_parts};
+use super::write_files::{WriteFiles, note_to_files};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Format, Layout, Mode, Part, Place, Publication};
+use crate::publish::{Begin, Compression, Format, Layout, Mode, OutputFile, Place, Publication, Request};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -43,6 +43,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         Write {
             dataset: self,
             mode: Mode::default(),
+            expected: Vec::new(),
             layout: Layout::new(Format::Parquet),
             names: None,
             group_rows: None,
@@ -60,6 +61,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 pub struct Write<'d, T, C> {
     dataset: &'d Dataset<T, C>,
     mode: Mode,
+    expected: Vec<String>,
     layout: Layout,
     /// `None` where an option was not given: what a format does not understand is refused.
     names: Option<Vec<String>>,
@@ -216,27 +218,40 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     pub(super) fn run(mut self, uri: &str, format: Format) -> Result<()> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
-        let (site, mode) = (self.site.clone(), self.mode);
+        let site = self.site.clone();
         let end = self.end().map_err(|e| e.at("line", &site))?;
         let origin = &self.dataset.origin;
         origin.check()?;
         let run = Arc::clone(origin.cx.job_run());
-        let Some(publication) = Publication::begin(uri, mode, &run)? else {
-            run.skip(format!("the output exists: {uri}"));
-            return Ok(());
+        let publication = match Publication::begin(uri, self.request(), &run)? {
+            Begin::Begun(publication) => publication,
+            Begin::Skipped => {
+                run.skip(format!("the output exists: {uri}"));
+                return Ok(());
+            }
+            Begin::Published(done) => {
+                log::info!("already published by this run: {uri}");
+                run.restore_counts(&done.counters);
+                run.published(done.output.clone());
+                return Ok(());
+            }
         };
         let end = WriteFiles { place: publication.place(), ..end };
         let outcome = origin.cx.act_with(&self.dataset.end_in(end), true)?;
         if run.cancel.is_requested() {
             return Err(Error::job_stopped());
         }
-        let parts = outcome.reports.iter().map(|report| note_to_parts(&report.payload));
-        let parts = parts.collect::<Result<Vec<Vec<Part>>>>()?.concat();
-        let output = publication.commit(outcome.reports.len() as u64, parts)?;
+        let files = outcome.reports.iter().map(|report| note_to_files(&report.payload));
+        let files = files.collect::<Result<Vec<Vec<OutputFile>>>>()?.concat();
+        let output = publication.commit(outcome.reports.len() as u64, files)?;
         if self.is_listed {
             run.published(output);
         }
         Ok(())
+    }
+
+    fn request(&self) -> Request {
+        Request { mode: self.mode, expected: self.expected.clone(), is_internal: !self.is_listed }
     }
 
     /// What tasks will do, checked; the place comes later.

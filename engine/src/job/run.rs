@@ -76,6 +76,8 @@ pub struct Run {
     counters: Mutex<Vec<String>>,
     /// What closures accumulate beyond that.
     pub(crate) accumulators: Accumulators,
+    /// How often the run has begun to write to an address.
+    writes: Mutex<BTreeMap<String, u32>>,
     /// Where checkpoints were made.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
@@ -106,6 +108,7 @@ impl Run {
             facts: Mutex::default(),
             counters: Mutex::default(),
             accumulators: Accumulators::default(),
+            writes: Mutex::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
             cancel: Cancel::default(),
@@ -183,6 +186,23 @@ impl Run {
     pub fn add_retries(&self, count: u32) {
         let mut facts = lock(&self.facts);
         facts.retries = facts.retries.saturating_add(count);
+    }
+
+    /// Which write of the run to `uri` the next one is, from 0 up.
+    pub(crate) fn next_write(&self, uri: &str) -> u32 {
+        let mut writes = lock(&self.writes);
+        let next = writes.entry(uri.to_owned()).or_default();
+        *next += 1;
+        *next - 1
+    }
+
+    /// Adds what a retry has not counted because its output was published by an earlier attempt.
+    pub(crate) fn restore_counts(&self, counters: &BTreeMap<String, u64>) {
+        let mut facts = lock(&self.facts);
+        for (name, count) in counters {
+            let counter = facts.counters.entry(name.clone()).or_default();
+            *counter = (*counter).max(*count);
+        }
     }
 
     /// Whether the run has made a checkpoint at `uri`.

@@ -24,7 +24,7 @@ use crate::job::{Identity, Output};
 const MAX_PUBLISHES: usize = 1000;
 /// Claims that a head remembers: attempts that were killed never withdraw theirs.
 const MAX_CLAIMS: usize = 256;
-/// Partitions that a publish names; one that touches more is taken to touch all.
+/// Partitions that an append names; one that touches more is taken to touch all.
 const MAX_PARTITIONS: usize = 1000;
 
 /// Who asks to publish.
@@ -111,13 +111,27 @@ impl Scope {
 
     /// Some partitions of it.
     pub fn of(partitions: BTreeSet<String>, replaces: bool) -> Scope {
+        // What is replaced must be named in full; what is only added to may be taken to be everything.
         let partitions = (partitions.len() <= MAX_PARTITIONS || replaces).then_some(partitions);
         Scope { partitions, replaces }
     }
 
+    /// Whether the file `name` of the output is removed by such a publish.
+    pub fn removes(&self, name: &str) -> bool {
+        let is_in =
+            |folder: &String| name.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.replaces && self.partitions.as_ref().is_none_or(|partitions| partitions.iter().any(is_in))
+    }
+
     fn meets(&self, other: &Scope) -> bool {
         match (&self.partitions, &other.partitions) {
-            (Some(ours), Some(others)) => !ours.is_disjoint(others),
+            // An expected partition may be a folder around another publish's partitions.
+            (Some(ours), Some(others)) => {
+                let is_in = |one: &str, other: &str| {
+                    one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                ours.iter().any(|one| others.iter().any(|other| is_in(one, other) || is_in(other, one)))
+            }
             _ => true,
         }
     }
@@ -227,6 +241,12 @@ impl<S> Head<S> {
     /// Ends the claim of an attempt that does not publish.
     pub fn withdraw(&mut self, claim: &Claim) {
         self.claims.retain(|other| other != claim);
+        self.changed();
+    }
+
+    /// Forgets the publishes: the output was removed. Claims and epochs stay.
+    pub fn forget(&mut self) {
+        self.publishes.clear();
         self.changed();
     }
 
