@@ -113,5 +113,6 @@ fn output(uri: String, partitions: u64, parts: &[Part]) -> Output {
         files: parts.len() as u64,
         rows: parts.iter().map(|part| part.rows).sum(),
         bytes: parts.iter().map(|part| part.bytes).sum(),
+        ..Output::default()
     }
 }
