@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 /// The result of everything in Kiln that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The reason of a setting that cannot be read.
+pub(crate) const MALFORMED_CONFIG: &str = "malformed_config";
+
 /// What kind of failure it is, and so what may be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,7 @@
 //! known here; the driver and the sinks tell [`Run`] what they did.
 //!
 //! ```no_run
-//! use kiln::job::{self, Run};
+//! use kiln::job;
 //!
 //! #[derive(clap::Parser)]
 //! struct Args { input: String }
@@ -14,9 +14,8 @@
 //! fn main() -> std::process::ExitCode {
 //!     job::install_panic_hook();
 //!     job::init_logging();
-//!     let run = Run::from_env();
-//!     let code = match job::parse_args::<Args>(&run) {
-//!         Ok(args) => job::execute(run, || {
+//!     let code = match job::parse_args::<Args>() {
+//!         Ok((run, args)) => job::execute(run, || {
 //!             println!("{}", args.input);
 //!             Ok(())
 //!         }),
@@ -31,20 +30,28 @@ mod args;
 mod bars;
 mod callbacks;
 mod cancel;
+mod commit;
 mod exit;
+mod formats;
 mod identity;
 mod logging;
 mod numbers;
+mod options;
 mod pace;
 mod panic;
+mod parent;
 mod progress;
 mod result;
+mod result_file;
 mod run;
+mod schedulers;
 mod signals;
 mod start;
+mod streams;
 mod summary;
 mod terminal;
 
+use std::io::IsTerminal;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,9 +60,11 @@ use crate::error::Result;
 pub use args::parse_args;
 pub use callbacks::{Callback, CallbackGuard, Callbacks, Cleanup, CleanupGuard};
 pub use cancel::{Cancel, CancelReason};
+pub use commit::CommitGuard;
 pub use exit::{Ending, NOTHING_TO_DO, Status};
 pub use identity::Identity;
 pub use logging::init as init_logging;
+pub use options::{IfRunning, Mode, RunOptions};
 pub(crate) use panic::catch;
 pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
 pub use progress::{Look, Progress, StageView};
@@ -63,6 +72,10 @@ pub use run::{Facts, Input, Output, Run};
 pub use signals::{CANCEL_GRACE, install as install_signals};
 pub use start::{run_as_executor_if_asked, start, start_without_args};
 pub use terminal::above_bars;
+
+/// What a random run id means, for logs.
+const NO_RUN_ID: &str =
+    "note: no run id was given, so a retry of this run would publish again; set KILN_RUN_ID";
 
 /// Runs the job's main function, reports how it ended and returns the process exit code.
 ///
@@ -91,13 +104,19 @@ fn wait_for_exit() -> ! {
     }
 }
 
-/// Says how the run ended: the error and the summary for people, then the result for machines.
+/// Tells how the run ended: the error and the summary for people, then the result for machines.
 fn report(run: &Run, ending: &Ending) {
     run.progress.job_ended();
+    streams::restore();
     if let Some(error) = summary::error_text(ending) {
         terminal::say(&error);
     }
-    terminal::say(&summary::summary(ending, &run.facts(), run.elapsed()));
+    let facts = run.facts();
+    // A person at a terminal does not retry by run id.
+    if !facts.outputs.is_empty() && !run.identity().is_given && !std::io::stderr().is_terminal() {
+        terminal::say(NO_RUN_ID);
+    }
+    terminal::say(&summary::summary(ending, &facts, run.elapsed()));
     result::write(run, ending);
 }
 

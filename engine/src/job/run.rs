@@ -14,9 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::accumulators::Accumulators;
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
+use super::commit::{CommitGuard, Commits};
 use super::identity::Identity;
 use super::lock;
+use super::options::RunOptions;
 use super::progress::Progress;
+use crate::error::Result;
 
 /// What one sink has published.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Output {
     pub rows: u64,
     /// How long they are together.
     pub bytes: u64,
+    /// The rows of every partition of the layout that was written, by its name: `day=2026-03-02`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partition_rows: BTreeMap<String, u64>,
 }
 
 /// What one source has read: the list of its files when the job was planned.
@@ -65,6 +71,8 @@ pub struct Facts {
     pub version: Option<u64>,
     /// Why there was nothing to do, if the job said so.
     pub skipped: Option<String>,
+    /// Whether a commit has ended, or was left, without its outcome being known.
+    pub is_unresolved: bool,
 }
 
 /// One run of a job binary; the process holds one and shares it.
@@ -81,6 +89,8 @@ pub struct Run {
     /// Where checkpoints were made.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
+    options: RunOptions,
+    commits: Arc<Commits>,
     /// Whether the run should stop.
     pub cancel: Cancel,
     /// What must be undone when the run ends.
@@ -90,9 +100,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run of this process, with the identity that the environment gives it.
-    pub fn from_env() -> Arc<Run> {
-        Run::with_identity(Identity::from_env(), Progress::from_env())
+    /// The run of this process, with the identity and the options that the environment gives it.
+    ///
+    /// # Errors
+    /// Of class config when a variable cannot be read.
+    pub fn from_env() -> Result<Arc<Run>> {
+        let options = RunOptions::from_env(&|name| std::env::var(name).ok())?;
+        Ok(Run::with_options(Identity::from_env()?, options, Progress::from_env()))
     }
 
     /// A run named `run_id` that shows its work by `progress`.
@@ -102,8 +116,15 @@ impl Run {
 
     /// A run with an identity that shows its work by `progress`.
     pub fn with_identity(identity: Identity, progress: Progress) -> Arc<Run> {
+        Run::with_options(identity, RunOptions::default(), progress)
+    }
+
+    /// A run with an identity and options that shows its work by `progress`.
+    pub fn with_options(identity: Identity, options: RunOptions, progress: Progress) -> Arc<Run> {
         Arc::new(Run {
             identity,
+            options,
+            commits: Arc::default(),
             started: Instant::now(),
             facts: Mutex::default(),
             counters: Mutex::default(),
@@ -125,6 +146,28 @@ impl Run {
     /// Which run this is, and which attempt at it.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What the caller decides about the run.
+    pub fn options(&self) -> &RunOptions {
+        &self.options
+    }
+
+    /// Begins a commit: while the guard lives, a cancel does not end the process by force before
+    /// [`RunOptions::commit_grace`] has passed.
+    ///
+    /// Call [`Run::published`] before the guard is dropped, so that a cancel in between reports the output; and
+    /// [`CommitGuard::unresolved`] when it is not known whether the commit took place.
+    ///
+    /// # Errors
+    /// Of class cancelled once the run was asked to stop: then no commit begins.
+    pub fn committing(&self) -> Result<CommitGuard> {
+        self.commits.begin(&self.cancel)
+    }
+
+    /// The commits that are under way.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// How long the run has taken so far.
@@ -224,7 +267,8 @@ impl Run {
     pub fn facts(&self) -> Facts {
         let counters_i64 = self.accumulators.named();
         let counters_f64 = self.accumulators.named();
-        Facts { counters_i64, counters_f64, ..lock(&self.facts).clone() }
+        let is_unresolved = self.commits.is_unresolved();
+        Facts { counters_i64, counters_f64, is_unresolved, ..lock(&self.facts).clone() }
     }
 
     /// Whether this caller is the one that ends the run and reports it; true exactly once.

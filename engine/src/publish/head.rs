@@ -151,7 +151,7 @@ impl<S> Head<S> {
         if let Some(done) = self.publishes.iter().rev().find(|done| is_same(&done.claim)) {
             return Ok(Begun::Published(Box::new(done.clone())));
         }
-        let rival = self.claims.iter().rev().find(|claim| is_same(claim));
+        let rival = self.rival(publisher);
         let attempt = attempt.unwrap_or_else(|| rival.map_or(1, |rival| rival.attempt.saturating_add(1)));
         if let Some(newer) = rival.filter(|rival| rival.attempt > attempt) {
             return Err(fenced(newer));
@@ -165,6 +165,15 @@ impl<S> Head<S> {
         self.claims.drain(..surplus);
         self.changed();
         Ok(Begun::Claimed(claim))
+    }
+
+    /// The claim of another attempt of the run, which may be alive.
+    pub fn rival(&self, publisher: &Publisher) -> Option<&Claim> {
+        let Identity { run_id, is_given, .. } = &publisher.identity;
+        let is_rival = |claim: &&Claim| {
+            *is_given && claim.run_id.as_ref() == Some(run_id) && claim.sequence == publisher.sequence
+        };
+        self.claims.iter().rev().find(is_rival)
     }
 
     /// Whether `claim` may publish (rules 3 and 4).
@@ -211,12 +220,7 @@ impl<S> Head<S> {
         &self.publishes
     }
 
-    /// The claims of attempts that may be under way, oldest first.
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
-    }
-
-    /// The UUID of every attempt that may be under way.
+    /// Whether an attempt may be under way.
     pub fn has_claim(&self, claim: &Claim) -> bool {
         self.claims.contains(claim)
     }
@@ -380,7 +384,7 @@ mod tests {
             publish(&mut head, &claim, &days(&["1"], false)).unwrap();
         }
         (0..2 * MAX_CLAIMS).for_each(|_| drop(begin(&mut head, "", None)));
-        assert_eq!((head.publishes().len(), head.claims().len()), (MAX_PUBLISHES, MAX_CLAIMS));
+        assert_eq!((head.publishes().len(), head.claims.len()), (MAX_PUBLISHES, MAX_CLAIMS));
         assert!(is_fenced(head.check(&old, &days(&["2"], true))));
     }
 }

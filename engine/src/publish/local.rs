@@ -25,18 +25,22 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
-use super::{Begin, Mode, OutputFile, Place, Publication, Request, STAGE, WAIT_LIMIT, tagged};
+use super::{Begin, Mode, OutputFile, Place, Publication, Request, STAGE, tagged};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, Output, Run};
+use crate::job::{CleanupGuard, IfRunning, Output, Run};
 use crate::source::{MANIFEST, Manifest, ManifestFile, file_uri};
 use locked::LockedHead;
 use pending::{Change, Pending, Site};
 use staging::Staging;
 use sync_files::sync_files;
+
+/// How often another attempt is looked after.
+const RIVAL_LOOK: Duration = Duration::from_millis(100);
 
 /// An output that is being made. Dropped before [`commit`](LocalPublication::commit), it leaves nothing in the target.
 pub struct LocalPublication {
@@ -62,8 +66,10 @@ impl LocalPublication {
         // A link to a folder stands for the folder, which is what is replaced.
         let target = fs::canonicalize(&target).unwrap_or(target);
         let staging = Staging::reserve(&target, &publisher.publish)?;
-        let mut locked = LockedHead::take(&target, WAIT_LIMIT, &run.cancel)?;
-        recover(&mut locked, &target)?;
+        let mut locked = match wait_for_rival(&target, publisher, run)? {
+            Some(locked) => locked,
+            None => return Ok(Begin::Skipped("another attempt of this run is under way".to_owned())),
+        };
         staging::sweep(&target, &locked)?;
         if fs::symlink_metadata(&target).is_err() {
             // Nothing is there, or somebody has removed it: it is not published any more.
@@ -74,10 +80,11 @@ impl LocalPublication {
             Begun::Claimed(claim) => claim,
         };
         if !is_free(&target, request.mode)? {
-            return Ok(Begin::Skipped);
+            return Ok(Begin::Skipped(format!("the output exists: {}", file_uri(&target))));
         }
         let staging = Arc::new(staging.make()?);
         locked.save(false)?;
+        drop(locked);
         failpoint::reached("claimed");
         let gone = Arc::new(Mutex::new(false));
         let (doomed, gate) = (Arc::clone(&staging), Arc::clone(&gone));
@@ -109,7 +116,7 @@ impl LocalPublication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile, fenced after a newer attempt; else by the failing
     /// operation.
-    pub fn commit(mut self, partitions: u64, mut files: Vec<OutputFile>) -> Result<Output> {
+    pub fn commit(mut self, partitions: u64, mut files: Vec<OutputFile>) -> Result<()> {
         // The first output at a place has the plain names, later ones may meet a reader of an earlier.
         if self.request.mode.joins() {
             let tag = self.staging.tag();
@@ -117,7 +124,7 @@ impl LocalPublication {
         }
         let ready = self.make_ready(&files)?;
         failpoint::reached("commit.ready");
-        let mut locked = LockedHead::take(&self.target, WAIT_LIMIT, &self.run.cancel)?;
+        let mut locked = LockedHead::take(&self.target, &self.run)?;
         let gone = Arc::clone(&self.gone);
         let gone = lock(&gone);
         if *gone {
@@ -131,11 +138,12 @@ impl LocalPublication {
         let site = Site { ready: &ready, target: &self.target };
         commit_under_lock(&mut locked, pending, &site)?;
         self.is_committed = true;
+        self.request.report(&self.run, output, locked.head.version);
         // From here on the output is there; a parent that cannot be synced is only worth a warning.
         if let Err(error) = self.sync_above() {
             log::warn!("{error}");
         }
-        Ok(output)
+        Ok(())
     }
 
     /// The tree of the output, durable but not in its place.
@@ -241,10 +249,34 @@ impl Drop for LocalPublication {
             return;
         }
         // A claim that stays does no harm: the next attempt takes it over.
-        if let Ok(mut locked) = LockedHead::take(&self.target, WAIT_LIMIT, &self.run.cancel) {
+        if let Ok(mut locked) = LockedHead::take(&self.target, &self.run) {
             locked.head.withdraw(&self.claim);
             let _ = locked.save(false);
         }
+    }
+}
+
+/// The head, once the caller's wish about another attempt of the run that is alive is met; `None` to give way to it.
+fn wait_for_rival(target: &Path, publisher: &Publisher, run: &Run) -> Result<Option<LockedHead>> {
+    let begun = Instant::now();
+    loop {
+        let mut locked = LockedHead::take(target, run)?;
+        recover(&mut locked, target)?;
+        let is_alive =
+            locked.head.rival(publisher).is_some_and(|rival| staging::is_alive(target, &rival.publish));
+        match run.options().if_running {
+            IfRunning::Skip if is_alive => return Ok(None),
+            IfRunning::Wait if is_alive && begun.elapsed() > run.options().wait_limit => {
+                let error = Error::transient("another attempt of this run is still under way");
+                return Err(error.reason("attempt_running").at("output", file_uri(target)));
+            }
+            IfRunning::Wait if is_alive => drop(locked),
+            _ => return Ok(Some(locked)),
+        }
+        if run.cancel.is_requested() {
+            return Err(Error::job_stopped());
+        }
+        std::thread::sleep(RIVAL_LOOK);
     }
 }
 

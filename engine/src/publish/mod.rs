@@ -23,15 +23,14 @@ mod place;
 mod sorted;
 mod text;
 
+pub use crate::job::Mode;
 pub use layout::{Compression, Format, Layout};
-pub use mode::Mode;
 pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
@@ -44,10 +43,20 @@ use objects::ObjectPublication;
 const STAGE: &str = ".kiln-stage";
 /// The folder or prefix, beside a target, in which the heads and the runs of outputs are recorded.
 const BOOKS: &str = "_kiln";
-/// How long a publish waits for the commit of another job.
-const WAIT_LIMIT: Duration = Duration::from_secs(600);
+/// The reason of an error after which nobody knows whether the output is published.
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// Characters of a publish's UUID in the names of its files.
 const TAG_CHARS: usize = 8;
+
+impl Request {
+    /// Reports what was published, unless it is the job's own.
+    fn report(&self, run: &Run, output: Output, version: u64) {
+        if !self.is_internal {
+            run.published(output);
+            run.published_version(version);
+        }
+    }
+}
 
 /// What is asked of a publish.
 #[derive(Clone, Debug)]
@@ -62,8 +71,8 @@ pub struct Request {
 
 /// The answer to who wants to publish.
 pub enum Begin {
-    /// Something is there, and the mode is to ignore that.
-    Skipped,
+    /// There is nothing to do, and why.
+    Skipped(String),
     /// An earlier attempt of the run has published this.
     Published(Box<Published>),
     /// Rows are wanted.
@@ -107,11 +116,16 @@ impl Publication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile, fenced after a newer attempt; else by the failing
     /// operation.
-    pub fn commit(self, partitions: u64, files: Vec<OutputFile>) -> Result<Output> {
-        match self {
+    pub fn commit(self, run: &Run, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+        let guard = run.committing()?;
+        let committed = match self {
             Publication::Local(local) => local.commit(partitions, files),
             Publication::Objects(objects) => objects.commit(partitions, files),
+        };
+        if committed.as_ref().is_err_and(|error| error.reason_word() == OUTCOME_UNKNOWN) {
+            guard.unresolved();
         }
+        committed
     }
 }
 
@@ -176,11 +190,16 @@ fn partitions(files: &[OutputFile], expected: &[String]) -> BTreeSet<String> {
 }
 
 fn output(uri: String, partitions: u64, files: &[OutputFile]) -> Output {
+    let mut partition_rows = BTreeMap::new();
+    for (folder, file) in files.iter().filter_map(|file| Some((file.name.rsplit_once('/')?.0, file))) {
+        *partition_rows.entry(folder.to_owned()).or_default() += file.rows;
+    }
     Output {
         uri,
         partitions,
         files: files.len() as u64,
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
+        partition_rows,
     }
 }

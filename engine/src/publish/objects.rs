@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
-use super::{Begin, Mode, OutputFile, Place, Publication, Request, TAG_CHARS};
+use super::{Begin, Mode, OUTCOME_UNKNOWN, OutputFile, Place, Publication, Request, TAG_CHARS};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, Output, Run};
+use crate::job::{CleanupGuard, IfRunning, Output, Run};
 use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store};
 use head_object::{Change, Head, HeadObject, Pause};
 
@@ -75,10 +75,17 @@ impl ObjectPublication {
     /// fenced after a newer attempt.
     pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
         let uri = output.uri();
+        if run.options().if_running != IfRunning::Replace {
+            let error = Error::config("an object store does not show whether another attempt is alive");
+            let error = error.reason("if_running_unsupported").at("output", uri);
+            return Err(
+                error.help("leave out KILN_IF_RUNNING: a newer attempt then takes over from an older one")
+            );
+        }
         let Location { store, path: target, .. } = output;
         let begun = begin_at(&store, &target, &request, publisher).map_err(|e| e.at("output", &uri))?;
         let claim = match begun {
-            None => return Ok(Begin::Skipped),
+            None => return Ok(Begin::Skipped(format!("the output exists: {uri}"))),
             Some(Begun::Published(done)) => return Ok(Begin::Published(done)),
             Some(Begun::Claimed(claim)) => claim,
         };
@@ -106,18 +113,19 @@ impl ObjectPublication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile, fenced after a newer attempt, transient when the
     /// outcome is unknown; else by the failing request.
-    pub fn commit(self, partitions: u64, files: Vec<OutputFile>) -> Result<Output> {
+    pub fn commit(self, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         let output = super::output(self.uri.clone(), partitions, &files);
         self.set_removable(false);
         let committed = self.put_head(&files, &output);
         match &committed {
             // Nobody knows whether it will still land: nothing is removed.
-            Err(error) if error.reason_word() == "outcome_unknown" => {}
+            Err(error) if error.reason_word() == OUTCOME_UNKNOWN => {}
             Err(_) => self.set_removable(true),
-            Ok(()) => {}
+            Ok(_) => {}
         }
-        committed.map_err(|e| e.at("output", &self.uri))?;
+        let version = committed.map_err(|e| e.at("output", &self.uri))?;
+        self.request.report(&self.run, output, version);
         failpoint::reached("commit.published");
         settle(&self.head()?, &self.store, &self.target).map_err(|e| {
             e.at("output", &self.uri).help(
@@ -129,34 +137,31 @@ impl ObjectPublication {
             let named: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
             remove_tagged(&self.store, &self.target, &tag_of(&self.claim), &named);
         }
-        Ok(output)
+        Ok(())
     }
 
     /// The commit itself.
-    fn put_head(&self, files: &[OutputFile], output: &Output) -> Result<()> {
+    fn put_head(&self, files: &[OutputFile], output: &Output) -> Result<u64> {
         let counters = self.run.facts().counters;
         self.head()?.change(|head| {
-            if head.published_as(&self.claim.publish).is_some() {
-                return Ok(Change::Keep(()));
+            if let Some(done) = head.published_as(&self.claim.publish) {
+                return Ok(Change::Keep(done.version));
             }
             let (scope, new) = self.plan(head, files);
             head.check(&self.claim, &scope)?;
-            if self.run.cancel.is_requested() {
-                return Err(Error::job_stopped());
-            }
             let old = old_files(head, &self.store, &self.target)?;
             if !self.request.mode.joins() && !old.is_empty() {
                 return Err(exists(&self.uri));
             }
-            let (kept, replaced) = old.into_iter().partition(|file| !scope.removes(&file.name));
-            let (kept, replaced): (Vec<ManifestFile>, Vec<ManifestFile>) = (kept, replaced);
+            let (replaced, kept): (Vec<_>, Vec<_>) =
+                old.into_iter().partition(|file| scope.removes(&file.name));
             head.state.replaced.extend(replaced.into_iter().map(|file| file.name));
             head.state.files = Some(super::merged(kept, &new));
             head.state.is_settled = false;
             let tag = tag_of(&self.claim);
             head.state.unpublished.retain(|other| *other != tag);
             head.publish(&self.claim, scope, output.clone(), counters.clone());
-            Ok(Change::Put(()))
+            Ok(Change::Put(head.version))
         })
     }
 

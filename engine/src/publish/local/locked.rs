@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::pending::Pending;
 use super::{cannot, sync};
 use crate::error::{Error, Result};
-use crate::job::Cancel;
+use crate::job::{Cancel, Run};
 use crate::publish::{BOOKS, head};
 
 /// How often a holder of the lock is looked after.
@@ -39,13 +39,13 @@ impl LockedHead {
     /// Waits for the lock and reads the head of the output `target`.
     ///
     /// # Errors
-    /// Cancelled when the job is to stop, transient after `limit`, data for a head that cannot be read.
-    pub fn take(target: &Path, limit: Duration, cancel: &Cancel) -> Result<LockedHead> {
+    /// Cancelled when the job is to stop, transient after the run's `wait_limit`, data for a head that cannot be read.
+    pub fn take(target: &Path, run: &Run) -> Result<LockedHead> {
         let folder = target.parent().unwrap_or(target).join(BOOKS);
         let heads = folder.join("heads");
         fs::create_dir_all(&heads).map_err(|e| cannot("make the folder", &heads, e))?;
         let lock = File::open(&folder).map_err(|e| cannot("open the folder", &folder, e))?;
-        wait_for(&lock, &folder, limit, cancel)?;
+        wait_for(&lock, &folder, run.options().wait_limit, &run.cancel)?;
         LockedHead::read(target, Arc::new(lock))
     }
 

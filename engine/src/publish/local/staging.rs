@@ -100,6 +100,15 @@ impl Staging {
     }
 }
 
+/// Whether the driver of the publish `id` to `target` lives: it holds its lock as long as it does.
+pub fn is_alive(target: &Path, id: &str) -> bool {
+    let folder = Staging::reserve(target, id).map(|reserved| reserved.path);
+    folder.is_ok_and(|folder| {
+        let lock = lock_of(&folder);
+        lock.exists() && lock::take_abandoned(&lock).is_none()
+    })
+}
+
 /// Removes the staging folders beside `target` whose drivers have ended without removing them. `locked` is the head
 /// of `target`, and its lock the one of all heads in the folder.
 pub fn sweep(target: &Path, locked: &LockedHead) -> Result<()> {
@@ -119,6 +128,8 @@ pub fn sweep(target: &Path, locked: &LockedHead) -> Result<()> {
             remove(&folder);
         }
     }
+    // It takes an empty folder only.
+    let _ = fs::remove_dir(parent.join(STAGE));
     Ok(())
 }
 
@@ -157,16 +168,15 @@ fn first_missing(folder: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Cancel;
-    use crate::publish::WAIT_LIMIT;
+    use crate::job::{Progress, Run};
 
     fn make(target: &Path) -> Staging {
         Staging::reserve(target, &uuid::Uuid::new_v4().to_string()).unwrap().make().unwrap()
     }
 
     fn sweep_beside(target: &Path) {
-        let cancel = Cancel::default();
-        let locked = LockedHead::take(target, WAIT_LIMIT, &cancel).unwrap();
+        let run = Run::new("r", Progress::silent());
+        let locked = LockedHead::take(target, &run).unwrap();
         sweep(target, &locked).unwrap();
     }
 

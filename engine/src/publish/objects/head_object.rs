@@ -14,7 +14,7 @@ use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
 use super::Stored;
 use super::keys;
 use crate::error::{Class, Error, Result};
-use crate::publish::{BOOKS, head};
+use crate::publish::{BOOKS, OUTCOME_UNKNOWN, head};
 use crate::source::Store;
 
 /// How long the outcome of a PUT is asked for.
@@ -105,7 +105,7 @@ impl HeadObject {
 
     fn unknown(&self, cause: Error) -> Error {
         Error::transient("the store does not answer whether the output was published")
-            .reason("outcome_unknown")
+            .reason(OUTCOME_UNKNOWN)
             .at("object", self.store.address(&self.key))
             .because(cause)
             .help("run the job again with the same run id: it finds out, and publishes only what is missing")
