@@ -1,7 +1,7 @@
 //! Reasons to stop beside SIGINT and SIGTERM, and commits that they meet.
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -43,37 +43,32 @@ fn a_time_limit_ends_a_job_with_124() {
     }
 }
 
-/// A job whose parent is a shell that is killed, and the code in its result; none if it goes on.
+/// A job whose caller is killed, and its result; none if it goes on.
+///
+/// The caller is a shell. It runs the job itself, or a shell in a session of its own, which outlives it: so Airflow
+/// runs the commands of a task.
 fn orphan(
     cluster: &str,
-    through_shell: bool,
+    has_own_shell: bool,
     env: &[(&str, &str)],
     before: &str,
 ) -> Option<serde_json::Value> {
     let (place, signs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mark = place.path().to_string_lossy().into_owned();
     let result = signs.path().join("result.json");
-    let command = format!(
-        "{before} {} --output {}/numbers --signs {}; true",
-        env!("CARGO_BIN_EXE_endless"),
-        place.path().display(),
-        signs.path().display(),
-    );
-    // The scheduler's own process, between this test and the job's shell or the job itself.
-    let script = if through_shell { format!("setsid -w sh -c '{command}'; true") } else { command };
-    let mut scheduler = Command::new("sh");
-    scheduler.arg("-c").arg(script).env(processes::MARK, &mark).env("KILN_CLUSTER", cluster);
-    scheduler.env("KILN_RESULT_FILE", &result).envs(env.iter().copied()).process_group(0);
-    let mut scheduler = scheduler.spawn().unwrap();
+    let binary = env!("CARGO_BIN_EXE_endless");
+    let (output, signs_path) = (place.path().join("numbers"), signs.path());
+    let job =
+        format!("{before} {binary} --output {} --signs {}; true", output.display(), signs_path.display());
+    let script = if has_own_shell { format!("setsid -w sh -c '{job}'; true") } else { job };
+    let mut caller = Command::new("sh");
+    caller.arg("-c").arg(script).env(processes::MARK, &mark).env("KILN_CLUSTER", cluster);
+    caller.env("KILN_RESULT_FILE", &result).envs(env.iter().copied()).process_group(0);
+    caller.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut caller = caller.spawn().unwrap();
     folder::wait_for(signs.path(), "started-", 2);
-    if through_shell {
-        // `setsid -w` is what waits for the shell of the job, as a task runner does.
-        let waiter = children(scheduler.id());
-        assert_eq!(waiter.len(), 1);
-        crate::job::send(waiter[0], Signal::KILL);
-    }
-    scheduler.kill().unwrap();
-    scheduler.wait().unwrap();
+    caller.kill().unwrap();
+    caller.wait().unwrap();
     let left = processes::left_after(&mark, Duration::from_millis(500) + CANCEL_LIMIT);
     left.iter().for_each(|pid| crate::job::send(*pid, Signal::KILL));
     let text = std::fs::read_to_string(&result).ok()?;
@@ -81,15 +76,10 @@ fn orphan(
     Some(serde_json::from_str(&text).unwrap())
 }
 
-fn children(parent: u32) -> Vec<u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    std::fs::read_to_string(path).unwrap().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-}
-
 #[test]
 fn a_job_whose_caller_has_died_ends_as_if_cancelled() {
-    for (cluster, through_shell) in [("local[2]", false), ("local[2]", true), (EXECUTORS, true)] {
-        let result = orphan(cluster, through_shell, &[], "").expect("the job ends");
+    for (cluster, has_own_shell) in [("local[2]", false), ("local[2]", true), (EXECUTORS, true)] {
+        let result = orphan(cluster, has_own_shell, &[], "").expect("the job ends");
         let expected = (json!("cancelled"), json!("parent_ended"));
         assert_eq!((&result["status"], &result["reason"]), (&expected.0, &expected.1));
         let message = "cancelled as the parent process has ended, nothing published";
@@ -100,7 +90,7 @@ fn a_job_whose_caller_has_died_ends_as_if_cancelled() {
 #[test]
 fn a_job_may_outlive_its_caller_when_that_is_wanted() {
     assert_eq!(orphan("local[2]", false, &[("KILN_ORPHAN", "keep")], ""), None);
-    // `nohup` needs no PATH of its own, and ignores SIGHUP for the job.
+    // It ignores SIGHUP for the job.
     assert_eq!(orphan("local[2]", false, &[], "nohup"), None);
 }
 

@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::CANCEL_LIMIT;
 use crate::folder;
 use crate::job::{EVERYWHERE, Job};
 
@@ -78,10 +81,27 @@ fn what_was_printed_arrives_however_the_process_ends() {
 }
 
 #[test]
+fn a_reader_that_takes_nothing_keeps_neither_the_files_nor_the_exit_code() {
+    for (lines, code, status) in [("12000", 0, "succeeded"), ("100000", 143, "cancelled")] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        // The first fits into the two pipes and the block that is copied; the second does not.
+        let running = chatty().option("--lines", lines).stdout(Stdio::from(writer)).start();
+        std::thread::sleep(Duration::from_millis(700));
+        running.signal(Signal::TERM);
+        let sent = Instant::now();
+        let ended = running.wait();
+        assert!(ended.ended_at.duration_since(sent) < CANCEL_LIMIT, "{}", ended.stderr);
+        ended.exits(code);
+        assert_eq!(ended.json()["status"], status);
+        drop(reader);
+    }
+}
+
+#[test]
 fn a_reader_that_takes_its_time_gets_everything() {
     let (reader, writer) = std::io::pipe().unwrap();
     let running = chatty().option("--lines", "30000").stdout(Stdio::from(writer)).start();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(700));
     let text = std::io::read_to_string(reader).unwrap();
     running.wait().exits(0);
     assert_eq!(text.lines().last(), Some("line 29999"));

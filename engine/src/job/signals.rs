@@ -154,13 +154,14 @@ fn end_process(run: &Arc<Run>, latest: CancelReason) {
         let reported = Arc::clone(run);
         within(REPORT_LIMIT, move || {
             let ending = Ending::stopped_by_force(reason, &reported.facts());
-            super::report(&reported, &ending);
+            super::report(&reported, &ending, REPORT_LIMIT / 4);
         });
     } else {
         // Someone reports already. It gets the time that a report needs, and no more.
         std::thread::sleep(REPORT_LIMIT);
     }
-    signal_hook::low_level::exit(reason.exit_code().into());
+    let code = run.decided_code().unwrap_or(reason.exit_code());
+    signal_hook::low_level::exit(code.into());
 }
 
 /// Runs `work` on another thread and leaves it behind when it takes longer than `limit`.
