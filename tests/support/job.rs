@@ -38,13 +38,15 @@ pub(crate) struct Job {
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     stdout: Stdio,
+    stderr: Stdio,
     user: Option<u32>,
 }
 
 impl Job {
     /// The binary, as `env!("CARGO_BIN_EXE_…")` names it.
     pub(crate) fn new(binary: &str) -> Job {
-        Job { binary: binary.into(), args: Vec::new(), env: Vec::new(), stdout: Stdio::piped(), user: None }
+        let (stdout, stderr) = (Stdio::piped(), Stdio::piped());
+        Job { binary: binary.into(), args: Vec::new(), env: Vec::new(), stdout, stderr, user: None }
     }
 
     /// Where it runs: the value of `KILN_CLUSTER`.
@@ -73,6 +75,12 @@ impl Job {
         self
     }
 
+    /// Gives the job `stderr` instead of a pipe to the test.
+    pub(crate) fn stderr(mut self, stderr: Stdio) -> Job {
+        self.stderr = stderr;
+        self
+    }
+
     /// Runs as a user that permissions hold for; the superuser is none.
     pub(crate) fn by_nobody(mut self) -> Job {
         self.user = rustix::process::geteuid().is_root().then_some(65534);
@@ -92,7 +100,7 @@ impl Job {
         let mut command = Command::new(self.binary_for_user(desk.path()));
         command.args(self.args).env_clear().envs(self.env).current_dir(desk.path());
         command.env(MARK, &mark).env("KILN_RESULT_FILE", desk.path().join("result.json"));
-        command.stdin(Stdio::null()).stdout(self.stdout).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(self.stdout).stderr(self.stderr);
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }

@@ -22,6 +22,7 @@ use super::progress::Progress;
 use super::result;
 use super::run::Run;
 use super::schedulers::Env;
+use super::streams::STUCK_LIMIT;
 use super::terminal::above_bars;
 
 /// The heading of Kiln's options in the help.
@@ -67,7 +68,7 @@ fn parse_from<A: Parser>(
         Ok((identity, options)) => Ok((Run::with_options(identity, options, Progress::from_env()), job)),
         Err(error) => {
             let ending = Ending::by_error(&error);
-            super::report(&run_by_env(env, is_terminal), &ending);
+            super::report(&run_by_env(env, is_terminal), &ending, STUCK_LIMIT);
             Err(ending.code)
         }
     }
@@ -96,7 +97,8 @@ fn misused(error: &clap::Error, env: &Env<'_>, is_terminal: bool) -> u8 {
         return 0;
     }
     let ending = Ending::failed(Class::Usage, message(&error.to_string()));
-    result::write(&run_by_env(env, is_terminal), &ending);
+    let run = run_by_env(env, is_terminal);
+    result::print(&run, &result::write_files(&run, &ending));
     ending.code
 }
 

@@ -24,6 +24,7 @@ struct State {
     active: u32,
     is_closed: bool,
     is_unresolved: bool,
+    last_end: Option<Instant>,
 }
 
 /// One commit that is under way; dropping it ends it.
@@ -45,18 +46,17 @@ impl Commits {
         lock(&self.state).active > 0
     }
 
-    /// Waits until no commit is under way, until `limit` at most; returns whether there was one to wait for.
-    pub(super) fn wait(&self, limit: Instant) -> bool {
+    /// Waits until no commit is under way, and returns when the last one ended; waits no longer than until `limit`.
+    pub(super) fn wait(&self, limit: Instant) -> Option<Instant> {
         let mut state = lock(&self.state);
-        let had_any = state.active > 0;
         while state.active > 0 {
             let left = limit.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break;
+                return None;
             }
             state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        had_any
+        state.last_end
     }
 
     /// Keeps further commits from beginning; returns whether one is under way, whose outcome nobody will know.
@@ -82,7 +82,9 @@ impl CommitGuard {
 
 impl Drop for CommitGuard {
     fn drop(&mut self) {
-        lock(&self.0.state).active -= 1;
+        let mut state = lock(&self.0.state);
+        state.active -= 1;
+        state.last_end = Some(Instant::now());
         self.0.ended.notify_all();
     }
 }
@@ -105,7 +107,7 @@ mod tests {
         let waiting = Arc::clone(&commits);
         let waited = std::thread::spawn(move || waiting.wait(Instant::now() + Duration::from_secs(30)));
         drop(guard);
-        assert!(waited.join().is_ok() && !commits.are_active() && !commits.wait(soon()));
+        assert!(waited.join().is_ok_and(|end| end.is_some()) && !commits.are_active());
         assert!(!commits.close() && !commits.is_unresolved());
     }
 
@@ -113,7 +115,7 @@ mod tests {
     fn a_commit_that_is_left_is_unresolved() {
         let (commits, cancel) = (Arc::<Commits>::default(), Cancel::default());
         let guard = commits.begin(&cancel).unwrap();
-        assert!(commits.wait(soon()) && commits.close() && commits.is_unresolved());
+        assert!(commits.wait(soon()).is_none() && commits.close() && commits.is_unresolved());
         drop(guard);
         assert!(commits.is_unresolved());
     }

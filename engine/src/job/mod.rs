@@ -54,6 +54,7 @@ mod terminal;
 use std::io::IsTerminal;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::Result;
 
@@ -93,7 +94,8 @@ pub fn execute(run: Arc<Run>, body: impl FnOnce() -> Result<()>) -> u8 {
         log::debug!("error after the cancel: {error}");
     }
     let ending = Ending::of(&outcome, reason, &run.facts());
-    report(&run, &ending);
+    run.decide_code(ending.code);
+    report(&run, &ending, streams::STUCK_LIMIT);
     ending.code
 }
 
@@ -104,10 +106,13 @@ fn wait_for_exit() -> ! {
     }
 }
 
-/// Tells how the run ended: the error and the summary for people, then the result for machines.
-fn report(run: &Run, ending: &Ending) {
+/// Tells how the run ended: the error and the summary for people, and the result for machines.
+///
+/// A reader of the streams that takes nothing for as long as `patience` gets less; the files do not wait for it.
+fn report(run: &Run, ending: &Ending, patience: Duration) {
     run.progress.job_ended();
-    streams::restore();
+    let result = result::write_files(run, ending);
+    streams::restore(patience);
     if let Some(error) = summary::error_text(ending) {
         terminal::say(&error);
     }
@@ -117,7 +122,7 @@ fn report(run: &Run, ending: &Ending) {
         terminal::say(NO_RUN_ID);
     }
     terminal::say(&summary::summary(ending, &facts, run.elapsed()));
-    result::write(run, ending);
+    result::print(run, &result);
 }
 
 /// Takes a lock also after a panic of another holder: what these locks guard is whole at every step.

@@ -83,40 +83,20 @@ struct Readers {
     termination: Option<PathBuf>,
 }
 
-/// Writes the result to whoever wants it. Nothing may be printed by the process after this.
-pub(super) fn write(run: &Run, ending: &Ending) {
-    let readers = Readers::from_env(|name| std::env::var(name).ok());
-    if readers == Readers::default() {
-        return;
-    }
+/// Writes the result to the files of whoever wants it, and returns it for [`print`].
+pub(super) fn write_files(run: &Run, ending: &Ending) -> String {
     let json = json(run, ending);
-    write_files(run, ending, &json, &readers);
-    let _ = std::io::stderr().flush();
-    if readers.stdout {
-        let mut out = std::io::stdout().lock();
-        let text = run.options().result_format.text(&json);
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    }
-}
-
-fn write_files(run: &Run, ending: &Ending, json: &str, readers: &Readers) {
+    let readers = Readers::from_env(|name| std::env::var(name).ok());
     let format = run.options().result_format;
-    let is_fenced = ending.class == Some(Class::Fenced);
-    let line = Format::Json.text(json);
-    let of_run = |path: &Option<PathBuf>, format: Format, text: String| {
-        let path = path.clone()?;
-        Some(ResultFile { path, format, identity: run.identity(), is_fenced }.replace(&text))
+    let of_run = |path: &Option<PathBuf>, format: Format| {
+        let (path, is_fenced) = (path.clone()?, ending.class == Some(Class::Fenced));
+        let file = ResultFile { path, format, identity: run.identity(), is_fenced };
+        Some(file.replace(&format.text(&json)))
     };
-    let written = [
-        of_run(&readers.file, format, format.text(json)),
-        of_run(&readers.xcom, Format::Json, line),
-        readers.azkaban.as_ref().map(|path| ResultFile::write_any(path, &flat_object(json))),
-        readers
-            .termination
-            .as_ref()
-            .filter(|_| ending.code != 0)
-            .map(|path| ResultFile::write_any(path, &termination(run, ending))),
-    ];
+    let azkaban = readers.azkaban.as_ref().map(|path| ResultFile::write_any(path, &flat_object(&json)));
+    let termination = readers.termination.as_ref().filter(|_| ending.code != 0);
+    let termination = termination.map(|path| ResultFile::write_any(path, &termination_text(run, ending)));
+    let written = [of_run(&readers.file, format), of_run(&readers.xcom, Format::Json), azkaban, termination];
     for written in written.into_iter().flatten() {
         match written {
             Ok(Written::Done) => {}
@@ -125,6 +105,17 @@ fn write_files(run: &Run, ending: &Ending, json: &str, readers: &Readers) {
             }
             Err(error) => say(&format!("warning: {error}")),
         }
+    }
+    json
+}
+
+/// Prints the result on standard output, if it is wanted there. Nothing may be printed by the process after this.
+pub(super) fn print(run: &Run, json: &str) {
+    let _ = std::io::stderr().flush();
+    if Readers::from_env(|name| std::env::var(name).ok()).stdout {
+        let mut out = std::io::stdout().lock();
+        let text = run.options().result_format.text(json);
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 
@@ -177,7 +168,7 @@ fn json(run: &Run, ending: &Ending) -> String {
 }
 
 /// The short object of the termination log; the message gives way to the limit.
-fn termination(run: &Run, ending: &Ending) -> String {
+fn termination_text(run: &Run, ending: &Ending) -> String {
     let mut message = ending.message.as_deref().unwrap_or_default();
     loop {
         let (class, reason) = (ending.class, ending.reason.as_deref());
@@ -299,7 +290,7 @@ mod tests {
     fn a_termination_log_fits_what_kubernetes_keeps() {
         let run = Run::new("r-4", Progress::silent());
         for message in ["short".to_owned(), "ü\u{1}\"".repeat(4000), "x".repeat(9000)] {
-            let text = termination(&run, &Ending::failed(Class::Data, message));
+            let text = termination_text(&run, &Ending::failed(Class::Data, message));
             assert!(text.len() <= MAX_TERMINATION_BYTES, "{}", text.len());
             let object: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!((&object["class"], &object["run_id"]), (&"data".into(), &"r-4".into()));

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,8 @@ pub struct Run {
     /// Where checkpoints were made.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
+    /// The exit code, once it is decided.
+    code: OnceLock<u8>,
     options: RunOptions,
     commits: Arc<Commits>,
     /// Whether the run should stop.
@@ -132,6 +134,7 @@ impl Run {
             writes: Mutex::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
+            code: OnceLock::new(),
             cancel: Cancel::default(),
             cleanup: Cleanup::default(),
             progress,
@@ -274,6 +277,16 @@ impl Run {
     /// Whether this caller is the one that ends the run and reports it; true exactly once.
     pub(super) fn claim_end(&self) -> bool {
         !self.ending.swap(true, Ordering::SeqCst)
+    }
+
+    /// Decides the exit code: a signal that comes while the run is reported does not change it.
+    pub(super) fn decide_code(&self, code: u8) {
+        let _ = self.code.set(code);
+    }
+
+    /// The exit code, once it is decided.
+    pub(super) fn decided_code(&self) -> Option<u8> {
+        self.code.get().copied()
     }
 
     /// Whether someone ends the run already.

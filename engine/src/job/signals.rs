@@ -12,6 +12,7 @@ use std::sync::mpsc::channel;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use rustix::process::getppid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -33,7 +34,7 @@ const REPORT_LIMIT: Duration = Duration::from_millis(100);
 /// How often the parent is looked at.
 const PARENT_POLL: Duration = Duration::from_millis(500);
 
-/// Starts to listen for SIGINT, SIGTERM and SIGHUP on behalf of `run`, to watch its time limit and its parent; call it
+/// Starts to listen for SIGINT, SIGTERM and SIGHUP on behalf of `run`, to watch its time limit and its callers; call it
 /// once per process.
 ///
 /// SIGHUP stays ignored when it was ignored at the start: `nohup` means that the job outlives its caller.
@@ -42,20 +43,26 @@ const PARENT_POLL: Duration = Duration::from_millis(500);
 /// When the system refuses the handlers or a thread.
 pub fn install(run: &Arc<Run>) -> Result<()> {
     let failed = |e| Error::io("signals cannot be handled", e);
-    let is_detached = ignores_hangup();
-    let signals = if is_detached { &[SIGINT, SIGTERM][..] } else { &[SIGINT, SIGTERM, SIGHUP] };
-    let mut signals = Signals::new(signals).map_err(failed)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let (handle, parent) = (signals.handle(), getppid());
     let listening = Arc::clone(run);
     let listen = move || signals.forever().for_each(|signal| received(&listening, signal));
     Builder::new().name("kiln-signals".to_owned()).spawn(listen).map_err(failed)?;
-
-    let is_bound = !is_detached && run.options().orphan == Orphan::End;
-    if is_bound || run.options().timeout.is_some() {
-        let watched = Arc::clone(run);
-        let callers = is_bound.then(Callers::of_this_process).flatten();
-        let watch = move || watch(&watched, callers.as_ref());
-        Builder::new().name("kiln-watch".to_owned()).spawn(watch).map_err(failed)?;
-    }
+    let watched = Arc::clone(run);
+    // Files of /proc are read there, so that the job does not wait for them.
+    let watch = move || {
+        let is_detached = ignores_hangup();
+        if !is_detached && let Err(error) = handle.add_signal(SIGHUP) {
+            log::warn!("SIGHUP cannot be handled: {error}");
+        }
+        let is_bound = !is_detached && watched.options().orphan == Orphan::End;
+        let callers = if is_bound { Callers::of_this_process() } else { None };
+        if is_bound && getppid() != parent {
+            return ask_to_stop(&watched, CancelReason::Orphaned);
+        }
+        watch(&watched, callers.as_ref());
+    };
+    Builder::new().name("kiln-watch".to_owned()).spawn(watch).map_err(failed)?;
     Ok(())
 }
 
@@ -82,10 +89,11 @@ fn received(run: &Arc<Run>, signal: i32) {
     }
 }
 
-/// Looks at the time limit and at the callers until one of them is a reason to stop.
+/// Looks at the time limit and at the callers, if there are any, until one of them is a reason to stop.
 fn watch(run: &Arc<Run>, callers: Option<&Callers>) {
-    loop {
-        let left = run.options().timeout.map(|limit| limit.saturating_sub(run.elapsed()));
+    let timeout = run.options().timeout;
+    while timeout.is_some() || callers.is_some() {
+        let left = timeout.map(|limit| limit.saturating_sub(run.elapsed()));
         if left.is_some_and(|left| left.is_zero()) {
             return ask_to_stop(run, CancelReason::Deadline);
         }
@@ -106,11 +114,12 @@ fn ask_to_stop(run: &Arc<Run>, reason: CancelReason) {
     let (late, asked) = (Arc::clone(run), Instant::now());
     let deadline = Builder::new().name("kiln-cancel-deadline".to_owned()).spawn(move || {
         std::thread::sleep(CANCEL_GRACE);
-        let had_commit = late.commits().wait(asked + late.options().commit_grace);
-        if had_commit && !late.commits().are_active() {
-            // The job has to see that the commit is done, and to return.
-            std::thread::sleep(CANCEL_GRACE);
-        }
+        let ended = late.commits().wait(asked + late.options().commit_grace);
+        // A job whose commit went on after the request has to see that it is done, and to return.
+        let ended = ended.filter(|ended| *ended > asked);
+        std::thread::sleep(
+            ended.map_or(Duration::ZERO, |ended| CANCEL_GRACE.saturating_sub(ended.elapsed())),
+        );
         end_process(&late, reason);
     });
     // A job that is writing its result must have the last line to itself.
@@ -154,13 +163,14 @@ fn end_process(run: &Arc<Run>, latest: CancelReason) {
         let reported = Arc::clone(run);
         within(REPORT_LIMIT, move || {
             let ending = Ending::stopped_by_force(reason, &reported.facts());
-            super::report(&reported, &ending);
+            super::report(&reported, &ending, REPORT_LIMIT / 4);
         });
     } else {
         // Someone reports already. It gets the time that a report needs, and no more.
         std::thread::sleep(REPORT_LIMIT);
     }
-    signal_hook::low_level::exit(reason.exit_code().into());
+    let code = run.decided_code().unwrap_or(reason.exit_code());
+    signal_hook::low_level::exit(code.into());
 }
 
 /// Runs `work` on another thread and leaves it behind when it takes longer than `limit`.

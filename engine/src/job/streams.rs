@@ -25,7 +25,7 @@ use signal_hook::consts::SIGABRT;
 use super::lock;
 
 /// How long a reader that takes nothing may keep a finished job from ending.
-const STUCK_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const STUCK_LIMIT: Duration = Duration::from_secs(60);
 /// How long an abort waits for its last words to be copied.
 const ABORT_PAUSE: Duration = Duration::from_millis(20);
 /// What one read may bring: all that a pipe holds.
@@ -36,19 +36,16 @@ const NULL_DEVICE: u64 = 0x103;
 /// The streams of this process that go through a pipe.
 static STREAMS: OnceLock<Vec<Stream>> = OnceLock::new();
 
-/// One pipe and the real stream behind it.
+/// One pipe and the real stream that it is copied to.
 struct Stream {
     pipe: PipeReader,
+    real: File,
     is_stdout: bool,
     is_stderr: bool,
-    target: Mutex<Target>,
-    /// Counts the writes to the target, so that a slow reader is told from one that is stuck.
+    /// Whether the real stream has refused a write; locked by whoever copies.
+    is_lost: Mutex<bool>,
+    /// Counts the writes to the real stream, so that a slow reader is told from one that is stuck.
     writes: AtomicU64,
-}
-
-struct Target {
-    real: File,
-    is_lost: bool,
 }
 
 /// What is left in a pipe.
@@ -67,10 +64,11 @@ pub(super) fn protect() {
     if streams.is_empty() || STREAMS.set(streams).is_err() {
         return;
     }
-    let copying = Builder::new().name("kiln-streams".to_owned()).spawn(copy_all);
-    if copying.is_err() {
-        restore();
-        return;
+    for stream in STREAMS.get().into_iter().flatten() {
+        // A thread each: a reader of one stream that takes nothing does not hold up the other.
+        if Builder::new().name("kiln-streams".to_owned()).spawn(|| stream.copy_all()).is_err() {
+            return restore(Duration::ZERO);
+        }
     }
     // SAFETY: `at_exit` has the type that C expects and catches its panics. It runs while other threads still run,
     // and what it shares with them is behind locks.
@@ -79,15 +77,16 @@ pub(super) fn protect() {
     let _ = unsafe { signal_hook::low_level::register(SIGABRT, at_abort) };
 }
 
-/// Gives the process its real streams back and copies what is left; later calls do nothing.
-pub(super) fn restore() {
+/// Gives the process its real streams back and copies what is left, as long as their readers take something within
+/// `limit`; later calls find nothing left.
+pub(super) fn restore(limit: Duration) {
     for stream in STREAMS.get().into_iter().flatten() {
-        stream.restore();
+        stream.restore(limit);
     }
 }
 
 extern "C" fn at_exit() {
-    let _ = std::panic::catch_unwind(restore);
+    let _ = std::panic::catch_unwind(|| restore(STUCK_LIMIT));
 }
 
 /// An abort has just written why; the thread that copies it dies with the process.
@@ -122,32 +121,13 @@ fn target(fd: BorrowedFd<'_>, is_terminal: bool) -> Option<File> {
     (!is_null).then_some(real)
 }
 
-/// Copies for as long as the process lives, or until nobody can write any more.
-fn copy_all() {
-    let mut open: Vec<&Stream> = STREAMS.get().into_iter().flatten().collect();
-    let mut block = vec![0; BLOCK_BYTES];
-    while !open.is_empty() {
-        let mut waiting: Vec<PollFd<'_>> =
-            open.iter().map(|stream| PollFd::new(&stream.pipe, PollFlags::IN)).collect();
-        if poll(&mut waiting, None).is_err_and(|error| error != rustix::io::Errno::INTR) {
-            return;
-        }
-        let ready: Vec<bool> = waiting.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let mut at = ready.iter();
-        open.retain(|stream| {
-            let is_ready = at.next().copied().unwrap_or_default();
-            !is_ready || stream.copy(&mut lock(&stream.target), &mut block) != Left::Closed
-        });
-    }
-}
-
 impl Stream {
     /// Puts a pipe in the place of the stream.
     fn begin(real: File, is_stdout: bool, is_stderr: bool) -> io::Result<Stream> {
         let (pipe, writer): (PipeReader, PipeWriter) = io::pipe()?;
         fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
-        let target = Mutex::new(Target { real, is_lost: false });
-        let stream = Stream { pipe, is_stdout, is_stderr, target, writes: AtomicU64::new(0) };
+        let (is_lost, writes) = (Mutex::new(false), AtomicU64::new(0));
+        let stream = Stream { pipe, real, is_stdout, is_stderr, is_lost, writes };
         stream.become_streams(&writer)?;
         Ok(stream)
     }
@@ -162,26 +142,38 @@ impl Stream {
         Ok(())
     }
 
-    fn restore(&self) {
-        let Some(mut target) = self.target_unless_stuck() else { return };
-        let _ = self.become_streams(&target.real);
+    /// Copies for as long as the process lives, or until nobody can write any more.
+    fn copy_all(&self) {
         let mut block = vec![0; BLOCK_BYTES];
-        while self.copy(&mut target, &mut block) == Left::Perhaps {}
+        loop {
+            let waited = poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], None);
+            let is_over = self.copy(&mut lock(&self.is_lost), &mut block) == Left::Closed;
+            if is_over || waited.is_err_and(|error| error != rustix::io::Errno::INTR) {
+                return;
+            }
+        }
     }
 
-    /// The target, unless its reader has taken nothing for too long.
-    fn target_unless_stuck(&self) -> Option<MutexGuard<'_, Target>> {
+    fn restore(&self, limit: Duration) {
+        let _ = self.become_streams(&self.real);
+        let Some(mut is_lost) = self.lock_unless_stuck(limit) else { return };
+        let mut block = vec![0; BLOCK_BYTES];
+        while self.copy(&mut is_lost, &mut block) == Left::Perhaps {}
+    }
+
+    /// The right to copy, unless the reader has taken nothing for as long as `limit`.
+    fn lock_unless_stuck(&self, limit: Duration) -> Option<MutexGuard<'_, bool>> {
         let (mut seen, mut since) = (self.writes.load(Ordering::Relaxed), Instant::now());
         loop {
-            match self.target.try_lock() {
-                Ok(target) => return Some(target),
-                Err(TryLockError::Poisoned(target)) => return Some(target.into_inner()),
+            match self.is_lost.try_lock() {
+                Ok(is_lost) => return Some(is_lost),
+                Err(TryLockError::Poisoned(is_lost)) => return Some(is_lost.into_inner()),
                 Err(TryLockError::WouldBlock) => {}
             }
             let writes = self.writes.load(Ordering::Relaxed);
             if writes != seen {
                 (seen, since) = (writes, Instant::now());
-            } else if since.elapsed() > STUCK_LIMIT {
+            } else if since.elapsed() > limit {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -189,11 +181,11 @@ impl Stream {
     }
 
     /// Copies one block.
-    fn copy(&self, target: &mut Target, block: &mut [u8]) -> Left {
+    fn copy(&self, is_lost: &mut bool, block: &mut [u8]) -> Left {
         match (&self.pipe).read(block) {
             Ok(0) => Left::Closed,
             Ok(count) => {
-                self.write(target, &block[..count]);
+                self.write(is_lost, &block[..count]);
                 Left::Perhaps
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Left::Perhaps,
@@ -201,16 +193,16 @@ impl Stream {
         }
     }
 
-    fn write(&self, target: &mut Target, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !target.is_lost {
-            match target.real.write(bytes) {
+    fn write(&self, is_lost: &mut bool, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !*is_lost {
+            match (&self.real).write(bytes) {
                 Ok(count) if count > 0 => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The one who started the job has made its end non-blocking.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let _ = poll(&mut [PollFd::new(&target.real, PollFlags::OUT)], None);
+                    let _ = poll(&mut [PollFd::new(&self.real, PollFlags::OUT)], None);
                 }
-                Ok(_) | Err(_) => target.is_lost = true,
+                Ok(_) | Err(_) => *is_lost = true,
             }
             self.writes.fetch_add(1, Ordering::Relaxed);
         }
