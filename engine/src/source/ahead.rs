@@ -58,6 +58,7 @@ impl Lead {
 pub struct Ahead(Option<Arc<Inner>>);
 
 struct Inner {
+    object: Object,
     range: Range<u64>,
     state: Mutex<State>,
 }
@@ -78,8 +79,14 @@ impl Ahead {
         if !store.is_remote() || range.is_empty() {
             return Ahead(None);
         }
-        let fetch = Object::new(store, path, piece).fetch(range.clone());
-        Ahead(Some(Arc::new(Inner { range, state: Mutex::new(State::Asked(fetch)) })))
+        let object = Object::new(store, path, piece);
+        let state = Mutex::new(State::Asked(object.fetch(range.clone())));
+        Ahead(Some(Arc::new(Inner { object, range, state })))
+    }
+
+    /// The object that was asked for them.
+    pub(super) fn object(&self) -> Option<Object> {
+        self.0.as_ref().map(|inner| inner.object.clone())
     }
 
     /// Which bytes were asked for.

@@ -43,7 +43,12 @@ struct Inner {
 }
 
 impl Object {
-    /// The object of `piece`, which is at `path`.
+    /// The object of `piece`, which is at `path`: the one that was asked for it ahead, whose answers pin its version.
+    pub(super) fn of(store: Store, path: Path, piece: &Piece) -> Object {
+        piece.ahead.object().unwrap_or_else(|| Object::new(store, path, piece))
+    }
+
+    /// Another view of it.
     pub(super) fn new(store: Store, path: Path, piece: &Piece) -> Object {
         let (size, version) = (piece.size, piece.version.clone());
         Object(Arc::new(Inner { store, path, size, version, first_tag: OnceLock::new() }))

@@ -99,7 +99,7 @@ impl ParquetBatches {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         loop {
             self.scan.budget.start_batch(self.scan.rows);
-            match decoding(WHAT, &self.scan.address, || reader.next().transpose()) {
+            match self.scan.decoding(|| reader.next().transpose()) {
                 Err(error) if self.scan.reads_fewer(&error) => *reader = self.scan.read_from(self.row)?,
                 batch => return batch,
             }
@@ -166,12 +166,18 @@ impl Scan {
     /// A reader that begins at the row `first` of those that it would give.
     fn read_from(&mut self, first: u64) -> Result<ParquetRecordBatchReader> {
         loop {
-            match decoding(WHAT, &self.address, || self.build(first)) {
+            match self.decoding(|| self.build(first)) {
                 // The filter is evaluated here, over columns of its own.
                 Err(error) if self.reads_fewer(&error) => {}
                 reader => return reader,
             }
         }
+    }
+
+    /// Runs the decoder. When the file could not be read, that is the error.
+    fn decoding<T, E: std::error::Error + 'static>(&self, body: impl FnOnce() -> Result<T, E>) -> Result<T> {
+        let ours = || self.file.failure().map(|error| error.at("file", &self.address));
+        decoding(WHAT, &self.address, body).map_err(|error| ours().unwrap_or(error))
     }
 
     fn build(&self, first: u64) -> Result<ParquetRecordBatchReader, ParquetError> {

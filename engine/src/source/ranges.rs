@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -28,6 +28,7 @@ struct Inner {
     origin: Origin,
     size: u64,
     bytes_read: AtomicU64,
+    failure: Mutex<Option<Error>>,
 }
 
 enum Origin {
@@ -47,9 +48,14 @@ impl RangedFile {
             let file = file.map_err(|e| e.at("file", &piece.address))?;
             Origin::File { file, version: piece.version.clone() }
         } else {
-            Origin::Object(Parts::new(Object::new(store, path, piece), piece.size, &piece.ahead))
+            Origin::Object(Parts::new(Object::of(store, path, piece), piece.size, &piece.ahead))
         };
-        Ok(RangedFile(Arc::new(Inner { origin, size: piece.size, bytes_read: AtomicU64::new(0) })))
+        Ok(RangedFile(Arc::new(Inner {
+            origin,
+            size: piece.size,
+            bytes_read: AtomicU64::new(0),
+            failure: Mutex::default(),
+        })))
     }
 
     /// Bytes in the file when it was listed.
@@ -100,8 +106,9 @@ impl RangedFile {
         let into = &mut into[..wanted];
         let count = match &self.0.origin {
             Origin::File { file, version } => {
-                let count = file.read_at(into, at).map_err(|e| Error::io("cannot read the file", e))?;
-                version.check_file(file, self.size())?;
+                let read = file.read_at(into, at).map_err(|e| Error::io("cannot read the file", e));
+                let checked = read.and_then(|count| version.check_file(file, self.size()).map(|()| count));
+                let count = checked.map_err(|e| self.failed(e))?;
                 self.count(count as u64);
                 count
             }
@@ -113,13 +120,23 @@ impl RangedFile {
             }
         };
         if count == 0 {
-            return Err(shrunk(self.size()).at("byte", at));
+            return Err(self.failed(shrunk(self.size()).at("byte", at)));
         }
         Ok(count)
     }
 
     fn part(&self, parts: &Parts, at: u64, count: usize) -> Result<Bytes> {
-        parts.bytes(at, count as u64, |received| self.count(received))
+        parts.bytes(at, count as u64, |received| self.count(received)).map_err(|e| self.failed(e))
+    }
+
+    /// Keeps an error in its own form: some decoders make a text of it.
+    fn failed(&self, error: Error) -> Error {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).insert(error).clone()
+    }
+
+    /// The error with which a read has failed; a decoder reports something else then.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Plans to read the chunks of each group, group after group, and those of one group at the same time, with

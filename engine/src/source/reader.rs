@@ -75,7 +75,7 @@ impl Reader {
         } else {
             let (received, asked, ahead) = (Bytes::new(), VecDeque::new(), piece.ahead.clone());
             let (end, size) = (piece.size.min(piece.end.saturating_add(TAIL_BYTES)), piece.size);
-            let object = Object::new(store, path, piece);
+            let object = Object::of(store, path, piece);
             Origin::Object(Stream { object, ahead, received, asked, next: first, end, size })
         };
         Ok(Reader { origin, offset: first, first, end: piece.end, size: piece.size })

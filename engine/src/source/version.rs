@@ -54,7 +54,11 @@ impl Version {
 
     /// The version of an object.
     pub(super) fn of_object(meta: &ObjectMeta) -> Version {
-        Version::Object { tag: meta.e_tag.clone(), id: meta.version.clone(), modified: meta.last_modified.timestamp() }
+        Version::Object {
+            tag: meta.e_tag.clone(),
+            id: meta.version.clone(),
+            modified: meta.last_modified.timestamp(),
+        }
     }
 
     /// The ETag, where there is one.
