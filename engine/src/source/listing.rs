@@ -13,27 +13,32 @@
 //!   nothing, because the files there are found already. A link to nothing is worth a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
 use std::time::SystemTime;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 use super::folder::{Content, Found, Identity, Stat, find, identity, read_folder};
 use super::location::Location;
 use super::pattern::{self, Segment, is_hidden, is_hidden_folder};
 use super::store::Store;
+use super::version::Version;
 use crate::error::{Error, Result};
 
 /// The files that mark an output as whole and say nothing of its rows.
 const MARKERS: [&str; 2] = ["_SUCCESS", "._SUCCESS.crc"];
 
-/// A file to read: its absolute address and its size when it was listed.
+/// A file to read: its absolute address, and its size and version when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// Absolute: it opens the same file in another process. Wildcard characters in it are literal.
     pub address: String,
     /// Size in bytes, of the compressed file if it is compressed.
     pub size: u64,
+    /// What tells it from another file at that address.
+    pub version: Version,
 }
 
 /// Which files a listing leaves out, and how deep it goes.
@@ -54,6 +59,23 @@ pub struct Listed {
     pub files: Vec<InputFile>,
     /// How many were left out because of the options.
     pub skipped: u64,
+}
+
+impl Listed {
+    /// How long the files are together.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// A hash of the addresses, sizes and versions, in hexadecimal: equal lists have equal hashes.
+    pub fn hash(&self) -> String {
+        let mut hasher = XxHash3_64::new();
+        for InputFile { address, size, version } in &self.files {
+            // An address has no control characters, so that the lines of two lists are equal only if the lists are.
+            hasher.write(format!("{address}\n{size}\n{version:?}\n").as_bytes());
+        }
+        format!("{:016x}", hasher.finish())
+    }
 }
 
 /// The files behind `address`, as `options` say.
@@ -101,7 +123,7 @@ impl<'a> Files<'a> {
         let all = self.found.len() as u64;
         let is_wanted = |stat: &Stat| self.options.modified_since.is_none_or(|since| stat.modified >= since);
         let wanted = self.found.into_iter().filter(|(_, stat)| is_wanted(stat));
-        let files: Vec<_> = wanted.map(|(address, stat)| InputFile { address, size: stat.size }).collect();
+        let files: Vec<_> = wanted.map(|(address, stat)| stat.file_at(address)).collect();
         Listed { skipped: all - files.len() as u64 + self.missing, files }
     }
 
@@ -127,7 +149,7 @@ impl<'a> Files<'a> {
         self.passed.extend((!content.folders.is_empty()).then_some("folders"));
         self.note_passed(&content);
         for (name, stat) in content.files.iter().filter(|(name, _)| !is_hidden(name)) {
-            self.add(&join(folder, name)?, *stat);
+            self.add(&join(folder, name)?, stat.clone());
         }
         Ok(())
     }
@@ -199,7 +221,7 @@ impl<'a> Files<'a> {
         let content = read_folder(self.store, folder)?;
         if rest.is_empty() {
             for (name, stat) in content.files.iter().filter(|(name, _)| matches_file(wild, name)) {
-                self.add(&join(folder, name)?, *stat);
+                self.add(&join(folder, name)?, stat.clone());
             }
             return Ok(());
         }

@@ -7,6 +7,7 @@
 //! and numbers.
 
 mod adapt;
+mod ahead;
 mod arrow_file;
 mod batches;
 mod blocks;
@@ -23,7 +24,9 @@ mod listing;
 mod location;
 mod manifest;
 mod nulls;
+mod object;
 mod parquet;
+mod parts;
 mod pattern;
 mod predicate;
 mod quotes;
@@ -35,9 +38,11 @@ mod split;
 mod store;
 #[cfg(test)]
 mod truncation;
+mod version;
 mod whole;
 
 pub use adapt::Wanted;
+pub use ahead::{Lead, read_ahead};
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
 pub use blocks::{BYTE_ORDER_MARK, MAX_LINE_BYTES, TextBlocks};

@@ -10,6 +10,8 @@ use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use object_store::path::Path;
+use tokio::task::JoinHandle;
+
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 
 use crate::error::{Error, Result};
@@ -71,6 +73,19 @@ impl Store {
     /// Whether this is the file system of this machine.
     pub fn is_local(&self) -> bool {
         self.reach == Reach::Local
+    }
+
+    /// Whether a request to this store goes over a network.
+    pub fn is_remote(&self) -> bool {
+        self.reach == Reach::Network
+    }
+
+    /// Starts `request` beside this thread, if this store is a remote one.
+    pub(super) fn start<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        self.is_remote().then(|| RUNTIME.get().map(|runtime| runtime.spawn(request))).flatten()
     }
 
     /// The address of `path` in this store: absolute and, except in memory, good in any process.

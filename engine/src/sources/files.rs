@@ -16,12 +16,14 @@ use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
+use crate::job::Input;
 use crate::row::{BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
 use crate::source::{
-    Batches, InputFile, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, list_with,
+    Batches, InputFile, Lead, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, list_with,
+    read_ahead,
 };
 use crate::task::Task;
 
@@ -32,6 +34,9 @@ const LIMITS: BatchLimits = BatchLimits { rows: 8192, bytes: BATCH_BYTES };
 pub trait Format: Param + Clone {
     /// How many bytes of rows a byte of a file is taken for.
     const EXPANSION: u64 = 1;
+
+    /// Which part of a file is read first.
+    const LEAD: Lead = Lead::Start;
 
     /// Cuts and packs files into splits.
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
@@ -46,6 +51,20 @@ pub(super) struct Choice {
     pub(super) list: ListOptions,
     /// Folders named `key=value` give columns.
     pub(super) hive: bool,
+}
+
+/// The files at `address`, which the run has read from now on.
+pub(super) fn list(
+    cx: &Context,
+    address: &str,
+    choice: &Choice,
+    skipped: &Skipped,
+) -> Result<Vec<InputFile>> {
+    let listed = list_with(address, &choice.list)?;
+    skipped.add_listed(&listed);
+    let (files, bytes) = (listed.files.len() as u64, listed.bytes());
+    cx.job_run().read(Input { uri: address.to_owned(), files, bytes, hash: listed.hash() });
+    Ok(listed.files)
 }
 
 /// A chain that starts with the rows of files.
@@ -70,10 +89,9 @@ pub(super) fn dataset<T: Row, F: Format>(
     site: Site,
 ) -> Dataset<T, Files<T, F>> {
     let skipped = Skipped::new(cx, &choice);
-    let found = list_with(address, &choice.list).and_then(|listed| {
-        skipped.add_listed(&listed);
-        let bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
-        Ok((format.plan(&listed.files)?, bytes))
+    let found = list(cx, address, &choice, &skipped).and_then(|files| {
+        let bytes = estimated_bytes(&files).saturating_mul(F::EXPANSION);
+        Ok((format.plan(&files)?, bytes))
     });
     let (splits, origin) = match found {
         Ok((splits, bytes)) => {
@@ -150,8 +168,8 @@ impl<T: Row, F: Format> Chain for Files<T, F> {
 
     fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
-        for piece in pieces {
-            if !self.drive_piece(piece, task, sink)? {
+        for piece in read_ahead(pieces, F::LEAD) {
+            if !self.drive_piece(&piece, task, sink)? {
                 break;
             }
         }

@@ -1,0 +1,1 @@
+//! With how many requests, and in what time, objects are read.
