@@ -9,6 +9,8 @@
 //!   spells that first character. A folder named `key=value` is never hidden.
 //! - A folder in which only folders or hidden files are found is an error, and so is a pattern that matches nothing. No
 //!   rows are in an empty folder, which is worth a warning, and in one with the marker `_SUCCESS` alone.
+//! - In an object store a folder with a manifest of Kiln's is an output, and its files are those that the manifest names
+//!   (`manifest`).
 //! - Links to files and folders are followed, each under its own address. A link back to a folder that `**` is in adds
 //!   nothing, because the files there are found already. A link to nothing is worth a warning.
 
@@ -22,6 +24,7 @@ use twox_hash::XxHash3_64;
 
 use super::folder::{Content, Found, Identity, Stat, find, identity, read_folder};
 use super::location::Location;
+use super::manifest::{MANIFEST, Manifest};
 use super::pattern::{self, Segment, is_hidden, is_hidden_folder};
 use super::store::Store;
 use super::version::Version;
@@ -29,6 +32,9 @@ use crate::error::{Error, Result};
 
 /// The files that mark an output as whole and say nothing of its rows.
 const MARKERS: [&str; 2] = ["_SUCCESS", "._SUCCESS.crc"];
+
+/// How often a prefix is listed while publishes change it.
+const MAX_LISTINGS: u32 = 5;
 
 /// A file to read: its absolute address, and its size and version when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,12 +93,20 @@ impl Listed {
 /// files, of class auth without permission to a folder or file.
 pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
-    let mut files = Files::new(&location.store, options);
-    match &location.pattern {
-        Some(pattern) => files.add_matching(&location, pattern)?,
-        None => files.add_plain(&location)?,
+    let mut tries = 1;
+    loop {
+        let mut files = Files::new(&location.store, options);
+        match &location.pattern {
+            Some(pattern) => files.add_matching(&location, pattern)?,
+            None => files.add_plain(&location)?,
+        }
+        match files.keep_published(&location)? {
+            None => return Ok(files.listed()),
+            // A publish came between the listing and the manifest: the next listing has its files.
+            Some(_) if tries < MAX_LISTINGS => tries += 1,
+            Some(missing) => return Err(missing),
+        }
     }
-    Ok(files.listed())
 }
 
 /// The files found so far; sorted and without doubles, because `{a,a*}` finds some twice.
@@ -104,6 +118,8 @@ struct Files<'a> {
     missing: u64,
     /// What folders hold and is not read.
     passed: BTreeSet<&'static str>,
+    /// The prefixes of a store that were listed, and whether a manifest is in each.
+    prefixes: BTreeMap<Path, bool>,
     /// The folders that `**` is in, outermost first, each with the number of segments that are to match below it.
     entered: Vec<(Identity, usize)>,
 }
@@ -111,11 +127,57 @@ struct Files<'a> {
 impl<'a> Files<'a> {
     fn new(store: &'a Store, options: &'a ListOptions) -> Files<'a> {
         let (found, passed, entered) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Files { store, options, found, missing: 0, passed, entered }
+        Files { store, options, found, missing: 0, passed, prefixes: BTreeMap::new(), entered }
     }
 
     fn add(&mut self, path: &Path, stat: Stat) {
         self.found.insert(self.store.address(path), stat);
+    }
+
+    fn read_folder(&mut self, folder: &Path) -> Result<Content> {
+        let content = read_folder(self.store, folder)?;
+        if !self.store.is_local() {
+            let has_manifest = content.files.iter().any(|(name, _)| name == MANIFEST);
+            self.prefixes.insert(folder.clone(), has_manifest);
+        }
+        Ok(content)
+    }
+
+    /// Leaves out the objects that are no part of the output that they are in: those of a publish that is under way or
+    /// was killed, and those that were replaced. Returns the error when an object that a manifest names is missing.
+    fn keep_published(&mut self, location: &Location) -> Result<Option<Error>> {
+        let objects = self.found.keys().map(|address| Location::exact(address).map(|object| object.path));
+        let objects = objects.collect::<Result<Vec<Path>>>()?;
+        let asked_for = &location.path;
+        let roots: BTreeSet<Path> = objects.iter().filter(|path| *path != asked_for).map(output_of).collect();
+        for root in roots.iter().chain(self.prefixes.keys()).cloned().collect::<BTreeSet<Path>>() {
+            if self.store.is_local() || self.prefixes.get(&root) == Some(&false) {
+                continue;
+            }
+            let Some(manifest) = Manifest::read(self.store, &root)? else { continue };
+            let named = manifest.files.iter().map(|file| join(&root, &file.name));
+            let named = named.collect::<Result<BTreeSet<Path>>>()?;
+            let is_unpublished =
+                |path: &&Path| *path != asked_for && output_of(path) == root && !named.contains(*path);
+            let unpublished: Vec<&Path> = objects.iter().filter(is_unpublished).collect();
+            if !unpublished.is_empty() {
+                log::info!("{} objects in {root} are no part of the output", unpublished.len());
+            }
+            unpublished.iter().for_each(|path| _ = self.found.remove(&self.store.address(path)));
+            let is_asked_for =
+                |path: &&Path| location.pattern.is_none() && self.covers(&root, path, asked_for);
+            let is_missing = |path: &&Path| !self.found.contains_key(&self.store.address(path));
+            if let Some(missing) = named.iter().filter(is_asked_for).find(is_missing) {
+                return Ok(Some(not_there(&self.store.address(missing))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a listing of `folder` has `path`, a file of the output at `root`.
+    fn covers(&self, root: &Path, path: &Path, folder: &Path) -> bool {
+        let is_direct = parent(path) == *folder;
+        root == folder && (is_direct || self.options.recurse)
     }
 
     /// What is left after the options.
@@ -145,7 +207,7 @@ impl<'a> Files<'a> {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         self.passed.extend((!content.folders.is_empty()).then_some("folders"));
         self.note_passed(&content);
         for (name, stat) in content.files.iter().filter(|(name, _)| !is_hidden(name)) {
@@ -218,7 +280,7 @@ impl<'a> Files<'a> {
     }
 
     fn walk_wild(&mut self, folder: &Path, wild: &glob::Pattern, rest: &[Segment]) -> Result<()> {
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         if rest.is_empty() {
             for (name, stat) in content.files.iter().filter(|(name, _)| matches_file(wild, name)) {
                 self.add(&join(folder, name)?, stat.clone());
@@ -239,7 +301,7 @@ impl<'a> Files<'a> {
         }
         self.entered.extend(here);
         self.walk(folder, rest)?;
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         self.note_passed(&content);
         for child in content.folders.iter().filter(|child| !is_hidden_folder(child)) {
             self.walk(&join(folder, child)?, segments)?;
@@ -249,6 +311,26 @@ impl<'a> Files<'a> {
         }
         Ok(())
     }
+}
+
+/// The prefix of the output that the object `path` would be part of: the folders named `key=value` are its partitions.
+fn output_of(path: &Path) -> Path {
+    let mut folder = parent(path);
+    while folder.filename().is_some_and(|name| name.contains('=')) {
+        folder = parent(&folder);
+    }
+    folder
+}
+
+fn parent(path: &Path) -> Path {
+    let above = path.as_ref().rsplit_once('/').map_or("", |(above, _)| above);
+    Path::parse(above).unwrap_or_default()
+}
+
+fn not_there(address: &str) -> Error {
+    Error::data("a file of the output is missing").reason("missing_file").at("file", address).help(
+        "the manifest _SUCCESS beside it names it; was it removed by hand, or is the output replaced again and again?",
+    )
 }
 
 fn matches_file(wild: &glob::Pattern, name: &str) -> bool {

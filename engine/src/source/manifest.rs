@@ -4,7 +4,12 @@
 //! reader of an object store, where nothing can be renamed, sees all files of one version or all of another: it takes
 //! the manifest and reads what the manifest names. On disk it is written for the same readers.
 
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+
+use super::store::Store;
+use crate::error::{Error, Result};
 
 /// Its name in the output's folder.
 pub const MANIFEST: &str = "_SUCCESS";
@@ -36,6 +41,22 @@ pub struct ManifestFile {
 }
 
 impl Manifest {
+    /// The manifest of the output at the prefix `output`, if it has one.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub(super) fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
+        let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
+            Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
+        })?;
+        let got = store.wait(async { store.objects().get(&key).await?.bytes().await });
+        match got {
+            Ok(json) => Ok(Manifest::parse(&json)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(Error::from(e).at("object", store.address(&key))),
+        }
+    }
+
     /// The manifest in `json`; `None` for the marker of another program.
     pub fn parse(json: &[u8]) -> Option<Manifest> {
         serde_json::from_slice(json).ok()
