@@ -1,4 +1,4 @@
-//! A job that talks on both streams after it has published, and whose commits take as long as they are told.
+//! A job that talks on both streams after it has published, and whose commits take a given time.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -34,7 +34,7 @@ impl Format {
         }
     }
 
-    /// The lines by which a text in this format names a run, and its attempt if it counts.
+    /// Whether a text in this format names the run.
     pub(super) fn names_run(self, text: &str, run_id: &str) -> bool {
         match self {
             Format::Json => field(text, "run_id").is_some_and(|known| known == run_id),

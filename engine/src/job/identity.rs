@@ -31,7 +31,7 @@ pub struct Identity {
     pub is_given: bool,
 }
 
-/// What the command line says about the identity.
+/// What the command line gives of the identity.
 #[derive(Debug, Default)]
 pub(super) struct Given {
     pub(super) run_id: Option<String>,

@@ -106,7 +106,7 @@ fn wait_for_exit() -> ! {
     }
 }
 
-/// Tells how the run ended: the error and the summary for people, and the result for machines.
+/// Reports how the run ended: the error and the summary for people, and the result for machines.
 ///
 /// A reader of the streams that takes nothing for as long as `patience` gets less; the files do not wait for it.
 fn report(run: &Run, ending: &Ending, patience: Duration) {

@@ -29,9 +29,9 @@ const ORPHAN: &str = "KILN_ORPHAN";
 /// The variable that names the format of the result.
 const RESULT_FORMAT: &str = "KILN_RESULT_FORMAT";
 
-/// How long a publish waits for another job's commit, unless the caller says otherwise.
+/// How long a publish waits for another job's commit, unless the caller sets another limit.
 const DEFAULT_WAIT_LIMIT: Duration = Duration::from_secs(600);
-/// How long a commit may go on after a cancel, unless the caller says otherwise.
+/// How long a commit may go on after a cancel, unless the caller sets another limit.
 const DEFAULT_COMMIT_GRACE: Duration = Duration::from_secs(20);
 
 /// What a write does when something is at its target already; see [`Write::mode`](crate::Write::mode).

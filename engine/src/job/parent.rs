@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_a_process_is_read_behind_its_name() {
+    fn the_fields_of_a_process_follow_its_name() {
         let process = parse("7 (a) b (c) S 5 6 7 0 -1").unwrap();
         assert_eq!((process.parent, process.group), (5, 6));
         assert!(parse("7 (a").is_none());

@@ -127,12 +127,11 @@ fn read_file(path: &str) -> Option<String> {
     Some(text)
 }
 
-/// A value of a Java properties file, without the escapes that identifiers do not need.
+/// A value of a Java properties file, without the escapes that identifiers do not need; the last one counts.
 fn property(text: &str, name: &str) -> Option<String> {
-    let lines = text.lines().filter_map(|line| line.split_once(['=', ':']));
-    let value =
-        lines.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.replace('\\', "")).last()?;
-    Some(value)
+    let lines = text.lines().rev().filter_map(|line| line.split_once(['=', ':']));
+    let mut values = lines.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.replace('\\', ""));
+    values.next()
 }
 
 /// The context is JSON, compressed by zlib and written in base64; it is in the variable or in a file that it names.

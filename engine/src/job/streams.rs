@@ -44,7 +44,7 @@ struct Stream {
     is_stderr: bool,
     /// Whether the real stream has refused a write; locked by whoever copies.
     is_lost: Mutex<bool>,
-    /// Counts the writes to the real stream, so that a slow reader is told from one that is stuck.
+    /// Counts the writes to the real stream, so that a slow reader is not taken for a stuck one.
     writes: AtomicU64,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn protect() {
         }
     }
     // SAFETY: `at_exit` has the type that C expects and catches its panics. It runs while other threads still run,
-    // and what it shares with them is behind locks.
+    // and locks guard what it shares with them.
     unsafe { libc::atexit(at_exit) };
     // SAFETY: the action sleeps and restores the default, which `signal-hook` documents as allowed in a handler.
     let _ = unsafe { signal_hook::low_level::register(SIGABRT, at_abort) };
