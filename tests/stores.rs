@@ -7,6 +7,8 @@
 use job::{Ended, Job};
 use s3::{BUCKET, S3};
 
+#[path = "stores/errors.rs"]
+mod errors;
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/job.rs"]

@@ -27,6 +27,10 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::job::Job;
 
@@ -43,6 +47,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct S3 {
     root: TempDir,
     address: SocketAddr,
+    is_tls: bool,
     shared: Arc<Shared>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -81,6 +86,20 @@ pub(crate) struct Request {
 
 impl S3 {
     pub(crate) fn start() -> S3 {
+        S3::start_as(None)
+    }
+
+    /// The same by TLS, with a certificate that no authority has signed.
+    pub(crate) fn start_with_tls() -> S3 {
+        let pem = |name: &str| format!("{}/stores/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+        let certificate = CertificateDer::from_pem_file(pem("certificate")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(pem("key")).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+        S3::start_as(Some(TlsAcceptor::from(Arc::new(config.unwrap()))))
+    }
+
+    fn start_as(tls: Option<TlsAcceptor>) -> S3 {
+        let is_tls = tls.is_some();
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
@@ -91,8 +110,8 @@ impl S3 {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, service, Arc::clone(&shared)));
-        S3 { root, address, shared, _runtime: runtime }
+        runtime.spawn(serve(listener, tls, service, Arc::clone(&shared)));
+        S3 { root, address, is_tls, shared, _runtime: runtime }
     }
 
     /// The folder behind the bucket.
@@ -106,11 +125,21 @@ impl S3 {
     }
 
     pub(crate) fn tell_with(&self, job: Job, secret: &str) -> Job {
-        job.env("AWS_ENDPOINT", format!("http://{}", self.address))
+        job.env("AWS_ENDPOINT", self.endpoint())
             .env("AWS_ALLOW_HTTP", "true")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", KEY)
             .env("AWS_SECRET_ACCESS_KEY", secret)
+    }
+
+    /// The address of the server.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
+    }
+
+    /// The id of the key and the secret by which jobs sign.
+    pub(crate) fn keys_of_user(&self) -> (&'static str, &'static str) {
+        (KEY, SECRET)
     }
 
     /// Makes every request take so long at least.
@@ -204,7 +233,7 @@ impl Held {
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Service, shared: Arc<Shared>) {
     while let Ok((socket, _)) = listener.accept().await {
         let (service, shared) = (service.clone(), Arc::clone(&shared));
         let answer = hyper::service::service_fn(move |request: Incoming| {
@@ -238,9 +267,17 @@ async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
                 Ok::<_, Infallible>(Service::call(&service, request).await.unwrap())
             }
         });
+        let tls = tls.clone();
         tokio::spawn(async move {
-            // A job that is killed drops its connections.
-            let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), answer).await;
+            let builder = Builder::new(TokioExecutor::new());
+            // A job that is killed drops its connections, and one that trusts nobody does, too.
+            match tls {
+                None => drop(builder.serve_connection(TokioIo::new(socket), answer).await),
+                Some(tls) => {
+                    let Ok(socket) = tls.accept(socket).await else { return };
+                    drop(builder.serve_connection(TokioIo::new(socket), answer).await);
+                }
+            }
         });
     }
 }

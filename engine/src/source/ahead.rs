@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::listing::InputFile;
 use super::location::Location;
 use super::object::{Fetch, Object};
 use super::reader::TAIL_BYTES;
@@ -53,6 +54,12 @@ impl Lead {
     }
 }
 
+/// Ends of files that are kept for the other pieces of the same file: each is read by a task of its own.
+const MAX_ENDS: usize = 8;
+
+/// The ends that were asked for last, by what was listed. Those who ask at the same time share one request.
+static ENDS: LazyLock<Mutex<VecDeque<(InputFile, Ahead)>>> = LazyLock::new(Mutex::default);
+
 /// Bytes of a file that were asked for; clones share them. They do not travel with a piece.
 #[derive(Clone, Default)]
 pub struct Ahead(Option<Arc<Inner>>);
@@ -82,6 +89,22 @@ impl Ahead {
         let object = Object::new(store, path, piece);
         let state = Mutex::new(State::Asked(object.fetch(range.clone())));
         Ahead(Some(Arc::new(Inner { object, range, state })))
+    }
+
+    /// The same for the end of a file of which `piece` is a part, asked for once.
+    fn ask_end(piece: &Piece) -> Ahead {
+        let file =
+            InputFile { address: piece.address.clone(), size: piece.size, version: piece.version.clone() };
+        let mut ends = ENDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, end)) = ends.iter().find(|(known, _)| *known == file) {
+            return end.clone();
+        }
+        let end = Ahead::ask(piece, Lead::End);
+        if end.0.is_some() {
+            ends.truncate(MAX_ENDS - 1);
+            ends.push_front((file, end.clone()));
+        }
+        end
     }
 
     /// The object that was asked for them.
@@ -149,7 +172,11 @@ impl ReadAhead<'_> {
             && self.asked.len() < MAX_FILES
             && (self.bytes < MAX_BYTES || self.asked.is_empty())
         {
-            let ahead = Ahead::ask(piece, self.lead);
+            let is_part = piece.end - piece.start < piece.size;
+            let ahead = match self.lead {
+                Lead::End if is_part => Ahead::ask_end(piece),
+                lead => Ahead::ask(piece, lead),
+            };
             self.bytes += length(&ahead);
             self.asked.push_back(ahead);
         }

@@ -216,7 +216,7 @@ impl State {
     fn touch(&mut self, start: u64, at: u64, count: u64) {
         self.clock += 1;
         let first = self.chunk(at).map_or(start, |chunk| chunk.start);
-        self.parts.range_mut(first..start).for_each(|(_, part)| part.is_read |= part.end <= at);
+        self.parts.range_mut(first.min(start)..start).for_each(|(_, part)| part.is_read |= part.end <= at);
         if let Some(part) = self.parts.get_mut(&start) {
             part.used = self.clock;
             part.is_read |= at + count >= part.end;
