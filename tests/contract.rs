@@ -41,7 +41,7 @@ fn a_published_run_reports_exactly_the_documented_fields() {
         let bytes: usize = files.values().map(Vec::len).sum();
         let expected = json!({
             "run_id": "nightly-7", "attempt": null, "status": "published", "class": null, "reason": null,
-            "version": null, "outputs": [{
+            "version": 1, "outputs": [{
                 "uri": format!("file://{}", output.display()),
                 "partitions": 6, "files": files.len(), "rows": 600, "bytes": bytes,
             }],

@@ -202,7 +202,9 @@ fn of_jobs_that_overwrite_or_append_at_once_in_s3_none_is_mixed_or_lost() {
     for (mode, rows) in [("overwrite", 600), ("append", 1800)] {
         let s3 = S3::start();
         let rivals = [0, 600, 1200].map(|offset| publish(&s3, "local[1]", mode, offset).start());
-        rivals.into_iter().for_each(|rival| drop(rival.wait().ok()));
+        let fenced = if mode == "append" { 0 } else { 73 };
+        let ended = rivals.map(|rival| rival.wait());
+        assert!(ended.iter().all(|ended| [0, fenced].contains(&ended.code().unwrap())), "{mode}");
         let numbers = numbers(&s3, "out/rows/");
         assert_eq!(numbers, (numbers[0]..numbers[0] + rows).collect::<Vec<u64>>(), "{mode}");
         assert_eq!(s3.unpublished("out/rows"), [""; 0]);

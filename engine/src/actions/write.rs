@@ -262,7 +262,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         let publication = match Publication::begin(uri, request, &run)? {
             Begin::Begun(publication) => publication,
             Begin::Skipped(why) => {
-                run.skip(why);
+                run.skip(format!("{why}: {uri}"));
                 return Ok(());
             }
             Begin::Published(done) => {

@@ -109,6 +109,11 @@ impl Scope {
         Scope { partitions: None, replaces: true }
     }
 
+    /// The whole output, where none was before.
+    pub fn new_output() -> Scope {
+        Scope { partitions: None, replaces: false }
+    }
+
     /// Some partitions of it.
     pub fn of(partitions: BTreeSet<String>, replaces: bool) -> Scope {
         // What is replaced must be named in full; what is only added to may be taken to be everything.
@@ -223,6 +228,11 @@ impl<S> Head<S> {
     /// Whether an attempt may be under way.
     pub fn has_claim(&self, claim: &Claim) -> bool {
         self.claims.contains(claim)
+    }
+
+    /// Whether it knows of no publish and of no attempt.
+    pub fn is_empty(&self) -> bool {
+        self.version == 0 && self.claims.is_empty()
     }
 
     /// Adds a publish, which ends its claim. The caller has asked [`check`](Head::check).

@@ -68,7 +68,7 @@ impl LocalPublication {
         let staging = Staging::reserve(&target, &publisher.publish)?;
         let mut locked = match wait_for_rival(&target, publisher, run)? {
             Some(locked) => locked,
-            None => return Ok(Begin::Skipped("another attempt of this run is under way".to_owned())),
+            None => return Ok(Begin::Skipped("another attempt of this run is under way")),
         };
         staging::sweep(&target, &locked)?;
         if fs::symlink_metadata(&target).is_err() {
@@ -80,7 +80,7 @@ impl LocalPublication {
             Begun::Claimed(claim) => claim,
         };
         if !is_free(&target, request.mode)? {
-            return Ok(Begin::Skipped(format!("the output exists: {}", file_uri(&target))));
+            return Ok(Begin::Skipped("the output exists"));
         }
         let staging = Arc::new(staging.make()?);
         locked.save(false)?;
@@ -88,9 +88,11 @@ impl LocalPublication {
         failpoint::reached("claimed");
         let gone = Arc::new(Mutex::new(false));
         let (doomed, gate) = (Arc::clone(&staging), Arc::clone(&gone));
+        let (at, given_up) = (target.clone(), claim.clone());
         let cleanup = run.cleanup.register(Box::new(move || {
             *lock(&gate) = true;
             doomed.remove();
+            withdraw(&at, &given_up, &doomed);
         }));
         let run = Arc::clone(run);
         let local = LocalPublication {
@@ -172,7 +174,7 @@ impl LocalPublication {
     /// What the commit will do.
     fn pending(&self, ready: &Path, files: &[OutputFile], output: Output) -> Result<Pending> {
         let (scope, change) = match self.request.mode {
-            Mode::Error | Mode::Ignore => (Scope::whole(), Change::Create),
+            Mode::Error | Mode::Ignore => (Scope::new_output(), Change::Create),
             Mode::Overwrite => (Scope::whole(), Change::Replace),
             Mode::Append | Mode::AppendOnce => {
                 // A file without rows gives the columns; here others do.
@@ -245,15 +247,23 @@ impl LocalPublication {
 impl Drop for LocalPublication {
     fn drop(&mut self) {
         self.staging.remove();
-        if self.is_committed {
-            return;
-        }
-        // A claim that stays does no harm: the next attempt takes it over.
-        if let Ok(mut locked) = LockedHead::take(&self.target, &self.run) {
-            locked.head.withdraw(&self.claim);
-            let _ = locked.save(false);
+        if !self.is_committed {
+            withdraw(&self.target, &self.claim, &self.staging);
         }
     }
+}
+
+/// Ends the claim of a publish that came to nothing, and removes the folders that were made for it.
+fn withdraw(target: &Path, claim: &Claim, staging: &Staging) {
+    // A claim that stays does no harm: the next attempt takes it over.
+    if let Ok(Some(mut locked)) = LockedHead::try_take(target) {
+        locked.head.withdraw(claim);
+        match locked.head.is_empty() {
+            true => locked.remove(),
+            false => drop(locked.save(false)),
+        }
+    }
+    staging.remove_made_folders();
 }
 
 /// The head, once the caller's wish about another attempt of the run that is alive is met; `None` to give way to it.

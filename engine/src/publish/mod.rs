@@ -72,7 +72,7 @@ pub struct Request {
 /// The answer to who wants to publish.
 pub enum Begin {
     /// There is nothing to do, and why.
-    Skipped(String),
+    Skipped(&'static str),
     /// An earlier attempt of the run has published this.
     Published(Box<Published>),
     /// Rows are wanted.

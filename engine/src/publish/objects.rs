@@ -85,7 +85,7 @@ impl ObjectPublication {
         let Location { store, path: target, .. } = output;
         let begun = begin_at(&store, &target, &request, publisher).map_err(|e| e.at("output", &uri))?;
         let claim = match begun {
-            None => return Ok(Begin::Skipped(format!("the output exists: {uri}"))),
+            None => return Ok(Begin::Skipped("the output exists")),
             Some(Begun::Published(done)) => return Ok(Begin::Published(done)),
             Some(Begun::Claimed(claim)) => claim,
         };
@@ -177,7 +177,8 @@ impl ObjectPublication {
             Mode::ReplacePartitions => {
                 (Scope::of(super::partitions(files, &self.request.expected), true), files.to_vec())
             }
-            Mode::Error | Mode::Ignore | Mode::Overwrite => (Scope::whole(), files.to_vec()),
+            Mode::Error | Mode::Ignore => (Scope::new_output(), files.to_vec()),
+            Mode::Overwrite => (Scope::whole(), files.to_vec()),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +16,11 @@ use rustix::fs::{FlockOperation, flock};
 use super::pending::Pending;
 use super::{cannot, sync};
 use crate::error::{Error, Result};
-use crate::job::{Cancel, Run};
+use crate::job::Run;
 use crate::publish::{BOOKS, head};
 
+/// The folder of all heads, in the folder that is locked.
+const HEADS: &str = "heads";
 /// How often a holder of the lock is looked after.
 const LOOK: Duration = Duration::from_millis(5);
 /// After this time one line in the log tells what is waited for.
@@ -41,12 +44,54 @@ impl LockedHead {
     /// # Errors
     /// Cancelled when the job is to stop, transient after the run's `wait_limit`, data for a head that cannot be read.
     pub fn take(target: &Path, run: &Run) -> Result<LockedHead> {
+        let (begun, mut is_announced) = (Instant::now(), false);
+        loop {
+            if let Some(locked) = LockedHead::try_take(target)? {
+                return Ok(locked);
+            }
+            if run.cancel.is_requested() {
+                return Err(Error::job_stopped());
+            }
+            if begun.elapsed() > run.options().wait_limit {
+                return Err(in_progress(target));
+            }
+            if begun.elapsed() > SILENCE && !std::mem::replace(&mut is_announced, true) {
+                log::warn!("waiting for another job's commit beside {}", target.display());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The head of the output `target`, unless another process has the lock.
+    ///
+    /// # Errors
+    /// By the failing operation; data for a head that cannot be read.
+    pub fn try_take(target: &Path) -> Result<Option<LockedHead>> {
         let folder = target.parent().unwrap_or(target).join(BOOKS);
-        let heads = folder.join("heads");
-        fs::create_dir_all(&heads).map_err(|e| cannot("make the folder", &heads, e))?;
-        let lock = File::open(&folder).map_err(|e| cannot("open the folder", &folder, e))?;
-        wait_for(&lock, &folder, run.options().wait_limit, &run.cancel)?;
-        LockedHead::read(target, Arc::new(lock))
+        fs::create_dir_all(folder.join(HEADS)).map_err(|e| cannot("make the folder", &folder, e))?;
+        let lock = match File::open(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|e| cannot("open the folder", &folder, e))?,
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(e) => return Err(cannot("lock", &folder, e.into())),
+        }
+        // The last holder may have removed the folder, and someone else may have made another one.
+        let is_there = lock.metadata().and_then(|mine| Ok(fs::metadata(&folder)?.ino() == mine.ino()));
+        if !is_there.unwrap_or(false) || fs::create_dir_all(folder.join(HEADS)).is_err() {
+            return Ok(None);
+        }
+        LockedHead::read(target, Arc::new(lock)).map(Some)
+    }
+
+    /// Removes the head, and the folders around it that hold nothing else.
+    pub fn remove(self) {
+        let _ = fs::remove_file(&self.path);
+        // It takes empty folders only.
+        let mut folders = self.path.ancestors().skip(1).take(2);
+        let _ = folders.try_for_each(fs::remove_dir);
     }
 
     /// The head of another output in the same folder, under the same lock.
@@ -58,7 +103,7 @@ impl LockedHead {
     }
 
     fn read(target: &Path, lock: Arc<File>) -> Result<LockedHead> {
-        let heads = target.parent().unwrap_or(target).join(BOOKS).join("heads");
+        let heads = target.parent().unwrap_or(target).join(BOOKS).join(HEADS);
         let path = heads.join(format!("{}.json", target.file_name().unwrap_or_default().to_string_lossy()));
         Ok(LockedHead { head: read(&path)?, path, lock })
     }
@@ -85,29 +130,11 @@ impl LockedHead {
     }
 }
 
-fn wait_for(lock: &File, folder: &Path, limit: Duration, cancel: &Cancel) -> Result<()> {
-    let (begun, mut is_announced) = (Instant::now(), false);
-    loop {
-        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(e) => return Err(cannot("lock", folder, e.into())),
-        }
-        if cancel.is_requested() {
-            return Err(Error::job_stopped());
-        }
-        if begun.elapsed() > limit {
-            let error = Error::transient("another job commits in the same folder and does not end");
-            return Err(error
-                .reason("commit_in_progress")
-                .at("folder", folder.display())
-                .help("run this job again; KILN_WAIT_LIMIT sets how long it waits"));
-        }
-        if begun.elapsed() > SILENCE && !std::mem::replace(&mut is_announced, true) {
-            log::warn!("waiting for another job's commit in {}", folder.display());
-        }
-        std::thread::sleep(LOOK);
-    }
+fn in_progress(target: &Path) -> Error {
+    Error::transient("another job commits in the same folder and does not end")
+        .reason("commit_in_progress")
+        .at("output", target.display())
+        .help("run this job again; KILN_WAIT_LIMIT sets how long it waits")
 }
 
 fn read(path: &Path) -> Result<Head> {

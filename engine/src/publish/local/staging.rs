@@ -100,6 +100,16 @@ impl Staging {
     }
 }
 
+impl Staging {
+    /// Removes the folders that were made for the target, as far as nothing is in them.
+    pub fn remove_made_folders(&self) {
+        let Some(made) = &self.made else { return };
+        let beside = self.path.ancestors().skip(2).take_while(|folder| folder.starts_with(made));
+        // `remove_dir` takes empty folders only.
+        let _ = beside.into_iter().try_for_each(fs::remove_dir);
+    }
+}
+
 /// Whether the driver of the publish `id` to `target` lives: it holds its lock as long as it does.
 pub fn is_alive(target: &Path, id: &str) -> bool {
     let folder = Staging::reserve(target, id).map(|reserved| reserved.path);
