@@ -119,9 +119,7 @@ fn check_endpoint(settings: &Settings) -> Result<()> {
             Some("http") => return Err(http_not_allowed().at(name, endpoint)),
             _ => {
                 let error = malformed(name, "is no address of a server").at(name, endpoint);
-                return Err(
-                    error.help(format!("write https:// before it, or http:// and set AWS_ALLOW_HTTP=true"))
-                );
+                return Err(error.help("write https:// before it, or http:// and set AWS_ALLOW_HTTP=true"));
             }
         }
     }
