@@ -50,7 +50,7 @@ fn a_published_run_reports_exactly_the_documented_fields() {
         assert_eq!(timeless(&ended), expected.to_string());
         let last = ended.stderr.lines().last().unwrap_or_default();
         assert!(
-            last.starts_with(&format!("OK published file://{}  rows 600  files 6 (", output.display())),
+            last.starts_with(&format!("OK published file://{} v1  rows 600  files 6 (", output.display())),
             "{last}"
         );
         assert_eq!(ended.stdout, "");

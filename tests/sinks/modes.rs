@@ -158,3 +158,20 @@ fn a_job_that_ignores_what_is_there_ends_as_skipped() {
     ended.exits(99);
     assert_eq!(ended.json()["outputs"], serde_json::json!([]));
 }
+
+#[test]
+fn nothing_that_was_replaced_stays_in_a_store() {
+    let cx = Context::local(2);
+    for name in ["rows", "=", "k=v", "a b"] {
+        let place = format!("memory:///replaced-{}", name.len());
+        let output = format!("{place}/{name}");
+        for round in 0..4 {
+            write(&cx, &output, Mode::Overwrite, round..round + 10).unwrap();
+        }
+        write(&cx, &output, Mode::Append, 20..21).unwrap();
+        cx.range(0..5).checkpoint(&output).unwrap();
+        let all = cx.read_binary_files(&format!("{place}/**")).collect().unwrap();
+        let names: Vec<&str> = all.iter().map(|(address, _)| address.rsplit('/').next().unwrap()).collect();
+        assert!(names.iter().all(|name| name.ends_with(".parquet")), "{output}: {names:?}");
+    }
+}

@@ -146,38 +146,40 @@ impl<'a> Files<'a> {
     /// Leaves out the objects that are no part of the output that they are in: those of a publish that is under way or
     /// was killed, and those that were replaced. Returns the error when an object that a manifest names is missing.
     fn keep_published(&mut self, location: &Location) -> Result<Option<Error>> {
+        if self.store.is_local() {
+            return Ok(None);
+        }
         let objects = self.found.keys().map(|address| Location::exact(address).map(|object| object.path));
         let objects = objects.collect::<Result<Vec<Path>>>()?;
-        let asked_for = &location.path;
-        let roots: BTreeSet<Path> = objects.iter().filter(|path| *path != asked_for).map(output_of).collect();
-        for root in roots.iter().chain(self.prefixes.keys()).cloned().collect::<BTreeSet<Path>>() {
-            if self.store.is_local() || self.prefixes.get(&root) == Some(&false) {
-                continue;
-            }
-            let Some(manifest) = Manifest::read(self.store, &root)? else { continue };
-            let named = manifest.files.iter().map(|file| join(&root, &file.name));
-            let named = named.collect::<Result<BTreeSet<Path>>>()?;
-            let is_unpublished =
-                |path: &&Path| *path != asked_for && output_of(path) == root && !named.contains(*path);
-            let unpublished: Vec<&Path> = objects.iter().filter(is_unpublished).collect();
-            if !unpublished.is_empty() {
-                log::info!("{} objects in {root} are no part of the output", unpublished.len());
-            }
-            unpublished.iter().for_each(|path| _ = self.found.remove(&self.store.address(path)));
-            let is_asked_for =
-                |path: &&Path| location.pattern.is_none() && self.covers(&root, path, asked_for);
-            let is_missing = |path: &&Path| !self.found.contains_key(&self.store.address(path));
-            if let Some(missing) = named.iter().filter(is_asked_for).find(is_missing) {
-                return Ok(Some(not_there(&self.store.address(missing))));
+        let mut manifests = BTreeMap::new();
+        for root in objects.iter().flat_map(outputs_of).chain(self.prefixes.keys().cloned()) {
+            if self.prefixes.get(&root) != Some(&false) && !manifests.contains_key(&root) {
+                let named = self.named_in(&root)?;
+                manifests.insert(root, named);
             }
         }
-        Ok(None)
+        for path in objects.iter().filter(|path| **path != location.path) {
+            let governing = outputs_of(path).into_iter().find_map(|root| manifests.get(&root)?.as_ref());
+            if governing.is_some_and(|named| !named.contains(path)) {
+                log::info!("no part of the output: {}", self.store.address(path));
+                self.found.remove(&self.store.address(path));
+            }
+        }
+        let here =
+            manifests.get(&location.path).and_then(Option::as_ref).filter(|_| location.pattern.is_none());
+        let is_missing = |path: &&Path| {
+            let is_asked_for = self.options.recurse || parent(path) == location.path;
+            is_asked_for && !self.found.contains_key(&self.store.address(path))
+        };
+        let missing = here.and_then(|named| named.iter().find(is_missing));
+        Ok(missing.map(|missing| not_there(&self.store.address(missing))))
     }
 
-    /// Whether a listing of `folder` has `path`, a file of the output at `root`.
-    fn covers(&self, root: &Path, path: &Path, folder: &Path) -> bool {
-        let is_direct = parent(path) == *folder;
-        root == folder && (is_direct || self.options.recurse)
+    /// The objects that the manifest at `root` names, if one is there.
+    fn named_in(&self, root: &Path) -> Result<Option<BTreeSet<Path>>> {
+        let manifest = Manifest::read(self.store, root)?;
+        let named = |manifest: Manifest| manifest.files.iter().map(|file| join(root, &file.name)).collect();
+        manifest.map(named).transpose()
     }
 
     /// What is left after the options.
@@ -313,13 +315,16 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The prefix of the output that the object `path` would be part of: the folders named `key=value` are its partitions.
-fn output_of(path: &Path) -> Path {
-    let mut folder = parent(path);
-    while folder.filename().is_some_and(|name| name.contains('=')) {
-        folder = parent(&folder);
+/// The prefixes of outputs that the object `path` may be part of, innermost first: folders named `key=value` may be
+/// partitions of one around them.
+fn outputs_of(path: &Path) -> Vec<Path> {
+    let mut folders = vec![parent(path)];
+    while let Some(folder) =
+        folders.last().filter(|folder| folder.filename().is_some_and(|name| name.contains('=')))
+    {
+        folders.push(parent(folder));
     }
-    folder
+    folders
 }
 
 fn parent(path: &Path) -> Path {
