@@ -64,10 +64,12 @@ impl HeaderReader {
         // has its last header read once more.
         let planned = self.file.planned_end(self.start) - self.start;
         fill(&mut reader, &mut header, HEADER_BYTES.min(usize::try_from(planned).unwrap_or(HEADER_BYTES)))?;
-        if check(&header).is_err() {
+        let mut checked = check(&header);
+        if checked.is_err() && header.len() < HEADER_BYTES {
             fill(&mut reader, &mut header, HEADER_BYTES)?;
+            checked = check(&header);
         }
-        check(&header)
+        checked
             .and_then(|header| self.budget.spend(self.start, &header))
             .map_err(|e| io::Error::other(e.at("byte", self.start)))?;
         Ok(Cursor::new(header).chain(BufReader::new(reader)))
