@@ -14,7 +14,9 @@ use super::write_files::{WriteFiles, note_to_files};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Begin, Compression, Format, Layout, Mode, OutputFile, Place, Publication, Request};
+use crate::publish::{
+    Begin, Compression, Format, Layout, Mode, OutputFile, Place, Publication, Request, TableColumns,
+};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -226,6 +228,33 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self.run(uri, Format::Parquet)
     }
 
+    /// Writes Parquet files below `uri` as the next version of a Delta table, which is made if there is none. All readers
+    /// of Delta Lake see the whole old version or the whole new one, on disk and in object stores, in every mode.
+    ///
+    /// The columns have Delta's types: unsigned integers become the next larger signed ones, a `u64` a `long`. Files that a
+    /// version replaces stay for readers of older versions. Do not read the folder's files by a pattern: those of other
+    /// versions are among them.
+    ///
+    /// ```
+    /// # use kiln::Mode;
+    /// # fn main() -> kiln::Result<()> {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let uri = place.path().join("squares").display().to_string();
+    /// let cx = kiln::Context::local(1);
+    /// let squares = cx.range(0..10).map(|n| (n, n * n));
+    /// squares.write().names(["n", "square"]).mode(Mode::Overwrite).delta(&uri)?;
+    /// assert!(std::path::Path::new(&uri).join("_delta_log/00000000000000000000.json").exists());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parquet`](Write::parquet); config also for columns of types that Delta does not have, and for other columns
+    /// than the table has.
+    pub fn delta(mut self, uri: &str) -> Result<()> {
+        self.layout.is_table = true;
+        self.run(uri, Format::Parquet)
+    }
+
     /// Writes CSV files below `uri`: fields in quotes where they need them, an empty text as `""`, a null
     /// as nothing (and as `""` where it is the only field, as an empty line is no record). Read with the same
     /// `delimiter`, `quote`, `header` and `null_value` they are the rows again, except that an empty text in an
@@ -255,7 +284,11 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         let site = self.site.clone();
         let end = self.end().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
-        let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed };
+        let table = self
+            .layout
+            .is_table
+            .then(|| TableColumns { schema: end.table(), partition_by: self.layout.partition_by.clone() });
+        let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed, table };
         let origin = &self.dataset.origin;
         origin.check()?;
         let run = Arc::clone(origin.cx.job_run());

@@ -15,7 +15,7 @@
 //! next publish beside it, such as its own retry, finishes the renames first. Where the file system cannot exchange
 //! two folders, overwriting takes two renames, between which there is nothing.
 
-mod locked;
+pub(super) mod locked;
 mod pending;
 mod staging;
 mod sync_files;

@@ -7,6 +7,8 @@
 //! out what belongs to a publish. Rows and plans are not known here.
 
 mod csv;
+#[allow(dead_code, reason = "the sink that commits to it comes later")]
+pub mod delta;
 mod dictionaries;
 mod head;
 mod hive;
@@ -21,6 +23,7 @@ mod part_file;
 mod parts;
 mod place;
 mod sorted;
+mod table;
 mod text;
 
 pub use crate::job::Mode;
@@ -32,12 +35,15 @@ pub use place::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+
 use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{Location, ManifestFile};
 use head::{Published, Publisher};
 use local::LocalPublication;
 use objects::ObjectPublication;
+use table::TablePublication;
 
 /// The folder, beside a target, in which outputs on disk are staged.
 const STAGE: &str = ".kiln-stage";
@@ -67,6 +73,17 @@ pub struct Request {
     pub expected: Vec<String>,
     /// Whether it is the job's own, such as a checkpoint: it is made again by every attempt.
     pub is_internal: bool,
+    /// The columns of a Delta table; `None` for a folder of files.
+    pub table: Option<TableColumns>,
+}
+
+/// The columns of a Delta table.
+#[derive(Clone, Debug)]
+pub struct TableColumns {
+    /// All of them, as the rows have them.
+    pub schema: SchemaRef,
+    /// The names of those by which it is partitioned.
+    pub partition_by: Vec<String>,
 }
 
 /// The answer to who wants to publish.
@@ -85,6 +102,8 @@ pub enum Publication {
     Local(LocalPublication),
     /// In an object store.
     Objects(ObjectPublication),
+    /// As a Delta table.
+    Table(Box<TablePublication>),
 }
 
 impl Publication {
@@ -98,6 +117,7 @@ impl Publication {
         check_name(&output).map_err(|e| e.at("output", uri))?;
         let publisher = publisher(&output, &request, run).map_err(|e| e.at("output", uri))?;
         match output.local_path() {
+            _ if request.table.is_some() => TablePublication::begin(output, request, &publisher, run),
             Some(target) => LocalPublication::begin(target, request, &publisher, run),
             None => ObjectPublication::begin(output, request, &publisher, run),
         }
@@ -108,6 +128,7 @@ impl Publication {
         match self {
             Publication::Local(local) => local.place(),
             Publication::Objects(objects) => objects.place(),
+            Publication::Table(table) => table.place(),
         }
     }
 
@@ -121,6 +142,7 @@ impl Publication {
         let committed = match self {
             Publication::Local(local) => local.commit(partitions, files),
             Publication::Objects(objects) => objects.commit(partitions, files),
+            Publication::Table(table) => table.commit(partitions, files),
         };
         if committed.as_ref().is_err_and(|error| error.reason_word() == OUTCOME_UNKNOWN) {
             guard.unresolved();

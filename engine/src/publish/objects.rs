@@ -15,9 +15,9 @@
 //! Every step after the commit can be repeated by anybody. No lease, no clock, and no key that somebody else could still
 //! be writing is removed: the outcome of a PUT whose reply was lost is read back, and while it is unknown nothing is removed.
 
-mod head_object;
+pub(super) mod head_object;
 mod keys;
-mod probe;
+pub(super) mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl ObjectPublication {
 
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
-        Place::Store { prefix: self.store.address(&self.target), tag: tag_of(&self.claim) }
+        Place::Final { address: self.store.address(&self.target), tag: tag_of(&self.claim) }
     }
 
     /// Publishes `files`, and no others.
@@ -330,7 +330,7 @@ fn put_manifest(store: &Store, key: &Path, manifest: &Manifest) -> Result<()> {
     }
 }
 
-fn tag_of(claim: &Claim) -> String {
+pub(super) fn tag_of(claim: &Claim) -> String {
     claim.publish.chars().take(TAG_CHARS).collect()
 }
 
@@ -340,7 +340,7 @@ fn is_tagged(name: &str, tag: &str) -> bool {
 }
 
 /// Removes the files of a publish but those in `keep`; returns whether none is left.
-fn remove_tagged(store: &Store, target: &Path, tag: &str, keep: &[String]) -> bool {
+pub(super) fn remove_tagged(store: &Store, target: &Path, tag: &str, keep: &[String]) -> bool {
     let is_doomed = |key: &Path| {
         let name = key.as_ref().strip_prefix(target.as_ref()).unwrap_or_default().trim_start_matches('/');
         is_tagged(name, tag) && !keep.iter().any(|kept| kept == name)

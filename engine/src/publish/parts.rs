@@ -15,7 +15,7 @@ use datafusion_execution::memory_pool::MemoryReservation;
 use super::layout::{Format, Layout};
 use super::part_file::{OutputFile, PartFile};
 use super::place::Place;
-use super::{dictionaries, hive};
+use super::{delta, dictionaries, hive};
 use crate::error::{Error, Result};
 
 /// Files that one task has open at most.
@@ -71,7 +71,8 @@ impl<'a> PartFiles<'a> {
         let file_columns = layout.file_columns(&table);
         let folder_columns = layout.partition_by.iter().map(|name| table.index_of(name));
         let folder_columns = folder_columns.collect::<Result<Vec<usize>, _>>()?;
-        let schema = table.project(&file_columns)?.into();
+        let columns = table.project(&file_columns)?;
+        let schema = if layout.is_table { delta::file_schema(&columns)? } else { columns.into() };
         let (folders, open, done) = (Folders::default(), BTreeMap::new(), Vec::new());
         Ok(PartFiles {
             place,
@@ -103,6 +104,7 @@ impl<'a> PartFiles<'a> {
 
     fn push_slice(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = batch.project(&self.file_columns)?;
+        let rows = if self.layout.is_table { delta::to_file(&rows, &self.schema)? } else { rows };
         if self.plain.is_none() && self.layout.format == Format::Parquet {
             self.plain = Some(dictionaries::useless(&rows)?);
         }

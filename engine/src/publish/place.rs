@@ -26,8 +26,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub enum Place {
     /// A staging folder of the file system.
     Folder(PathBuf),
-    /// The output's own prefix in an object store: its address, and the tag that makes the names of this publish unique.
-    Store { prefix: String, tag: String },
+    /// The output's own folder or prefix: its address, and the tag that makes the names of this publish unique.
+    Final { address: String, tag: String },
 }
 
 impl Place {
@@ -40,7 +40,7 @@ impl Place {
     ) -> (String, String) {
         match self {
             Place::Folder(_) => (format!("part-{partition:05}-attempt-{attempt}-file-{number}"), name),
-            Place::Store { tag, .. } => {
+            Place::Final { tag, .. } => {
                 let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
                 let name = tagged(&name, &format!("{tag}{again}"));
                 (name.clone(), name)
@@ -61,14 +61,25 @@ impl Place {
                 let to = To::Disk(BufWriter::with_capacity(BUFFER_BYTES, file));
                 Ok(PartFile { to, bytes: 0, address })
             }
-            Place::Store { prefix, .. } => {
-                let address = format!("{prefix}/{name}");
+            Place::Final { address, .. } => {
+                let address = format!("{address}/{name}");
                 let Location { store, path, .. } = Location::exact(&address)?;
+                if store.is_local() {
+                    let file = create_with_folders(store.address(&path).as_ref());
+                    let file = file.map_err(|e| failed(e, &address))?;
+                    let to = To::Disk(BufWriter::with_capacity(BUFFER_BYTES, file));
+                    return Ok(PartFile { to, bytes: 0, address });
+                }
                 let upload = Upload { store, path, buffer: Vec::new(), parts: None };
                 Ok(PartFile { to: To::Store(upload), bytes: 0, address })
             }
         }
     }
+}
+
+fn create_with_folders(path: &std::path::Path) -> io::Result<File> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    File::create_new(path)
 }
 
 /// A file that is being written.

@@ -19,7 +19,7 @@ const OVERFLOWS: [&str; 4] =
     ["index overflow", "offset overflow", "offsetoverflow", "would overflow list array"];
 
 /// Runs `body`; `what` is the kind of file, as in "Parquet".
-pub(super) fn decoding<T, E>(what: &str, file: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T>
+pub fn decoding<T, E>(what: &str, file: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T>
 where
     E: StdError + 'static,
 {

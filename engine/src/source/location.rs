@@ -241,7 +241,7 @@ fn absolute(path: &str) -> Result<String> {
 }
 
 /// Decodes `%20` and the like; a `%` without two hexadecimal digits is literal.
-pub(super) fn percent_decoded(text: &str) -> Result<String> {
+pub fn percent_decoded(text: &str) -> Result<String> {
     decode(text, |decoded, code| decoded.push(code))
 }
 
