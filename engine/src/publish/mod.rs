@@ -8,7 +8,7 @@
 //! the output. Rows and plans are not known here.
 
 mod csv;
-#[allow(dead_code, reason = "the sink that commits to it comes later")]
+#[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
 pub mod delta;
 mod dictionaries;
 #[allow(dead_code, reason = "the commits of the stores move to it one after the other")]

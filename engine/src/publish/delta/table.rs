@@ -128,7 +128,7 @@ impl DeltaTable {
         let Some(snapshot) = &self.snapshot else { return Ok(true) };
         match mode {
             Mode::Ignore => return Ok(false),
-            Mode::Error => return Err(exists(&self.uri)),
+            Mode::Error => return Err(exists(&self.uri).reason("output_exists")),
             Mode::Overwrite | Mode::Append | Mode::ReplacePartitions => {}
         }
         let removes = mode != Mode::Append;
