@@ -7,7 +7,7 @@
 //! out what belongs to a publish. Rows and plans are not known here.
 
 mod csv;
-#[allow(dead_code, reason = "the sink that commits to it comes later")]
+#[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
 pub mod delta;
 mod dictionaries;
 mod head;

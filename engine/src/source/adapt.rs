@@ -18,6 +18,7 @@ use super::convert::{Unfit, convert, missing_value};
 use super::fits::{fits, holds_dictionary, way_out};
 use super::hive::folder_values;
 use super::nulls::{NullAt, find_null};
+use super::signed::{signed_field, unsigned};
 use crate::error::{Error, Result};
 use crate::row::{self, BATCH_BYTES, BatchLimits, Row, least_row_bytes};
 
@@ -32,13 +33,16 @@ pub struct Wanted {
     pub limits: BatchLimits,
     /// Whether some of the rows will do, from all over the piece.
     pub skim: bool,
+    /// What the log of a table states about the file.
+    pub table: Option<Arc<BTreeMap<String, Option<String>>>>,
 }
 
 impl Wanted {
     /// The columns of `T`, in batches of so many rows at most.
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
         let limits = BatchLimits { rows: batch_rows.max(1), bytes: BATCH_BYTES };
-        Wanted { schema: row::schema::<T>(), hive, limits, skim: false }.with_limits(limits)
+        let schema = row::schema::<T>();
+        Wanted { schema, hive, limits, skim: false, table: None }.with_limits(limits)
     }
 
     /// The same in batches that end at `limits`, or before: rows of many columns are large, even empty ones.
@@ -47,9 +51,18 @@ impl Wanted {
         Wanted { limits: BatchLimits { rows, ..limits }, ..self }
     }
 
+    /// The values of partition columns for the file at `address`: by the table's log, or else by its folders.
+    pub(super) fn partition_values(&self, address: &str) -> BTreeMap<String, Option<String>> {
+        match &self.table {
+            Some(values) => values.as_ref().clone(),
+            None if self.hive => folder_values(address),
+            None => BTreeMap::new(),
+        }
+    }
+
     /// The names of the columns that come from files and not from their folders, in the row's order.
     pub(super) fn names_in_files(&self, file: &str) -> Result<Vec<String>> {
-        let folders = if self.hive { folder_values(file) } else { BTreeMap::new() };
+        let folders = self.partition_values(file);
         let names = self.schema.fields().iter().map(|field| field.name().clone());
         Ok(names.filter(|name| !folders.contains_key(name)).collect())
     }
@@ -74,6 +87,8 @@ pub struct Adapter {
 enum Source {
     /// The column at this position of the batches; `cast` when its type differs.
     Column { at: usize, cast: bool },
+    /// The same for unsigned integers, which the table has stored in signed ones.
+    Signed { at: usize, stored: Field },
     /// The same value in every row of the file.
     Constant(ArrayRef),
 }
@@ -96,13 +111,19 @@ impl Adapter {
         let columns = match_columns(wanted, found)?;
         let mut projection: Vec<usize> = columns.iter().flatten().copied().collect();
         projection.sort_unstable();
-        let folders = if wanted.hive { folder_values(file) } else { BTreeMap::new() };
+        let folders = wanted.partition_values(file);
         let mut sources = Vec::with_capacity(columns.len());
         for (field, column) in wanted.schema.fields().iter().zip(&columns) {
             sources.push(match (column, folders.get(field.name())) {
                 (Some(column), _) => {
-                    let cast = check_type(field, found.field(*column), parse)?;
-                    Source::Column { at: projection.binary_search(column).unwrap_or_default(), cast }
+                    let at = projection.binary_search(column).unwrap_or_default();
+                    match signed_field(field).filter(|_| wanted.table.is_some()) {
+                        Some(stored) => {
+                            check_type(&stored, found.field(*column), parse)?;
+                            Source::Signed { at, stored }
+                        }
+                        None => Source::Column { at, cast: check_type(field, found.field(*column), parse)? },
+                    }
                 }
                 (None, Some(value)) => Source::Constant(folder_column(field, value.as_deref())?),
                 (None, None) if field.is_nullable() => Source::Constant(new_null_array(field.data_type(), 1)),
@@ -156,6 +177,14 @@ impl Source {
         match self {
             Source::Column { at, cast: false } => Ok(Arc::clone(batch.column(*at))),
             Source::Column { at, cast: true } => convert(batch.column(*at), field),
+            Source::Signed { at, stored } => {
+                let column = convert(batch.column(*at), stored)?;
+                unsigned(&column, field.data_type()).map_err(|error| Unfit {
+                    error,
+                    path: field.name().clone(),
+                    row: None,
+                })
+            }
             Source::Constant(value) => take(value, &UInt32Array::from(vec![0; batch.num_rows()]), None)
                 .map_err(|e| Unfit { error: e.into(), path: field.name().clone(), row: None }),
         }

@@ -61,4 +61,5 @@ pub use signed::signed;
 pub use skim::{Skimmed, pieces as skim_pieces};
 pub use split::{Piece, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;
+pub use version::Version;
 pub use whole::read_whole;

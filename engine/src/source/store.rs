@@ -69,6 +69,12 @@ impl Store {
         Store { objects, root: root.into(), reach }
     }
 
+    /// A store that a test has made.
+    #[cfg(test)]
+    pub fn over(objects: Arc<dyn ObjectStore>) -> Store {
+        Store::new(objects, "test:///", Reach::Memory)
+    }
+
     /// The store itself.
     pub fn objects(&self) -> &Arc<dyn ObjectStore> {
         &self.objects

@@ -12,17 +12,19 @@ use arrow::compute::take_record_batch;
 use kiln_planner::Site;
 
 use super::skipped::Skipped;
+use super::table_files::{self, TableValues};
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::job::Input;
+use crate::publish::delta::AsOf;
 use crate::row::{BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
 use crate::source::{
-    Batches, InputFile, Lead, ListOptions, Piece, Places, Split, Wanted, estimated_bytes, list_with,
+    Batches, InputFile, Lead, ListOptions, Listed, Piece, Places, Split, Wanted, estimated_bytes, list_with,
     read_ahead,
 };
 use crate::task::Task;
@@ -34,6 +36,8 @@ const LIMITS: BatchLimits = BatchLimits { rows: 8192, bytes: BATCH_BYTES };
 pub trait Format: Param + Clone {
     /// How many bytes of rows a byte of a file is taken for.
     const EXPANSION: u64 = 1;
+    /// Whether a folder may be a table of such files, whose log names those that are in it.
+    const HAS_TABLES: bool = false;
 
     /// Which part of a file is read first.
     const LEAD: Lead = Lead::Start;
@@ -51,6 +55,8 @@ pub(super) struct Choice {
     pub(super) list: ListOptions,
     /// Folders named `key=value` give columns.
     pub(super) hive: bool,
+    /// Which version of a table; `None` where there may be no table.
+    pub(super) table: Option<AsOf>,
 }
 
 /// The files at `address`, which the run has read from now on.
@@ -61,10 +67,15 @@ pub(super) fn list(
     skipped: &Skipped,
 ) -> Result<Vec<InputFile>> {
     let listed = list_with(address, &choice.list)?;
-    skipped.add_listed(&listed);
+    record(cx, address, skipped, &listed);
+    Ok(listed.files)
+}
+
+/// Notes what the run reads.
+fn record(cx: &Context, address: &str, skipped: &Skipped, listed: &Listed) {
+    skipped.add_listed(listed);
     let (files, bytes) = (listed.files.len() as u64, listed.bytes());
     cx.job_run().read(Input { uri: address.to_owned(), files, bytes, hash: listed.hash() });
-    Ok(listed.files)
 }
 
 /// A chain that starts with the rows of files.
@@ -72,6 +83,8 @@ pub struct Files<T, F> {
     splits: Arc<[Split]>,
     format: F,
     hive: bool,
+    /// The partition values of each file, by the log of a table.
+    table: Option<Arc<TableValues>>,
     skipped: Skipped,
     /// What explain says: the method and what it reads.
     label: Arc<str>,
@@ -89,19 +102,20 @@ pub(super) fn dataset<T: Row, F: Format>(
     site: Site,
 ) -> Dataset<T, Files<T, F>> {
     let skipped = Skipped::new(cx, &choice);
-    let found = list(cx, address, &choice, &skipped).and_then(|files| {
-        let bytes = estimated_bytes(&files).saturating_mul(F::EXPANSION);
-        Ok((format.plan(&files)?, bytes))
+    let found = table_files::find(address, &choice, F::HAS_TABLES).and_then(|(listed, table)| {
+        record(cx, address, &skipped, &listed);
+        let bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
+        Ok((format.plan(&listed.files)?, table, bytes))
     });
-    let (splits, origin) = match found {
-        Ok((splits, bytes)) => {
+    let (splits, table, origin) = match found {
+        Ok((splits, table, bytes)) => {
             let origin = Origin::source(cx, splits.len().max(1), bytes);
-            (splits.into(), origin)
+            (splits.into(), table.map(Arc::new), origin)
         }
-        Err(error) => (Arc::default(), Origin::broken(cx, error)),
+        Err(error) => (Arc::default(), None, Origin::broken(cx, error)),
     };
     let (hive, label) = (choice.hive, label.into());
-    Dataset::over(Files { splits, format, hive, skipped, label, site, _row: PhantomData }, origin)
+    Dataset::over(Files { splits, format, hive, table, skipped, label, site, _row: PhantomData }, origin)
 }
 
 impl<T: Row, F: Format> Files<T, F> {
@@ -117,7 +131,8 @@ impl<T: Row, F: Format> Files<T, F> {
     fn drive_piece<S: Sink<T>>(&self, piece: &Piece, task: &Task<'_>, sink: &mut S) -> Result<bool> {
         let limits = LIMITS.min(task.env.limits());
         let wanted = Wanted::of::<T>(self.hive, limits.rows).with_limits(limits);
-        let wanted = Wanted { skim: task.skims(), ..wanted };
+        let table = self.table.as_ref().and_then(|table| table.get(&piece.address));
+        let wanted = Wanted { skim: task.skims(), table: table.cloned(), ..wanted };
         let Some(mut batches) = self.open(piece, &wanted)? else { return Ok(true) };
         if let Some(skimmed) = batches.skimmed() {
             task.has_skimmed(skimmed);
@@ -193,6 +208,7 @@ impl<T, F: Clone> Clone for Files<T, F> {
             splits: Arc::clone(&self.splits),
             format: self.format.clone(),
             hive: self.hive,
+            table: self.table.clone(),
             skipped: self.skipped.clone(),
             label: Arc::clone(&self.label),
             site: self.site.clone(),
@@ -204,12 +220,20 @@ impl<T, F: Clone> Clone for Files<T, F> {
 impl<T: Row, F: Format> Ship for Files<T, F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&self.format)?;
-        params.put(&(&*self.splits, self.hive, &self.skipped, &*self.label, &self.site))
+        params.put(&(
+            &*self.splits,
+            self.hive,
+            self.table.as_deref(),
+            &self.skipped,
+            &*self.label,
+            &self.site,
+        ))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let format = params.take()?;
-        let (splits, hive, skipped, label, site): (Vec<Split>, _, _, String, _) = params.take()?;
-        let (splits, label) = (splits.into(), label.into());
-        Ok(Files { splits, format, hive, skipped, label, site, _row: PhantomData })
+        let (splits, hive, table, skipped, label, site): (Vec<Split>, _, Option<TableValues>, _, String, _) =
+            params.take()?;
+        let (splits, table, label) = (splits.into(), table.map(Arc::new), label.into());
+        Ok(Files { splits, format, hive, table, skipped, label, site, _row: PhantomData })
     }
 }

@@ -11,11 +11,13 @@ mod read;
 mod read_arrow;
 mod read_binary_files;
 mod read_csv;
+mod read_delta;
 mod read_json;
 mod read_parquet;
 mod read_text;
 mod read_text_files;
 mod skipped;
+mod table_files;
 mod whole_files;
 
 pub use read::Read;

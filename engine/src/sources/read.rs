@@ -268,6 +268,9 @@ impl Read {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
+        if self.choice.table.is_some() && method != "delta" {
+            return Err(unknown("version` or `as_of", method).help("only a Delta table has versions"));
+        }
         check_marks(self.delimiter.unwrap_or(b','), self.quote.unwrap_or(b'"'))?;
         let options = [
             ("delimiter", self.delimiter.is_some() && !allowed.text),
@@ -285,7 +288,7 @@ impl Read {
         }
     }
 
-    fn refuse(&mut self, error: Error) {
+    pub(super) fn refuse(&mut self, error: Error) {
         self.error.get_or_insert(error);
     }
 }

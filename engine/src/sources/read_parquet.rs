@@ -56,13 +56,14 @@ impl Read {
 /// Parquet files.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Parquet {
-    filter: Option<Predicate>,
+    pub(super) filter: Option<Predicate>,
 }
 
 impl Format for Parquet {
     const LEAD: Lead = Lead::End;
     /// Encoded and compressed: what is sorted, joined or grouped is some times as large.
     const EXPANSION: u64 = 4;
+    const HAS_TABLES: bool = true;
 
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |_, places| Ok(places))

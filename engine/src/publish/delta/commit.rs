@@ -311,7 +311,7 @@ impl<'a> Prepared<'a> {
     fn actions(&self, snapshot: Option<&Snapshot>, uri: &str) -> Result<Vec<Action>> {
         let (now, publish) = (now(), self.publish);
         if snapshot.is_some() && matches!(publish.mode, Mode::Error | Mode::Ignore) {
-            return Err(exists(uri));
+            return Err(exists(uri).reason("output_exists"));
         }
         let mut actions = vec![self.info(now)?];
         actions.extend(info::txn(publish.claim, AppKind::Run, now));
@@ -424,3 +424,6 @@ fn new_metadata(file_schema: &Schema, partition_by: &[String], now: i64) -> Meta
 pub fn is_unknown(error: &Error) -> bool {
     error.class() == Class::Transient && error.reason_word() == "outcome_unknown"
 }
+
+#[cfg(test)]
+mod tests;

@@ -359,3 +359,6 @@ fn again<T>(load: impl Fn() -> Result<Result<T, Error>>) -> Result<T> {
     }
     load()?
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,12 +63,21 @@ impl Replay {
     /// # Errors
     /// Data when the log names no columns; config for a table that Kiln cannot read.
     pub fn end(self, version: u64) -> Result<Snapshot> {
-        let Replay { protocol: Some(protocol), metadata: Some(metadata), files, removes, txns } = self else {
+        let Replay { protocol: Some(protocol), metadata: Some(metadata), mut files, removes, txns } = self
+        else {
             return Err(Error::data(
                 "the Delta log does not describe a table: its protocol or metadata is missing",
             ));
         };
         protocol.check_readable(&metadata)?;
+        // A null that went through a checkpoint is not there any more.
+        for add in files.values_mut() {
+            for column in &metadata.partition_columns {
+                if !add.partition_values.contains_key(column) {
+                    add.partition_values.insert(column.clone(), None);
+                }
+            }
+        }
         Ok(Snapshot { version, protocol, metadata, files, removes, txns })
     }
 }

@@ -17,7 +17,6 @@ use super::literal::Literal;
 use super::{Bound, Comparison, Node, Predicate};
 use crate::error::{Error, Result};
 use crate::source::adapt::{Wanted, folder_column, match_columns};
-use crate::source::hive::folder_values;
 
 /// A filter for one file.
 pub(in crate::source) struct OnFile {
@@ -102,7 +101,7 @@ impl<'a> File<'a> {
         let mut columns: Vec<usize> = places.values().copied().collect();
         columns.sort_unstable();
         columns.dedup();
-        let folders = if wanted.hive { folder_values(address) } else { BTreeMap::new() };
+        let folders = wanted.partition_values(address);
         Ok(File { wanted: &wanted.schema, found, places, columns, folders })
     }
 

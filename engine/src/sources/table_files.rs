@@ -1,0 +1,84 @@
+//! Which files a source reads: those of a listing, or those of a version of a table.
+//!
+//! A folder with a Delta log is a table, and the log alone names its files: others in the folder have left the table, or
+//! were never part of it. Where they are and which partition values they have, the log states, too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::files::Choice;
+use crate::error::{Error, Result};
+use crate::publish::delta::{AsOf, Log, PartitionValues, Snapshot, decoded};
+use crate::source::{InputFile, Listed, Location, Version, list_with};
+
+/// The partition values of each file, by its address.
+pub type TableValues = BTreeMap<String, Arc<PartitionValues>>;
+
+/// The files at `address`, with their partition values if it is a table.
+///
+/// # Errors
+/// Those of a listing, and of the log of a table.
+pub(super) fn find(
+    address: &str,
+    choice: &Choice,
+    has_tables: bool,
+) -> Result<(Listed, Option<TableValues>)> {
+    if let Some(as_of) = choice.table {
+        return wanted_table(address, choice, as_of);
+    }
+    let listed = list_with(address, &choice.list);
+    if has_tables && may_be_table(address, &listed) {
+        let log = Log::at(&Location::parse(address)?);
+        if log.exists()?
+            && let Some(snapshot) = log.load(AsOf::Latest)?
+        {
+            return files(&log, &snapshot, choice).map(|(listed, values)| (listed, Some(values)));
+        }
+    }
+    Ok((listed?, None))
+}
+
+/// Whether the address is that of a folder; a folder of partitions alone is an error of a listing.
+fn may_be_table(address: &str, listed: &Result<Listed>) -> bool {
+    let Ok(location) = Location::parse(address) else { return false };
+    let is_file = |listed: &Listed| matches!(&listed.files[..], [file] if file.address == location.address());
+    location.pattern.is_none() && !listed.as_ref().is_ok_and(is_file)
+}
+
+fn wanted_table(address: &str, choice: &Choice, as_of: AsOf) -> Result<(Listed, Option<TableValues>)> {
+    let log = Log::at(&Location::folder(address)?);
+    match log.load(as_of)? {
+        Some(snapshot) => files(&log, &snapshot, choice).map(|(listed, values)| (listed, Some(values))),
+        None if choice.list.ignore_missing => Ok((Listed { skipped: 1, ..Listed::default() }, None)),
+        None => {
+            let error =
+                Error::config("no Delta table is there").reason("no_such_table").at("folder", address);
+            Err(error.help("a folder of files is read by the method of its format, such as `parquet`"))
+        }
+    }
+}
+
+/// The files of a version, sorted by address as a listing has them.
+fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, TableValues)> {
+    let table = snapshot.schema()?;
+    let (mut files, mut values, mut skipped) = (Vec::new(), TableValues::new(), 0);
+    for add in snapshot.files.values() {
+        add.check_readable()?;
+        let modified = DateTime::from_timestamp_millis(add.modification_time).unwrap_or_default();
+        if choice.list.modified_since.is_some_and(|since| modified < DateTime::<Utc>::from(since)) {
+            skipped += 1;
+            continue;
+        }
+        let address = log.store.address(&log.below(&decoded(&add.path)?)?);
+        let size = u64::try_from(add.size).map_err(|e| {
+            Error::data("a size in the Delta log is negative").because(e).at("file", &add.path)
+        })?;
+        values.insert(address.clone(), Arc::new(snapshot.read_values(add, &table)));
+        // Files of a table are never changed, and the log has no version of them.
+        files.push(InputFile { address, size, version: Version::default() });
+    }
+    files.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok((Listed { files, skipped }, values))
+}
