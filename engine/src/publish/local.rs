@@ -108,6 +108,11 @@ impl LocalPublication {
         Ok(Begin::Begun(Publication::Local(local)))
     }
 
+    /// The right by which it publishes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
         Place::Folder(self.staging.parts())

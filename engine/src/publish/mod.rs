@@ -12,6 +12,7 @@ mod head;
 mod hive;
 mod json;
 mod layout;
+mod ledger;
 mod lines;
 mod local;
 mod mode;
@@ -25,6 +26,7 @@ mod text;
 
 pub use crate::job::Mode;
 pub use layout::{Compression, Format, Layout};
+pub use ledger::RunRecord;
 pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
@@ -36,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{Location, ManifestFile};
 use head::{Published, Publisher};
+use ledger::Entry;
 use local::LocalPublication;
 use objects::ObjectPublication;
 
@@ -79,6 +82,18 @@ pub enum Begin {
     Begun(Publication),
 }
 
+impl Begin {
+    /// The number of the attempt, as the output's head counts it.
+    fn attempt(&self) -> Option<u32> {
+        match self {
+            Begin::Skipped(_) => None,
+            Begin::Published(done) => Some(done.claim.attempt.saturating_add(1)),
+            Begin::Begun(Publication::Local(local)) => Some(local.claim().attempt),
+            Begin::Begun(Publication::Objects(objects)) => Some(objects.claim().attempt),
+        }
+    }
+}
+
 /// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing in the target.
 pub enum Publication {
     /// At a path.
@@ -97,10 +112,16 @@ impl Publication {
         let output = Location::output(uri)?;
         check_name(&output).map_err(|e| e.at("output", uri))?;
         let publisher = publisher(&output, &request, run).map_err(|e| e.at("output", uri))?;
-        match output.local_path() {
+        let is_first = publisher.sequence == 0 && !request.is_internal;
+        let entry = is_first.then(|| Entry::open(&output, run)).transpose()?;
+        let begun = match output.local_path() {
             Some(target) => LocalPublication::begin(target, request, &publisher, run),
             None => ObjectPublication::begin(output, request, &publisher, run),
+        };
+        if let (Some(entry), Ok(begun)) = (entry, &begun) {
+            begun.attempt().into_iter().for_each(|attempt| entry.set_attempt(attempt));
         }
+        begun
     }
 
     /// Where tasks write their files.

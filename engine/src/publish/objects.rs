@@ -16,7 +16,7 @@
 //! be writing is removed: the outcome of a PUT whose reply was lost is read back, and while it is unknown nothing is removed.
 
 mod head_object;
-mod keys;
+pub mod keys;
 mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,6 +101,11 @@ impl ObjectPublication {
         let objects =
             ObjectPublication { uri, store, target, request, claim, run, removable, _cleanup: cleanup };
         Ok(Begin::Begun(Publication::Objects(objects)))
+    }
+
+    /// The right by which it publishes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Where tasks write their files.
