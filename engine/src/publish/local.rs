@@ -15,6 +15,7 @@
 //! next publish beside it, such as its own retry, finishes the renames first. Where the file system cannot exchange
 //! two folders, overwriting takes two renames, between which there is nothing.
 
+pub mod clean;
 mod locked;
 mod pending;
 mod staging;
@@ -35,6 +36,7 @@ use crate::failpoint;
 use crate::job::{CleanupGuard, IfRunning, Output, Run};
 use crate::source::{MANIFEST, Manifest, ManifestFile, file_uri};
 use locked::LockedHead;
+pub use locked::peek;
 use pending::{Change, Pending, Site};
 use staging::Staging;
 use sync_files::sync_files;

@@ -6,6 +6,7 @@
 //! object store (`objects`). Who may publish is decided by the output's head (`head`). Nothing is ever listed to find
 //! out what belongs to a publish. Rows and plans are not known here.
 
+mod clean;
 mod csv;
 mod dictionaries;
 mod head;
@@ -25,8 +26,9 @@ mod sorted;
 mod text;
 
 pub use crate::job::Mode;
+pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
 pub use layout::{Compression, Format, Layout};
-pub use ledger::RunRecord;
+pub use ledger::{HIDDEN, RunRecord, records};
 pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
