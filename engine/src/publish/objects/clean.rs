@@ -31,38 +31,56 @@ struct Found {
     object: ObjectMeta,
 }
 
+/// What phase one has found.
+pub struct Candidates {
+    /// Files that are old and no part of the output.
+    files: Vec<Found>,
+    /// Old lists and probes of Kiln's own.
+    own: Vec<ObjectMeta>,
+    report: CleanReport,
+}
+
 /// Cleans up below `target`.
 ///
 /// # Errors
 /// Config for a table with a log of its own; else by the failing request.
 pub fn clean(store: &Store, target: &Path, options: &CleanOptions) -> Result<CleanReport> {
+    let candidates = find(store, target, options)?;
+    if options.delete {
+        return remove(store, target, candidates);
+    }
+    let Candidates { files, own, report } = candidates;
+    Ok(reported(store, report, files, own))
+}
+
+/// Phase one. It changes the head if `options` allow to remove.
+fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidates> {
     let head_object = HeadObject::of(store, target)?;
-    let mut report = CleanReport::default();
     let (head, _) = head_object.read()?;
-    report.unfinished_commit = head.state.files.is_some() && !head.state.is_settled;
+    let unfinished_commit = head.state.files.is_some() && !head.state.is_settled;
+    let mut report = CleanReport { unfinished_commit, ..CleanReport::default() };
     if options.delete {
         settle(&head_object, store, target)?;
     }
-    let limit = store_time(store, target)? - TimeDelta::from_std(options.grace).unwrap_or(TimeDelta::MAX);
+    let grace = TimeDelta::from_std(options.grace).ok();
+    let limit = grace
+        .and_then(|grace| store_time(store, target).map(|now| now.checked_sub_signed(grace)).transpose());
+    let limit = limit.unwrap_or(Ok(DateTime::<Utc>::MIN_UTC))?;
     let found = found_below(store, target)?;
     let is_old = |file: &Found| file.object.last_modified < limit;
     let head = revoke(&head_object, &found, &is_old, options.delete, &mut report)?;
-    let (old, young): (Vec<_>, Vec<_>) =
+    let (files, young): (Vec<_>, Vec<_>) =
         unnamed(store, target, &head, found)?.into_iter().partition(|file| is_old(file));
     report.young = young.len();
-    let mut own = own_leftovers(store, target, limit)?;
-    if options.delete {
-        let old = remove(store, target, &head_object, old)?;
-        keys::remove(store, own.iter().map(|object| object.location.clone()).collect())?;
-        own.extend(old.into_iter().map(|file| file.object));
-    } else {
-        own.extend(old.into_iter().map(|file| file.object));
-    }
-    own.sort_by(|one, other| one.location.cmp(&other.location));
+    Ok(Candidates { files, own: own_leftovers(store, target, limit)?, report })
+}
+
+fn reported(store: &Store, report: CleanReport, files: Vec<Found>, own: Vec<ObjectMeta>) -> CleanReport {
+    let mut objects: Vec<ObjectMeta> = files.into_iter().map(|file| file.object).chain(own).collect();
+    objects.sort_by(|one, other| one.location.cmp(&other.location));
     let leftover =
         |object: ObjectMeta| Leftover { address: store.address(&object.location), bytes: object.size };
-    report.leftovers = own.into_iter().map(leftover).collect();
-    Ok(report)
+    CleanReport { leftovers: objects.into_iter().map(leftover).collect(), ..report }
 }
 
 /// Phase one: takes the claims of attempts that have objects, and none that is young. Returns the head without them.
@@ -87,21 +105,23 @@ fn revoke(
     Ok(head)
 }
 
-/// Phase two: removes those of `files` that are still no part of the output, and returns them.
-fn remove(store: &Store, target: &Path, head_object: &HeadObject, files: Vec<Found>) -> Result<Vec<Found>> {
+/// Phase two: removes the candidates that are still no part of the output.
+fn remove(store: &Store, target: &Path, candidates: Candidates) -> Result<CleanReport> {
+    let Candidates { files, own, report } = candidates;
+    keys::remove(store, own.iter().map(|object| object.location.clone()).collect())?;
     if files.is_empty() {
-        return Ok(files);
+        return Ok(reported(store, report, files, own));
     }
     let list = keys::below(&keys::beside(target, BOOKS)?, &format!("clean/{}.json", uuid::Uuid::new_v4()))?;
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let text = serde_json::json!({ "output": store.address(target), "files": names }).to_string();
     store.wait(store.objects().put(&list, text.into()))?;
     failpoint::reached("clean.listed");
-    let (head, _) = head_object.read()?;
+    let (head, _) = HeadObject::of(store, target)?.read()?;
     let doomed = unnamed(store, target, &head, files)?;
     keys::remove(store, doomed.iter().map(|file| file.object.location.clone()).collect())?;
     keys::remove(store, vec![list])?;
-    Ok(doomed)
+    Ok(reported(store, report, doomed, own))
 }
 
 /// Those of `files` that Kiln has written and that neither the head nor the manifest names, nor a claim may use.
@@ -198,42 +218,4 @@ fn store_time(store: &Store, target: &Path) -> Result<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_publishes_are_told_from_those_of_other_programs() {
-        for name in [
-            "part-00000-1f0c2a9b.csv.gz",
-            "day=1/part-00003-1-1f0c2a9b.parquet",
-            "part-00003-1f0c2a9b-2.parquet",
-            "part-00003-1-1f0c2a9b-2.parquet",
-        ] {
-            assert!(has_name_of_ours(name), "{name}");
-        }
-        for name in [
-            "part-00000.csv",
-            "part-00000-1f0c2a9b-1111-2222-3333-444444444444-c000.snappy.parquet",
-            "notes-1f0c2a9b.txt",
-            "part-x-1f0c2a9b.csv",
-            "part-00000-backup01.csv",
-        ] {
-            assert!(!has_name_of_ours(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn an_output_within_the_output_is_seen_by_its_own_files() {
-        for (name, output) in [
-            ("sub/_SUCCESS", Some("sub")),
-            ("a/_kiln/heads/sub.json", Some("a/sub")),
-            ("a/_kiln/runs/sub/r.1.json", Some("a/sub")),
-            ("a/_delta_log/0.json", Some("a")),
-            ("_kiln/heads/sub.json", Some("sub")),
-            ("_SUCCESS", None),
-            ("day=1/part-00000-1f0c2a9b.csv", None),
-        ] {
-            assert_eq!(output_within(name).as_deref(), output, "{name}");
-        }
-    }
-}
+mod tests;
