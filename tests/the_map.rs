@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "error",
     "failpoint",
     "lock",
@@ -23,6 +23,7 @@ const ORDER: [&str; 25] = [
     "driver",
     "job",
     "publish",
+    "admin",
     "task",
     "shuffle",
     "sort",
@@ -49,11 +50,12 @@ const AGAINST_THE_ORDER: [(&str, &str, &str); 5] = [
 ];
 
 /// Which of our crates each crate's manifest may name.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("proto", &[]),
     ("planner", &[]),
     ("engine/derive", &[]),
     ("engine", &["kiln-derive", "kiln-planner", "kiln-proto"]),
+    ("cli", &["kiln"]),
     ("examples", &["kiln"]),
     ("benches", &["kiln"]),
     ("tests", &["kiln"]),

@@ -37,6 +37,7 @@ extern crate self as kiln;
 struct FromSpark;
 
 mod actions;
+pub mod admin;
 mod aggregate;
 pub mod chain;
 mod cluster;

@@ -40,13 +40,22 @@ pub(crate) struct Job {
     stdout: Stdio,
     stderr: Stdio,
     user: Option<u32>,
+    folder: Option<PathBuf>,
 }
 
 impl Job {
     /// The binary, as `env!("CARGO_BIN_EXE_…")` names it.
     pub(crate) fn new(binary: &str) -> Job {
         let (stdout, stderr) = (Stdio::piped(), Stdio::piped());
-        Job { binary: binary.into(), args: Vec::new(), env: Vec::new(), stdout, stderr, user: None }
+        Job {
+            binary: binary.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            stdout,
+            stderr,
+            user: None,
+            folder: None,
+        }
     }
 
     /// Where it runs: the value of `KILN_CLUSTER`.
@@ -66,6 +75,12 @@ impl Job {
 
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Job {
         self.env.push((name, value.into()));
+        self
+    }
+
+    /// Starts it in `folder`, and not in one that ends with it.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Job {
+        self.folder = Some(folder.to_owned());
         self
     }
 
@@ -97,8 +112,9 @@ impl Job {
         let desk = tempfile::tempdir().unwrap();
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let mark = desk.path().to_string_lossy().into_owned();
+        let folder = self.folder.as_deref().unwrap_or(desk.path());
         let mut command = Command::new(self.binary_for_user(desk.path()));
-        command.args(self.args).env_clear().envs(self.env).current_dir(desk.path());
+        command.args(self.args).env_clear().envs(self.env).current_dir(folder);
         command.env(MARK, &mark).env("KILN_RESULT_FILE", desk.path().join("result.json"));
         command.stdin(Stdio::null()).stdout(self.stdout).stderr(self.stderr);
         if let Some(user) = self.user {

@@ -59,13 +59,23 @@ fn parse_from<A: Parser>(
         Ok((matches, job))
     });
     let (matches, job) = parsed.map_err(|error| misused(&error, env, is_terminal))?;
+    let of_identity: Vec<String> = added
+        .iter()
+        .filter(|name| [RUN_ID, ATTEMPT].contains(&format!("{PREFIX}{name}").as_str()))
+        .cloned()
+        .collect();
+    let repeatable = without_options(args.iter().skip(1).cloned().collect(), &of_identity);
     let given = Given {
         run_id: value(&matches, RUN_ID),
         attempt: value(&matches, ATTEMPT),
         arguments: without_options(args, &added),
     };
     match settings(given, &matches, env, is_terminal) {
-        Ok((identity, options)) => Ok((Run::with_options(identity, options, Progress::from_env()), job)),
+        Ok((identity, options)) => {
+            let run = Run::with_options(identity, options, Progress::from_env());
+            run.set_arguments(repeatable);
+            Ok((run, job))
+        }
         Err(error) => {
             let ending = Ending::by_error(&error);
             super::report(&run_by_env(env, is_terminal), &ending, STUCK_LIMIT);
@@ -262,6 +272,8 @@ mod tests {
         let variables = [("KILN_RUN_ID", "v"), ("KILN_MODE", "ignore"), ("KILN_EXPECT_PARTITIONS", "day=3")];
         let (run, _) = parse::<Args>(&args, &variables).unwrap();
         assert_eq!((run.run_id(), run.identity().attempt), ("r", Some(2)));
+        // The name of the run is not among what another attempt is started with.
+        assert_eq!(run.arguments(), [&args[..2], &args[5..]].concat());
         let expected = RunOptions {
             mode: Some(Mode::AppendOnce),
             timeout: Some(Duration::from_secs(5400)),

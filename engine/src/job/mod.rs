@@ -34,6 +34,7 @@ mod commit;
 mod exit;
 mod formats;
 mod identity;
+mod listeners;
 mod logging;
 mod numbers;
 mod options;
@@ -64,6 +65,7 @@ pub use cancel::{Cancel, CancelReason};
 pub use commit::CommitGuard;
 pub use exit::{Ending, NOTHING_TO_DO, Status};
 pub use identity::Identity;
+pub use listeners::Listener;
 pub use logging::init as init_logging;
 pub use options::{IfRunning, Mode, RunOptions};
 pub(crate) use panic::catch;
@@ -77,6 +79,9 @@ pub use terminal::above_bars;
 /// What a random run id means, for logs.
 const NO_RUN_ID: &str =
     "note: no run id was given, so a retry of this run would publish again; set KILN_RUN_ID";
+
+/// How long the end of a job waits for those who record its result.
+const RECORD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the job's main function, reports how it ended and returns the process exit code.
 ///
@@ -112,6 +117,7 @@ fn wait_for_exit() -> ! {
 fn report(run: &Run, ending: &Ending, patience: Duration) {
     run.progress.job_ended();
     let result = result::write_files(run, ending);
+    let recorded = run.announce(&result);
     streams::restore(patience);
     if let Some(error) = summary::error_text(ending) {
         terminal::say(&error);
@@ -122,6 +128,9 @@ fn report(run: &Run, ending: &Ending, patience: Duration) {
         terminal::say(NO_RUN_ID);
     }
     terminal::say(&summary::summary(ending, &facts, run.elapsed()));
+    if !recorded.wait(patience.min(RECORD_LIMIT)) {
+        terminal::say("warning: the run is not recorded in its ledger: that took too long");
+    }
     result::print(run, &result);
 }
 

@@ -5,6 +5,7 @@
 //! three writes give one report. How the job is run, and where the report goes, is not known here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use super::callbacks::Cleanup;
 use super::cancel::Cancel;
 use super::commit::{CommitGuard, Commits};
 use super::identity::Identity;
+use super::listeners::Listeners;
 use super::lock;
 use super::options::RunOptions;
 use super::progress::Progress;
@@ -40,7 +42,7 @@ pub struct Output {
 }
 
 /// What one source has read: the list of its files when the job was planned.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The address as the job gave it.
     pub uri: String,
@@ -91,6 +93,10 @@ pub struct Run {
     ending: AtomicBool,
     /// The exit code, once it is decided.
     code: OnceLock<u8>,
+    /// The command line without the run id and the attempt, once it is parsed.
+    arguments: OnceLock<Vec<OsString>>,
+    /// Who gets the result.
+    pub(super) listeners: Listeners,
     options: RunOptions,
     commits: Arc<Commits>,
     /// Whether the run should stop.
@@ -135,6 +141,8 @@ impl Run {
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
             code: OnceLock::new(),
+            arguments: OnceLock::new(),
+            listeners: Listeners::default(),
             cancel: Cancel::default(),
             cleanup: Cleanup::default(),
             progress,
@@ -166,6 +174,16 @@ impl Run {
     /// Of class cancelled once the run was asked to stop: then no commit begins.
     pub fn committing(&self) -> Result<CommitGuard> {
         self.commits.begin(&self.cancel)
+    }
+
+    /// The arguments by which the same job can be started again, as another attempt or run.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        self.arguments.get().cloned().unwrap_or_else(|| std::env::args_os().skip(1).collect())
+    }
+
+    /// Sets [`arguments`](Run::arguments).
+    pub(super) fn set_arguments(&self, arguments: Vec<OsString>) {
+        let _ = self.arguments.set(arguments);
     }
 
     /// The commits that are under way.

@@ -9,6 +9,7 @@
 //! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced. An attempt that counts
 //!    itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
+//! 5. An attempt whose claim was taken away, because it had not written for long, is fenced: its files may be gone.
 //!
 //! Clocks, process ids and host names decide nothing. Epochs as fencing tokens are described in Kleppmann, "How to do
 //! distributed locking" (2016); the transaction identifiers of Delta Lake's protocol serve the same end.
@@ -22,8 +23,9 @@ use crate::job::{Identity, Output};
 
 /// Publishes that a head remembers. An attempt older than the forgotten ones is fenced.
 const MAX_PUBLISHES: usize = 1000;
-/// Claims that a head remembers: attempts that were killed never withdraw theirs.
-const MAX_CLAIMS: usize = 256;
+/// Claims that a head remembers: attempts that were killed never withdraw theirs. An attempt is fenced when so many
+/// others have begun after it.
+const MAX_CLAIMS: usize = 4096;
 /// Partitions that an append names; one that touches more is taken to touch all.
 const MAX_PARTITIONS: usize = 1000;
 
@@ -181,7 +183,7 @@ impl<S> Head<S> {
         self.claims.iter().rev().find(is_rival)
     }
 
-    /// Whether `claim` may publish (rules 3 and 4).
+    /// Whether `claim` may publish (rules 3 to 5).
     ///
     /// # Errors
     /// Fenced.
@@ -195,6 +197,9 @@ impl<S> Head<S> {
         let done = self.publishes.iter().map(|done| &done.claim);
         if let Some(newer) = done.chain(&self.claims).find(is_rival) {
             return Err(fenced(newer));
+        }
+        if !self.has_claim(claim) {
+            return Err(revoked());
         }
         if !scope.replaces {
             return Ok(());
@@ -228,6 +233,26 @@ impl<S> Head<S> {
     /// Whether an attempt may be under way.
     pub fn has_claim(&self, claim: &Claim) -> bool {
         self.claims.contains(claim)
+    }
+
+    /// The attempts that may be under way.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// Takes the claims for which `is_given_up` holds, and returns them.
+    pub fn revoke(&mut self, mut is_given_up: impl FnMut(&Claim) -> bool) -> Vec<Claim> {
+        let revoked: Vec<Claim> = self.claims.extract_if(.., |claim| is_given_up(claim)).collect();
+        if !revoked.is_empty() {
+            self.changed();
+        }
+        revoked
+    }
+
+    /// The largest number of an attempt of the run.
+    pub fn last_attempt(&self, run_id: &str) -> Option<u32> {
+        let claims = self.publishes.iter().map(|done| &done.claim).chain(&self.claims);
+        claims.filter(|claim| claim.run_id.as_deref() == Some(run_id)).map(|claim| claim.attempt).max()
     }
 
     /// Whether it knows of no publish and of no attempt.
@@ -283,6 +308,13 @@ fn fenced(newer: &Claim) -> Error {
         .help("this attempt has published nothing; the newer one decides how the run ends")
 }
 
+fn revoked() -> Error {
+    Error::fenced("the right of this attempt to publish was taken away").reason("claim_revoked").help(
+        "`kiln clean` took it for dead, as it had not written for longer than the grace; run the job again, and clean with \
+         a longer grace",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,7 +359,7 @@ mod tests {
             for scope in [Scope::whole(), days(&["1"], true), days(&["1"], false)] {
                 assert!(is_fenced(head.check(&old, &scope)));
             }
-            assert_eq!(publish(&mut head, &new, &Scope::whole()).is_ok(), true);
+            assert!(newer_publishes_first || publish(&mut head, &new, &Scope::whole()).is_ok());
         }
     }
 
@@ -383,6 +415,19 @@ mod tests {
         let (old, new) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
         publish(&mut head, &old, &Scope::whole()).unwrap();
         publish(&mut head, &new, &Scope::whole()).unwrap();
+    }
+
+    #[test]
+    fn an_attempt_whose_claim_was_taken_away_is_fenced_and_the_next_one_is_not() {
+        let mut head = Head::default();
+        let (old, other) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
+        assert_eq!(head.revoke(|claim| *claim == old), [old.clone()]);
+        for scope in [Scope::whole(), days(&["1"], false)] {
+            assert_eq!(head.check(&old, &scope).unwrap_err().reason_word(), "claim_revoked");
+        }
+        publish(&mut head, &other, &days(&["1"], true)).unwrap();
+        let again = begin(&mut head, "a", None);
+        publish(&mut head, &again, &days(&["1"], true)).unwrap();
     }
 
     #[test]

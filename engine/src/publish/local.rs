@@ -15,6 +15,7 @@
 //! next publish beside it, such as its own retry, finishes the renames first. Where the file system cannot exchange
 //! two folders, overwriting takes two renames, between which there is nothing.
 
+pub mod clean;
 pub(super) mod locked;
 mod pending;
 mod staging;
@@ -35,6 +36,7 @@ use crate::failpoint;
 use crate::job::{CleanupGuard, IfRunning, Output, Run};
 use crate::source::{MANIFEST, Manifest, ManifestFile, file_uri};
 use locked::LockedHead;
+pub use locked::peek;
 use pending::{Change, Pending, Site};
 use staging::Staging;
 use sync_files::sync_files;
@@ -75,6 +77,8 @@ impl LocalPublication {
             // Nothing is there, or somebody has removed it: it is not published any more.
             locked.head.forget();
         }
+        // An attempt that nobody can repeat is of no interest once its driver is dead.
+        locked.head.revoke(|claim| claim.run_id.is_none() && !staging::is_alive(&target, &claim.publish));
         let claim = match locked.head.begin(publisher)? {
             Begun::Published(done) => return Ok(Begin::Published(done)),
             Begun::Claimed(claim) => claim,
@@ -106,6 +110,11 @@ impl LocalPublication {
             _cleanup: cleanup,
         };
         Ok(Begin::Begun(Publication::Local(local)))
+    }
+
+    /// The right by which it publishes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Where tasks write their files.

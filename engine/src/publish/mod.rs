@@ -6,6 +6,7 @@
 //! object store (`objects`). Who may publish is decided by the output's head (`head`). Nothing is ever listed to find
 //! out what belongs to a publish. Rows and plans are not known here.
 
+mod clean;
 mod csv;
 #[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
 pub mod delta;
@@ -14,6 +15,7 @@ mod head;
 mod hive;
 mod json;
 mod layout;
+mod ledger;
 mod lines;
 mod local;
 mod mode;
@@ -27,7 +29,9 @@ mod table;
 mod text;
 
 pub use crate::job::Mode;
+pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
 pub use layout::{Compression, Format, Layout};
+pub use ledger::{HIDDEN, RunRecord, records};
 pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
@@ -41,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{Location, ManifestFile};
 use head::{Published, Publisher};
+use ledger::Entry;
 use local::LocalPublication;
 use objects::ObjectPublication;
 use table::TablePublication;
@@ -96,6 +101,19 @@ pub enum Begin {
     Begun(Publication),
 }
 
+impl Begin {
+    /// The number of the attempt, as the output's head counts it.
+    fn attempt(&self) -> Option<u32> {
+        match self {
+            Begin::Skipped(_) => None,
+            Begin::Published(done) => Some(done.claim.attempt.saturating_add(1)),
+            Begin::Begun(Publication::Local(local)) => Some(local.claim().attempt),
+            Begin::Begun(Publication::Objects(objects)) => Some(objects.claim().attempt),
+            Begin::Begun(Publication::Table(table)) => Some(table.claim().attempt),
+        }
+    }
+}
+
 /// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing in the target.
 pub enum Publication {
     /// At a path.
@@ -116,11 +134,17 @@ impl Publication {
         let output = Location::output(uri)?;
         check_name(&output).map_err(|e| e.at("output", uri))?;
         let publisher = publisher(&output, &request, run).map_err(|e| e.at("output", uri))?;
-        match output.local_path() {
+        let is_first = publisher.sequence == 0 && !request.is_internal;
+        let entry = is_first.then(|| Entry::open(&output, run)).transpose()?;
+        let begun = match output.local_path() {
             _ if request.table.is_some() => TablePublication::begin(output, request, &publisher, run),
             Some(target) => LocalPublication::begin(target, request, &publisher, run),
             None => ObjectPublication::begin(output, request, &publisher, run),
+        };
+        if let (Some(entry), Ok(begun)) = (entry, &begun) {
+            begun.attempt().into_iter().for_each(|attempt| entry.set_attempt(attempt));
         }
+        begun
     }
 
     /// Where tasks write their files.

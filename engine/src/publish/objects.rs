@@ -15,8 +15,9 @@
 //! Every step after the commit can be repeated by anybody. No lease, no clock, and no key that somebody else could still
 //! be writing is removed: the outcome of a PUT whose reply was lost is read back, and while it is unknown nothing is removed.
 
+pub mod clean;
 pub(super) mod head_object;
-mod keys;
+pub mod keys;
 pub(super) mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,6 +102,11 @@ impl ObjectPublication {
         let objects =
             ObjectPublication { uri, store, target, request, claim, run, removable, _cleanup: cleanup };
         Ok(Begin::Begun(Publication::Objects(objects)))
+    }
+
+    /// The right by which it publishes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Where tasks write their files.
@@ -250,6 +256,14 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         head.state.unpublished.drain(..surplus);
         Ok(Change::Put(Some(begun)))
     })
+}
+
+/// The head of the output at `target` as it is now, for whoever changes nothing.
+///
+/// # Errors
+/// By the failing request; data for a head that cannot be read.
+pub fn peek(store: &Store, target: &Path) -> Result<Head> {
+    Ok(HeadObject::of(store, target)?.read()?.0)
 }
 
 /// The files of the output. Where nothing was published those that another program has put there.

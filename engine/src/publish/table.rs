@@ -69,6 +69,11 @@ impl TablePublication {
         Ok(Begin::Begun(Publication::Table(Box::new(publication))))
     }
 
+    /// The claim of this attempt.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
         Place::Final { address: self.output.address(), tag: tag_of(&self.claim) }

@@ -103,8 +103,7 @@ impl LockedHead {
     }
 
     fn read(target: &Path, lock: Arc<File>) -> Result<LockedHead> {
-        let heads = target.parent().unwrap_or(target).join(BOOKS).join(HEADS);
-        let path = heads.join(format!("{}.json", target.file_name().unwrap_or_default().to_string_lossy()));
+        let path = path_of(target);
         Ok(LockedHead { head: read(&path)?, path, lock })
     }
 
@@ -128,6 +127,19 @@ impl LockedHead {
         }
         Ok(())
     }
+}
+
+/// The head of the output `target` as it is now, for whoever changes nothing.
+///
+/// # Errors
+/// Data for a head that cannot be read.
+pub fn peek(target: &Path) -> Result<Head> {
+    read(&path_of(target))
+}
+
+fn path_of(target: &Path) -> PathBuf {
+    let heads = target.parent().unwrap_or(target).join(BOOKS).join(HEADS);
+    heads.join(format!("{}.json", target.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 fn in_progress(target: &Path) -> Error {

@@ -119,6 +119,15 @@ pub fn is_alive(target: &Path, id: &str) -> bool {
     })
 }
 
+/// The staging folders below `parent` whose drivers have ended without removing them.
+pub fn abandoned(parent: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(parent.join(STAGE)) else { return Vec::new() };
+    let locks = entries.flatten().map(|entry| entry.path());
+    let locks = locks.filter(|path| path.to_string_lossy().ends_with(LOCK));
+    let abandoned = locks.filter(|lock| lock::take_abandoned(lock).is_some());
+    abandoned.map(|lock| lock.with_extension("")).filter(|folder| split_id(folder).is_some()).collect()
+}
+
 /// Removes the staging folders beside `target` whose drivers have ended without removing them. `locked` is the head
 /// of `target`, and its lock the one of all heads in the folder.
 pub fn sweep(target: &Path, locked: &LockedHead) -> Result<()> {
