@@ -10,8 +10,10 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "s3_faults.rs"]
+mod faults;
+
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -33,10 +35,13 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::job::Job;
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+pub(crate) use faults::Action;
 
 /// The name of the bucket that is there.
 pub(crate) const BUCKET: &str = "bucket";
 type Incoming = hyper::Request<hyper::body::Incoming>;
+type Response = hyper::Response<s3s::Body>;
 
 const KEY: &str = "a-test";
 const SECRET: &str = "not-a-secret";
@@ -70,6 +75,7 @@ struct Shared {
     refusal: Mutex<Option<(u16, String)>>,
     /// A key, how many requests for it are answered before it is replaced, and the new content.
     replacement: Mutex<Option<(String, usize, Vec<u8>)>>,
+    faults: faults::Faults,
     /// ETags by path, size and time.
     tags: Mutex<HashMap<(PathBuf, u64, SystemTime), HeaderValue>>,
 }
@@ -261,10 +267,7 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Servi
                     let missing = hyper::Response::builder().status(404);
                     return Ok(missing.body(s3s::Body::empty()).unwrap());
                 }
-                let is_conditional =
-                    ["if-match", "if-none-match"].iter().any(|h| request.headers().contains_key(*h));
-                let _turn = if is_conditional { Some(shared.conditional.lock().await) } else { None };
-                Ok::<_, Infallible>(Service::call(&service, request).await.unwrap())
+                faults::answer(shared, service, request).await
             }
         });
         let tls = tls.clone();
@@ -307,7 +310,7 @@ impl Shared {
     }
 
     /// Answers a request for a range of an object.
-    async fn ranged(&self, service: &S3Service, request: Incoming) -> hyper::Response<s3s::Body> {
+    async fn ranged(&self, service: &S3Service, request: Incoming) -> Response {
         let path = self.root.join(decoded(request.uri().path().trim_start_matches('/')));
         let Ok(file) = fs::File::open(&path) else { return Service::call(service, request).await.unwrap() };
         let meta = file.metadata().unwrap();

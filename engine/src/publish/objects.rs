@@ -285,7 +285,7 @@ fn settle(head: &HeadObject, store: &Store, target: &Path) -> Result<()> {
     let (begun, mut pause) = (Instant::now(), Pause::default());
     loop {
         match try_settle(head, store, target) {
-            Err(error) if error.is_retryable() && begun.elapsed() < SETTLE_LIMIT => {
+            Err(error) if error.is_retryable() && begun.elapsed() < failpoint::limit(SETTLE_LIMIT) => {
                 log::debug!("trying again: {error}");
                 pause.wait();
             }

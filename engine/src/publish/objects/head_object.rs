@@ -14,6 +14,7 @@ use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
 use super::Stored;
 use super::keys;
 use crate::error::{Class, Error, Result};
+use crate::failpoint;
 use crate::publish::{BOOKS, OUTCOME_UNKNOWN, head};
 use crate::source::Store;
 
@@ -85,7 +86,7 @@ impl HeadObject {
             match self.read() {
                 Ok((now, _)) if now.nonce() == head.nonce() => return Ok(true),
                 Ok((_, now)) if !is_same(&now, &version) => return Ok(false),
-                Ok(_) | Err(_) if begun.elapsed() < RESOLVE_LIMIT => pause.wait(),
+                Ok(_) | Err(_) if begun.elapsed() < failpoint::limit(RESOLVE_LIMIT) => pause.wait(),
                 Ok(_) | Err(_) => return Err(self.unknown(error)),
             }
         }
