@@ -6,7 +6,8 @@
 //!
 //! 1. An attempt claims the output before it works, and gets an epoch, larger than all before it.
 //! 2. A run that is published is not published again: its next attempt gets the record of what was published.
-//! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced. An attempt that counts
+//! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced, also when that one has given
+//!    up. An attempt that counts
 //!    itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
 //!
@@ -200,6 +201,12 @@ impl<S> Head<S> {
         if let Some(newer) = done.chain(&self.claims).find(is_rival) {
             return Err(fenced(newer));
         }
+        // The newer attempt may have given up since.
+        if claim.run_id.is_some() && !self.has_claim(claim) {
+            let error = Error::fenced("a newer attempt of this run has taken over, and has ended");
+            let error = error.reason("newer_attempt").at("run", claim.run_id.as_deref().unwrap_or_default());
+            return Err(error.help("this attempt has published nothing; run the job again"));
+        }
         if !scope.replaces {
             return Ok(());
         }
@@ -288,6 +295,9 @@ fn fenced(newer: &Claim) -> Error {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Class;
@@ -333,6 +343,17 @@ mod tests {
             }
             assert_eq!(publish(&mut head, &new, &Scope::whole()).is_ok(), true);
         }
+    }
+
+    #[test]
+    fn a_newer_attempt_that_gave_up_still_fences_the_older_one() {
+        let mut head = Head::default();
+        let old = begin(&mut head, "nightly", None);
+        let new = begin(&mut head, "nightly", None);
+        head.withdraw(&new);
+        assert!(is_fenced(head.check(&old, &Scope::whole())));
+        let third = begin(&mut head, "nightly", None);
+        publish(&mut head, &third, &Scope::whole()).unwrap();
     }
 
     #[test]

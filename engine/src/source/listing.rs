@@ -151,10 +151,19 @@ impl<'a> Files<'a> {
         let asked_for = &location.path;
         let roots: BTreeSet<Path> = objects.iter().filter(|path| *path != asked_for).map(output_of).collect();
         for root in roots.iter().chain(self.prefixes.keys()).cloned().collect::<BTreeSet<Path>>() {
-            if self.store.is_local() || self.prefixes.get(&root) == Some(&false) {
+            if self.store.is_local() {
                 continue;
             }
-            let Some(manifest) = Manifest::read(self.store, &root)? else { continue };
+            let manifest = match self.prefixes.get(&root) {
+                Some(false) => None,
+                _ => Manifest::read(self.store, &root)?,
+            };
+            let Some(manifest) = manifest else {
+                if self.drop_undecided(&root, &objects)? && location.pattern.is_none() {
+                    return Ok(Some(missing(location)));
+                }
+                continue;
+            };
             let named = manifest.files.iter().map(|file| join(&root, &file.name));
             let named = named.collect::<Result<BTreeSet<Path>>>()?;
             let is_unpublished =
@@ -172,6 +181,23 @@ impl<'a> Files<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Leaves out the files of a first publish at `root` that is not decided; returns whether nothing else was found.
+    fn drop_undecided(&mut self, root: &Path, objects: &[Path]) -> Result<bool> {
+        let tagged: Vec<&Path> =
+            objects.iter().filter(|path| output_of(path) == *root && is_tagged(path)).collect();
+        if tagged.is_empty() {
+            return Ok(false);
+        }
+        let tags = Manifest::unpublished(self.store, root)?;
+        for path in tagged {
+            let name = path.filename().unwrap_or_default();
+            if tags.iter().any(|tag| name.contains(&format!("-{tag}"))) {
+                self.found.remove(&self.store.address(path));
+            }
+        }
+        Ok(self.found.is_empty())
     }
 
     /// Whether a listing of `folder` has `path`, a file of the output at `root`.
@@ -320,6 +346,13 @@ fn output_of(path: &Path) -> Path {
         folder = parent(&folder);
     }
     folder
+}
+
+/// Whether the name of a file may have the tag of a publish: a dash and eight hexadecimal digits.
+fn is_tagged(path: &Path) -> bool {
+    let name = path.filename().unwrap_or_default();
+    let is_tag = |part: &str| part.len() >= 8 && part.bytes().take(8).all(|byte| byte.is_ascii_hexdigit());
+    name.split('-').skip(1).any(is_tag)
 }
 
 fn parent(path: &Path) -> Path {
