@@ -20,6 +20,8 @@ const STEPS: [&str; 8] = [
     "commit.manifest",
     "commit.removed",
 ];
+/// Partitions of the attempts.
+const PARTITIONS: [u64; 3] = [1, 2, 4];
 /// How much longer than a clean run a retry may take.
 const LATENESS: Duration = Duration::from_secs(5);
 /// How long a moment is waited for.
@@ -72,7 +74,10 @@ struct Attempt {
 impl Attempt {
     fn start(place: &Place, mode: &str, number: u32, event: Event, sabotage: &str) -> Attempt {
         let job = place.attempt(mode, 1000 * u64::from(number), number);
-        let job = job.option("--odd-rows", number.to_string()).env("KILN_SABOTAGE", sabotage);
+        // The number of files shows whose result an attempt reports.
+        let job = job
+            .option("--partitions", PARTITIONS[number as usize - 1].to_string())
+            .env("KILN_SABOTAGE", sabotage);
         let job = match event {
             Event::StopAt(step) => job.env("KILN_FAILPOINT", format!("{}=stop", STEPS[step])),
             Event::KillAt(step) => job.env("KILN_FAILPOINT", format!("{}=kill", STEPS[step])),
@@ -134,10 +139,16 @@ fn play(story: Story, sabotage: &str) -> Result<(), String> {
     }
     ended.push(first.join().unwrap());
     ended.sort_by_key(|(number, _)| *number);
-    judge(&place, &before, version, &ended)
+    judge(&place, mode, &before, version, &ended)
 }
 
-fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) -> Result<(), String> {
+fn judge(
+    place: &Place,
+    mode: &str,
+    before: &[u64],
+    version: u64,
+    ended: &[(u32, Ended)],
+) -> Result<(), String> {
     let said = || ended.iter().map(|(n, e)| format!("{n}: {:?}\n{}", e.code(), e.stderr)).collect::<String>();
     let numbers = place.numbers();
     let winner = (1..4).find(|number| numbers == with(before, 1000 * u64::from(*number)));
@@ -148,11 +159,14 @@ fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) ->
     for (number, ended) in ended {
         let broken = match ended.code() {
             // Whoever did not publish itself reports what the winner has published.
-            Some(0) if ended.json()["counters"]["odd rows"] != winner => "exit 0 with another result",
-            Some(0) if *number < winner => "exit 0 of an attempt that a newer one has replaced",
+            Some(0) if ended.json()["outputs"][0]["files"] != files_of(winner, mode) => {
+                "exit 0 with another result"
+            }
+            Some(0) if ended.json()["version"] != version + 1 => "exit 0 with another version",
+            Some(0) if u64::from(*number) < winner => "exit 0 of an attempt that a newer one has replaced",
             Some(0) => continue,
             Some(73) if ended.json()["outputs"] != serde_json::json!([]) => "fenced with an output",
-            Some(73) if *number < winner => continue,
+            Some(73) if u64::from(*number) < winner => continue,
             None => continue,
             _ => "an unexpected end",
         };
@@ -167,6 +181,12 @@ fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) ->
         left if !left.is_empty() && !is_killed => Err(format!("{left:?} is left\n{}", said())),
         _ => Ok(()),
     }
+}
+
+/// The files of an attempt: one for each partition, and in folders by day one for each day in each partition.
+fn files_of(number: u64, mode: &str) -> u64 {
+    let at = number as usize - 1;
+    if mode == "replace-partitions" { [3, 4, 6][at] } else { PARTITIONS[at] }
 }
 
 fn interleavings(count: u32) {
@@ -217,7 +237,7 @@ fn killed_at_random(count: u32) {
         let retry = Attempt::start(&place, mode, 2, Event::Nothing, "").job.wait();
         let taken = begun.elapsed();
         assert!(taken < limit, "the retry took {taken:?}");
-        judge(&place, &before, version, &[(1, killed.job.wait()), (2, retry)]).unwrap();
+        judge(&place, mode, &before, version, &[(1, killed.job.wait()), (2, retry)]).unwrap();
     });
 }
 
@@ -230,4 +250,21 @@ fn a_retry_right_after_a_random_kill_publishes_once() {
 #[ignore = "slow"]
 fn a_retry_right_after_each_of_a_hundred_random_kills_publishes_once() {
     killed_at_random(100);
+}
+
+#[test]
+fn an_attempt_stays_fenced_when_the_newer_one_has_given_up() {
+    for place in [Place::disk(), Place::s3()] {
+        let old = place.attempt("overwrite", 0, 1).env("KILN_FAILPOINT", "commit.ready=stop").start();
+        old.wait_until_stopped();
+        let gate = tempfile::tempdir().unwrap();
+        let new = place.attempt("overwrite", 1000, 2).option("--gate", gate.path()).start();
+        super::folder::wait_for(gate.path(), "waits-", 1);
+        new.signal(Signal::TERM);
+        new.wait().exits(143);
+        old.signal(Signal::CONT);
+        old.wait().fails(73, "fenced", &["a newer attempt of this run has taken over"]);
+        place.attempt("overwrite", 2000, 3).run().ok();
+        assert_eq!(place.numbers(), with(&[], 2000));
+    }
 }

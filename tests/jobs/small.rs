@@ -60,7 +60,8 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         return Ok(());
     }
     if let Some(uri) = args.read {
-        let numbers = cx.read().parquet::<Number>(&uri).map(|number| number.n);
+        let read = if args.by_day { cx.read().hive_partitions() } else { cx.read() };
+        let numbers = read.parquet::<Number>(&uri).map(|number| number.n);
         let (count, sum) = numbers.stats()?.map_or((0, 0.0), |stats| (stats.count(), stats.sum()));
         println!("{count} rows, sum {sum}");
         return Ok(());

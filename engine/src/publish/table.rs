@@ -15,7 +15,7 @@ use super::objects::{probe, remove_tagged, tag_of};
 use super::{Begin, OutputFile, Place, Publication, Request, TableColumns};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, Output, Run};
+use crate::job::{CleanupGuard, CommitGuard, Output, Run};
 use crate::source::Location;
 
 /// A version of a table that is being made.
@@ -87,7 +87,7 @@ impl TablePublication {
     ///
     /// # Errors
     /// As [`DeltaTable::commit`].
-    pub fn commit(mut self, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+    pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         // While there is no table, its log cannot fence this attempt.
         Heads::of(&self.output)?.check(&self.claim, &self.run)?;
@@ -108,6 +108,7 @@ impl TablePublication {
             Ok(Committed::Version(version)) => {
                 failpoint::reached("commit.published");
                 self.request.report(&self.run, output.clone(), version);
+                guard.decided();
                 Heads::of(&self.output)?.end(&self.claim, Some(&output));
             }
             Ok(Committed::Already(done)) => {
