@@ -19,6 +19,7 @@ type Files = BTreeSet<u8>;
 enum Sabotage {
     None,
     NoFence,
+    NoReadBack,
     DeleteOnUnknown,
     ManifestWithoutCondition,
     PutWithoutCondition,
@@ -175,6 +176,12 @@ impl Commits {
         Ok(Put::Head { on: tag, head })
     }
 
+    /// Whether an earlier PUT of the driver has landed after all.
+    fn is_published(&self, state: &State, driver: &Driver) -> bool {
+        self.sabotage != Sabotage::NoReadBack
+            && state.record.head.published_as(&driver.publish.to_string()).is_some()
+    }
+
     /// The state after a request of the driver `at`, which was applied, and whose reply came.
     fn step(&self, state: &mut State, at: usize) {
         let driver = state.drivers[at].clone();
@@ -199,6 +206,7 @@ impl Commits {
                 state.objects.insert(driver.publish);
                 Next::ReadHead
             }
+            Next::ReadHead if self.is_published(state, &driver) => Next::ReadManifest,
             Next::ReadHead => {
                 let claim = driver.claim.clone().unwrap();
                 match self.plan(state, &driver, &claim) {
@@ -394,14 +402,14 @@ impl Model for Commits {
     }
 }
 
-fn commits(sabotage: Sabotage, replaces: [bool; 2]) -> Commits {
-    Commits { sabotage, replaces, faults: 2, crashes: 1 }
+fn commits(sabotage: Sabotage, replaces: [bool; 2], [faults, crashes]: [u8; 2]) -> Commits {
+    Commits { sabotage, replaces, faults, crashes }
 }
 
 #[test]
 fn every_interleaving_of_three_drivers_keeps_the_promises() {
-    for replaces in [[true, true], [true, false], [false, true]] {
-        let checker = commits(Sabotage::None, replaces).checker().threads(2).spawn_bfs().join();
+    for (replaces, budget) in [([true, true], [1, 0]), ([true, true], [0, 1]), ([true, false], [0, 1])] {
+        let checker = commits(Sabotage::None, replaces, budget).checker().threads(2).spawn_bfs().join();
         println!("{} states", checker.unique_state_count());
         checker.assert_properties();
     }
@@ -409,7 +417,7 @@ fn every_interleaving_of_three_drivers_keeps_the_promises() {
 
 /// The promises that a sabotaged model breaks.
 fn broken(sabotage: Sabotage) -> Vec<&'static str> {
-    let checker = commits(sabotage, [true, true]).checker().threads(2).spawn_bfs().join();
+    let checker = commits(sabotage, [true, true], [1, 0]).checker().threads(2).spawn_bfs().join();
     let broken = checker.discoveries().into_keys().filter(|name| *name != "both runs publish");
     broken.filter(|name| *name != "the newer attempt wins").collect()
 }
@@ -418,6 +426,7 @@ fn broken(sabotage: Sabotage) -> Vec<&'static str> {
 fn a_model_without_one_of_the_protections_breaks_a_promise() {
     for (sabotage, promise) in [
         (Sabotage::NoFence, "a run has at most one effect"),
+        (Sabotage::NoReadBack, "no live file is removed"),
         (Sabotage::DeleteOnUnknown, "no live file is removed"),
         (Sabotage::ManifestWithoutCondition, "the manifest never goes back"),
         (Sabotage::PutWithoutCondition, "no publish is lost"),
