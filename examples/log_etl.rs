@@ -3,7 +3,7 @@
 //! A line that is no request is not lost: it goes to a folder of its own as JSON, with its file, its
 //! byte and the reason, and is counted. A run replaces the days that it has requests for and no others, so
 //! a day can be run again. Around midnight a log holds lines of two days in UTC: `--day` takes one of
-//! them and leaves the other alone.
+//! them, leaves the other alone, and empties the day when the log has no requests of it any more.
 
 use kiln::chrono::{DateTime, Datelike, NaiveDate, Utc};
 use kiln::{Context, Mode, Row};
@@ -66,6 +66,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     rejects.write().mode(Mode::Overwrite).json(&args.rejects)?;
 
     let published = cx.counter("published requests");
+    let expected = args.day.map(|day| format!("day={day}"));
     let day = cx.share(args.day.map(|day| day.num_days_from_ce()));
     requests
         .filter_with(&day, |day, request| day.is_none_or(|day| request.day.num_days_from_ce() == day))
@@ -73,6 +74,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         .write()
         .partition_by(["day"])
         .mode(Mode::ReplacePartitions)
+        .expect_partitions(expected.as_deref())
         .parquet(&args.output)?;
 
     println!("{} requests in {}", published.value(), args.output);

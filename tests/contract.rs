@@ -11,6 +11,12 @@ mod folder;
 mod job;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "contract/results.rs"]
+mod results;
+#[path = "contract/stopping.rs"]
+mod stopping;
+#[path = "contract/streams.rs"]
+mod streams;
 
 use std::fs::File;
 use std::process::Stdio;
@@ -34,17 +40,17 @@ fn a_published_run_reports_exactly_the_documented_fields() {
         let files = folder::files(&output);
         let bytes: usize = files.values().map(Vec::len).sum();
         let expected = json!({
-            "run_id": "nightly-7", "status": "published", "class": null, "version": null,
-            "outputs": [{
+            "run_id": "nightly-7", "attempt": null, "status": "published", "class": null, "reason": null,
+            "version": 1, "outputs": [{
                 "uri": format!("file://{}", output.display()),
                 "partitions": 6, "files": files.len(), "rows": 600, "bytes": bytes,
             }],
-            "counters": {"odd rows": 3}, "retries": 0, "seconds": 0, "message": null,
+            "inputs": [], "counters": {"odd rows": 3}, "retries": 0, "seconds": 0, "message": null,
         });
         assert_eq!(timeless(&ended), expected.to_string());
         let last = ended.stderr.lines().last().unwrap_or_default();
         assert!(
-            last.starts_with(&format!("OK published file://{}  rows 600  files 6 (", output.display())),
+            last.starts_with(&format!("OK published file://{} v1  rows 600  files 6 (", output.display())),
             "{last}"
         );
         assert_eq!(ended.stdout, "");

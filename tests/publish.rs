@@ -118,7 +118,7 @@ fn of_two_jobs_that_publish_to_one_place_one_wins_and_keeps_all() {
         lost[0].1.fails(78, "config", &["the output exists", &target.display().to_string()]);
         let offset = won[0].0;
         assert_eq!(table::numbers(&target), (offset..offset + 600).collect::<Vec<u64>>());
-        assert_eq!(folder::tree(place.path()).len(), 2 + 6, "two folders and the winner's files");
+        assert_eq!(folder::data(place.path()).len(), 2 + 6, "two folders and the winner's files");
     }
 }
 
@@ -135,7 +135,7 @@ fn jobs_that_publish_beside_each_other_do_not_disturb_each_other() {
             job.wait().ok();
             assert_eq!(table::numbers(&output(n)), (n..n + 6).collect::<Vec<u64>>(), "round {round}");
         }
-        assert_eq!(folder::tree(place.path()).len(), 1 + 4 * 7, "a folder and four outputs");
+        assert_eq!(folder::data(place.path()).len(), 1 + 4 * 7, "a folder and four outputs");
     }
 }
 
@@ -183,8 +183,10 @@ fn watch(target: &Path, done: &AtomicBool) -> BTreeMap<BTreeSet<String>, BTreeMa
     let mut seen = BTreeMap::new();
     while !done.load(Ordering::SeqCst) {
         let Ok(entries) = fs::read_dir(target) else { continue };
-        let names: BTreeSet<String> =
-            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let names: BTreeSet<String> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .filter(|n| n != "_SUCCESS")
+            .collect();
         // What is seen must be readable at once.
         seen.entry(names).or_insert_with(|| folder::files(target));
     }

@@ -8,6 +8,8 @@
 
 #[path = "sinks/addresses.rs"]
 mod addresses;
+#[path = "sinks/attempts.rs"]
+mod attempts;
 #[path = "sinks/checkpoints.rs"]
 mod checkpoints;
 #[path = "support/disk.rs"]
@@ -46,7 +48,7 @@ fn small(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_small")).on(cluster)
 }
 
-/// The names of the files and folders below `place` that are not hidden, relative to it and sorted.
+/// The names of the files and folders of data below `place`, relative to it and sorted.
 fn names(place: &Path) -> Vec<String> {
-    folder::tree(place).iter().map(|path| path.display().to_string()).collect()
+    folder::data(place).iter().map(|path| path.display().to_string()).collect()
 }

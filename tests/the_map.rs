@@ -11,8 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "error",
+    "failpoint",
     "lock",
     "row",
     "ship",
@@ -22,6 +23,7 @@ const ORDER: [&str; 24] = [
     "driver",
     "job",
     "publish",
+    "admin",
     "task",
     "shuffle",
     "sort",
@@ -48,11 +50,12 @@ const AGAINST_THE_ORDER: [(&str, &str, &str); 5] = [
 ];
 
 /// Which of our crates each crate's manifest may name.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("proto", &[]),
     ("planner", &[]),
     ("engine/derive", &[]),
     ("engine", &["kiln-derive", "kiln-planner", "kiln-proto"]),
+    ("cli", &["kiln"]),
     ("examples", &["kiln"]),
     ("benches", &["kiln"]),
     ("tests", &["kiln"]),

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, MALFORMED_CONFIG, Result};
 use crate::memory;
 use crate::ship::captures::Captures;
 use crate::source::Location;
@@ -117,7 +117,7 @@ fn parse_tmp(address: &OsStr) -> Result<PathBuf> {
     let folder = text.and_then(Location::folder).and_then(|location| {
         location.local_path().ok_or_else(|| Error::config("temporary files need a folder of this machine"))
     });
-    folder.map_err(|e| e.at(TMP, address.display()))
+    folder.map_err(|e| e.at(TMP, address.display()).reason(MALFORMED_CONFIG))
 }
 
 /// A seed by the program's name, which is the same in every run; its folder may differ.
@@ -128,7 +128,8 @@ fn seed_of_program() -> u64 {
 }
 
 fn parse_seed(text: &str) -> Result<u64> {
-    let malformed = |e| Error::config(format!("{SEED}=`{text}` cannot be read")).because(e);
+    let malformed =
+        |e| Error::config(format!("{SEED}=`{text}` cannot be read")).because(e).reason(MALFORMED_CONFIG);
     text.trim().parse().map_err(|e: std::num::ParseIntError| malformed(e).help("give a number from 0"))
 }
 
@@ -164,7 +165,7 @@ fn count(text: &str, number: &str) -> Result<usize> {
 }
 
 fn malformed(text: &str, why: &str) -> Error {
-    Error::config(format!("{CLUSTER}=`{text}` cannot be read: {why}")).help(
+    Error::config(format!("{CLUSTER}=`{text}` cannot be read: {why}")).reason(MALFORMED_CONFIG).help(
         "use `local`, `local[N]` with N task slots, or `local-cluster[E,S]` with E executors of S slots",
     )
 }

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 /// The result of everything in Kiln that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The reason of a setting that cannot be read.
+pub(crate) const MALFORMED_CONFIG: &str = "malformed_config";
+
 /// What kind of failure it is, and so what may be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -283,39 +286,6 @@ impl From<arrow::error::ArrowError> for Error {
     fn from(error: arrow::error::ArrowError) -> Self {
         Error::bug("arrow data could not be built or read").because(error)
     }
-}
-
-impl From<object_store::Error> for Error {
-    fn from(error: object_store::Error) -> Self {
-        use object_store::Error as O;
-        let (class, what) = match &error {
-            O::NotFound { .. } => (Class::Config, "no such object"),
-            O::PermissionDenied { .. } | O::Unauthenticated { .. } => (Class::Auth, "no permission"),
-            O::AlreadyExists { .. } => (Class::Config, "the object exists"),
-            O::InvalidPath { .. } | O::UnknownConfigurationKey { .. } | O::NotSupported { .. } => {
-                (Class::Config, "the store refuses this address")
-            }
-            O::Generic { .. } => match io_cause(&error) {
-                Some(std::io::ErrorKind::PermissionDenied) => (Class::Auth, "no permission"),
-                Some(std::io::ErrorKind::NotFound) => (Class::Config, "no such object"),
-                _ => (Class::Transient, "the object store failed"),
-            },
-            _ => (Class::Transient, "the object store failed"),
-        };
-        Error::new(class, what).because(error)
-    }
-}
-
-/// The kind of the first IO error among the causes, for stores that wrap it.
-fn io_cause(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        next = cause.source();
-    }
-    None
 }
 
 #[cfg(test)]

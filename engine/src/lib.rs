@@ -37,6 +37,7 @@ extern crate self as kiln;
 struct FromSpark;
 
 mod actions;
+pub mod admin;
 mod aggregate;
 pub mod chain;
 mod cluster;
@@ -45,6 +46,7 @@ mod context;
 mod dataset;
 mod driver;
 pub mod error;
+mod failpoint;
 pub mod job;
 mod lock;
 mod memory;

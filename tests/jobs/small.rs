@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kiln::{Context, Mode};
+use kiln::{Context, Mode, Row};
 
 /// How long tasks wait for the gate to open.
 const GATE_LIMIT: Duration = Duration::from_secs(30);
@@ -34,6 +34,9 @@ struct Args {
     /// A folder: every task leaves a file in it and waits for the file `open`.
     #[arg(long)]
     gate: Option<PathBuf>,
+    /// An output of this job, whose rows and their sum are printed instead.
+    #[arg(long)]
+    read: Option<String>,
     /// Says that there is nothing to do.
     #[arg(long)]
     skip: bool,
@@ -42,10 +45,21 @@ struct Args {
     odd_rows: u64,
 }
 
+#[derive(Row, Clone)]
+struct Number {
+    n: u64,
+}
+
 #[kiln::main]
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     if args.skip {
         cx.job_run().skip("no new rows");
+        return Ok(());
+    }
+    if let Some(uri) = args.read {
+        let numbers = cx.read().parquet::<Number>(&uri).map(|number| number.n);
+        let (count, sum) = numbers.stats()?.map_or((0, 0.0), |stats| (stats.count(), stats.sum()));
+        println!("{count} rows, sum {sum}");
         return Ok(());
     }
     if args.odd_rows > 0 {
@@ -80,6 +94,7 @@ fn mode(word: &str) -> Result<Mode, String> {
         "error" => Ok(Mode::Error),
         "overwrite" => Ok(Mode::Overwrite),
         "append" => Ok(Mode::Append),
+        "append-once" => Ok(Mode::AppendOnce),
         "ignore" => Ok(Mode::Ignore),
         "replace-partitions" => Ok(Mode::ReplacePartitions),
         other => Err(format!("no such mode: {other}")),

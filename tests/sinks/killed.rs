@@ -38,7 +38,7 @@ fn a_driver_killed_before_its_commit_changes_nothing_and_one_that_lives_is_not_s
         let job = small("local[1]").option("--mode", mode).option("--offset", "5000");
         let killed = job.option("--gate", gate.path()).option("--output", &output).start();
         folder::wait_for(gate.path(), "waits-", 1);
-        let turn = fs::File::open(place.path().join(".kiln-stage")).unwrap();
+        let turn = fs::File::open(place.path().join("_kiln")).unwrap();
         flock(&turn, FlockOperation::NonBlockingLockExclusive).unwrap();
         fs::write(gate.path().join("open"), "").unwrap();
         folder::wait_until("the tree of the output", || {

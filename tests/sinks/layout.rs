@@ -11,7 +11,7 @@ use super::{folder, names, table};
 
 /// The column `n` of every folder that has files, by its path.
 fn by_folder(output: &Path) -> BTreeMap<String, Vec<u64>> {
-    let folders = folder::tree(output).into_iter().filter(|path| output.join(path).is_file());
+    let folders = folder::data(output).into_iter().filter(|path| output.join(path).is_file());
     let folders: BTreeSet<_> = folders.filter_map(|path| Some(path.parent()?.to_owned())).collect();
     let numbers = |path: &Path| {
         let batches = table::batches(&output.join(path)).into_iter();

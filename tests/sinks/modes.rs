@@ -123,7 +123,10 @@ fn of_two_jobs_that_overwrite_one_place_one_whole_output_is_there() {
             let job = small("local[2]").option("--mode", "overwrite").option("--offset", offset.to_string());
             job.option("--output", &output).start()
         });
-        rivals.into_iter().for_each(|rival| drop(rival.wait().ok()));
+        let ended = rivals.map(|rival| rival.wait());
+        // One that began before a published one gives way to it.
+        assert!(ended.iter().all(|ended| matches!(ended.code(), Some(0 | 73))), "round {round}");
+        assert!(ended.iter().any(|ended| ended.code() == Some(0)), "round {round}");
         let numbers = table::numbers(&output);
         assert!([1000, 2000, 3000].contains(&numbers[0]), "round {round}");
         assert_eq!(numbers, (numbers[0]..numbers[0] + 600).collect::<Vec<u64>>(), "round {round}");
@@ -154,4 +157,21 @@ fn a_job_that_ignores_what_is_there_ends_as_skipped() {
     let ended = small("local[1]").option("--mode", "ignore").option("--output", &output).run();
     ended.exits(99);
     assert_eq!(ended.json()["outputs"], serde_json::json!([]));
+}
+
+#[test]
+fn nothing_that_was_replaced_stays_in_a_store() {
+    let cx = Context::local(2);
+    for name in ["rows", "=", "k=v", "a b"] {
+        let place = format!("memory:///replaced-{}", name.len());
+        let output = format!("{place}/{name}");
+        for round in 0..4 {
+            write(&cx, &output, Mode::Overwrite, round..round + 10).unwrap();
+        }
+        write(&cx, &output, Mode::Append, 20..21).unwrap();
+        cx.range(0..5).checkpoint(&output).unwrap();
+        let all = cx.read_binary_files(&format!("{place}/**")).collect().unwrap();
+        let names: Vec<&str> = all.iter().map(|(address, _)| address.rsplit('/').next().unwrap()).collect();
+        assert!(names.iter().all(|name| name.ends_with(".parquet")), "{output}: {names:?}");
+    }
 }

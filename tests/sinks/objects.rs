@@ -13,10 +13,11 @@ fn word_count(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_word_count")).on(cluster)
 }
 
-/// The data files of an output, copied to where Parquet can be read.
+/// The files of an output by its manifest, or those of one of its folders, copied to where Parquet can be read.
 fn download(s3: &S3, prefix: &str) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
-    for key in s3.keys(prefix).into_iter().filter(|key| key.ends_with(".parquet")) {
+    let output = prefix.find("/day=").map_or(prefix, |day| &prefix[..day]);
+    for key in s3.manifest(output).into_iter().filter(|key| key.starts_with(prefix)) {
         let name = PathBuf::from(&key);
         std::fs::copy(s3.bucket().join(&key), place.path().join(name.file_name().unwrap())).unwrap();
     }
@@ -50,7 +51,7 @@ fn words_are_counted_from_s3_to_s3() {
             (&format!("s3://{BUCKET}/out/words").into(), &4.into())
         );
         assert!(s3.keys("out/words/").contains(&"out/words/_SUCCESS".to_owned()));
-        assert_eq!(s3.staged(), [""; 0]);
+        assert_eq!(s3.unpublished("out/words"), [""; 0]);
     }
 }
 
@@ -96,7 +97,7 @@ fn csv_goes_to_s3_as_a_large_parquet_object_and_comes_back_as_it_was() {
         assert!(back("all.csv", "") == text, "what came back differs");
         let last: String = text.split_inclusive('\n').skip(1 + 13_990).collect();
         assert_eq!(back("last.csv", "13990"), format!("n,text\n{last}"));
-        assert_eq!(s3.staged(), [""; 0]);
+        assert_eq!(s3.unpublished("lines"), [""; 0]);
     }
 }
 
@@ -114,49 +115,46 @@ fn every_mode_does_in_s3_what_it_does_on_disk() {
     publish(&s3, "local[2]", "overwrite", 5000).run().ok();
     assert_eq!(numbers(&s3, "out/rows/"), (5000..5600).collect::<Vec<u64>>());
     publish(&s3, "local[2]", "ignore", 0).run().exits(99);
-    assert_eq!((s3.keys("out/rows/").len(), s3.staged().len()), (6 + 1, 0));
+    assert_eq!((s3.keys("out/rows/").len(), s3.unpublished("out/rows").len()), (6 + 1, 0));
 }
 
 #[test]
-fn a_driver_killed_before_its_commit_leaves_nothing_that_is_seen() {
+fn a_driver_killed_before_its_commit_leaves_nothing_that_a_manifest_names_and_no_one_waits_for_it() {
     for cluster in EVERYWHERE {
         let (s3, gate) = (S3::start(), tempfile::tempdir().unwrap());
         let killed = publish(&s3, cluster, "error", 0).option("--gate", gate.path()).start();
         folder::wait_for(gate.path(), "waits-", 1);
         killed.signal(Signal::KILL);
         killed.wait();
-        assert_eq!((s3.keys("out/rows").len(), s3.staged().is_empty()), (0, false));
+        assert_eq!(s3.manifest("out/rows"), [""; 0]);
         publish(&s3, cluster, "error", 700).run().ok();
-        assert!(!s3.staged().is_empty(), "a driver that is silent for a moment is not taken for dead");
-        s3.age_staged();
+        assert_eq!(numbers(&s3, "out/rows/"), (700..1300).collect::<Vec<u64>>());
         publish(&s3, cluster, "overwrite", 800).run().ok();
         assert_eq!(numbers(&s3, "out/rows/"), (800..1400).collect::<Vec<u64>>());
-        assert_eq!(s3.staged(), [""; 0]);
+        assert_eq!(s3.unpublished("out/rows"), [""; 0]);
     }
 }
 
 #[test]
-fn a_commit_that_was_killed_before_its_marker_is_taken_back_by_the_next_publish() {
+fn a_commit_that_was_killed_before_its_manifest_is_finished_by_the_next_publish() {
     let s3 = S3::start();
     let held = s3.hold("/_SUCCESS");
     let killed = publish(&s3, "local[2]", "error", 0).start();
     held.wait();
     killed.signal(Signal::KILL);
     killed.wait();
-    assert_eq!(s3.keys("out/rows/").len(), 6, "the files are there, the marker is not");
-    s3.age_staged();
-    publish(&s3, "local[2]", "error", 700).run().ok();
-    assert_eq!(numbers(&s3, "out/rows/"), (700..1300).collect::<Vec<u64>>());
-    assert_eq!(s3.staged(), [""; 0]);
+    assert_eq!((s3.keys("out/rows/").len(), s3.manifest("out/rows").len()), (6, 0));
+    publish(&s3, "local[2]", "error", 700).run().fails(78, "config", &["the output exists"]);
+    assert_eq!(numbers(&s3, "out/rows/"), (0..600).collect::<Vec<u64>>());
 }
 
-/// What lies in each of the folders of an output by days.
+/// What is in each of the folders of an output by days.
 fn days(s3: &S3) -> [Vec<u64>; 3] {
     [0, 1, 2].map(|day| numbers(s3, &format!("out/rows/day={day}/")))
 }
 
 #[test]
-fn partitions_are_replaced_in_s3_and_a_killed_commit_of_them_is_taken_back() {
+fn partitions_are_replaced_in_s3_and_a_killed_commit_of_them_is_finished() {
     for cluster in EVERYWHERE {
         let s3 = S3::start();
         let publish = |rows: u64, offset| {
@@ -174,12 +172,10 @@ fn partitions_are_replaced_in_s3_and_a_killed_commit_of_them_is_taken_back() {
         held.wait();
         killed.signal(Signal::KILL);
         killed.wait();
-        let both = |old: u64, new: u64| [from(old), from(new)].concat();
-        assert_eq!(days(&s3), [both(1000, 2000), both(1200, 2200), from(400)], "before its marker");
-        s3.age_staged();
+        assert_eq!(days(&s3), [from(1000), from(1200), from(400)], "before its manifest");
         publish(200, 3000).run().ok();
-        assert_eq!(days(&s3), [from(3000), from(1200), from(400)]);
-        assert_eq!(s3.staged(), [""; 0]);
+        assert_eq!(days(&s3), [from(3000), from(2200), from(400)]);
+        assert_eq!(s3.unpublished("out/rows"), [""; 0]);
     }
 }
 
@@ -198,7 +194,7 @@ fn of_two_jobs_that_publish_to_one_place_in_s3_one_wins_and_is_whole() {
     assert_eq!((won.len(), lost.len()), (1, 1), "{}", ended[0].1.stderr.clone() + &ended[1].1.stderr);
     lost[0].1.fails(78, "config", &["the output exists"]);
     assert_eq!(numbers(&s3, "out/rows/"), (won[0].0..won[0].0 + 600).collect::<Vec<u64>>());
-    assert_eq!((s3.keys("out/rows/").len(), s3.staged().len()), (6 + 1, 0));
+    assert_eq!((s3.keys("out/rows/").len(), s3.unpublished("out/rows").len()), (6 + 1, 0));
 }
 
 #[test]
@@ -206,10 +202,12 @@ fn of_jobs_that_overwrite_or_append_at_once_in_s3_none_is_mixed_or_lost() {
     for (mode, rows) in [("overwrite", 600), ("append", 1800)] {
         let s3 = S3::start();
         let rivals = [0, 600, 1200].map(|offset| publish(&s3, "local[1]", mode, offset).start());
-        rivals.into_iter().for_each(|rival| drop(rival.wait().ok()));
+        let fenced = if mode == "append" { 0 } else { 73 };
+        let ended = rivals.map(|rival| rival.wait());
+        assert!(ended.iter().all(|ended| [0, fenced].contains(&ended.code().unwrap())), "{mode}");
         let numbers = numbers(&s3, "out/rows/");
         assert_eq!(numbers, (numbers[0]..numbers[0] + rows).collect::<Vec<u64>>(), "{mode}");
-        assert_eq!(s3.staged(), [""; 0]);
+        assert_eq!(s3.unpublished("out/rows"), [""; 0]);
     }
 }
 

@@ -29,12 +29,18 @@ pub(crate) fn tree(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The files of an output and their bytes.
+/// As [`tree`], without what Kiln records of outputs and runs.
+pub(crate) fn data(folder: &Path) -> Vec<PathBuf> {
+    let is_record = |path: &PathBuf| path.iter().any(|name| name == "_kiln" || name == "_SUCCESS");
+    tree(folder).into_iter().filter(|path| !is_record(path)).collect()
+}
+
+/// The data files of an output and their bytes.
 pub(crate) fn files(output: &Path) -> BTreeMap<String, Vec<u8>> {
     let content =
         |path: &Path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap());
     let paths = fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path());
-    paths.map(|path| content(&path)).collect()
+    paths.filter(|path| !path.ends_with("_SUCCESS")).map(|path| content(&path)).collect()
 }
 
 /// How many names in `folder` begin with `prefix`.

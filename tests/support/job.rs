@@ -38,13 +38,24 @@ pub(crate) struct Job {
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     stdout: Stdio,
+    stderr: Stdio,
     user: Option<u32>,
+    folder: Option<PathBuf>,
 }
 
 impl Job {
     /// The binary, as `env!("CARGO_BIN_EXE_…")` names it.
     pub(crate) fn new(binary: &str) -> Job {
-        Job { binary: binary.into(), args: Vec::new(), env: Vec::new(), stdout: Stdio::piped(), user: None }
+        let (stdout, stderr) = (Stdio::piped(), Stdio::piped());
+        Job {
+            binary: binary.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            stdout,
+            stderr,
+            user: None,
+            folder: None,
+        }
     }
 
     /// Where it runs: the value of `KILN_CLUSTER`.
@@ -67,9 +78,21 @@ impl Job {
         self
     }
 
+    /// Starts it in `folder`, and not in one that ends with it.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Job {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
     /// Gives the job `stdout` instead of a pipe to the test.
     pub(crate) fn stdout(mut self, stdout: Stdio) -> Job {
         self.stdout = stdout;
+        self
+    }
+
+    /// Gives the job `stderr` instead of a pipe to the test.
+    pub(crate) fn stderr(mut self, stderr: Stdio) -> Job {
+        self.stderr = stderr;
         self
     }
 
@@ -89,10 +112,11 @@ impl Job {
         let desk = tempfile::tempdir().unwrap();
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let mark = desk.path().to_string_lossy().into_owned();
+        let folder = self.folder.as_deref().unwrap_or(desk.path());
         let mut command = Command::new(self.binary_for_user(desk.path()));
-        command.args(self.args).env_clear().envs(self.env).current_dir(desk.path());
+        command.args(self.args).env_clear().envs(self.env).current_dir(folder);
         command.env(MARK, &mark).env("KILN_RESULT_FILE", desk.path().join("result.json"));
-        command.stdin(Stdio::null()).stdout(self.stdout).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(self.stdout).stderr(self.stderr);
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
@@ -141,6 +165,20 @@ impl Running {
     /// Sends `signal` to the driver.
     pub(crate) fn signal(&self, signal: Signal) {
         send(self.pid, signal);
+    }
+
+    /// Waits until the driver was stopped by a signal.
+    pub(crate) fn wait_until_stopped(&self) {
+        let is_stopped = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+            // The state follows the name in brackets.
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let end = Instant::now() + LIMIT;
+        while !is_stopped() {
+            assert!(Instant::now() < end, "it is not stopped; it said:\n{}", self.stderr.so_far());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits until standard error holds `text`.

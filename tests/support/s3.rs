@@ -2,17 +2,26 @@
 //!
 //! Jobs reach it by HTTP on a loopback port and sign their requests. The server underneath looks and
 //! then writes when it is asked to put an object on a condition, so such requests take turns here, as
-//! a real store promises, and what is a folder there is no object here. A request can be held for ever: that is where a test kills a job.
+//! a real store promises, and what is a folder there is no object here. A request can be held for ever: that is where
+//! a test kills a job.
+//!
+//! What reads a range is answered here (`ranged`), by the condition that the server underneath ignores and without
+//! its sum over the whole object for each range. Every request is noted, may be delayed, and may be refused.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::convert::Infallible;
+#[path = "s3_faults.rs"]
+mod faults;
+
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
+use hyper::header::HeaderValue;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -20,11 +29,20 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::job::Job;
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+pub(crate) use faults::Action;
 
 /// The name of the bucket that is there.
 pub(crate) const BUCKET: &str = "bucket";
+type Incoming = hyper::Request<hyper::body::Incoming>;
+type Response = hyper::Response<s3s::Body>;
+
 const KEY: &str = "a-test";
 const SECRET: &str = "not-a-secret";
 /// How long a held request is waited for.
@@ -34,6 +52,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct S3 {
     root: TempDir,
     address: SocketAddr,
+    is_tls: bool,
     shared: Arc<Shared>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -46,10 +65,47 @@ struct Shared {
     root: PathBuf,
     /// What a key ends in whose next `PUT` is held, and who is told so.
     held: Mutex<Option<(String, mpsc::Sender<()>)>>,
+    /// The same for requests for a part of a key, and what lets them go on.
+    held_get: Mutex<Option<(String, mpsc::Sender<()>)>>,
+    go_on: tokio::sync::Notify,
+    /// How long every request takes at least.
+    delay: Mutex<Duration>,
+    requests: Mutex<Vec<Request>>,
+    /// The status and the body with which every request is refused.
+    refusal: Mutex<Option<(u16, String)>>,
+    /// A key, how many requests for it are answered before it is replaced, and the new content.
+    replacement: Mutex<Option<(String, usize, Vec<u8>)>>,
+    faults: faults::Faults,
+    /// ETags by path, size and time.
+    tags: Mutex<HashMap<(PathBuf, u64, SystemTime), HeaderValue>>,
+}
+
+/// A request that has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// The path without the bucket; of a list, with its query.
+    pub(crate) key: String,
+    pub(crate) range: Option<String>,
+    pub(crate) if_match: Option<String>,
 }
 
 impl S3 {
     pub(crate) fn start() -> S3 {
+        S3::start_as(None)
+    }
+
+    /// The same by TLS, with a certificate that no authority has signed.
+    pub(crate) fn start_with_tls() -> S3 {
+        let pem = |name: &str| format!("{}/stores/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+        let certificate = CertificateDer::from_pem_file(pem("certificate")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(pem("key")).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+        S3::start_as(Some(TlsAcceptor::from(Arc::new(config.unwrap()))))
+    }
+
+    fn start_as(tls: Option<TlsAcceptor>) -> S3 {
+        let is_tls = tls.is_some();
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
@@ -60,8 +116,8 @@ impl S3 {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, service, Arc::clone(&shared)));
-        S3 { root, address, shared, _runtime: runtime }
+        runtime.spawn(serve(listener, tls, service, Arc::clone(&shared)));
+        S3 { root, address, is_tls, shared, _runtime: runtime }
     }
 
     /// The folder behind the bucket.
@@ -75,11 +131,55 @@ impl S3 {
     }
 
     pub(crate) fn tell_with(&self, job: Job, secret: &str) -> Job {
-        job.env("AWS_ENDPOINT", format!("http://{}", self.address))
+        job.env("AWS_ENDPOINT", self.endpoint())
             .env("AWS_ALLOW_HTTP", "true")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", KEY)
             .env("AWS_SECRET_ACCESS_KEY", secret)
+    }
+
+    /// The address of the server.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
+    }
+
+    /// The id of the key and the secret by which jobs sign.
+    pub(crate) fn keys_of_user(&self) -> (&'static str, &'static str) {
+        (KEY, SECRET)
+    }
+
+    /// Makes every request take so long at least.
+    pub(crate) fn delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap() = delay;
+    }
+
+    /// Refuses every request with this status and code.
+    pub(crate) fn refuse(&self, status: u16, code: &str) {
+        let body =
+            if code.is_empty() { String::new() } else { format!("<Error><Code>{code}</Code></Error>") };
+        *self.shared.refusal.lock().unwrap() = Some((status, body));
+    }
+
+    /// Replaces the object `key` after `answered` requests for parts of it.
+    pub(crate) fn replace_after(&self, key: &str, answered: usize, content: impl Into<Vec<u8>>) {
+        *self.shared.replacement.lock().unwrap() = Some((key.to_owned(), answered, content.into()));
+    }
+
+    /// The requests that have come since this was called last.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.shared.requests.lock().unwrap())
+    }
+
+    /// Holds the next request for a part of a key which ends in `end` until [`S3::let_go`].
+    pub(crate) fn hold_get(&self, end: &str) -> Held {
+        let (to, held) = mpsc::channel();
+        *self.shared.held_get.lock().unwrap() = Some((end.to_owned(), to));
+        Held(held)
+    }
+
+    /// Lets requests go on that [`S3::hold_get`] holds.
+    pub(crate) fn let_go(&self) {
+        self.shared.go_on.notify_waiters();
     }
 
     /// Holds the next request that puts a key which ends in `end`; what comes back is told of it.
@@ -94,10 +194,21 @@ impl S3 {
         self.all_keys().into_iter().filter(|key| key.starts_with(prefix)).collect()
     }
 
-    /// The keys below `.kiln-stage` of prefixes that are not removed yet.
-    pub(crate) fn staged(&self) -> Vec<String> {
-        let is_staged = |key: &String| key.contains(".kiln-stage/") && !key.ends_with(".turn");
-        self.all_keys().into_iter().filter(is_staged).collect()
+    /// The names of the files that the manifest of the output `prefix` has.
+    pub(crate) fn manifest(&self, prefix: &str) -> Vec<String> {
+        let Ok(json) = fs::read(self.bucket().join(prefix).join("_SUCCESS")) else { return Vec::new() };
+        let manifest: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let files = manifest["files"].as_array().unwrap().iter();
+        files
+            .map(|file| format!("{}/{}", prefix.trim_end_matches('/'), file["name"].as_str().unwrap()))
+            .collect()
+    }
+
+    /// The keys of data below the output `prefix` that its manifest does not name.
+    pub(crate) fn unpublished(&self, prefix: &str) -> Vec<String> {
+        let named = self.manifest(prefix);
+        let keys = self.keys(&format!("{}/", prefix.trim_end_matches('/'))).into_iter();
+        keys.filter(|key| !key.ends_with("_SUCCESS") && !named.contains(key)).collect()
     }
 
     fn all_keys(&self) -> Vec<String> {
@@ -106,19 +217,15 @@ impl S3 {
         files.map(|path| path.to_string_lossy().into_owned()).collect()
     }
 
-    /// Makes everything that is staged an hour old, as if its driver had been silent for so long.
-    pub(crate) fn age_staged(&self) {
-        for key in self.staged() {
-            let file = fs::File::options().write(true).open(self.bucket().join(key)).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        }
-    }
-
     /// Puts an object.
     pub(crate) fn put(&self, key: &str, text: &str) {
+        self.put_bytes(key, text.as_bytes());
+    }
+
+    pub(crate) fn put_bytes(&self, key: &str, content: &[u8]) {
         let path = self.bucket().join(key);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(path, content).unwrap();
     }
 }
 
@@ -132,12 +239,26 @@ impl Held {
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Service, shared: Arc<Shared>) {
     while let Ok((socket, _)) = listener.accept().await {
         let (service, shared) = (service.clone(), Arc::clone(&shared));
-        let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let answer = hyper::service::service_fn(move |request: Incoming| {
             let (service, shared) = (service.clone(), Arc::clone(&shared));
             async move {
+                shared.note(&request);
+                let delay = *shared.delay.lock().unwrap();
+                tokio::time::sleep(delay).await;
+                if let Some((status, body)) = shared.refusal.lock().unwrap().clone() {
+                    let refused = hyper::Response::builder().status(status);
+                    return Ok(refused.body(s3s::Body::from(body)).unwrap());
+                }
+                if request.method() == "GET" && request.headers().contains_key("range") {
+                    let go_on = shared.go_on.notified();
+                    if is_named(&shared.held_get, request.uri().path()) {
+                        go_on.await;
+                    }
+                    return Ok(shared.ranged(&service, request).await);
+                }
                 let is_held = request.method() == "PUT" && shared.is_held(request.uri().path());
                 if is_held {
                     std::future::pending::<()>().await;
@@ -146,15 +267,20 @@ async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>) {
                     let missing = hyper::Response::builder().status(404);
                     return Ok(missing.body(s3s::Body::empty()).unwrap());
                 }
-                let is_conditional =
-                    ["if-match", "if-none-match"].iter().any(|h| request.headers().contains_key(*h));
-                let _turn = if is_conditional { Some(shared.conditional.lock().await) } else { None };
-                Ok::<_, Infallible>(Service::call(&service, request).await.unwrap())
+                faults::answer(shared, service, request).await
             }
         });
+        let tls = tls.clone();
         tokio::spawn(async move {
-            // A job that is killed drops its connections.
-            let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), answer).await;
+            let builder = Builder::new(TokioExecutor::new());
+            // A job that is killed drops its connections, and one that trusts nobody does, too.
+            match tls {
+                None => drop(builder.serve_connection(TokioIo::new(socket), answer).await),
+                Some(tls) => {
+                    let Ok(socket) = tls.accept(socket).await else { return };
+                    drop(builder.serve_connection(TokioIo::new(socket), answer).await);
+                }
+            }
         });
     }
 }
@@ -168,12 +294,83 @@ impl Shared {
         !self.root.join(bucket).is_dir() || (method == "HEAD" && self.root.join(&path).is_dir())
     }
 
-    fn is_held(&self, path: &str) -> bool {
-        let mut held = self.held.lock().unwrap();
-        match held.take_if(|(end, _)| path.ends_with(end.as_str())) {
-            Some((_, tell)) => tell.send(()).is_ok(),
-            None => false,
+    fn note(&self, request: &Incoming) {
+        let header = |name: &str| Some(request.headers().get(name)?.to_str().unwrap().to_owned());
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+        let path = decoded(target.trim_start_matches('/'));
+        let key =
+            path.split_once('/').map_or(path.clone(), |(_, key)| key.split('?').next().unwrap().to_owned());
+        let method = request.method().to_string();
+        self.requests.lock().unwrap().push(Request {
+            method,
+            key,
+            range: header("range"),
+            if_match: header("if-match"),
+        });
+    }
+
+    /// Answers a request for a range of an object.
+    async fn ranged(&self, service: &S3Service, request: Incoming) -> Response {
+        let path = self.root.join(decoded(request.uri().path().trim_start_matches('/')));
+        let Ok(file) = fs::File::open(&path) else { return Service::call(service, request).await.unwrap() };
+        let meta = file.metadata().unwrap();
+        let version = (path.clone(), meta.len(), meta.modified().unwrap());
+        let range = request.headers()["range"].to_str().unwrap().trim_start_matches("bytes=").to_owned();
+        let condition = request.headers().get("if-match").cloned();
+        let known = self.tags.lock().unwrap().get(&version).cloned();
+        let tag = match known {
+            Some(tag) => tag,
+            None => {
+                let answer = Service::call(service, request).await.unwrap();
+                let Some(tag) = answer.headers().get("etag").cloned() else { return answer };
+                self.tags.lock().unwrap().insert(version, tag.clone());
+                tag
+            }
+        };
+        let answer = hyper::Response::builder().header("etag", &tag).header("accept-ranges", "bytes");
+        if condition.is_some_and(|condition| condition != tag) {
+            return answer.status(412).body(s3s::Body::empty()).unwrap();
         }
+        let (first, last) = range.split_once('-').unwrap();
+        let (first, last): (u64, u64) =
+            (first.parse().unwrap(), last.parse::<u64>().unwrap().min(meta.len() - 1));
+        let mut bytes = vec![0; (last - first + 1) as usize];
+        file.read_exact_at(&mut bytes, first).unwrap();
+        self.replace(&path);
+        let modified = chrono::DateTime::<chrono::Utc>::from(meta.modified().unwrap()).to_rfc2822();
+        answer
+            .status(206)
+            .header("content-range", format!("bytes {first}-{last}/{}", meta.len()))
+            .header("content-length", bytes.len())
+            .header("last-modified", modified.replace("+0000", "GMT"))
+            .body(s3s::Body::from(bytes))
+            .unwrap()
+    }
+
+    /// Counts an answered request for a part of the object at `path`, which may be the last before it is replaced.
+    fn replace(&self, path: &Path) {
+        let mut replacement = self.replacement.lock().unwrap();
+        let Some((key, left, content)) = &mut *replacement else { return };
+        if !path.ends_with(&*key) {
+            return;
+        }
+        *left -= 1;
+        if *left == 0 {
+            fs::write(path, content).unwrap();
+            *replacement = None;
+        }
+    }
+
+    fn is_held(&self, path: &str) -> bool {
+        is_named(&self.held, path)
+    }
+}
+
+/// Whether the request for `path` is the one that is to be held; then its waiter is told.
+fn is_named(held: &Mutex<Option<(String, mpsc::Sender<()>)>>, path: &str) -> bool {
+    match held.lock().unwrap().take_if(|(end, _)| path.ends_with(end.as_str())) {
+        Some((_, tell)) => tell.send(()).is_ok(),
+        None => false,
     }
 }
 

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 /// The rows of all files of an output, in the order of their names.
 pub(crate) fn batches(output: &Path) -> Vec<RecordBatch> {
     let mut paths: Vec<_> = output.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
     paths.sort();
     let open =
         |path| ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();

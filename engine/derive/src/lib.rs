@@ -57,7 +57,8 @@ pub fn derive_row(item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `Args` is any `clap::Parser`; without arguments the function is `fn main(cx: Context)`. What the
-/// process prints, writes and exits with follows from the result.
+/// process prints, writes and exits with follows from the result. Beside the job's own options the command line takes
+/// Kiln's (`--run-id`, `--timeout`, …), except for those that `Args` defines itself.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::expand(arguments.into(), item.into()).into()

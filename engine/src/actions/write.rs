@@ -4,16 +4,19 @@
 //! the driver publishes them. All options are checked before anything runs. How files are laid out and
 //! published belongs to `publish`.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use kiln_planner::Site;
 
-use super::write_files::{WriteFiles, note_to_parts};
+use super::write_files::{WriteFiles, note_to_files};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Format, Layout, Mode, Part, Place, Publication};
+use crate::publish::{
+    Begin, Compression, Format, Layout, Mode, OutputFile, Place, Publication, Request, TableColumns,
+};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -42,7 +45,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     pub fn write(&self) -> Write<'_, T, C> {
         Write {
             dataset: self,
-            mode: Mode::default(),
+            mode: None,
+            expected: Vec::new(),
             layout: Layout::new(Format::Parquet),
             names: None,
             group_rows: None,
@@ -59,7 +63,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 #[must_use = "nothing is written before a format is named, such as `.parquet(uri)`"]
 pub struct Write<'d, T, C> {
     dataset: &'d Dataset<T, C>,
-    mode: Mode,
+    /// `None` leaves it to the caller of the job.
+    mode: Option<Mode>,
+    /// Partitions that are replaced even without rows.
+    expected: Vec<String>,
     layout: Layout,
     /// `None` where an option was not given: what a format does not understand is refused.
     names: Option<Vec<String>>,
@@ -73,7 +80,8 @@ pub struct Write<'d, T, C> {
 }
 
 impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
-    /// What to do when something is there already; [`Mode::Error`] unless said otherwise.
+    /// What to do when something is there already. Without it the caller of the job chooses by `--kiln-mode` or
+    /// `KILN_MODE`; otherwise it is [`Mode::Error`].
     ///
     /// On a file system an output is renamed into place in one step, and overwriting swaps the old
     /// folder with the new one in one step: a reader sees the old files or the new ones. Appended
@@ -81,11 +89,41 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     /// same parent folder. Each partition that is replaced is swapped in one step, but several of them
     /// are not one step together.
     ///
-    /// An object store renames nothing. There the commit is the object `_SUCCESS`, which is put last
-    /// and names the files: who goes by it sees a whole output. Who lists the keys instead can see
-    /// files of a commit that is under way, and of one that was killed until the next publish there.
+    /// An object store renames nothing. There the commit is a manifest, the object `_SUCCESS`, which names the files:
+    /// a reader that goes by it, as Kiln does, sees all files of one version. A reader that lists the keys instead can
+    /// meet files of a publish that is under way.
+    ///
+    /// A publish is fenced (exit code 73) after a newer attempt of its run has begun, and when it would remove what a run
+    /// that began later has published. A run that is published already is not published again.
     pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Partitions that are replaced even if there are no rows for them, with [`Mode::ReplacePartitions`]: without rows they
+    /// are empty afterwards. `day=7`, and `day=7/city=Bern` or all of `day=7` where there are two columns; values as they
+    /// are in the folders' names.
+    ///
+    /// ```
+    /// # use kiln::Mode;
+    /// # fn main() -> kiln::Result<()> {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let output = place.path().join("days").display().to_string();
+    /// let cx = kiln::Context::local(1);
+    /// let publish = |amounts: Vec<(u32, u64)>| {
+    ///     let rows = cx.parallelize(amounts);
+    ///     let write = rows.write().names(["day", "amount"]).partition_by(["day"]);
+    ///     write.mode(Mode::ReplacePartitions).expect_partitions(["day=7"]).parquet(&output)
+    /// };
+    /// publish(vec![(6, 10), (7, 20)])?;
+    /// publish(vec![])?; // the day has no rows any more
+    /// let days = cx.read().hive_partitions().parquet::<(u64, u32)>(&output);
+    /// # let days = days.collect()?;
+    /// # assert_eq!(days, [(10, 6)]);
+    /// # Ok(()) }
+    /// ```
+    pub fn expect_partitions<'n>(mut self, partitions: impl IntoIterator<Item = &'n str>) -> Self {
+        self.expected = partitions.into_iter().map(String::from).collect();
         self
     }
 
@@ -190,6 +228,33 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self.run(uri, Format::Parquet)
     }
 
+    /// Writes Parquet files below `uri` as the next version of a Delta table, which is made if there is none. All readers
+    /// of Delta Lake see the whole old version or the whole new one, on disk and in object stores, in every mode.
+    ///
+    /// The columns have Delta's types: unsigned integers become the next larger signed ones, a `u64` a `long`. Files that a
+    /// version replaces stay for readers of older versions. Do not read the folder's files by a pattern: those of other
+    /// versions are among them.
+    ///
+    /// ```
+    /// # use kiln::Mode;
+    /// # fn main() -> kiln::Result<()> {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let uri = place.path().join("squares").display().to_string();
+    /// let cx = kiln::Context::local(1);
+    /// let squares = cx.range(0..10).map(|n| (n, n * n));
+    /// squares.write().names(["n", "square"]).mode(Mode::Overwrite).delta(&uri)?;
+    /// assert!(std::path::Path::new(&uri).join("_delta_log/00000000000000000000.json").exists());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parquet`](Write::parquet); config also for columns of types that Delta does not have, and for other columns
+    /// than the table has.
+    pub fn delta(mut self, uri: &str) -> Result<()> {
+        self.layout.is_table = true;
+        self.run(uri, Format::Parquet)
+    }
+
     /// Writes CSV files below `uri`: fields in quotes where they need them, an empty text as `""`, a null
     /// as nothing (and as `""` where it is the only field, as an empty line is no record). Read with the same
     /// `delimiter`, `quote`, `header` and `null_value` they are the rows again, except that an empty text in an
@@ -216,27 +281,62 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     pub(super) fn run(mut self, uri: &str, format: Format) -> Result<()> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
-        let (site, mode) = (self.site.clone(), self.mode);
+        let site = self.site.clone();
         let end = self.end().map_err(|e| e.at("line", &site))?;
+        let expected = self.expected().map_err(|e| e.at("line", &site))?;
+        let table = self
+            .layout
+            .is_table
+            .then(|| TableColumns { schema: end.table(), partition_by: self.layout.partition_by.clone() });
+        let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed, table };
         let origin = &self.dataset.origin;
         origin.check()?;
         let run = Arc::clone(origin.cx.job_run());
-        let Some(publication) = Publication::begin(uri, mode, &run)? else {
-            run.skip(format!("the output exists: {uri}"));
-            return Ok(());
+        let publication = match Publication::begin(uri, request, &run)? {
+            Begin::Begun(publication) => publication,
+            Begin::Skipped(why) => {
+                run.skip(format!("{why}: {uri}"));
+                return Ok(());
+            }
+            Begin::Published(done) => {
+                log::info!("already published by this run: {uri}");
+                run.restore_counts(&done.counters);
+                run.published(done.output.clone());
+                return Ok(());
+            }
         };
         let end = WriteFiles { place: publication.place(), ..end };
         let outcome = origin.cx.act_with(&self.dataset.end_in(end), true)?;
-        if run.cancel.is_requested() {
-            return Err(Error::job_stopped());
+        let files = outcome.reports.iter().map(|report| note_to_files(&report.payload));
+        let files = files.collect::<Result<Vec<Vec<OutputFile>>>>()?.concat();
+        publication.commit(&run, outcome.reports.len() as u64, files)
+    }
+
+    /// What to do with what is there: as the job says or, where it leaves that open, its caller.
+    fn chosen_mode(&self) -> Mode {
+        self.mode.or(self.dataset.origin.cx.job_run().options().mode).unwrap_or_default()
+    }
+
+    /// The partitions that are replaced even without rows: the job's, and those of its caller that fit the columns.
+    fn expected(&self) -> Result<Vec<String>> {
+        let columns = &self.layout.partition_by;
+        let given = &self.dataset.origin.cx.job_run().options().expect_partitions;
+        let given =
+            given.iter().filter(|_| !columns.is_empty() && self.chosen_mode() == Mode::ReplacePartitions);
+        let expected: BTreeSet<&String> = self.expected.iter().chain(given).collect();
+        let fits = |partition: &&&String| {
+            let names = partition.split('/').map(|level| level.split('=').next().unwrap_or_default());
+            names.clone().count() <= columns.len() && names.zip(columns).all(|(name, column)| name == column)
+        };
+        if let Some(wrong) = expected.iter().find(|partition| !fits(partition)) {
+            let error = Error::config(format!("`{wrong}` is no partition of this output"));
+            return Err(error.reason("no_such_partition").help(format!(
+                "its partitions are folders by {}: name one as {}=value",
+                columns.join(", "),
+                columns.first().map_or("column", String::as_str),
+            )));
         }
-        let parts = outcome.reports.iter().map(|report| note_to_parts(&report.payload));
-        let parts = parts.collect::<Result<Vec<Vec<Part>>>>()?.concat();
-        let output = publication.commit(outcome.reports.len() as u64, parts)?;
-        if self.is_listed {
-            run.published(output);
-        }
-        Ok(())
+        Ok(expected.into_iter().cloned().collect())
     }
 
     /// What tasks will do, checked; the place comes later.
@@ -248,7 +348,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         if names.len() != columns.len() {
             return Err(Error::config(format!("{} names for {} columns", names.len(), columns.len())));
         }
-        if self.mode == Mode::ReplacePartitions && self.layout.partition_by.is_empty() {
+        if self.chosen_mode() == Mode::ReplacePartitions && self.layout.partition_by.is_empty() {
             let error = Error::config("there are no partitions to replace");
             return Err(error.help("name their columns by `partition_by`, or overwrite the whole output"));
         }

@@ -14,7 +14,7 @@ use crate::chain::{Chain, Step};
 use crate::error::{Error, Result};
 use crate::operators::Columns;
 use crate::plan::Terminal;
-use crate::publish::{Layout, Part, PartFiles, Place, Writer};
+use crate::publish::{Layout, OutputFile, PartFiles, Place, Writer};
 use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{BatchLimits, Output, Task};
@@ -90,6 +90,6 @@ impl Output for Files<'_> {
 }
 
 /// The list that a task has sent.
-pub(super) fn note_to_parts(note: &[u8]) -> Result<Vec<Part>> {
+pub(super) fn note_to_files(note: &[u8]) -> Result<Vec<OutputFile>> {
     postcard::from_bytes(note).map_err(|e| Error::bug("a task's list of files cannot be read").because(e))
 }

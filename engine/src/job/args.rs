@@ -1,39 +1,188 @@
-//! The job's command line: arguments enter, the user's struct or an exit code leaves.
+//! The command line of a job: arguments enter, the run and the user's struct or an exit code leave.
 //!
-//! clap ends a process by itself, with code 2 and without a result; a scheduler would take that for
-//! a failure of unknown kind and try again. Here usage errors end with 64 and are reported like any
-//! other failure. What the arguments mean belongs to the job.
+//! Every job takes Kiln's options beside its own; one that the job's struct defines is the job's. clap ends a process
+//! by itself, with code 2 and without a result; a scheduler would take that for a failure of unknown kind and try
+//! again. Here usage errors end with 64 and are reported like any other failure. What the arguments mean belongs to
+//! the job, what the options mean to `options` and `identity`.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::builder::EnumValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 
-use crate::error::Class;
+use crate::error::{Class, Result};
 
 use super::exit::Ending;
+use super::identity::{Given, Identity};
+use super::options::{Mode, RunOptions, parse_partition, parse_timeout};
+use super::progress::Progress;
 use super::result;
 use super::run::Run;
+use super::schedulers::Env;
+use super::streams::STUCK_LIMIT;
 use super::terminal::above_bars;
 
-/// The job's arguments; or the code to exit with, after printing why.
+/// The heading of Kiln's options in the help.
+const HEADING: &str = "Kiln";
+
+/// What the ids of Kiln's options begin with, and no field of a job's struct does; the rest is the option's name.
+const PREFIX: &str = "kiln::";
+const RUN_ID: &str = "kiln::run-id";
+const ATTEMPT: &str = "kiln::attempt";
+const TIMEOUT: &str = "kiln::timeout";
+const MODE: &str = "kiln::kiln-mode";
+const EXPECT_PARTITIONS: &str = "kiln::kiln-expect-partitions";
+
+/// The run of this process and the job's arguments; or the code to exit with, after printing why.
 ///
 /// # Errors
-/// 64 when the command line is wrong; 0 after `--help` or `--version`, which is no run of the job.
-pub fn parse_args<A: Parser>(run: &Run) -> Result<A, u8> {
-    parse_from(run, std::env::args_os())
+/// 64 when the command line is wrong, 78 when a variable is; 0 after `--help` or `--version`, which is no run of the job.
+pub fn parse_args<A: Parser>() -> std::result::Result<(Arc<Run>, A), u8> {
+    parse_from(
+        std::env::args_os().collect(),
+        &|name| std::env::var(name).ok(),
+        std::io::stderr().is_terminal(),
+    )
 }
 
-fn parse_from<A: Parser>(run: &Run, args: impl IntoIterator<Item = OsString>) -> Result<A, u8> {
-    A::try_parse_from(args).map_err(|error| {
-        // Help and version go to standard output, errors to standard error; clap knows which.
-        let _ = above_bars(|| error.print());
-        if !error.use_stderr() {
-            return 0;
+fn parse_from<A: Parser>(
+    args: Vec<OsString>,
+    env: &Env<'_>,
+    is_terminal: bool,
+) -> std::result::Result<(Arc<Run>, A), u8> {
+    let (mut command, added) = with_options(A::command());
+    let parsed = command.try_get_matches_from_mut(&args).and_then(|mut matches| {
+        let job = A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+        Ok((matches, job))
+    });
+    let (matches, job) = parsed.map_err(|error| misused(&error, env, is_terminal))?;
+    let of_identity: Vec<String> = added
+        .iter()
+        .filter(|name| [RUN_ID, ATTEMPT].contains(&format!("{PREFIX}{name}").as_str()))
+        .cloned()
+        .collect();
+    let repeatable = without_options(args.iter().skip(1).cloned().collect(), &of_identity);
+    let given = Given {
+        run_id: value(&matches, RUN_ID),
+        attempt: value(&matches, ATTEMPT),
+        arguments: without_options(args, &added),
+    };
+    match settings(given, &matches, env, is_terminal) {
+        Ok((identity, options)) => {
+            let run = Run::with_options(identity, options, Progress::from_env());
+            run.set_arguments(repeatable);
+            Ok((run, job))
         }
-        let ending = Ending::failed(Class::Usage, message(&error.to_string()));
-        result::write(run, &ending);
-        ending.code
-    })
+        Err(error) => {
+            let ending = Ending::by_error(&error);
+            super::report(&run_by_env(env, is_terminal), &ending, STUCK_LIMIT);
+            Err(ending.code)
+        }
+    }
+}
+
+fn settings(
+    given: Given,
+    matches: &ArgMatches,
+    env: &Env<'_>,
+    is_terminal: bool,
+) -> Result<(Identity, RunOptions)> {
+    let mut options = RunOptions::from_env(env)?;
+    options.mode = value(matches, MODE).or(options.mode);
+    options.timeout = value::<Duration>(matches, TIMEOUT).or(options.timeout);
+    if let Ok(Some(partitions)) = matches.try_get_many::<String>(EXPECT_PARTITIONS) {
+        options.expect_partitions = partitions.cloned().collect();
+    }
+    Ok((Identity::find(given, env, is_terminal)?, options))
+}
+
+/// Prints what is wrong with the command line, or the help, and returns the exit code.
+fn misused(error: &clap::Error, env: &Env<'_>, is_terminal: bool) -> u8 {
+    // Help and version go to standard output, errors to standard error; clap knows which.
+    let _ = above_bars(|| error.print());
+    if !error.use_stderr() {
+        return 0;
+    }
+    let ending = Ending::failed(Class::Usage, message(&error.to_string()));
+    let run = run_by_env(env, is_terminal);
+    result::print(&run, &result::write_files(&run, &ending));
+    ending.code
+}
+
+/// A run that is only reported: as much of it as the environment gives.
+fn run_by_env(env: &Env<'_>, is_terminal: bool) -> Arc<Run> {
+    let random = || Identity::random_named(uuid::Uuid::new_v4().to_string());
+    let identity = Identity::find(Given::default(), env, is_terminal).unwrap_or_else(|_| random());
+    Run::with_options(identity, RunOptions::from_env(env).unwrap_or_default(), Progress::silent())
+}
+
+/// The job's command with those of Kiln's options that it does not define, and the names of these.
+fn with_options(command: Command) -> (Command, Vec<String>) {
+    let has_subcommands = command.has_subcommands();
+    let mut command = command;
+    let mut added = Vec::new();
+    for option in options().into_iter().map(|option| option.global(has_subcommands)) {
+        let name = option.get_long().unwrap_or_default().to_owned();
+        if !defines(&command, &name) {
+            command = command.arg(option);
+            added.push(name);
+        }
+    }
+    (command, added)
+}
+
+/// Whether the command, or one below it, has an option of this name.
+fn defines(command: &Command, name: &str) -> bool {
+    let is_it = |arg: &Arg| {
+        arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+    };
+    command.get_arguments().any(is_it) || command.get_subcommands().any(|below| defines(below, name))
+}
+
+fn options() -> [Arg; 5] {
+    let option = |id: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(id).long(&id[PREFIX.len()..]).value_name(value).help(help).help_heading(HEADING)
+    };
+    [
+        option(RUN_ID, "ID", "Name of the run, the same on retries [env: KILN_RUN_ID]"),
+        option(ATTEMPT, "N", "Number of the attempt, larger on every retry [env: KILN_ATTEMPT]")
+            .value_parser(clap::value_parser!(u32)),
+        option(TIMEOUT, "TIME", "End with code 124 after this time, such as 90s or 1h30m [env: KILN_TIMEOUT]")
+            .value_parser(parse_timeout),
+        option(MODE, "MODE", "How outputs are written that leave it open [env: KILN_MODE]")
+            .value_parser(EnumValueParser::<Mode>::new()),
+        option(EXPECT_PARTITIONS, "PARTITION", "A partition to empty or create if it gets no rows, such as day=2026-03-02; may be repeated [env: KILN_EXPECT_PARTITIONS]")
+            .value_parser(parse_partition)
+            .action(ArgAction::Append),
+    ]
+}
+
+fn value<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
+    matches.try_get_one::<T>(id).ok().flatten().cloned()
+}
+
+/// The arguments without Kiln's options and their values: these may differ between the attempts at one run.
+fn without_options(args: Vec<OsString>, added: &[String]) -> Vec<OsString> {
+    let is_option = |name: &str| added.iter().any(|known| known == name);
+    let mut args = args.into_iter();
+    let mut kept = Vec::new();
+    while let Some(arg) = args.next() {
+        let text = arg.to_string_lossy().into_owned();
+        match text.strip_prefix("--") {
+            Some("") => {
+                kept.push(arg);
+                kept.extend(args);
+                break;
+            }
+            Some(name) if is_option(name) => drop(args.next()),
+            Some(name) if name.split_once('=').is_some_and(|(name, _)| is_option(name)) => {}
+            _ => kept.push(arg),
+        }
+    }
+    kept
 }
 
 /// clap's message without its heading, its tips and the usage.
@@ -45,7 +194,8 @@ fn message(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::Progress;
+    use clap::CommandFactory;
+
     use super::*;
 
     /// Counts words.
@@ -56,20 +206,103 @@ mod tests {
         input: String,
     }
 
-    fn parse(args: &[&str]) -> Result<String, u8> {
-        let args = std::iter::once(&"job").chain(args).map(OsString::from);
-        parse_from::<Args>(&Run::new("r", Progress::silent()), args).map(|args| args.input)
+    /// Has options of its own that are called like Kiln's.
+    #[derive(Parser, Debug)]
+    struct Own {
+        #[arg(long)]
+        timeout: u32,
+        #[arg(long = "job-run", alias = "run-id")]
+        run: Option<String>,
+        #[command(subcommand)]
+        command: Below,
+    }
+
+    #[derive(clap::Subcommand, Debug, PartialEq)]
+    enum Below {
+        Load {
+            #[arg(long)]
+            attempt: u8,
+        },
+    }
+
+    fn parse<A: Parser>(args: &[&str], variables: &[(&str, &str)]) -> std::result::Result<(Arc<Run>, A), u8> {
+        let args = std::iter::once(&"job").chain(args).map(OsString::from).collect();
+        let env = |asked: &str| {
+            variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned())
+        };
+        parse_from(args, &env, false)
+    }
+
+    fn code(args: &[&str]) -> u8 {
+        parse::<Args>(args, &[]).map_or_else(|code| code, |_| panic!("{args:?} is right"))
     }
 
     #[test]
-    fn a_wrong_command_line_ends_with_64() {
-        assert_eq!(parse(&["--input", "a.txt"]), Ok("a.txt".to_owned()));
-        assert_eq!([parse(&[]), parse(&["--outptu"])], [Err(64), Err(64)]);
+    fn a_wrong_command_line_ends_with_64_and_a_wrong_variable_with_78() {
+        let (run, args) = parse::<Args>(&["--input", "a.txt"], &[]).unwrap();
+        assert_eq!((args.input.as_str(), run.options()), ("a.txt", &RunOptions::default()));
+        for wrong in [
+            &[][..],
+            &["--outptu"],
+            &["--input", "a", "--timeout", "soon"],
+            &["--input", "a", "--kiln-mode", "all"],
+            &["--input", "a", "--attempt", "-1"],
+            &["--input", "a", "--kiln-expect-partitions", "monday"],
+        ] {
+            assert_eq!(code(wrong), 64, "{wrong:?}");
+        }
+        let malformed = |name| parse::<Args>(&["--input", "a"], &[(name, "?")]).map(|_| ());
+        assert_eq!([malformed("KILN_MODE"), malformed("KILN_ATTEMPT")], [Err(78), Err(78)]);
     }
 
     #[test]
     fn help_and_version_are_no_failure() {
-        assert_eq!([parse(&["--help"]), parse(&["--version"])], [Err(0), Err(0)]);
+        assert_eq!([code(&["--help"]), code(&["--version"])], [0, 0]);
+        let help = with_options(Args::command()).0.render_help().to_string();
+        for part in ["Kiln:", "--run-id <ID>", "possible values: error, overwrite, append, append-once"] {
+            assert!(help.contains(part), "{help}");
+        }
+    }
+
+    #[test]
+    fn every_job_takes_the_options_of_a_run_and_they_win_over_variables() {
+        let options = ["--run-id=r", "--attempt", "2", "--timeout", "1h30m", "--kiln-mode", "append-once"];
+        let partitions = ["--kiln-expect-partitions", "day=1", "--kiln-expect-partitions", "day=2"];
+        let args = [&["--input", "a"], &options[..], &partitions[..]].concat();
+        let variables = [("KILN_RUN_ID", "v"), ("KILN_MODE", "ignore"), ("KILN_EXPECT_PARTITIONS", "day=3")];
+        let (run, _) = parse::<Args>(&args, &variables).unwrap();
+        assert_eq!((run.run_id(), run.identity().attempt), ("r", Some(2)));
+        // The name of the run is not among what another attempt is started with.
+        assert_eq!(run.arguments(), [&args[..2], &args[5..]].concat());
+        let expected = RunOptions {
+            mode: Some(Mode::AppendOnce),
+            timeout: Some(Duration::from_secs(5400)),
+            expect_partitions: vec!["day=1".to_owned(), "day=2".to_owned()],
+            ..RunOptions::default()
+        };
+        assert_eq!(run.options(), &expected);
+    }
+
+    #[test]
+    fn an_option_that_the_job_defines_is_the_jobs() {
+        let args =
+            ["--timeout", "7", "--run-id", "theirs", "load", "--attempt", "9", "--kiln-mode", "append"];
+        let (run, own) = parse::<Own>(&args, &[("KILN_RUN_ID", "ours"), ("KILN_TIMEOUT", "5s")]).unwrap();
+        assert_eq!(
+            (own.timeout, own.run.as_deref(), own.command),
+            (7, Some("theirs"), Below::Load { attempt: 9 })
+        );
+        assert_eq!((run.run_id(), run.identity().attempt), ("ours", None));
+        let options = run.options();
+        assert_eq!((options.timeout, options.mode), (Some(Duration::from_secs(5)), Some(Mode::Append)));
+    }
+
+    #[test]
+    fn options_of_a_run_are_not_among_its_parameters() {
+        let args = ["job", "--attempt", "2", "--input", "a", "--run-id=r", "--", "--attempt", "x"]
+            .map(OsString::from);
+        let kept = without_options(args.to_vec(), &["attempt".to_owned(), "run-id".to_owned()]);
+        assert_eq!(kept, ["job", "--input", "a", "--", "--attempt", "x"].map(OsString::from));
     }
 
     #[test]

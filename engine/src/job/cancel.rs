@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::error::Class;
+
 use super::callbacks::{CallbackGuard, Callbacks};
 
 /// Why a run was asked to stop.
@@ -16,22 +18,57 @@ pub enum CancelReason {
     Interrupt,
     /// SIGTERM: a scheduler, or the machine's shutdown.
     Terminate,
+    /// SIGHUP: the terminal was closed.
+    Hangup,
+    /// The process that waited for the job has ended.
+    Orphaned,
+    /// The run has reached its time limit.
+    Deadline,
 }
 
 impl CancelReason {
-    /// The exit code that a shell gives to a process ended by this signal.
+    const ALL: [CancelReason; 5] = [
+        CancelReason::Interrupt,
+        CancelReason::Terminate,
+        CancelReason::Hangup,
+        CancelReason::Orphaned,
+        CancelReason::Deadline,
+    ];
+
+    /// The exit code: what a shell gives to a process ended by the signal, and what `timeout` ends with.
     pub fn exit_code(self) -> u8 {
         match self {
             CancelReason::Interrupt => 130,
-            CancelReason::Terminate => 143,
+            CancelReason::Hangup => 129,
+            CancelReason::Terminate | CancelReason::Orphaned => 143,
+            CancelReason::Deadline => 124,
         }
     }
 
-    /// The name of the signal, for messages.
-    pub fn signal_name(self) -> &'static str {
+    /// The class of a run that ends for this reason.
+    pub fn class(self) -> Class {
+        if self == CancelReason::Deadline { Class::Deadline } else { Class::Cancelled }
+    }
+
+    /// The word in the result.
+    pub fn word(self) -> &'static str {
         match self {
-            CancelReason::Interrupt => "SIGINT",
-            CancelReason::Terminate => "SIGTERM",
+            CancelReason::Interrupt => "sigint",
+            CancelReason::Terminate => "sigterm",
+            CancelReason::Hangup => "sighup",
+            CancelReason::Orphaned => "parent_ended",
+            CancelReason::Deadline => "timeout",
+        }
+    }
+
+    /// What has happened, for messages.
+    pub fn text(self) -> &'static str {
+        match self {
+            CancelReason::Interrupt => "cancelled by SIGINT",
+            CancelReason::Terminate => "cancelled by SIGTERM",
+            CancelReason::Hangup => "cancelled by SIGHUP",
+            CancelReason::Orphaned => "cancelled as the parent process has ended",
+            CancelReason::Deadline => "the time limit has passed",
         }
     }
 }
@@ -39,22 +76,17 @@ impl CancelReason {
 /// Whether a run should stop. Clones share one answer.
 #[derive(Clone, Default)]
 pub struct Cancel {
-    /// 0, or one more than the reason.
+    /// 0, or one more than the position of the reason among all.
     state: Arc<AtomicU8>,
     callbacks: Callbacks,
 }
 
 const NOT_REQUESTED: u8 = 0;
-const INTERRUPT: u8 = 1;
-const TERMINATE: u8 = 2;
 
 impl Cancel {
     /// Asks the run to stop and runs the callbacks on this thread; only the first request counts.
     pub fn request(&self, reason: CancelReason) {
-        let asked = match reason {
-            CancelReason::Interrupt => INTERRUPT,
-            CancelReason::Terminate => TERMINATE,
-        };
+        let asked = 1 + CancelReason::ALL.iter().take_while(|known| **known != reason).count() as u8;
         let first = self.state.compare_exchange(NOT_REQUESTED, asked, Ordering::SeqCst, Ordering::SeqCst);
         if first.is_ok() {
             self.callbacks.fire();
@@ -68,11 +100,8 @@ impl Cancel {
 
     /// Who asked first, if anyone has.
     pub fn reason(&self) -> Option<CancelReason> {
-        match self.state.load(Ordering::SeqCst) {
-            INTERRUPT => Some(CancelReason::Interrupt),
-            TERMINATE => Some(CancelReason::Terminate),
-            _ => None,
-        }
+        let position = self.state.load(Ordering::SeqCst).checked_sub(1)?;
+        CancelReason::ALL.get(usize::from(position)).copied()
     }
 
     /// Runs `callback` once when the run is asked to stop, or now if it has been.
@@ -114,6 +143,15 @@ mod tests {
         cancel.request(CancelReason::Terminate);
         assert_eq!(cancel.reason(), Some(CancelReason::Interrupt));
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn every_reason_is_remembered() {
+        for reason in CancelReason::ALL {
+            let cancel = Cancel::default();
+            cancel.request(reason);
+            assert_eq!(cancel.reason(), Some(reason));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Class, Result};
+use crate::error::{Class, Error, Result};
 
 use super::cancel::CancelReason;
 use super::run::Facts;
@@ -37,6 +37,8 @@ pub struct Ending {
     pub status: Status,
     /// The class of the failure; none on success.
     pub class: Option<Class>,
+    /// The word for it that programs look at; none on success.
+    pub reason: Option<String>,
     /// The process exit code.
     pub code: u8,
     /// The error, or why there was nothing to do.
@@ -53,10 +55,16 @@ impl Ending {
             (Ok(()), _) => Ending::success(facts),
             (Err(_), Some(reason)) => Ending::cancelled(reason, facts),
             (Err(error), None) if error.class() == Class::Cancelled => {
-                Ending { status: Status::Cancelled, ..Ending::failed(Class::Cancelled, error.to_string()) }
+                Ending { status: Status::Cancelled, ..Ending::by_error(error) }
             }
-            (Err(error), None) => Ending::failed(error.class(), error.to_string()),
+            (Err(error), None) => Ending::by_error(error),
         }
+    }
+
+    /// A run that failed with `error`.
+    pub fn by_error(error: &Error) -> Ending {
+        let reason = Some(error.reason_word().to_owned());
+        Ending { reason, ..Ending::failed(error.class(), error.to_string()) }
     }
 
     fn success(facts: &Facts) -> Ending {
@@ -66,51 +74,61 @@ impl Ending {
             Some(why) => (Status::Skipped, NOTHING_TO_DO, Some(why.clone())),
             None => (Status::Succeeded, 0, None),
         };
-        Ending { status, class: None, code, message }
+        Ending { status, class: None, reason: None, code, message }
     }
 
     /// A run that failed with `class` and says `message`.
     pub fn failed(class: Class, message: String) -> Ending {
-        Ending { status: Status::Failed, class: Some(class), code: class.exit_code(), message: Some(message) }
+        Ending {
+            status: Status::Failed,
+            class: Some(class),
+            reason: Some(class.name().to_owned()),
+            code: class.exit_code(),
+            message: Some(message),
+        }
     }
 
     /// A run that stopped because it was asked to.
     pub fn cancelled(reason: CancelReason, facts: &Facts) -> Ending {
-        let left = if facts.outputs.is_empty() { ", nothing published" } else { &left_behind(facts) };
-        Ending::by_signal(reason, left)
+        let is_nothing = facts.outputs.is_empty() && !facts.is_unresolved;
+        let left = if is_nothing { ", nothing published" } else { &left_behind(facts) };
+        Ending::on_request(reason, left)
     }
 
-    /// A run that was ended because it did not stop: a commit may have been on its way, so what is
-    /// not known to be published is not said to be unpublished.
+    /// A run that was ended because it did not stop by itself.
     pub fn stopped_by_force(reason: CancelReason, facts: &Facts) -> Ending {
         let left = format!("{}, ended before it had stopped by itself", left_behind(facts));
-        Ending::by_signal(reason, &left)
+        Ending::on_request(reason, &left)
     }
 
-    fn by_signal(reason: CancelReason, left: &str) -> Ending {
+    fn on_request(reason: CancelReason, left: &str) -> Ending {
+        let class = reason.class();
         Ending {
-            status: Status::Cancelled,
-            class: Some(Class::Cancelled),
+            status: if class == Class::Cancelled { Status::Cancelled } else { Status::Failed },
+            class: Some(class),
+            reason: Some(reason.word().to_owned()),
             code: reason.exit_code(),
-            message: Some(format!("cancelled by {}{left}", reason.signal_name())),
+            message: Some(format!("{}{left}", reason.text())),
         }
     }
 }
 
 /// A job may end after one of its writes: who runs it again must know.
 pub(super) fn left_behind(facts: &Facts) -> String {
-    match facts.outputs.len() {
+    let published = match facts.outputs.len() {
         0 => String::new(),
         1 => ", 1 output was published".to_owned(),
         many => format!(", {many} outputs were published"),
-    }
+    };
+    let unresolved =
+        if facts.is_unresolved { ", whether the commit under way has published is not known" } else { "" };
+    published + unresolved
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::run::Output;
     use super::*;
-    use crate::error::Error;
 
     fn seen(outcome: Result<()>, cancel: Option<CancelReason>, facts: &Facts) -> (Status, u8) {
         let ending = Ending::of(&outcome, cancel, facts);
@@ -166,5 +184,29 @@ mod tests {
         );
         let forced = "cancelled by SIGINT, ended before it had stopped by itself";
         assert_eq!(said(Ending::stopped_by_force(int, &none)), forced);
+        let unknown = "cancelled by SIGINT, whether the commit under way has published is not known";
+        let unresolved = Facts { is_unresolved: true, ..none.clone() };
+        assert_eq!(said(Ending::cancelled(int, &unresolved)), unknown);
+        assert!(said(Ending::stopped_by_force(int, &unresolved)).starts_with(unknown));
+    }
+
+    #[test]
+    fn every_reason_to_stop_has_its_code_class_and_word() {
+        let seen = |reason| {
+            let ending = Ending::cancelled(reason, &Facts::default());
+            (ending.code, ending.status, ending.class.map(Class::name), ending.reason.unwrap_or_default())
+        };
+        let cancelled = |code, word: &str| (code, Status::Cancelled, Some("cancelled"), word.to_owned());
+        assert_eq!(seen(CancelReason::Hangup), cancelled(129, "sighup"));
+        assert_eq!(seen(CancelReason::Orphaned), cancelled(143, "parent_ended"));
+        let deadline = (124, Status::Failed, Some("deadline"), "timeout".to_owned());
+        assert_eq!(seen(CancelReason::Deadline), deadline);
+    }
+
+    #[test]
+    fn a_failure_has_the_reason_of_its_error_or_the_name_of_its_class() {
+        let reason = |error: Error| Ending::by_error(&error).reason;
+        assert_eq!(reason(Error::config("there").reason("output_exists")).as_deref(), Some("output_exists"));
+        assert_eq!(reason(Error::data("bad")).as_deref(), Some("data"));
     }
 }

@@ -6,7 +6,7 @@
 //! known here; the driver and the sinks tell [`Run`] what they did.
 //!
 //! ```no_run
-//! use kiln::job::{self, Run};
+//! use kiln::job;
 //!
 //! #[derive(clap::Parser)]
 //! struct Args { input: String }
@@ -14,9 +14,8 @@
 //! fn main() -> std::process::ExitCode {
 //!     job::install_panic_hook();
 //!     job::init_logging();
-//!     let run = Run::from_env();
-//!     let code = match job::parse_args::<Args>(&run) {
-//!         Ok(args) => job::execute(run, || {
+//!     let code = match job::parse_args::<Args>() {
+//!         Ok((run, args)) => job::execute(run, || {
 //!             println!("{}", args.input);
 //!             Ok(())
 //!         }),
@@ -31,31 +30,44 @@ mod args;
 mod bars;
 mod callbacks;
 mod cancel;
+mod commit;
 mod exit;
+mod formats;
 mod identity;
+mod listeners;
 mod logging;
 mod numbers;
+mod options;
 mod pace;
 mod panic;
+mod parent;
 mod progress;
 mod result;
+mod result_file;
 mod run;
+mod schedulers;
 mod signals;
 mod start;
+mod streams;
 mod summary;
 mod terminal;
 
+use std::io::IsTerminal;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::Result;
 
 pub use args::parse_args;
 pub use callbacks::{Callback, CallbackGuard, Callbacks, Cleanup, CleanupGuard};
 pub use cancel::{Cancel, CancelReason};
+pub use commit::CommitGuard;
 pub use exit::{Ending, NOTHING_TO_DO, Status};
 pub use identity::Identity;
+pub use listeners::Listener;
 pub use logging::init as init_logging;
+pub use options::{IfRunning, Mode, RunOptions};
 pub(crate) use panic::catch;
 pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
 pub use progress::{Look, Progress, StageView};
@@ -63,6 +75,13 @@ pub use run::{Facts, Input, Output, Run};
 pub use signals::{CANCEL_GRACE, install as install_signals};
 pub use start::{run_as_executor_if_asked, start, start_without_args};
 pub use terminal::above_bars;
+
+/// What a random run id means, for logs.
+const NO_RUN_ID: &str =
+    "note: no run id was given, so a retry of this run would publish again; set KILN_RUN_ID";
+
+/// How long the end of a job waits for those who record its result.
+const RECORD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the job's main function, reports how it ended and returns the process exit code.
 ///
@@ -80,7 +99,8 @@ pub fn execute(run: Arc<Run>, body: impl FnOnce() -> Result<()>) -> u8 {
         log::debug!("error after the cancel: {error}");
     }
     let ending = Ending::of(&outcome, reason, &run.facts());
-    report(&run, &ending);
+    run.decide_code(ending.code);
+    report(&run, &ending, streams::STUCK_LIMIT);
     ending.code
 }
 
@@ -91,14 +111,27 @@ fn wait_for_exit() -> ! {
     }
 }
 
-/// Says how the run ended: the error and the summary for people, then the result for machines.
-fn report(run: &Run, ending: &Ending) {
+/// Reports how the run ended: the error and the summary for people, and the result for machines.
+///
+/// A reader of the streams that takes nothing for as long as `patience` gets less; the files do not wait for it.
+fn report(run: &Run, ending: &Ending, patience: Duration) {
     run.progress.job_ended();
+    let result = result::write_files(run, ending);
+    let recorded = run.announce(&result);
+    streams::restore(patience);
     if let Some(error) = summary::error_text(ending) {
         terminal::say(&error);
     }
-    terminal::say(&summary::summary(ending, &run.facts(), run.elapsed()));
-    result::write(run, ending);
+    let facts = run.facts();
+    // A person at a terminal does not retry by run id.
+    if !facts.outputs.is_empty() && !run.identity().is_given && !std::io::stderr().is_terminal() {
+        terminal::say(NO_RUN_ID);
+    }
+    terminal::say(&summary::summary(ending, &facts, run.elapsed()));
+    if !recorded.wait(patience.min(RECORD_LIMIT)) {
+        terminal::say("warning: the run is not recorded in its ledger: that took too long");
+    }
+    result::print(run, &result);
 }
 
 /// Takes a lock also after a panic of another holder: what these locks guard is whole at every step.

@@ -1,27 +1,37 @@
-//! The result of a run for machines: one JSON object, the last line of standard output, or a file.
+//! The result of a run for machines: one object, as the last line of standard output and in files.
 //!
 //! An ending and the facts of the run enter. The line comes after everything else that the process
 //! writes, on both streams: Airflow merges them and takes the last line. A result that cannot be
 //! written is a warning and not a failure, because what the job has published stays published. The
-//! meaning of the fields belongs to `exit` and `run`.
+//! meaning of the fields belongs to `exit` and `run`, their texts to `formats`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Class, Error, Result};
+use crate::error::Class;
 
 use super::exit::{Ending, Status};
-use super::run::{Facts, Output, Run};
+use super::formats::{Format, flat_object};
+use super::result_file::{ResultFile, Written};
+use super::run::{Facts, Input, Output, Run};
 use super::terminal::say;
 
 /// The variable that asks for the line on standard output: `stdout`, or `none` to forbid it.
 const RESULT: &str = "KILN_RESULT";
 /// The variable that names a file for the same object.
 const RESULT_FILE: &str = "KILN_RESULT_FILE";
+/// The variable that names the folder of Airflow's XCom sidecar, if it is not the usual one.
+const XCOM_DIR: &str = "KILN_XCOM_DIR";
+/// The file in which Azkaban expects what a job passes on.
+const AZKABAN_FILE: &str = "JOB_OUTPUT_PROP_FILE";
+/// The variable that names the termination log of the container, if it is not the usual one.
+const TERMINATION_LOG: &str = "KILN_TERMINATION_LOG";
+/// How much of a termination log Kubernetes keeps.
+const MAX_TERMINATION_BYTES: usize = 4096;
 
 /// Variables that only a scheduler which reads standard output sets for its tasks.
 ///
@@ -35,18 +45,32 @@ const SCHEDULERS: [(&str, &str); 4] = [
     ("ARGO_CONTAINER_NAME", "Argo Workflows"),
 ];
 
-/// The fields of the result JSON, in their order.
+/// The fields of the result, in their order.
 #[derive(Serialize)]
 struct Line<'a> {
     run_id: &'a str,
+    attempt: Option<u32>,
     status: Status,
     class: Option<Class>,
+    reason: Option<&'a str>,
     version: Option<u64>,
     outputs: &'a [Output],
+    inputs: &'a [Input],
     counters: BTreeMap<String, Value>,
     retries: u32,
     seconds: f64,
     message: Option<&'a str>,
+}
+
+/// What a container leaves for whoever looks at its pod.
+#[derive(Serialize)]
+struct Termination<'a> {
+    run_id: &'a str,
+    attempt: Option<u32>,
+    status: Status,
+    class: Option<Class>,
+    reason: Option<&'a str>,
+    message: &'a str,
 }
 
 /// Who wants the result.
@@ -54,34 +78,65 @@ struct Line<'a> {
 struct Readers {
     stdout: bool,
     file: Option<PathBuf>,
+    xcom: Option<PathBuf>,
+    azkaban: Option<PathBuf>,
+    termination: Option<PathBuf>,
 }
 
-/// Writes the result to whoever wants it. Nothing may be printed by the process after this.
-pub(super) fn write(run: &Run, ending: &Ending) {
+/// Writes the result to the files of whoever wants it, and returns it for [`print`].
+pub(super) fn write_files(run: &Run, ending: &Ending) -> String {
+    let json = json(run, ending);
     let readers = Readers::from_env(|name| std::env::var(name).ok());
-    if readers == Readers::default() {
-        return;
+    let format = run.options().result_format;
+    let of_run = |path: &Option<PathBuf>, format: Format| {
+        let (path, is_fenced) = (path.clone()?, ending.class == Some(Class::Fenced));
+        let file = ResultFile { path, format, identity: run.identity(), is_fenced };
+        Some(file.replace(&format.text(&json)))
+    };
+    let azkaban = readers.azkaban.as_ref().map(|path| ResultFile::write_any(path, &flat_object(&json)));
+    let termination = readers.termination.as_ref().filter(|_| ending.code != 0);
+    let termination = termination.map(|path| ResultFile::write_any(path, &termination_text(run, ending)));
+    let written = [of_run(&readers.file, format), of_run(&readers.xcom, Format::Json), azkaban, termination];
+    for written in written.into_iter().flatten() {
+        match written {
+            Ok(Written::Done) => {}
+            Ok(Written::Kept(path)) => {
+                say(&format!("note: {} holds the result of a newer attempt and is kept", path.display()));
+            }
+            Err(error) => say(&format!("warning: {error}")),
+        }
     }
-    let line = json(run, ending);
-    if let Some(Err(error)) = readers.file.map(|path| write_file(&path, &line)) {
-        say(&format!("warning: {error}"));
-    }
+    json
+}
+
+/// Prints the result on standard output, if it is wanted there. Nothing may be printed by the process after this.
+pub(super) fn print(run: &Run, json: &str) {
     let _ = std::io::stderr().flush();
-    if readers.stdout {
+    if Readers::from_env(|name| std::env::var(name).ok()).stdout {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        let text = run.options().result_format.text(json);
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 
 impl Readers {
     fn from_env(env: impl Fn(&str) -> Option<String>) -> Readers {
-        let file = env(RESULT_FILE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let path = |name: &str| env(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         let stdout = match env(RESULT).as_deref() {
             Some("stdout") => true,
             None | Some("") => scheduler(&env).is_some(),
             Some(_) => false,
         };
-        Readers { stdout, file }
+        let xcom = path(XCOM_DIR).unwrap_or_else(|| PathBuf::from("/airflow/xcom"));
+        // The folder and the log exist only where a pod mounts them.
+        let in_pod = env("KUBERNETES_SERVICE_HOST").map(|_| PathBuf::from("/dev/termination-log"));
+        Readers {
+            stdout,
+            file: path(RESULT_FILE),
+            xcom: xcom.is_dir().then(|| xcom.join("return.json")),
+            azkaban: path(AZKABAN_FILE),
+            termination: path(TERMINATION_LOG).or(in_pod).filter(|path| path.exists()),
+        }
     }
 }
 
@@ -90,15 +145,18 @@ fn scheduler(env: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     SCHEDULERS.iter().find(|(variable, _)| env(variable).is_some()).map(|(_, name)| *name)
 }
 
-/// The object and its line end.
+/// The object, without a line end.
 fn json(run: &Run, ending: &Ending) -> String {
     let facts = run.facts();
     let line = Line {
         run_id: run.run_id(),
+        attempt: run.identity().attempt,
         status: ending.status,
         class: ending.class,
+        reason: ending.reason.as_deref(),
         version: facts.version,
         outputs: &facts.outputs,
+        inputs: &facts.inputs,
         counters: counters(&facts),
         retries: facts.retries,
         // Milliseconds are all that a reader can use of a run's time.
@@ -106,7 +164,31 @@ fn json(run: &Run, ending: &Ending) -> String {
         message: ending.message.as_deref(),
     };
     // Strings, integers and one finite number: there is nothing in it that JSON cannot hold.
-    serde_json::to_string(&line).unwrap_or_default() + "\n"
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// The short object of the termination log; the message gives way to the limit.
+fn termination_text(run: &Run, ending: &Ending) -> String {
+    let mut message = ending.message.as_deref().unwrap_or_default();
+    loop {
+        let (class, reason) = (ending.class, ending.reason.as_deref());
+        let short = Termination {
+            run_id: run.run_id(),
+            attempt: run.identity().attempt,
+            status: ending.status,
+            class,
+            reason,
+            message,
+        };
+        let text = serde_json::to_string(&short).unwrap_or_default();
+        let surplus = text.len().saturating_sub(MAX_TERMINATION_BYTES);
+        if surplus == 0 || message.is_empty() {
+            return text;
+        }
+        // An escape takes up to six bytes for one; too little is cut at first, never too much by far.
+        let cut = message.floor_char_boundary(message.len().saturating_sub(surplus.div_ceil(6)));
+        message = &message[..cut];
+    }
 }
 
 /// The counters of all kinds by name; where two kinds have one name, the type is added to the later one's. A float
@@ -122,25 +204,6 @@ fn counters(facts: &Facts) -> BTreeMap<String, Value> {
         all.insert(name, value);
     }
     all
-}
-
-/// Writes `line` to `path` under another name first, so that a reader never sees half of it.
-fn write_file(path: &Path, line: &str) -> Result<()> {
-    let failed = |e| Error::io("the result file cannot be written", e).at("file", path.display());
-    let in_place = || std::fs::write(path, line).map_err(failed);
-    // A pipe or a device must be written, not replaced.
-    if path.metadata().is_ok_and(|known| !known.is_file()) {
-        return in_place();
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    std::fs::write(&temporary, line).map_err(failed)?;
-    std::fs::rename(&temporary, path).or_else(|_| {
-        // A file that is a mount of its own, like a pod's termination log, refuses the rename.
-        let _ = std::fs::remove_file(&temporary);
-        in_place()
-    })
 }
 
 #[cfg(test)]
@@ -166,21 +229,38 @@ mod tests {
     fn the_fields_stand_in_their_order_on_one_line() {
         let run = Run::new("r-1", Progress::silent());
         let line = json(&run, &Ending::failed(Class::Data, "two\nlines".to_owned()));
-        let order = ["run_id", "status", "class", "version", "outputs", "counters", "retries", "seconds"];
+        let order = [
+            "run_id", "attempt", "status", "class", "reason", "version", "outputs", "inputs", "counters",
+            "retries", "seconds",
+        ];
         let at: Vec<_> = order.iter().map(|field| line.find(&format!("\"{field}\":"))).collect();
         assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{line}");
-        assert!(line.ends_with(",\"message\":\"two\\nlines\"}\n") && line.lines().count() == 1, "{line}");
+        assert!(line.ends_with(",\"message\":\"two\\nlines\"}") && line.lines().count() == 1, "{line}");
     }
 
     #[test]
     fn a_published_run_names_its_outputs_and_has_no_class() {
         let run = Run::new("r-2", Progress::silent());
-        run.published(Output { uri: "file:///o".to_owned(), partitions: 2, files: 2, rows: 9, bytes: 80 });
+        let output = Output {
+            uri: "file:///o".to_owned(),
+            partitions: 2,
+            files: 2,
+            rows: 9,
+            bytes: 80,
+            ..Output::default()
+        };
+        run.published(Output { partition_rows: [("day=1".to_owned(), 9)].into(), ..output.clone() });
+        run.published(output);
+        run.read(Input { uri: "i".to_owned(), files: 1, bytes: 5, hash: "0a".to_owned() });
         run.count("bad rows", 1);
         run.add_retries(3);
         let expected = serde_json::json!({
-            "run_id": "r-2", "status": "published", "class": null, "version": null,
-            "outputs": [{"uri": "file:///o", "partitions": 2, "files": 2, "rows": 9, "bytes": 80}],
+            "run_id": "r-2", "attempt": null, "status": "published", "class": null, "reason": null, "version": null,
+            "outputs": [
+                {"uri": "file:///o", "partitions": 2, "files": 2, "rows": 9, "bytes": 80, "partition_rows": {"day=1": 9}},
+                {"uri": "file:///o", "partitions": 2, "files": 2, "rows": 9, "bytes": 80},
+            ],
+            "inputs": [{"uri": "i", "files": 1, "bytes": 5, "hash": "0a"}],
             "counters": {"bad rows": 1}, "retries": 3, "seconds": 0, "message": null,
         });
         assert_eq!(timeless(&run, &Ending::of(&Ok(()), None, &run.facts())), expected.to_string());
@@ -203,6 +283,19 @@ mod tests {
         let run = Run::new("r-3", Progress::silent());
         let text = timeless(&run, &Ending::failed(Class::Auth, "no key".to_owned()));
         assert!(text.contains(r#""class":"auth""#) && text.contains(r#""status":"failed""#), "{text}");
+        assert!(text.contains(r#""reason":"auth""#), "{text}");
+    }
+
+    #[test]
+    fn a_termination_log_fits_what_kubernetes_keeps() {
+        let run = Run::new("r-4", Progress::silent());
+        for message in ["short".to_owned(), "ü\u{1}\"".repeat(4000), "x".repeat(9000)] {
+            let text = termination_text(&run, &Ending::failed(Class::Data, message));
+            assert!(text.len() <= MAX_TERMINATION_BYTES, "{}", text.len());
+            let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&object["class"], &object["run_id"]), (&"data".into(), &"r-4".into()));
+            assert!(!object["message"].as_str().unwrap().is_empty());
+        }
     }
 
     #[test]
@@ -212,21 +305,5 @@ mod tests {
         assert!(readers(&[("KILN_RESULT", "stdout")]).stdout);
         assert!(!readers(&[("AIRFLOW_CTX_DAG_ID", "d"), ("KILN_RESULT", "none")]).stdout);
         assert_eq!(readers(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]), Readers::default());
-    }
-
-    #[test]
-    fn the_result_file_replaces_an_old_one_and_leaves_nothing_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("result.json");
-        std::fs::write(&path, "old").unwrap();
-        write_file(&path, "{}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n");
-        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_result_file_in_no_folder_is_an_error_that_names_it() {
-        let error = write_file(Path::new("/no/such/folder/r.json"), "{}").unwrap_err().to_string();
-        assert!(error.starts_with("the result file cannot be written, at file /no/such/folder/r.json"));
     }
 }

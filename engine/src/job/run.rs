@@ -5,8 +5,9 @@
 //! three writes give one report. How the job is run, and where the report goes, is not known here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::accumulators::Accumulators;
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
+use super::commit::{CommitGuard, Commits};
 use super::identity::Identity;
+use super::listeners::Listeners;
 use super::lock;
+use super::options::RunOptions;
 use super::progress::Progress;
+use crate::error::Result;
 
 /// What one sink has published.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +36,13 @@ pub struct Output {
     pub rows: u64,
     /// How long they are together.
     pub bytes: u64,
+    /// The rows of every partition of the layout that was written, by its name: `day=2026-03-02`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partition_rows: BTreeMap<String, u64>,
 }
 
 /// What one source has read: the list of its files when the job was planned.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The address as the job gave it.
     pub uri: String,
@@ -65,6 +73,8 @@ pub struct Facts {
     pub version: Option<u64>,
     /// Why there was nothing to do, if the job said so.
     pub skipped: Option<String>,
+    /// Whether a commit has ended, or was left, without its outcome being known.
+    pub is_unresolved: bool,
 }
 
 /// One run of a job binary; the process holds one and shares it.
@@ -76,9 +86,19 @@ pub struct Run {
     counters: Mutex<Vec<String>>,
     /// What closures accumulate beyond that.
     pub(crate) accumulators: Accumulators,
+    /// How often the run has begun to write to an address.
+    writes: Mutex<BTreeMap<String, u32>>,
     /// Where checkpoints were made.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
+    /// The exit code, once it is decided.
+    code: OnceLock<u8>,
+    /// The command line without the run id and the attempt, once it is parsed.
+    arguments: OnceLock<Vec<OsString>>,
+    /// Who gets the result.
+    pub(super) listeners: Listeners,
+    options: RunOptions,
+    commits: Arc<Commits>,
     /// Whether the run should stop.
     pub cancel: Cancel,
     /// What must be undone when the run ends.
@@ -88,9 +108,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run of this process, with the identity that the environment gives it.
-    pub fn from_env() -> Arc<Run> {
-        Run::with_identity(Identity::from_env(), Progress::from_env())
+    /// The run of this process, with the identity and the options that the environment gives it.
+    ///
+    /// # Errors
+    /// Of class config when a variable cannot be read.
+    pub fn from_env() -> Result<Arc<Run>> {
+        let options = RunOptions::from_env(&|name| std::env::var(name).ok())?;
+        Ok(Run::with_options(Identity::from_env()?, options, Progress::from_env()))
     }
 
     /// A run named `run_id` that shows its work by `progress`.
@@ -100,14 +124,25 @@ impl Run {
 
     /// A run with an identity that shows its work by `progress`.
     pub fn with_identity(identity: Identity, progress: Progress) -> Arc<Run> {
+        Run::with_options(identity, RunOptions::default(), progress)
+    }
+
+    /// A run with an identity and options that shows its work by `progress`.
+    pub fn with_options(identity: Identity, options: RunOptions, progress: Progress) -> Arc<Run> {
         Arc::new(Run {
             identity,
+            options,
+            commits: Arc::default(),
             started: Instant::now(),
             facts: Mutex::default(),
             counters: Mutex::default(),
             accumulators: Accumulators::default(),
+            writes: Mutex::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
+            code: OnceLock::new(),
+            arguments: OnceLock::new(),
+            listeners: Listeners::default(),
             cancel: Cancel::default(),
             cleanup: Cleanup::default(),
             progress,
@@ -122,6 +157,38 @@ impl Run {
     /// Which run this is, and which attempt at it.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What the caller decides about the run.
+    pub fn options(&self) -> &RunOptions {
+        &self.options
+    }
+
+    /// Begins a commit: while the guard lives, a cancel does not end the process by force before
+    /// [`RunOptions::commit_grace`] has passed.
+    ///
+    /// Call [`Run::published`] before the guard is dropped, so that a cancel in between reports the output; and
+    /// [`CommitGuard::unresolved`] when it is not known whether the commit took place.
+    ///
+    /// # Errors
+    /// Of class cancelled once the run was asked to stop: then no commit begins.
+    pub fn committing(&self) -> Result<CommitGuard> {
+        self.commits.begin(&self.cancel)
+    }
+
+    /// The arguments by which the same job can be started again, as another attempt or run.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        self.arguments.get().cloned().unwrap_or_else(|| std::env::args_os().skip(1).collect())
+    }
+
+    /// Sets [`arguments`](Run::arguments).
+    pub(super) fn set_arguments(&self, arguments: Vec<OsString>) {
+        let _ = self.arguments.set(arguments);
+    }
+
+    /// The commits that are under way.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// How long the run has taken so far.
@@ -185,6 +252,23 @@ impl Run {
         facts.retries = facts.retries.saturating_add(count);
     }
 
+    /// Which write of the run to `uri` the next one is, from 0 up.
+    pub(crate) fn next_write(&self, uri: &str) -> u32 {
+        let mut writes = lock(&self.writes);
+        let next = writes.entry(uri.to_owned()).or_default();
+        *next += 1;
+        *next - 1
+    }
+
+    /// Adds what a retry has not counted because its output was published by an earlier attempt.
+    pub(crate) fn restore_counts(&self, counters: &BTreeMap<String, u64>) {
+        let mut facts = lock(&self.facts);
+        for (name, count) in counters {
+            let counter = facts.counters.entry(name.clone()).or_default();
+            *counter = (*counter).max(*count);
+        }
+    }
+
     /// Whether the run has made a checkpoint at `uri`.
     pub(crate) fn has_checkpoint(&self, uri: &str) -> bool {
         lock(&self.checkpoints).contains(uri)
@@ -204,12 +288,23 @@ impl Run {
     pub fn facts(&self) -> Facts {
         let counters_i64 = self.accumulators.named();
         let counters_f64 = self.accumulators.named();
-        Facts { counters_i64, counters_f64, ..lock(&self.facts).clone() }
+        let is_unresolved = self.commits.is_unresolved();
+        Facts { counters_i64, counters_f64, is_unresolved, ..lock(&self.facts).clone() }
     }
 
     /// Whether this caller is the one that ends the run and reports it; true exactly once.
     pub(super) fn claim_end(&self) -> bool {
         !self.ending.swap(true, Ordering::SeqCst)
+    }
+
+    /// Decides the exit code: a signal that comes while the run is reported does not change it.
+    pub(super) fn decide_code(&self, code: u8) {
+        let _ = self.code.set(code);
+    }
+
+    /// The exit code, once it is decided.
+    pub(super) fn decided_code(&self) -> Option<u8> {
+        self.code.get().copied()
     }
 
     /// Whether someone ends the run already.

@@ -2,21 +2,21 @@
 
 use std::process::ExitCode;
 
-use super::{Run, execute, init_logging, install_panic_hook, install_signals, parse_args};
+use super::{execute, init_logging, install_panic_hook, install_signals, parse_args, streams};
 use crate::cluster::{executor_main, executor_requested};
 use crate::context::Context;
 use crate::error::Result;
 
 /// Runs a job whose main function takes arguments.
 pub fn start<A: clap::Parser>(main: fn(Context, A) -> Result<()>) -> ExitCode {
-    begin(parse_args::<A>, main)
+    begin(main)
 }
 
-/// Runs a job whose main function takes none; the command line may ask for help only.
+/// Runs a job whose main function takes none; the command line has Kiln's options only.
 pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
     #[derive(clap::Parser)]
     struct NoArgs {}
-    begin(parse_args::<NoArgs>, |cx, _| main(cx))
+    begin(|cx, _: NoArgs| main(cx))
 }
 
 /// Becomes an executor and never returns, if a driver has started this process as one; else does
@@ -31,18 +31,15 @@ pub fn run_as_executor_if_asked() {
     }
 }
 
-fn begin<A>(
-    parse: impl FnOnce(&Run) -> Result<A, u8>,
-    main: impl FnOnce(Context, A) -> Result<()>,
-) -> ExitCode {
+fn begin<A: clap::Parser>(main: impl FnOnce(Context, A) -> Result<()>) -> ExitCode {
     run_as_executor_if_asked();
     install_panic_hook();
     init_logging();
-    let run = Run::from_env();
-    let args = match parse(&run) {
-        Ok(args) => args,
+    let (run, args) = match parse_args::<A>() {
+        Ok(parsed) => parsed,
         Err(code) => return code.into(),
     };
+    streams::protect();
     let code = execute(run.clone(), || {
         install_signals(&run)?;
         main(Context::from_env(run.clone())?, args)

@@ -120,6 +120,7 @@ mod tests {
             files: 4,
             rows: 1_204_331,
             bytes: 480_200_000,
+            ..Output::default()
         };
         Facts { outputs: vec![output; outputs], retries, ..Facts::default() }
     }
@@ -159,6 +160,9 @@ mod tests {
         let int = |facts: &Facts| line(&Ending::cancelled(CancelReason::Interrupt, facts), facts, 300);
         assert_eq!(int(&facts(0, 0)), "CANCELLED by SIGINT, nothing published  0.3s");
         assert_eq!(int(&facts(1, 0)), "CANCELLED by SIGINT, 1 output was published  0.3s");
+        let orphaned = Ending::cancelled(CancelReason::Orphaned, &facts(0, 0));
+        let expected = "CANCELLED as the parent process has ended, nothing published  0.3s";
+        assert_eq!(line(&orphaned, &facts(0, 0), 300), expected);
         let failed = Ending::failed(Class::Auth, "no key".to_owned());
         assert_eq!(line(&failed, &facts(2, 0), 300), "FAILED auth, 2 outputs were published  0.3s");
     }

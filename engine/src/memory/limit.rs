@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, MALFORMED_CONFIG, Result};
 
 /// The part of the machine's memory that is used unless the user says how much.
 const DEFAULT_SHARE: (u64, u64) = (6, 10);
@@ -18,6 +18,7 @@ const MIN_BYTES: u64 = 16 << 20;
 pub fn parse_bytes(variable: &str, text: &str) -> Result<u64> {
     let malformed = |why: &str| {
         Error::config(format!("{variable}=`{text}` cannot be read: {why}"))
+            .reason(MALFORMED_CONFIG)
             .help("use a number with a unit, such as 512MB or 2GB")
     };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');

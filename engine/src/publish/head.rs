@@ -9,6 +9,7 @@
 //! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced. An attempt that counts
 //!    itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
+//! 5. An attempt whose claim was taken away, because it had not written for long, is fenced: its files may be gone.
 //!
 //! Clocks, process ids and host names decide nothing. Epochs as fencing tokens are described in Kleppmann, "How to do
 //! distributed locking" (2016); the transaction identifiers of Delta Lake's protocol serve the same end.
@@ -18,13 +19,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::job::{Identity, Output};
 
 /// Publishes that a head remembers. An attempt older than the forgotten ones is fenced.
 const MAX_PUBLISHES: usize = 1000;
-/// Claims that a head remembers: attempts that were killed never withdraw theirs.
-const MAX_CLAIMS: usize = 256;
-/// Partitions that a publish names; one that touches more is taken to touch all.
+/// Claims that a head remembers: attempts that were killed never withdraw theirs. An attempt is fenced when so many
+/// others have begun after it.
+const MAX_CLAIMS: usize = 4096;
+/// Partitions that an append names; one that touches more is taken to touch all.
 const MAX_PARTITIONS: usize = 1000;
 
 /// Who asks to publish.
@@ -109,15 +112,34 @@ impl Scope {
         Scope { partitions: None, replaces: true }
     }
 
+    /// The whole output, where none was before.
+    pub fn new_output() -> Scope {
+        Scope { partitions: None, replaces: false }
+    }
+
     /// Some partitions of it.
     pub fn of(partitions: BTreeSet<String>, replaces: bool) -> Scope {
+        // What is replaced must be named in full; what is only added to may be taken to be everything.
         let partitions = (partitions.len() <= MAX_PARTITIONS || replaces).then_some(partitions);
         Scope { partitions, replaces }
     }
 
+    /// Whether the file `name` of the output is removed by such a publish.
+    pub fn removes(&self, name: &str) -> bool {
+        let is_in =
+            |folder: &String| name.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.replaces && self.partitions.as_ref().is_none_or(|partitions| partitions.iter().any(is_in))
+    }
+
     fn meets(&self, other: &Scope) -> bool {
         match (&self.partitions, &other.partitions) {
-            (Some(ours), Some(others)) => !ours.is_disjoint(others),
+            // An expected partition may be a folder around another publish's partitions.
+            (Some(ours), Some(others)) => {
+                let is_in = |one: &str, other: &str| {
+                    one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                ours.iter().any(|one| others.iter().any(|other| is_in(one, other) || is_in(other, one)))
+            }
             _ => true,
         }
     }
@@ -137,7 +159,7 @@ impl<S> Head<S> {
         if let Some(done) = self.publishes.iter().rev().find(|done| is_same(&done.claim)) {
             return Ok(Begun::Published(Box::new(done.clone())));
         }
-        let rival = self.claims.iter().rev().find(|claim| is_same(claim));
+        let rival = self.rival(publisher);
         let attempt = attempt.unwrap_or_else(|| rival.map_or(1, |rival| rival.attempt.saturating_add(1)));
         if let Some(newer) = rival.filter(|rival| rival.attempt > attempt) {
             return Err(fenced(newer));
@@ -153,11 +175,23 @@ impl<S> Head<S> {
         Ok(Begun::Claimed(claim))
     }
 
-    /// Whether `claim` may publish (rules 3 and 4).
+    /// The claim of another attempt of the run, which may be alive.
+    pub fn rival(&self, publisher: &Publisher) -> Option<&Claim> {
+        let Identity { run_id, is_given, .. } = &publisher.identity;
+        let is_rival = |claim: &&Claim| {
+            *is_given && claim.run_id.as_ref() == Some(run_id) && claim.sequence == publisher.sequence
+        };
+        self.claims.iter().rev().find(is_rival)
+    }
+
+    /// Whether `claim` may publish (rules 3 to 5).
     ///
     /// # Errors
     /// Fenced.
     pub fn check(&self, claim: &Claim, scope: &Scope) -> Result<()> {
+        if failpoint::is_sabotaged("fence") {
+            return Ok(());
+        }
         let is_rival = |other: &&Claim| {
             claim.run_id.is_some()
                 && other.run_id == claim.run_id
@@ -167,6 +201,9 @@ impl<S> Head<S> {
         let done = self.publishes.iter().map(|done| &done.claim);
         if let Some(newer) = done.chain(&self.claims).find(is_rival) {
             return Err(fenced(newer));
+        }
+        if !self.has_claim(claim) {
+            return Err(revoked());
         }
         if !scope.replaces {
             return Ok(());
@@ -197,14 +234,34 @@ impl<S> Head<S> {
         &self.publishes
     }
 
-    /// The claims of attempts that may be under way, oldest first.
+    /// Whether an attempt may be under way.
+    pub fn has_claim(&self, claim: &Claim) -> bool {
+        self.claims.contains(claim)
+    }
+
+    /// The attempts that may be under way.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
     }
 
-    /// The UUID of every attempt that may be under way.
-    pub fn has_claim(&self, claim: &Claim) -> bool {
-        self.claims.contains(claim)
+    /// Takes the claims for which `is_given_up` holds, and returns them.
+    pub fn revoke(&mut self, mut is_given_up: impl FnMut(&Claim) -> bool) -> Vec<Claim> {
+        let revoked: Vec<Claim> = self.claims.extract_if(.., |claim| is_given_up(claim)).collect();
+        if !revoked.is_empty() {
+            self.changed();
+        }
+        revoked
+    }
+
+    /// The largest number of an attempt of the run.
+    pub fn last_attempt(&self, run_id: &str) -> Option<u32> {
+        let claims = self.publishes.iter().map(|done| &done.claim).chain(&self.claims);
+        claims.filter(|claim| claim.run_id.as_deref() == Some(run_id)).map(|claim| claim.attempt).max()
+    }
+
+    /// Whether it knows of no publish and of no attempt.
+    pub fn is_empty(&self) -> bool {
+        self.version == 0 && self.claims.is_empty()
     }
 
     /// Adds a publish, which ends its claim. The caller has asked [`check`](Head::check).
@@ -230,6 +287,12 @@ impl<S> Head<S> {
         self.changed();
     }
 
+    /// Forgets the publishes: the output was removed. Claims and epochs stay.
+    pub fn forget(&mut self) {
+        self.publishes.clear();
+        self.changed();
+    }
+
     /// Marks the head as changed; to be called after a change of `state` alone.
     pub fn changed(&mut self) {
         self.nonce = uuid::Uuid::new_v4().to_string();
@@ -247,6 +310,13 @@ fn fenced(newer: &Claim) -> Error {
         .at("run", newer.run_id.as_deref().unwrap_or_default())
         .at("attempt", newer.attempt)
         .help("this attempt has published nothing; the newer one decides how the run ends")
+}
+
+fn revoked() -> Error {
+    Error::fenced("the right of this attempt to publish was taken away").reason("claim_revoked").help(
+        "`kiln clean` took it for dead, as it had not written for longer than the grace; run the job again, and clean with \
+         a longer grace",
+    )
 }
 
 #[cfg(test)]
@@ -293,7 +363,7 @@ mod tests {
             for scope in [Scope::whole(), days(&["1"], true), days(&["1"], false)] {
                 assert!(is_fenced(head.check(&old, &scope)));
             }
-            assert_eq!(publish(&mut head, &new, &Scope::whole()).is_ok(), true);
+            assert!(newer_publishes_first || publish(&mut head, &new, &Scope::whole()).is_ok());
         }
     }
 
@@ -352,6 +422,19 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_whose_claim_was_taken_away_is_fenced_and_the_next_one_is_not() {
+        let mut head = Head::default();
+        let (old, other) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
+        assert_eq!(head.revoke(|claim| *claim == old), [old.clone()]);
+        for scope in [Scope::whole(), days(&["1"], false)] {
+            assert_eq!(head.check(&old, &scope).unwrap_err().reason_word(), "claim_revoked");
+        }
+        publish(&mut head, &other, &days(&["1"], true)).unwrap();
+        let again = begin(&mut head, "a", None);
+        publish(&mut head, &again, &days(&["1"], true)).unwrap();
+    }
+
+    #[test]
     fn what_a_head_remembers_is_bounded_and_forgotten_publishes_still_fence() {
         let mut head = Head::default();
         let old = begin(&mut head, "old", None);
@@ -360,7 +443,7 @@ mod tests {
             publish(&mut head, &claim, &days(&["1"], false)).unwrap();
         }
         (0..2 * MAX_CLAIMS).for_each(|_| drop(begin(&mut head, "", None)));
-        assert_eq!((head.publishes().len(), head.claims().len()), (MAX_PUBLISHES, MAX_CLAIMS));
+        assert_eq!((head.publishes().len(), head.claims.len()), (MAX_PUBLISHES, MAX_CLAIMS));
         assert!(is_fenced(head.check(&old, &days(&["2"], true))));
     }
 }

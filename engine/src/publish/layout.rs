@@ -74,6 +74,8 @@ pub struct Layout {
     pub partition_by: Vec<String>,
     /// Columns by which the rows of every file are said to be sorted.
     pub sorted_by: Vec<String>,
+    /// Whether the files are those of a Delta table, whose types are fewer.
+    pub is_table: bool,
 }
 
 impl Layout {
@@ -87,6 +89,7 @@ impl Layout {
             null_value: None,
             partition_by: Vec::new(),
             sorted_by: Vec::new(),
+            is_table: false,
         }
     }
 

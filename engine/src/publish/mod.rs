@@ -1,21 +1,21 @@
 //! Publishing an output: all of it appears at once, or nothing does.
 //!
-//! Tasks write their files (`parts`, over one file per format) into a staging place beside the target
-//! (`place`), outside of anything that a reader of the target would glob, each attempt under names of
-//! its own and without extension. The driver then takes the files of the attempts that it counts and
-//! brings them to the target, as the [`Mode`] says: by renaming on a file system (`local`), by copies
-//! and a marker in an object store (`objects`). Nothing is ever listed to find out what belongs to
-//! the output. Rows and plans are not known here.
+//! Tasks write their files (`parts`, over one file per format) into a staging place
+//! (`place`), each attempt under names of its own. The driver then takes the files of the attempts that it counts and
+//! publishes them in the given [`Mode`]: by renames on a file system (`local`), by a conditional PUT of a manifest in an
+//! object store (`objects`). Who may publish is decided by the output's head (`head`). Nothing is ever listed to find
+//! out what belongs to a publish. Rows and plans are not known here.
 
+mod clean;
 mod csv;
 #[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
 pub mod delta;
 mod dictionaries;
-#[allow(dead_code, reason = "the commits of the stores move to it one after the other")]
 mod head;
 mod hive;
 mod json;
 mod layout;
+mod ledger;
 mod lines;
 mod local;
 mod mode;
@@ -25,44 +25,126 @@ mod part_file;
 mod parts;
 mod place;
 mod sorted;
+mod table;
 mod text;
 
+pub use crate::job::Mode;
+pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
 pub use layout::{Compression, Format, Layout};
-pub use mode::Mode;
-pub use part_file::Part;
+pub use ledger::{HIDDEN, RunRecord, records};
+pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
 use crate::error::{Error, Result};
-use crate::job::{Output, Run};
-use crate::source::Location;
+use crate::job::{Identity, Output, Run};
+use crate::source::{Location, ManifestFile};
+use head::{Published, Publisher};
+use ledger::Entry;
 use local::LocalPublication;
 use objects::ObjectPublication;
+use table::TablePublication;
 
-/// The folder or prefix, beside a target, in which outputs are staged.
+/// The folder, beside a target, in which outputs on disk are staged.
 const STAGE: &str = ".kiln-stage";
+/// The folder or prefix, beside a target, in which the heads and the runs of outputs are recorded.
+const BOOKS: &str = "_kiln";
+/// The reason of an error after which nobody knows whether the output is published.
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// Characters of a publish's UUID in the names of its files.
+const TAG_CHARS: usize = 8;
 
-/// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing.
+impl Request {
+    /// Reports what was published, unless it is the job's own.
+    fn report(&self, run: &Run, output: Output, version: u64) {
+        if !self.is_internal {
+            run.published(output);
+            run.published_version(version);
+        }
+    }
+}
+
+/// What is asked of a publish.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What happens to what is there.
+    pub mode: Mode,
+    /// The partitions that are replaced even if there are no rows for them, as the paths of folders.
+    pub expected: Vec<String>,
+    /// Whether it is the job's own, such as a checkpoint: it is made again by every attempt.
+    pub is_internal: bool,
+    /// The columns of a Delta table; `None` for a folder of files.
+    pub table: Option<TableColumns>,
+}
+
+/// The columns of a Delta table.
+#[derive(Clone, Debug)]
+pub struct TableColumns {
+    /// All of them, as the rows have them.
+    pub schema: SchemaRef,
+    /// The names of those by which it is partitioned.
+    pub partition_by: Vec<String>,
+}
+
+/// The answer to who wants to publish.
+pub enum Begin {
+    /// There is nothing to do, and why.
+    Skipped(&'static str),
+    /// An earlier attempt of the run has published this.
+    Published(Box<Published>),
+    /// Rows are wanted.
+    Begun(Publication),
+}
+
+impl Begin {
+    /// The number of the attempt, as the output's head counts it.
+    fn attempt(&self) -> Option<u32> {
+        match self {
+            Begin::Skipped(_) => None,
+            Begin::Published(done) => Some(done.claim.attempt.saturating_add(1)),
+            Begin::Begun(Publication::Local(local)) => Some(local.claim().attempt),
+            Begin::Begun(Publication::Objects(objects)) => Some(objects.claim().attempt),
+            Begin::Begun(Publication::Table(table)) => Some(table.claim().attempt),
+        }
+    }
+}
+
+/// An output that is being made. Dropped before [`commit`](Publication::commit), it leaves nothing in the target.
 pub enum Publication {
     /// At a path.
     Local(LocalPublication),
     /// In an object store.
     Objects(ObjectPublication),
+    /// As a Delta table.
+    Table(Box<TablePublication>),
 }
 
 impl Publication {
-    /// Prepares to publish at `uri`; `None` when something is there and the mode is to ignore that.
+    /// Prepares to publish at `uri`.
     ///
     /// # Errors
-    /// Config when the mode does not allow what is there or the address cannot be written to, auth
-    /// without permission.
-    pub fn begin(uri: &str, mode: Mode, run: &Run) -> Result<Option<Publication>> {
+    /// Config when the mode does not allow what is there or the address cannot be written to, auth without permission,
+    /// fenced when a newer attempt of the run has begun.
+    pub fn begin(uri: &str, request: Request, run: &Arc<Run>) -> Result<Begin> {
         let output = Location::output(uri)?;
         check_name(&output).map_err(|e| e.at("output", uri))?;
-        match output.local_path() {
-            Some(target) => Ok(LocalPublication::begin(target, mode, run)?.map(Publication::Local)),
-            None => Ok(ObjectPublication::begin(output, mode, run)?.map(Publication::Objects)),
+        let publisher = publisher(&output, &request, run).map_err(|e| e.at("output", uri))?;
+        let is_first = publisher.sequence == 0 && !request.is_internal;
+        let entry = is_first.then(|| Entry::open(&output, run)).transpose()?;
+        let begun = match output.local_path() {
+            _ if request.table.is_some() => TablePublication::begin(output, request, &publisher, run),
+            Some(target) => LocalPublication::begin(target, request, &publisher, run),
+            None => ObjectPublication::begin(output, request, &publisher, run),
+        };
+        if let (Some(entry), Ok(begun)) = (entry, &begun) {
+            begun.attempt().into_iter().for_each(|attempt| entry.set_attempt(attempt));
         }
+        begun
     }
 
     /// Where tasks write their files.
@@ -70,19 +152,39 @@ impl Publication {
         match self {
             Publication::Local(local) => local.place(),
             Publication::Objects(objects) => objects.place(),
+            Publication::Table(table) => table.place(),
         }
     }
 
-    /// Publishes the files in `parts`, and no others.
+    /// Publishes `files`, and no others.
     ///
     /// # Errors
-    /// Config when something has appeared at the target meanwhile; else by the failing operation.
-    pub fn commit(self, partitions: u64, parts: Vec<Part>) -> Result<Output> {
-        match self {
-            Publication::Local(local) => local.commit(partitions, parts),
-            Publication::Objects(objects) => objects.commit(partitions, parts),
+    /// Config when something has appeared at the target meanwhile, fenced after a newer attempt; else by the failing
+    /// operation.
+    pub fn commit(self, run: &Run, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+        let guard = run.committing()?;
+        let committed = match self {
+            Publication::Local(local) => local.commit(partitions, files),
+            Publication::Objects(objects) => objects.commit(partitions, files),
+            Publication::Table(table) => table.commit(partitions, files),
+        };
+        if committed.as_ref().is_err_and(|error| error.reason_word() == OUTCOME_UNKNOWN) {
+            guard.unresolved();
         }
+        committed
     }
+}
+
+/// Who publishes, in the words of the head.
+fn publisher(output: &Location, request: &Request, run: &Run) -> Result<Publisher> {
+    let is_given = run.identity().is_given && !request.is_internal;
+    if request.mode == Mode::AppendOnce && !is_given {
+        let error = Error::config("the mode append-once needs a run id").reason("no_run_id");
+        return Err(error.help("set KILN_RUN_ID, or --run-id, to a name that a retry of this run has, too"));
+    }
+    let identity = Identity { is_given, ..run.identity().clone() };
+    let publish = uuid::Uuid::new_v4().to_string();
+    Ok(Publisher { identity, sequence: run.next_write(&output.uri()), publish })
 }
 
 /// Refuses an output that others would be staged or published in.
@@ -93,8 +195,8 @@ fn check_name(output: &Location) -> Result<()> {
             let error = Error::config("an output cannot be a whole bucket");
             Err(error.help("name a prefix in it: s3://bucket/output"))
         }
-        Some(_) if output.path.parts().any(|part| part.as_ref() == STAGE) => {
-            let error = Error::config(format!("outputs are staged in folders named {STAGE}"));
+        Some(_) if output.path.parts().any(|part| [STAGE, BOOKS].contains(&part.as_ref())) => {
+            let error = Error::config(format!("the folders {STAGE} and {BOOKS} are for Kiln's own files"));
             Err(error.help("choose another folder: what is in one of these may be removed"))
         }
         Some(_) => Ok(()),
@@ -108,12 +210,42 @@ fn tagged(name: &str, tag: &str) -> String {
     format!("{}-{tag}{}", &name[..dot], &name[dot..])
 }
 
-fn output(uri: String, partitions: u64, parts: &[Part]) -> Output {
+/// The files of an output after a publish: those `kept` of the ones before, and the new ones.
+fn merged(kept: impl IntoIterator<Item = ManifestFile>, new: &[OutputFile]) -> Vec<ManifestFile> {
+    let new = new.iter().map(|file| ManifestFile {
+        name: file.name.clone(),
+        rows: Some(file.rows),
+        bytes: file.bytes,
+    });
+    let files: BTreeMap<String, ManifestFile> =
+        kept.into_iter().chain(new).map(|file| (file.name.clone(), file)).collect();
+    files.into_values().collect()
+}
+
+/// The folders of `files`, those below an expected one as that one, and all `expected` ones.
+fn partitions(files: &[OutputFile], expected: &[String]) -> BTreeSet<String> {
+    let folders = files.iter().filter_map(|file| file.name.rsplit_once('/')).map(|(folder, _)| folder);
+    let is_below = |folder: &str, above: &String| {
+        folder.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let covered = folders.map(|folder| match expected.iter().find(|above| is_below(folder, above)) {
+        Some(above) => above.clone(),
+        None => folder.to_owned(),
+    });
+    covered.chain(expected.iter().cloned()).collect()
+}
+
+fn output(uri: String, partitions: u64, files: &[OutputFile]) -> Output {
+    let mut partition_rows = BTreeMap::new();
+    for (folder, file) in files.iter().filter_map(|file| Some((file.name.rsplit_once('/')?.0, file))) {
+        *partition_rows.entry(folder.to_owned()).or_default() += file.rows;
+    }
     Output {
         uri,
         partitions,
-        files: parts.len() as u64,
-        rows: parts.iter().map(|part| part.rows).sum(),
-        bytes: parts.iter().map(|part| part.bytes).sum(),
+        files: files.len() as u64,
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        partition_rows,
     }
 }

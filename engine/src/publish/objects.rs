@@ -1,243 +1,368 @@
 //! The commit in an object store, where nothing can be renamed.
 //!
-//! Tasks upload below `.kiln-stage/<name>-<uuid>/` beside the target. The commit takes the target's
-//! turn (`turn`), which writes down what it will add and remove, copies the files to their keys inside
-//! the store, puts the marker `_SUCCESS`, and then removes what it replaces:
+//! Tasks upload their files under their final keys, which no other publish uses. They are part of the output when the
+//! manifest `_SUCCESS` names them, and not before. The head of the output (`head_object`) decides:
 //!
 //! ```text
-//! staged uploads ─ turn taken, with a record ─ copies ─ _SUCCESS ─ removals ─ turn given back
-//!                                              └ killed here: taken back ┘ └ killed here: ended ┘
+//! claim ─ uploads ─ head is put: the commit ─ manifest is put ─ replaced keys are removed ─ head is put: settled
+//!         └ killed here: nothing is published ┘ └ killed here: published; the next publish goes on from here ┘
 //! ```
 //!
-//! The marker is the commit. It holds the names, rows and bytes of the files that this publish
-//! added, and a reader that goes by it sees a whole output. A reader that lists keys and does not
-//! look for the marker can see copies before it and replaced files after it, for as long as the commit
-//! takes; the keys of two publishes are never the same, so that it can get an error but no mix within
-//! one file. A job that is killed before its commit leaves keys below `.kiln-stage/` alone. What a
-//! killed job leaves, in its commit or before, the next publish there puts in order, once the driver
-//! has been silent for ten minutes by the store's clock (`lease`). Of two jobs in mode error one wins,
-//! because the marker is put only where there is none and the turn is one job's at a time.
+//! What is promised: a reader that goes by the manifest, as Kiln does, sees all files of one version or all of another, or,
+//! if it is so slow that its version is replaced and removed, an error. A reader that lists the prefix instead has no
+//! promise: it can meet files of a publish that is under way, or that was killed and is not cleaned up yet.
+//!
+//! Every step after the commit can be repeated by anybody. No lease, no clock, and no key that somebody else could still
+//! be writing is removed: the outcome of a PUT whose reply was lost is read back, and while it is unknown nothing is removed.
 
-mod keys;
-mod lease;
-mod turn;
+pub mod clean;
+pub(super) mod head_object;
+pub mod keys;
+pub(super) mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 
+use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
-use super::{Mode, Part, Place, STAGE, tagged};
+use super::{Begin, Mode, OUTCOME_UNKNOWN, OutputFile, Place, Publication, Request, TAG_CHARS};
 use crate::error::{Error, Result};
-use crate::job::{Cancel, CleanupGuard, Output, Run};
-use crate::source::{Location, Store};
-use lease::Lease;
-use turn::{Record, Turn};
+use crate::failpoint;
+use crate::job::{CleanupGuard, IfRunning, Output, Run};
+use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store};
+use head_object::{Change, Head, HeadObject, Pause};
 
-/// The key that ends a commit, as Spark and Hadoop name it.
-const MARKER: &str = "_SUCCESS";
-/// How much of a publish's id stands in the names of its files.
-const TAG_CHARS: usize = 8;
+/// How long the steps after the commit are tried.
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+/// Publishes that were given up, whose files may still be there.
+const MAX_ABANDONED: usize = 4096;
 
-/// An output that is being made. Dropped before [`commit`](ObjectPublication::commit), it leaves nothing.
+/// What the head of an output in a store holds beside the publishes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The files of the output; `None` while nothing was published.
+    files: Option<Vec<ManifestFile>>,
+    /// Names of files that the output no longer has and that are still to be removed.
+    replaced: Vec<String>,
+    /// Whether the manifest is put and the replaced files are removed.
+    is_settled: bool,
+    /// The tags of publishes that may have left files and are no part of the output, oldest first.
+    unpublished: Vec<String>,
+}
+
+/// An output that is being made.
 pub struct ObjectPublication {
     /// The address of the target.
     uri: String,
     store: Store,
     target: Path,
-    /// Where this publish stages: `.kiln-stage/<name>-<uuid>` beside the target.
-    stage: Path,
-    mode: Mode,
-    cancel: Cancel,
-    lease: Lease,
-    /// Whether the commit has begun: from then on the process that is told to end leaves the
-    /// staged files to the next publish, which knows what to do with them.
-    committing: Arc<Mutex<bool>>,
+    request: Request,
+    claim: Claim,
+    run: Arc<Run>,
+    /// Whether the files may be removed: from the commit on only who knows its outcome may.
+    removable: Arc<Mutex<bool>>,
     _cleanup: CleanupGuard,
 }
 
-/// What the marker says.
-#[derive(Debug, Serialize, Deserialize)]
-struct Marker {
-    /// The publish that put it.
-    publish: String,
-    /// What it has added.
-    files: Vec<MarkedFile>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct MarkedFile {
-    name: String,
-    rows: u64,
-    bytes: u64,
-}
-
 impl ObjectPublication {
-    /// Prepares to publish below the prefix `output`; `None` when there is nothing to do.
+    /// Prepares to publish below the prefix `output`.
     ///
     /// # Errors
-    /// Config when the mode does not allow what is there, auth without permission.
-    pub fn begin(output: Location, mode: Mode, run: &Run) -> Result<Option<ObjectPublication>> {
+    /// Config when the mode does not allow what is there or the store has no conditional PUT, auth without permission,
+    /// fenced after a newer attempt.
+    pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
         let uri = output.uri();
+        if run.options().if_running != IfRunning::Replace {
+            let error = Error::config("an object store does not show whether another attempt is alive");
+            let error = error.reason("if_running_unsupported").at("output", uri);
+            return Err(
+                error.help("leave out KILN_IF_RUNNING: a newer attempt then takes over from an older one")
+            );
+        }
         let Location { store, path: target, .. } = output;
-        let name = target.filename().unwrap_or_default();
-        let id = uuid::Uuid::new_v4().to_string();
-        let stage = keys::beside(&target, STAGE)?;
-        let stage = keys::below(&stage, &format!("{name}-{id}"))?;
-        let began = begin_at(&store, &target, &stage, mode).map_err(|e| e.at("output", &uri));
-        let Some(lease) = began? else { return Ok(None) };
-        let committing = Arc::new(Mutex::new(false));
-        let (gate, doomed, at) = (Arc::clone(&committing), stage.clone(), store.clone());
+        let begun = begin_at(&store, &target, &request, publisher).map_err(|e| e.at("output", &uri))?;
+        let claim = match begun {
+            None => return Ok(Begin::Skipped("the output exists")),
+            Some(Begun::Published(done)) => return Ok(Begin::Published(done)),
+            Some(Begun::Claimed(claim)) => claim,
+        };
+        failpoint::reached("claimed");
+        let removable = Arc::new(Mutex::new(true));
+        let (gate, at, below, tag) = (Arc::clone(&removable), store.clone(), target.clone(), tag_of(&claim));
         let cleanup = run.cleanup.register(Box::new(move || {
-            if gate.try_lock().is_ok_and(|committing| !*committing) {
-                keys::remove_below(&at, &doomed);
+            if gate.try_lock().is_ok_and(|removable| *removable) {
+                remove_tagged(&at, &below, &tag, &[]);
             }
         }));
-        let cancel = run.cancel.clone();
-        Ok(Some(ObjectPublication {
-            uri,
-            store,
-            target,
-            stage,
-            mode,
-            cancel,
-            lease,
-            committing,
-            _cleanup: cleanup,
-        }))
+        let run = Arc::clone(run);
+        let objects =
+            ObjectPublication { uri, store, target, request, claim, run, removable, _cleanup: cleanup };
+        Ok(Begin::Begun(Publication::Objects(objects)))
+    }
+
+    /// The right by which it publishes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
-        Place::Store(self.store.address(&self.stage))
+        Place::Final { address: self.store.address(&self.target), tag: tag_of(&self.claim) }
     }
 
-    /// Publishes the files in `parts`, and no others.
+    /// Publishes `files`, and no others.
     ///
     /// # Errors
-    /// Config when something has appeared at the target meanwhile; else by the failing request.
-    pub fn commit(self, partitions: u64, mut parts: Vec<Part>) -> Result<Output> {
-        let tag = self.tag().to_owned();
-        parts.iter_mut().for_each(|part| part.name = tagged(&part.name, &tag));
-        *self.committing.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.commit_parts(&mut parts).map_err(|e| e.at("output", &self.uri))?;
-        Ok(super::output(self.uri.clone(), partitions, &parts))
+    /// Config when something has appeared at the target meanwhile, fenced after a newer attempt, transient when the
+    /// outcome is unknown; else by the failing request.
+    pub fn commit(self, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+        failpoint::reached("commit.ready");
+        let output = super::output(self.uri.clone(), partitions, &files);
+        self.set_removable(false);
+        let committed = self.put_head(&files, &output);
+        match &committed {
+            // Nobody knows whether it will still land: nothing is removed.
+            Err(error) if error.reason_word() == OUTCOME_UNKNOWN => {}
+            Err(_) => self.set_removable(true),
+            Ok(_) => {}
+        }
+        let version = committed.map_err(|e| e.at("output", &self.uri))?;
+        self.request.report(&self.run, output, version);
+        failpoint::reached("commit.published");
+        settle(&self.head()?, &self.store, &self.target).map_err(|e| {
+            e.at("output", &self.uri).help(
+                "the output is published; run the job again with the same run id to remove the files that it replaces",
+            )
+        })?;
+        if self.run.facts().retries > 0 {
+            // Attempts of tasks that were lost may have left files under this publish's tag.
+            let named: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+            remove_tagged(&self.store, &self.target, &tag_of(&self.claim), &named);
+        }
+        Ok(())
     }
 
-    fn commit_parts(&self, parts: &mut Vec<Part>) -> Result<()> {
-        let turn = Turn::take(&self.store, &self.target, self.id(), &self.cancel)?;
-        let old = keys::list(&self.store, &self.target)?;
-        if !self.mode.joins() && !old.is_empty() {
-            turn.give_back()?;
-            return Err(exists(&self.uri));
-        }
-        if self.mode == Mode::Append && !old.is_empty() {
-            // A file without rows says what columns there are; here others do.
-            parts.retain(|part| part.rows > 0);
-        }
-        let record = self.record(&old, parts)?;
-        let turn = turn.record(&record)?;
-        match self.copy_and_mark(parts) {
-            Ok(()) => {
-                // The output is there; what it replaces goes, now or at the next publish.
-                if let Err(error) = keys::remove(&self.store, &record.removes).and_then(|()| turn.give_back())
-                {
-                    log::warn!("{error}");
-                }
-                Ok(())
+    /// The commit itself.
+    fn put_head(&self, files: &[OutputFile], output: &Output) -> Result<u64> {
+        let counters = self.run.facts().counters;
+        self.head()?.change(|head| {
+            if let Some(done) = head.published_as(&self.claim.publish) {
+                return Ok(Change::Keep(done.version));
             }
-            Err(error) => {
-                // Whether the marker was put is known only by looking.
-                if turn::settle(&self.store, &self.target, self.id(), &record)? {
-                    log::warn!("published, in spite of: {error}");
-                    return turn.give_back();
-                }
-                turn.give_back()?;
-                Err(error)
+            let (scope, new) = self.plan(head, files);
+            head.check(&self.claim, &scope)?;
+            let old = old_files(head, &self.store, &self.target)?;
+            if !self.request.mode.joins() && !old.is_empty() {
+                return Err(exists(&self.uri));
             }
+            let (replaced, kept): (Vec<_>, Vec<_>) =
+                old.into_iter().partition(|file| scope.removes(&file.name));
+            head.state.replaced.extend(replaced.into_iter().map(|file| file.name));
+            head.state.files = Some(super::merged(kept, &new));
+            head.state.is_settled = false;
+            let tag = tag_of(&self.claim);
+            head.state.unpublished.retain(|other| *other != tag);
+            head.publish(&self.claim, scope, output.clone(), counters.clone());
+            Ok(Change::Put(head.version))
+        })
+    }
+
+    /// What the publish changes, and the files that it adds.
+    fn plan(&self, head: &Head, files: &[OutputFile]) -> (Scope, Vec<OutputFile>) {
+        match self.request.mode {
+            Mode::Append | Mode::AppendOnce => {
+                let scope = Scope::of(super::partitions(files, &[]), false);
+                // A file without rows gives the columns; here others do.
+                let is_first = head.state.files.as_ref().is_none_or(Vec::is_empty);
+                (scope, files.iter().filter(|file| is_first || file.rows > 0).cloned().collect())
+            }
+            Mode::ReplacePartitions => {
+                (Scope::of(super::partitions(files, &self.request.expected), true), files.to_vec())
+            }
+            Mode::Error | Mode::Ignore => (Scope::new_output(), files.to_vec()),
+            Mode::Overwrite => (Scope::whole(), files.to_vec()),
         }
     }
 
-    /// What the commit will add and remove.
-    fn record(&self, old: &[Path], parts: &[Part]) -> Result<Record> {
-        let adds: Vec<String> = parts
-            .iter()
-            .map(|part| Ok(keys::below(&self.target, &part.name)?.to_string()))
-            .collect::<Result<_>>()?;
-        let folder = |key: &str| key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let touched: Vec<String> = adds.iter().map(|key| folder(key)).collect();
-        let marker = keys::below(&self.target, MARKER)?;
-        let is_replaced = |key: &&Path| match self.mode {
-            Mode::Overwrite => **key != marker,
-            Mode::ReplacePartitions => touched.contains(&folder(key.as_ref())),
-            _ => false,
-        };
-        let removes = old.iter().filter(is_replaced).map(Path::to_string).collect();
-        Ok(Record { adds, removes })
+    fn head(&self) -> Result<HeadObject> {
+        HeadObject::of(&self.store, &self.target)
     }
 
-    fn copy_and_mark(&self, parts: &[Part]) -> Result<()> {
-        let copies = parts.iter().map(|part| {
-            Ok((keys::below(&self.stage, &part.staged)?, keys::below(&self.target, &part.name)?))
-        });
-        keys::copy(&self.store, copies.collect::<Result<Vec<_>>>()?)?;
-        self.lease.check()?;
-        if self.cancel.is_requested() {
-            return Err(Error::job_stopped());
-        }
-        let file = |part: &Part| MarkedFile { name: part.name.clone(), rows: part.rows, bytes: part.bytes };
-        let marker = Marker { publish: self.id().to_owned(), files: parts.iter().map(file).collect() };
-        let key = keys::below(&self.target, MARKER)?;
-        let mode = if self.mode.joins() { PutMode::Overwrite } else { PutMode::Create };
-        keys::put_json(&self.store, &key, &marker, mode)
-    }
-
-    /// The name of the staging prefix, which names this publish.
-    fn id(&self) -> &str {
-        self.stage.filename().unwrap_or_default()
-    }
-
-    fn tag(&self) -> &str {
-        let uuid = self.id().len().saturating_sub(uuid::fmt::Hyphenated::LENGTH);
-        &self.id()[uuid..uuid + TAG_CHARS]
+    fn set_removable(&self, is_removable: bool) {
+        *self.removable.lock().unwrap_or_else(PoisonError::into_inner) = is_removable;
     }
 }
 
 impl Drop for ObjectPublication {
     fn drop(&mut self) {
-        self.lease.stop();
-        keys::remove_below(&self.store, &self.stage);
+        let is_removable = *self.removable.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_removable {
+            return;
+        }
+        let tag = tag_of(&self.claim);
+        let is_clean = remove_tagged(&self.store, &self.target, &tag, &[]);
+        let withdrawn = self.head().and_then(|head| {
+            head.change(|head| {
+                if !head.has_claim(&self.claim) {
+                    return Ok(Change::Keep(()));
+                }
+                head.withdraw(&self.claim);
+                head.state.unpublished.retain(|other| !is_clean || *other != tag);
+                Ok(Change::Put(()))
+            })
+        });
+        if let Err(error) = withdrawn {
+            log::debug!("the claim stays: {error}");
+        }
     }
 }
 
-/// Takes a lease, puts in order what killed jobs have left, and looks at what is there.
-fn begin_at(store: &Store, target: &Path, stage: &Path, mode: Mode) -> Result<Option<Lease>> {
-    let lease = Lease::begin(store, stage)?;
-    let looked = turn::recover(store, target, stage, &lease).and_then(|()| {
-        lease::sweep(store, stage, &lease)?;
-        is_free(store, target, mode)
-    });
-    if !matches!(looked, Ok(true)) {
-        lease.stop();
-        keys::remove_below(store, stage);
-    }
-    Ok(looked?.then_some(lease))
-}
-
-/// Whether there is something to do; an error when the mode does not allow what is there.
-fn is_free(store: &Store, target: &Path, mode: Mode) -> Result<bool> {
+/// Puts the target in order, looks at what is there, and claims it.
+fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publisher) -> Result<Option<Begun>> {
+    probe::check(store, target)?;
+    let head = HeadObject::of(store, target)?;
+    settle(&head, store, target)?;
     let is_object = match store.wait(store.objects().head(target)) {
         Ok(_) => true,
         Err(object_store::Error::NotFound { .. }) => false,
         Err(e) => return Err(e.into()),
     };
-    let is_prefix = !is_object && keys::has_any(store, target)?;
-    match mode {
-        Mode::Ignore => Ok(!is_object && !is_prefix),
-        Mode::Error if is_object || is_prefix => Err(exists(&store.address(target))),
-        _ if is_object => Err(not_a_folder(&store.address(target))),
-        _ => Ok(true),
+    head.change(|head| {
+        let is_removed =
+            head.state.is_settled && keys::get(store, &keys::below(target, MANIFEST)?)?.is_none();
+        if is_removed {
+            // Somebody has removed the output: it is not published any more.
+            head.forget();
+            head.state =
+                Stored { unpublished: std::mem::take(&mut head.state.unpublished), ..Stored::default() };
+        }
+        let begun = head.begin(publisher)?;
+        if matches!(begun, Begun::Published(_)) {
+            return Ok(Change::Keep(Some(begun)));
+        }
+        let is_there = is_object || !old_files(head, store, target)?.is_empty() || head.state.files.is_some();
+        match request.mode {
+            Mode::Ignore if is_there => return Ok(Change::Keep(None)),
+            Mode::Error if is_there => return Err(exists(&store.address(target))),
+            _ if is_object => return Err(not_a_folder(&store.address(target))),
+            _ => {}
+        }
+        head.state.unpublished.push(publisher.publish[..TAG_CHARS].to_owned());
+        let surplus = head.state.unpublished.len().saturating_sub(MAX_ABANDONED);
+        head.state.unpublished.drain(..surplus);
+        Ok(Change::Put(Some(begun)))
+    })
+}
+
+/// The head of the output at `target` as it is now, for whoever changes nothing.
+///
+/// # Errors
+/// By the failing request; data for a head that cannot be read.
+pub fn peek(store: &Store, target: &Path) -> Result<Head> {
+    Ok(HeadObject::of(store, target)?.read()?.0)
+}
+
+/// The files of the output. Where nothing was published those that another program has put there.
+fn old_files(head: &Head, store: &Store, target: &Path) -> Result<Vec<ManifestFile>> {
+    if let Some(files) = &head.state.files {
+        return Ok(files.clone());
     }
+    let is_ours = |name: &str| head.state.unpublished.iter().any(|tag| is_tagged(name, tag));
+    let listed = keys::list(store, target)?.into_iter().filter_map(|object| {
+        let name = object.location.as_ref().strip_prefix(target.as_ref())?.trim_start_matches('/').to_owned();
+        let is_hidden = name.split('/').any(|part| part.starts_with(['_', '.']) && !part.contains('='));
+        (!is_hidden && !is_ours(&name)).then_some(ManifestFile { name, rows: None, bytes: object.size })
+    });
+    Ok(listed.collect())
+}
+
+/// Finishes the last commit: puts its manifest, and removes what it replaced. Tries again when the store fails.
+fn settle(head: &HeadObject, store: &Store, target: &Path) -> Result<()> {
+    let (begun, mut pause) = (Instant::now(), Pause::default());
+    loop {
+        match try_settle(head, store, target) {
+            Err(error) if error.is_retryable() && begun.elapsed() < failpoint::limit(SETTLE_LIMIT) => {
+                log::debug!("trying again: {error}");
+                pause.wait();
+            }
+            settled => return settled,
+        }
+    }
+}
+
+fn try_settle(head_object: &HeadObject, store: &Store, target: &Path) -> Result<()> {
+    let (head, _) = head_object.read()?;
+    let (Some(files), Some(last), false) =
+        (&head.state.files, head.publishes().last(), head.state.is_settled)
+    else {
+        return Ok(());
+    };
+    let manifest = Manifest {
+        version: head.version,
+        run_id: last.claim.run_id.clone().unwrap_or_default(),
+        attempt: last.claim.attempt,
+        publish: last.claim.publish.clone(),
+        files: files.clone(),
+    };
+    put_manifest(store, &keys::below(target, MANIFEST)?, &manifest)?;
+    failpoint::reached("commit.manifest");
+    let replaced =
+        head.state.replaced.iter().map(|name| keys::below(target, name)).collect::<Result<Vec<_>>>()?;
+    keys::remove(store, replaced)?;
+    failpoint::reached("commit.removed");
+    let version = head.version;
+    head_object.change(|head| {
+        if head.version != version || head.state.is_settled {
+            return Ok(Change::Keep(()));
+        }
+        head.state.is_settled = true;
+        head.state.replaced.clear();
+        head.changed();
+        Ok(Change::Put(()))
+    })
+}
+
+/// Puts a manifest, unless one of a later version is there.
+fn put_manifest(store: &Store, key: &Path, manifest: &Manifest) -> Result<()> {
+    let mode = match keys::get(store, key)? {
+        None => PutMode::Create,
+        Some((json, _)) if Manifest::parse(&json).is_some_and(|there| there.version >= manifest.version) => {
+            return Ok(());
+        }
+        Some((_, version)) => PutMode::Update(version),
+    };
+    match store.wait(store.objects().put_opts(key, manifest.to_json().into(), PutOptions::from(mode))) {
+        Ok(_) => Ok(()),
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Err(Error::transient("the manifest was replaced meanwhile").at("object", store.address(key)))
+        }
+        Err(e) => Err(Error::from(e).at("object", store.address(key))),
+    }
+}
+
+pub(super) fn tag_of(claim: &Claim) -> String {
+    claim.publish.chars().take(TAG_CHARS).collect()
+}
+
+/// Whether `name` is a file of the publish with this tag.
+fn is_tagged(name: &str, tag: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|file| file.contains(&format!("-{tag}")))
+}
+
+/// Removes the files of a publish but those in `keep`; returns whether none is left.
+pub(super) fn remove_tagged(store: &Store, target: &Path, tag: &str, keep: &[String]) -> bool {
+    let is_doomed = |key: &Path| {
+        let name = key.as_ref().strip_prefix(target.as_ref()).unwrap_or_default().trim_start_matches('/');
+        is_tagged(name, tag) && !keep.iter().any(|kept| kept == name)
+    };
+    let doomed = keys::list(store, target)
+        .map(|objects| objects.into_iter().map(|object| object.location).filter(is_doomed).collect());
+    let removed = doomed.and_then(|doomed| keys::remove(store, doomed));
+    removed
+        .inspect_err(|error| log::warn!("files of this attempt stay in {}: {error}", store.address(target)))
+        .is_ok()
 }

@@ -16,7 +16,7 @@ use crate::error::Result;
 
 /// One file that a task has written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct OutputFile {
     /// Its name in the staging folder, with the attempt in it.
     pub staged: String,
     /// Its path in the output: `part-00003.parquet`, `day=7/part-00003-1.parquet`.
@@ -30,7 +30,7 @@ pub struct Part {
 /// A file that takes rows.
 pub(super) struct PartFile {
     encoder: Encoder,
-    part: Part,
+    part: OutputFile,
     sorted: Option<Sorted>,
     /// Rows of the batch at hand that belong to it.
     pending: Vec<u32>,
@@ -58,7 +58,7 @@ impl PartFile {
             }
             _ => Encoder::Lines(Box::new(LinesFile::begin(file, name.clone(), layout, schema)?)),
         };
-        let part = Part { staged, name, rows: 0, bytes: 0 };
+        let part = OutputFile { staged, name, rows: 0, bytes: 0 };
         Ok(PartFile { encoder, part, sorted: Sorted::new(layout, schema)?, pending: Vec::new() })
     }
 
@@ -129,11 +129,11 @@ impl PartFile {
     }
 
     /// Ends the file.
-    pub(super) fn finish(self) -> Result<Part> {
+    pub(super) fn finish(self) -> Result<OutputFile> {
         let bytes = match self.encoder {
             Encoder::Parquet(file) => file.finish()?,
             Encoder::Lines(file) => file.finish()?,
         };
-        Ok(Part { bytes, ..self.part })
+        Ok(OutputFile { bytes, ..self.part })
     }
 }

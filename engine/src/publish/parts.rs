@@ -1,6 +1,6 @@
 //! The files of one task: begun when their first rows come, ended when they are large enough.
 //!
-//! Batches enter, a list of [`Part`]s leaves. With `partition_by` each row goes to the file of its
+//! Batches enter, a list of [`OutputFile`]s leaves. With `partition_by` each row goes to the file of its
 //! folder. The number of open files is bounded, and so is what they hold: the task's share of the
 //! memory is asked for it, and when it refuses, the file that holds most gives way. Which file gives
 //! way to a new one follows from the rows alone, so that the same rows make the same files however
@@ -13,9 +13,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion_execution::memory_pool::MemoryReservation;
 
 use super::layout::{Format, Layout};
-use super::part_file::{Part, PartFile};
+use super::part_file::{OutputFile, PartFile};
 use super::place::Place;
-use super::{dictionaries, hive};
+use super::{delta, dictionaries, hive};
 use crate::error::{Error, Result};
 
 /// Files that one task has open at most.
@@ -47,7 +47,7 @@ pub struct PartFiles<'a> {
     /// By the number of their folder.
     open: BTreeMap<usize, PartFile>,
     memory: MemoryReservation,
-    done: Vec<Part>,
+    done: Vec<OutputFile>,
 }
 
 /// The folders seen so far, in the order of their first rows.
@@ -71,7 +71,8 @@ impl<'a> PartFiles<'a> {
         let file_columns = layout.file_columns(&table);
         let folder_columns = layout.partition_by.iter().map(|name| table.index_of(name));
         let folder_columns = folder_columns.collect::<Result<Vec<usize>, _>>()?;
-        let schema = table.project(&file_columns)?.into();
+        let columns = table.project(&file_columns)?;
+        let schema = if layout.is_table { delta::file_schema(&columns)? } else { columns.into() };
         let (folders, open, done) = (Folders::default(), BTreeMap::new(), Vec::new());
         Ok(PartFiles {
             place,
@@ -103,6 +104,7 @@ impl<'a> PartFiles<'a> {
 
     fn push_slice(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = batch.project(&self.file_columns)?;
+        let rows = if self.layout.is_table { delta::to_file(&rows, &self.schema)? } else { rows };
         if self.plain.is_none() && self.layout.format == Format::Parquet {
             self.plain = Some(dictionaries::useless(&rows)?);
         }
@@ -117,7 +119,7 @@ impl<'a> PartFiles<'a> {
     }
 
     /// Ends all files. `needs_one` asks for a file even when there was no row.
-    pub fn finish(mut self, needs_one: bool) -> Result<Vec<Part>> {
+    pub fn finish(mut self, needs_one: bool) -> Result<Vec<OutputFile>> {
         if needs_one && self.folder_columns.is_empty() && self.folders.names.is_empty() {
             let folder = self.folders.number(String::new());
             self.opened(folder)?;
@@ -204,14 +206,14 @@ impl<'a> PartFiles<'a> {
     }
 
     fn begin(&mut self, folder: usize) -> Result<PartFile> {
-        let Writer { partition, attempt } = self.writer;
+        let partition = self.writer.partition;
         let (count, extension) = (self.folders.files[folder], self.layout.extension());
         self.folders.files[folder] += 1;
         let number = if count == 0 { String::new() } else { format!("-{count}") };
         let slash = if self.folders.names[folder].is_empty() { "" } else { "/" };
         let name = format!("{}{slash}part-{partition:05}{number}{extension}", self.folders.names[folder]);
         let begun: u32 = self.folders.files.iter().sum();
-        let staged = format!("part-{partition:05}-attempt-{attempt}-file-{begun}");
+        let (staged, name) = self.place.names(self.writer, begun, name);
         let plain = self.plain.as_deref().unwrap_or_default();
         PartFile::begin(self.place, self.layout, (&self.schema, plain), staged, name)
     }

@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 
+use super::{Writer, tagged};
 use crate::error::{Error, Result};
 use crate::source::{Location, Store};
 
@@ -20,16 +21,33 @@ const UPLOAD_BYTES: usize = 8 << 20;
 /// Bytes that are written to a local file at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The staging folder of an output, as every process can reach it.
+/// Where tasks write the files of an output, as every process can reach it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Place {
-    /// A folder of the file system.
+    /// A staging folder of the file system.
     Folder(PathBuf),
-    /// The address of a prefix in an object store.
-    Store(String),
+    /// The output's own folder or prefix: its address, and the tag that makes the names of this publish unique.
+    Final { address: String, tag: String },
 }
 
 impl Place {
+    /// The name under which an attempt writes the file `name`, its `number`th, and the name that it is published under.
+    pub fn names(
+        &self,
+        Writer { partition, attempt }: Writer,
+        number: u32,
+        name: String,
+    ) -> (String, String) {
+        match self {
+            Place::Folder(_) => (format!("part-{partition:05}-attempt-{attempt}-file-{number}"), name),
+            Place::Final { tag, .. } => {
+                let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+                let name = tagged(&name, &format!("{tag}{again}"));
+                (name.clone(), name)
+            }
+        }
+    }
+
     /// Begins the file `name`.
     ///
     /// # Errors
@@ -43,14 +61,25 @@ impl Place {
                 let to = To::Disk(BufWriter::with_capacity(BUFFER_BYTES, file));
                 Ok(PartFile { to, bytes: 0, address })
             }
-            Place::Store(prefix) => {
-                let address = format!("{prefix}/{name}");
+            Place::Final { address, .. } => {
+                let address = format!("{address}/{name}");
                 let Location { store, path, .. } = Location::exact(&address)?;
+                if store.is_local() {
+                    let file = create_with_folders(store.address(&path).as_ref());
+                    let file = file.map_err(|e| failed(e, &address))?;
+                    let to = To::Disk(BufWriter::with_capacity(BUFFER_BYTES, file));
+                    return Ok(PartFile { to, bytes: 0, address });
+                }
                 let upload = Upload { store, path, buffer: Vec::new(), parts: None };
                 Ok(PartFile { to: To::Store(upload), bytes: 0, address })
             }
         }
     }
+}
+
+fn create_with_folders(path: &std::path::Path) -> io::Result<File> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    File::create_new(path)
 }
 
 /// A file that is being written.

@@ -33,6 +33,8 @@ const WHAT: &str = "Arrow";
 const MAGIC: &[u8] = b"ARROW1";
 /// Rows in one batch at most: a damaged count must not keep a task busy for hours.
 const MAX_ROWS: usize = i32::MAX as usize;
+/// Bytes of stored batches that are held for one reader at most.
+const MAX_PLANNED_BYTES: u64 = 32 << 20;
 /// How much of a stream is read at once.
 const BUFFER_BYTES: usize = 128 << 10;
 
@@ -73,6 +75,12 @@ impl ArrowBatches {
             MAGIC => open_file(&file, piece, wanted)?,
             _ => open_stream(&file, piece, wanted)?,
         };
+        if let Origin::File { blocks, .. } = &origin {
+            file.plan(
+                blocks.owned.as_slice().iter().map(|block| vec![blocks::range(block)]).collect(),
+                MAX_PLANNED_BYTES,
+            );
+        }
         let (address, limits) = (piece.address.clone(), wanted.limits);
         let before = match &origin {
             Origin::File { blocks, .. } => Arc::clone(&blocks.before),

@@ -155,7 +155,7 @@ impl CsvBatches {
 
     /// Decodes until the batch is full or the text ends.
     ///
-    /// A batch can end only where a record does. Near its limit the decoder is therefore given one line at a
+    /// A batch can end only where a record does. At its limit the decoder is therefore given one line at a
     /// time: whether a line ended a record shows in the decoder's capacity.
     fn fill(&mut self) -> Result<(), Fault> {
         loop {
@@ -164,8 +164,9 @@ impl CsvBatches {
             }
             // At the end of the text this is empty, which tells the decoder so.
             let rest = &self.text.block()[self.taken..];
-            let is_near_limit = self.batch_bytes + rest.len() >= self.wanted.limits.bytes;
-            let rest = if is_near_limit { first_line(rest) } else { rest };
+            let left = self.wanted.limits.bytes.saturating_sub(self.batch_bytes);
+            let is_at_limit = left == 0;
+            let rest = if is_at_limit { first_line(rest) } else { &rest[..rest.len().min(left)] };
             let room = self.decoder.capacity();
             let count = guarded(&self.piece.address, || self.decoder.decode(rest))?;
             let count = count.map_err(|e| self.explain(&e))?;
@@ -173,7 +174,7 @@ impl CsvBatches {
             self.batch_bytes += count;
             let ends_record = self.decoder.capacity() < room;
             self.open_bytes = if ends_record { 0 } else { self.open_bytes + count };
-            if is_near_limit && ends_record && self.batch_bytes >= self.wanted.limits.bytes {
+            if is_at_limit && ends_record {
                 return Ok(());
             }
             if self.open_bytes > MAX_LINE_BYTES {
@@ -311,7 +312,7 @@ mod tests {
         for cut in 1..=size {
             let (mut values, mut lines) = (Vec::new(), Vec::new());
             for (start, end) in [(0, cut), (cut, size)] {
-                let piece = Piece { address: address.clone(), start, end, size };
+                let piece = Piece { start, end, ..Piece::whole(&address, size) };
                 let mut batches = CsvBatches::open(&piece, &wanted, &format).unwrap();
                 while let Some(batch) = batches.next_batch().unwrap() {
                     values.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());

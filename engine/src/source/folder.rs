@@ -13,9 +13,11 @@ use std::time::SystemTime;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::listing::InputFile;
 use super::location::Location;
 use super::split::Piece;
 use super::store::Store;
+use super::version::Version;
 use crate::error::{Error, Result};
 
 /// What is at a path.
@@ -26,11 +28,19 @@ pub(super) enum Found {
 }
 
 /// What a store says of a file without opening it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stat {
     /// Size in bytes.
     pub(super) size: u64,
     pub(super) modified: SystemTime,
+    version: Version,
+}
+
+impl Stat {
+    /// The file with this size and version, which is at `address`.
+    pub(super) fn file_at(self, address: String) -> InputFile {
+        InputFile { address, size: self.size, version: self.version }
+    }
 }
 
 /// What is directly in a folder; a folder that does not exist has nothing in it.
@@ -96,7 +106,8 @@ fn find_object(store: &Store, path: &Path) -> Result<Found> {
         match store.wait(store.objects().head(path)) {
             Ok(meta) => return Ok(Found::File(object_stat(&meta))),
             Err(object_store::Error::NotFound { .. }) => {}
-            Err(e) => return Err(e.into()),
+            // The answer to this request has no body, so that the reason is in the answer to another one.
+            Err(e) => return Err(read_prefix(store, path).err().unwrap_or_else(|| e.into())),
         }
     }
     let content = read_prefix(store, path)?;
@@ -165,11 +176,12 @@ fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
 
 fn stat(meta: &Metadata) -> Result<Stat> {
     let modified = meta.modified().map_err(|e| Error::io("cannot tell when the file was modified", e))?;
-    Ok(Stat { size: meta.len(), modified })
+    Ok(Stat { size: meta.len(), modified, version: Version::of_file(meta) })
 }
 
 fn object_stat(meta: &ObjectMeta) -> Stat {
-    Stat { size: meta.size, modified: meta.last_modified.into() }
+    let version = Version::of_object(meta);
+    Stat { size: meta.size, modified: meta.last_modified.into(), version }
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

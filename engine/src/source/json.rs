@@ -248,7 +248,7 @@ mod tests {
         for cut in 0..=size {
             let (mut values, mut lines) = (Vec::new(), Vec::new());
             for (start, end) in [(0, cut), (cut, size)] {
-                let piece = Piece { address: address.clone(), start, end, size };
+                let piece = Piece { start, end, ..Piece::whole(&address, size) };
                 let mut batches = JsonBatches::open(&piece, &wanted).unwrap();
                 while let Some(batch) = batches.next_batch().unwrap() {
                     values.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());

@@ -9,31 +9,42 @@
 //!   spells that first character. A folder named `key=value` is never hidden.
 //! - A folder in which only folders or hidden files are found is an error, and so is a pattern that matches nothing. No
 //!   rows are in an empty folder, which is worth a warning, and in one with the marker `_SUCCESS` alone.
+//! - In an object store a folder with a manifest of Kiln's is an output, and its files are those that the manifest names
+//!   (`manifest`).
 //! - Links to files and folders are followed, each under its own address. A link back to a folder that `**` is in adds
 //!   nothing, because the files there are found already. A link to nothing is worth a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
 use std::time::SystemTime;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 use super::folder::{Content, Found, Identity, Stat, find, identity, read_folder};
 use super::location::Location;
+use super::manifest::{MANIFEST, Manifest};
 use super::pattern::{self, Segment, is_hidden, is_hidden_folder};
 use super::store::Store;
+use super::version::Version;
 use crate::error::{Error, Result};
 
 /// The files that mark an output as whole and say nothing of its rows.
 const MARKERS: [&str; 2] = ["_SUCCESS", "._SUCCESS.crc"];
 
-/// A file to read: its absolute address and its size when it was listed.
+/// How often a prefix is listed while publishes change it.
+const MAX_LISTINGS: u32 = 5;
+
+/// A file to read: its absolute address, and its size and version when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// Absolute: it opens the same file in another process. Wildcard characters in it are literal.
     pub address: String,
     /// Size in bytes, of the compressed file if it is compressed.
     pub size: u64,
+    /// What tells it from another file at that address.
+    pub version: Version,
 }
 
 /// Which files a listing leaves out, and how deep it goes.
@@ -56,6 +67,23 @@ pub struct Listed {
     pub skipped: u64,
 }
 
+impl Listed {
+    /// How long the files are together.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// A hash of the addresses, sizes and versions, in hexadecimal: equal lists have equal hashes.
+    pub fn hash(&self) -> String {
+        let mut hasher = XxHash3_64::new();
+        for InputFile { address, size, version } in &self.files {
+            // An address has no control characters, so that the lines of two lists are equal only if the lists are.
+            hasher.write(format!("{address}\n{size}\n{version:?}\n").as_bytes());
+        }
+        format!("{:016x}", hasher.finish())
+    }
+}
+
 /// The files behind `address`, as `options` say.
 ///
 /// An empty folder gives an empty list: a job upstream may have had nothing to write.
@@ -65,12 +93,20 @@ pub struct Listed {
 /// files, of class auth without permission to a folder or file.
 pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
-    let mut files = Files::new(&location.store, options);
-    match &location.pattern {
-        Some(pattern) => files.add_matching(&location, pattern)?,
-        None => files.add_plain(&location)?,
+    let mut tries = 1;
+    loop {
+        let mut files = Files::new(&location.store, options);
+        match &location.pattern {
+            Some(pattern) => files.add_matching(&location, pattern)?,
+            None => files.add_plain(&location)?,
+        }
+        match files.keep_published(&location)? {
+            None => return Ok(files.listed()),
+            // A publish came between the listing and the manifest: the next listing has its files.
+            Some(_) if tries < MAX_LISTINGS => tries += 1,
+            Some(missing) => return Err(missing),
+        }
     }
-    Ok(files.listed())
 }
 
 /// The files found so far; sorted and without doubles, because `{a,a*}` finds some twice.
@@ -82,6 +118,8 @@ struct Files<'a> {
     missing: u64,
     /// What folders hold and is not read.
     passed: BTreeSet<&'static str>,
+    /// The prefixes of a store that were listed, and whether a manifest is in each.
+    prefixes: BTreeMap<Path, bool>,
     /// The folders that `**` is in, outermost first, each with the number of segments that are to match below it.
     entered: Vec<(Identity, usize)>,
 }
@@ -89,11 +127,59 @@ struct Files<'a> {
 impl<'a> Files<'a> {
     fn new(store: &'a Store, options: &'a ListOptions) -> Files<'a> {
         let (found, passed, entered) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Files { store, options, found, missing: 0, passed, entered }
+        Files { store, options, found, missing: 0, passed, prefixes: BTreeMap::new(), entered }
     }
 
     fn add(&mut self, path: &Path, stat: Stat) {
         self.found.insert(self.store.address(path), stat);
+    }
+
+    fn read_folder(&mut self, folder: &Path) -> Result<Content> {
+        let content = read_folder(self.store, folder)?;
+        if !self.store.is_local() {
+            let has_manifest = content.files.iter().any(|(name, _)| name == MANIFEST);
+            self.prefixes.insert(folder.clone(), has_manifest);
+        }
+        Ok(content)
+    }
+
+    /// Leaves out the objects that are no part of the output that they are in: those of a publish that is under way or
+    /// was killed, and those that were replaced. Returns the error when an object that a manifest names is missing.
+    fn keep_published(&mut self, location: &Location) -> Result<Option<Error>> {
+        if self.store.is_local() {
+            return Ok(None);
+        }
+        let objects = self.found.keys().map(|address| Location::exact(address).map(|object| object.path));
+        let objects = objects.collect::<Result<Vec<Path>>>()?;
+        let mut manifests = BTreeMap::new();
+        for root in objects.iter().flat_map(outputs_of).chain(self.prefixes.keys().cloned()) {
+            if self.prefixes.get(&root) != Some(&false) && !manifests.contains_key(&root) {
+                let named = self.named_in(&root)?;
+                manifests.insert(root, named);
+            }
+        }
+        for path in objects.iter().filter(|path| **path != location.path) {
+            let governing = outputs_of(path).into_iter().find_map(|root| manifests.get(&root)?.as_ref());
+            if governing.is_some_and(|named| !named.contains(path)) {
+                log::info!("no part of the output: {}", self.store.address(path));
+                self.found.remove(&self.store.address(path));
+            }
+        }
+        let here =
+            manifests.get(&location.path).and_then(Option::as_ref).filter(|_| location.pattern.is_none());
+        let is_missing = |path: &&Path| {
+            let is_asked_for = self.options.recurse || parent(path) == location.path;
+            is_asked_for && !self.found.contains_key(&self.store.address(path))
+        };
+        let missing = here.and_then(|named| named.iter().find(is_missing));
+        Ok(missing.map(|missing| not_there(&self.store.address(missing))))
+    }
+
+    /// The objects that the manifest at `root` names, if one is there.
+    fn named_in(&self, root: &Path) -> Result<Option<BTreeSet<Path>>> {
+        let manifest = Manifest::read(self.store, root)?;
+        let named = |manifest: Manifest| manifest.files.iter().map(|file| join(root, &file.name)).collect();
+        manifest.map(named).transpose()
     }
 
     /// What is left after the options.
@@ -101,7 +187,7 @@ impl<'a> Files<'a> {
         let all = self.found.len() as u64;
         let is_wanted = |stat: &Stat| self.options.modified_since.is_none_or(|since| stat.modified >= since);
         let wanted = self.found.into_iter().filter(|(_, stat)| is_wanted(stat));
-        let files: Vec<_> = wanted.map(|(address, stat)| InputFile { address, size: stat.size }).collect();
+        let files: Vec<_> = wanted.map(|(address, stat)| stat.file_at(address)).collect();
         Listed { skipped: all - files.len() as u64 + self.missing, files }
     }
 
@@ -123,11 +209,11 @@ impl<'a> Files<'a> {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         self.passed.extend((!content.folders.is_empty()).then_some("folders"));
         self.note_passed(&content);
         for (name, stat) in content.files.iter().filter(|(name, _)| !is_hidden(name)) {
-            self.add(&join(folder, name)?, *stat);
+            self.add(&join(folder, name)?, stat.clone());
         }
         Ok(())
     }
@@ -196,10 +282,10 @@ impl<'a> Files<'a> {
     }
 
     fn walk_wild(&mut self, folder: &Path, wild: &glob::Pattern, rest: &[Segment]) -> Result<()> {
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         if rest.is_empty() {
             for (name, stat) in content.files.iter().filter(|(name, _)| matches_file(wild, name)) {
-                self.add(&join(folder, name)?, *stat);
+                self.add(&join(folder, name)?, stat.clone());
             }
             return Ok(());
         }
@@ -217,7 +303,7 @@ impl<'a> Files<'a> {
         }
         self.entered.extend(here);
         self.walk(folder, rest)?;
-        let content = read_folder(self.store, folder)?;
+        let content = self.read_folder(folder)?;
         self.note_passed(&content);
         for child in content.folders.iter().filter(|child| !is_hidden_folder(child)) {
             self.walk(&join(folder, child)?, segments)?;
@@ -227,6 +313,29 @@ impl<'a> Files<'a> {
         }
         Ok(())
     }
+}
+
+/// The prefixes of outputs that the object `path` may be part of, innermost first: folders named `key=value` may be
+/// partitions of one around them.
+fn outputs_of(path: &Path) -> Vec<Path> {
+    let mut folders = vec![parent(path)];
+    while let Some(folder) =
+        folders.last().filter(|folder| folder.filename().is_some_and(|name| name.contains('=')))
+    {
+        folders.push(parent(folder));
+    }
+    folders
+}
+
+fn parent(path: &Path) -> Path {
+    let above = path.as_ref().rsplit_once('/').map_or("", |(above, _)| above);
+    Path::parse(above).unwrap_or_default()
+}
+
+fn not_there(address: &str) -> Error {
+    Error::data("a file of the output is missing").reason("missing_file").at("file", address).help(
+        "the manifest _SUCCESS beside it names it; was it removed by hand, or is the output replaced again and again?",
+    )
 }
 
 fn matches_file(wild: &glob::Pattern, name: &str) -> bool {

@@ -7,6 +7,7 @@
 //! and numbers.
 
 mod adapt;
+mod ahead;
 mod arrow_file;
 mod batches;
 mod blocks;
@@ -21,8 +22,11 @@ mod json;
 mod lines;
 mod listing;
 mod location;
+mod manifest;
 mod nulls;
+mod object;
 mod parquet;
+mod parts;
 mod pattern;
 mod predicate;
 mod quotes;
@@ -35,9 +39,11 @@ mod split;
 mod store;
 #[cfg(test)]
 mod truncation;
+mod version;
 mod whole;
 
 pub use adapt::Wanted;
+pub use ahead::{Lead, read_ahead};
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
 pub use blocks::{BYTE_ORDER_MARK, MAX_LINE_BYTES, TextBlocks};
@@ -48,10 +54,12 @@ pub use json::JsonBatches;
 pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with};
 pub use location::{Location, file_uri, percent_decoded};
+pub use manifest::{MANIFEST, Manifest, ManifestFile};
 pub use parquet::ParquetBatches;
 pub use predicate::{IntoLiteral, Predicate, balanced, lit};
 pub use signed::signed;
 pub use skim::{Skimmed, pieces as skim_pieces};
 pub use split::{Piece, Split, estimated_bytes, plan_splits, plan_splits_at};
 pub use store::Store;
+pub use version::Version;
 pub use whole::read_whole;

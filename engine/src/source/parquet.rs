@@ -15,6 +15,7 @@ mod prune;
 mod statistics;
 mod thrift;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -40,6 +41,10 @@ use crate::row::BatchLimits;
 
 /// What messages call such a file.
 const WHAT: &str = "Parquet";
+/// Bytes of encoded columns that are held for one reader at most, and how many batches' worth where those are smaller
+/// for lack of memory.
+const MAX_PLANNED_BYTES: u64 = 32 << 20;
+const PLANNED_BATCHES: u64 = 8;
 /// By how much fewer rows are read at once where they have turned out to be too many.
 const FEWER: usize = 4;
 
@@ -84,6 +89,7 @@ impl ParquetBatches {
         });
         let mut scan = Scan::new(file, piece, footer, groups, adapter.projection(), wanted.limits);
         (scan.filter, scan.selection) = (row_filter, selection);
+        scan.plan(wanted.limits);
         let reader = if scan.groups.is_empty() { None } else { Some(scan.read_from(0)?) };
         Ok(ParquetBatches { scan, reader, adapter, row: 0, groups: rows, skimmed })
     }
@@ -93,7 +99,7 @@ impl ParquetBatches {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         loop {
             self.scan.budget.start_batch(self.scan.rows);
-            match decoding(WHAT, &self.scan.address, || reader.next().transpose()) {
+            match self.scan.decoding(|| reader.next().transpose()) {
                 Err(error) if self.scan.reads_fewer(&error) => *reader = self.scan.read_from(self.row)?,
                 batch => return batch,
             }
@@ -132,15 +138,46 @@ impl Scan {
         Scan { file, address, footer, groups, mask, filter, selection, budget, rows }
     }
 
+    /// Plans what is read of the file: a filter is evaluated for all row groups first. Of a sample nothing is planned,
+    /// because most of each chunk is passed over.
+    fn plan(&self, limits: BatchLimits) {
+        if self.selection.is_some() {
+            return;
+        }
+        let filtered = self.filter.as_ref().map(|filter| self.mask_of(filter));
+        let masks = filtered.iter().chain([&self.mask]);
+        let groups = masks.flat_map(|mask| self.groups.iter().map(|&group| self.chunks(group, mask)));
+        let max_bytes = MAX_PLANNED_BYTES.min(limits.bytes as u64 * PLANNED_BATCHES);
+        self.file.plan(groups.collect(), max_bytes);
+    }
+
+    /// Where the columns of `mask` are in a row group.
+    fn chunks(&self, group: usize, mask: &ProjectionMask) -> Vec<Range<u64>> {
+        let columns = self.footer.metadata().row_group(group).columns().iter().enumerate();
+        let read = columns.filter(|(leaf, _)| mask.leaf_included(*leaf));
+        let range = |(start, bytes): (u64, u64)| start..start + bytes;
+        read.map(|(_, column)| range(column.byte_range())).collect()
+    }
+
+    fn mask_of(&self, filter: &OnFile) -> ProjectionMask {
+        ProjectionMask::roots(self.footer.parquet_schema(), filter.columns.iter().copied())
+    }
+
     /// A reader that begins at the row `first` of those that it would give.
     fn read_from(&mut self, first: u64) -> Result<ParquetRecordBatchReader> {
         loop {
-            match decoding(WHAT, &self.address, || self.build(first)) {
+            match self.decoding(|| self.build(first)) {
                 // The filter is evaluated here, over columns of its own.
                 Err(error) if self.reads_fewer(&error) => {}
                 reader => return reader,
             }
         }
+    }
+
+    /// Runs the decoder. When the file could not be read, that is the error.
+    fn decoding<T, E: std::error::Error + 'static>(&self, body: impl FnOnce() -> Result<T, E>) -> Result<T> {
+        let ours = || self.file.failure().map(|error| error.at("file", &self.address));
+        decoding(WHAT, &self.address, body).map_err(|error| ours().unwrap_or(error))
     }
 
     fn build(&self, first: u64) -> Result<ParquetRecordBatchReader, ParquetError> {
@@ -160,7 +197,7 @@ impl Scan {
 
     /// The rows for which the filter is true; where that is unknown, the decoder drops them, too.
     fn row_filter(&self, filter: &Arc<OnFile>) -> RowFilter {
-        let mask = ProjectionMask::roots(self.footer.parquet_schema(), filter.columns.iter().copied());
+        let mask = self.mask_of(filter);
         let (filter, budget, rows) = (Arc::clone(filter), Arc::clone(&self.budget), self.rows);
         let keep = move |batch: RecordBatch| {
             budget.start_batch(rows);

@@ -36,12 +36,15 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFor
     }
     let failed = |e| Error::io("cannot read the file", e).at("file", &input.address);
     let file = File::open(store.address(&path)).map_err(failed)?;
+    let check = || input.version.check_file(&file, input.size).map_err(|e| e.at("file", &input.address));
+    check()?;
     let mut borders = vec![0];
     for place in places {
         borders.extend(behind_no_quote(&file, place, format.quote).map_err(failed)?);
     }
     borders.push(input.size);
     let parts = read_parts(&file, &borders, format).map_err(failed)?;
+    check()?;
     let (mut is_inside, mut starts) = (false, Vec::new());
     for (index, [outside, inside]) in parts.into_iter().enumerate() {
         let part = if is_inside { inside } else { outside };
@@ -108,6 +111,7 @@ fn byte_at(file: &File, at: u64) -> std::io::Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{ListOptions, list_with};
 
     #[test]
     fn a_place_in_quotes_moves_behind_the_record() {
@@ -138,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, text).unwrap();
-        let input = InputFile { address: path.display().to_string(), size: text.len() as u64 };
+        let input = list_with(&path.display().to_string(), &ListOptions::default()).unwrap().files.remove(0);
         let starts = record_starts(&input, places.to_vec(), &CsvFormat::default()).unwrap();
         starts.into_iter().filter(|start| *start < input.size).collect()
     }

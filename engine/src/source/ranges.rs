@@ -1,30 +1,24 @@
 //! Reads byte ranges of a file in any order, for formats that say where what lies.
 //!
 //! A piece enters, bytes leave; a range that does not lie in the file is refused before anything is
-//! allocated for it, because ranges come out of the file itself. Local files are read in place. A store
-//! is asked for whole blocks, and the latest are kept, as a decoder reads a header here and its data
-//! right behind it. What the bytes mean is not known here.
+//! allocated for it, because ranges come out of the file itself. Local files are read in place, objects in
+//! the parts that the format has planned (`parts`). What the bytes mean is not known here.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 
 use super::location::Location;
+use super::object::Object;
+use super::parts::Parts;
 use super::split::Piece;
-use super::store::Store;
+use super::version::{Version, shrunk};
 use crate::error::{Error, Result};
-
-/// How much one request to a store asks for.
-const BLOCK_BYTES: u64 = 1 << 20;
-/// Blocks that are kept: one per column of a wide table.
-const MAX_BLOCKS: usize = 32;
 
 /// A file whose bytes can be read anywhere; clones share it.
 #[derive(Clone)]
@@ -34,11 +28,12 @@ struct Inner {
     origin: Origin,
     size: u64,
     bytes_read: AtomicU64,
+    failure: Mutex<Option<Error>>,
 }
 
 enum Origin {
-    File(File),
-    Object { store: Store, path: Path, blocks: Mutex<VecDeque<(u64, Bytes)>> },
+    File { file: File, version: Version },
+    Object(Parts),
 }
 
 impl RangedFile {
@@ -49,12 +44,18 @@ impl RangedFile {
     pub(super) fn open(piece: &Piece) -> Result<RangedFile> {
         let Location { store, path, .. } = Location::exact(&piece.address)?;
         let origin = if store.is_local() {
-            let file = File::open(store.address(&path));
-            Origin::File(file.map_err(|e| Error::io("cannot open the file", e).at("file", &piece.address))?)
+            let file = File::open(store.address(&path)).map_err(|e| Error::io("cannot open the file", e));
+            let file = file.map_err(|e| e.at("file", &piece.address))?;
+            Origin::File { file, version: piece.version.clone() }
         } else {
-            Origin::Object { store, path, blocks: Mutex::default() }
+            Origin::Object(Parts::new(Object::of(store, path, piece), piece.size, &piece.ahead))
         };
-        Ok(RangedFile(Arc::new(Inner { origin, size: piece.size, bytes_read: AtomicU64::new(0) })))
+        Ok(RangedFile(Arc::new(Inner {
+            origin,
+            size: piece.size,
+            bytes_read: AtomicU64::new(0),
+            failure: Mutex::default(),
+        })))
     }
 
     /// Bytes in the file when it was listed.
@@ -74,6 +75,14 @@ impl RangedFile {
     pub(super) fn bytes(&self, start: u64, count: usize) -> Result<Bytes> {
         if start.checked_add(count as u64).is_none_or(|end| end > self.size()) {
             return Err(Error::data("the file points outside of itself").at("byte", start));
+        }
+        if let Origin::Object(parts) = &self.0.origin
+            && count > 0
+        {
+            let whole = self.part(parts, start, count)?;
+            if whole.len() >= count {
+                return Ok(whole.slice(..count));
+            }
         }
         let mut bytes = vec![0; count];
         self.reader(start).read_exact(&mut bytes).map_err(|e| match e.downcast::<Error>() {
@@ -96,51 +105,58 @@ impl RangedFile {
         }
         let into = &mut into[..wanted];
         let count = match &self.0.origin {
-            Origin::File(file) => {
-                let count = file.read_at(into, at).map_err(|e| Error::io("cannot read the file", e))?;
-                self.count(count);
+            Origin::File { file, version } => {
+                let read = file.read_at(into, at).map_err(|e| Error::io("cannot read the file", e));
+                let checked = read.and_then(|count| version.check_file(file, self.size()).map(|()| count));
+                let count = checked.map_err(|e| self.failed(e))?;
+                self.count(count as u64);
                 count
             }
-            Origin::Object { store, path, blocks } => {
-                let block = self.block(store, path, blocks, at / BLOCK_BYTES)?;
-                let from = block.slice(((at % BLOCK_BYTES) as usize).min(block.len())..);
+            Origin::Object(parts) => {
+                let from = self.part(parts, at, wanted)?;
                 let count = wanted.min(from.len());
                 into[..count].copy_from_slice(&from[..count]);
                 count
             }
         };
         if count == 0 {
-            let text = format!("the file ends early: it had {} bytes when the job was planned", self.size());
-            return Err(Error::data(text).at("byte", at));
+            return Err(self.failed(shrunk(self.size()).at("byte", at)));
         }
         Ok(count)
     }
 
-    fn block(
-        &self,
-        store: &Store,
-        path: &Path,
-        blocks: &Mutex<VecDeque<(u64, Bytes)>>,
-        index: u64,
-    ) -> Result<Bytes> {
-        let mut blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, block)) = blocks.iter().find(|(known, _)| *known == index) {
-            return Ok(block.clone());
-        }
-        let start = index * BLOCK_BYTES;
-        let block = store
-            .wait(store.objects().get_range(path, start..self.size().min(start + BLOCK_BYTES)))
-            .map_err(Error::from)?;
-        self.count(block.len());
-        if blocks.len() == MAX_BLOCKS {
-            blocks.pop_front();
-        }
-        blocks.push_back((index, block.clone()));
-        Ok(block)
+    fn part(&self, parts: &Parts, at: u64, count: usize) -> Result<Bytes> {
+        parts.bytes(at, count as u64, |received| self.count(received)).map_err(|e| self.failed(e))
     }
 
-    fn count(&self, bytes: usize) {
-        self.0.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// Keeps an error in its own form: some decoders make a text of it.
+    fn failed(&self, error: Error) -> Error {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).insert(error).clone()
+    }
+
+    /// The error with which a read has failed; a decoder reports something else then.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Plans to read the chunks of each group, group after group, and those of one group at the same time, with
+    /// `max_bytes` in memory at most.
+    pub(super) fn plan(&self, groups: Vec<Vec<Range<u64>>>, max_bytes: u64) {
+        if let Origin::Object(parts) = &self.0.origin {
+            parts.plan(groups, max_bytes);
+        }
+    }
+
+    /// Up to where reading on from `at` costs no request that is not planned.
+    pub(super) fn planned_end(&self, at: u64) -> u64 {
+        match &self.0.origin {
+            Origin::File { .. } => self.size(),
+            Origin::Object(parts) => parts.chunk_end(at),
+        }
+    }
+
+    fn count(&self, bytes: u64) {
+        self.0.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

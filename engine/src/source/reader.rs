@@ -3,28 +3,35 @@
 //! A piece enters, bytes leave through `std::io::Read`, so that decoders can sit on top. A reader
 //! stops once at the end of its piece and then goes on in small steps, because only the rest of one
 //! line is wanted from there. It never reads past the size that was planned: a file that grows meanwhile
-//! gives the same rows to every task, one that shrinks is an error. It knows no lines and no codec.
+//! gives the same rows to every task, one that shrinks or is replaced is an error. From a store it first asks for a
+//! little, as some readers want no more, and then for more than one range at once. It knows no lines and no codec.
 //!
 //! Errors travel as [`Error`] inside the `io::Error`, so that class and place survive the decoders.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use bytes::{Buf, Bytes};
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 
+use super::ahead::{Ahead, START_BYTES};
 use super::location::Location;
+use super::object::{Fetch, Object};
 use super::split::Piece;
-use super::store::Store;
+use super::version::{Version, shrunk};
 use crate::error::{Error, Result};
 
-/// How much one request to a remote store asks for.
+/// The longest request to a store.
 const REQUEST_BYTES: u64 = 8 << 20;
+/// Requests that run while the bytes before them are used: with those, a reader holds 24 MiB at most.
+const REQUESTS_AHEAD: usize = 2;
+/// Only a reader that has used so much asks for more than it needs next.
+const AHEAD_AFTER: u64 = START_BYTES / 2;
 
 /// How much is read at first past the end of a piece, to finish its last line.
-const TAIL_BYTES: u64 = 64 << 10;
+pub(super) const TAIL_BYTES: u64 = 64 << 10;
 
 /// Reads a file from `offset` on.
 pub(super) struct Reader {
@@ -37,8 +44,23 @@ pub(super) struct Reader {
 }
 
 enum Origin {
-    File(File),
-    Object { store: Store, path: Path, received: Bytes },
+    File { file: File, version: Version },
+    Object(Stream),
+}
+
+/// The bytes of an object in their order.
+struct Stream {
+    object: Object,
+    ahead: Ahead,
+    /// What was received and is not read yet.
+    received: Bytes,
+    /// Requests for what follows.
+    asked: VecDeque<Fetch>,
+    /// The first byte that nobody has asked for.
+    next: u64,
+    /// Up to where bytes are surely needed, or nearly so.
+    end: u64,
+    size: u64,
 }
 
 impl Reader {
@@ -46,10 +68,15 @@ impl Reader {
     pub(super) fn open(piece: &Piece, first: u64) -> Result<Reader> {
         let Location { store, path, .. } = Location::exact(&piece.address)?;
         let origin = if store.is_local() {
+            let placed = |e: Error| e.at("file", &piece.address);
             let file = File::open(store.address(&path));
-            Origin::File(file.map_err(|e| Error::io("cannot open the file", e).at("file", &piece.address))?)
+            let file = file.map_err(|e| placed(Error::io("cannot open the file", e)))?;
+            Origin::File { file, version: piece.version.clone() }
         } else {
-            Origin::Object { store, path, received: Bytes::new() }
+            let (received, asked, ahead) = (Bytes::new(), VecDeque::new(), piece.ahead.clone());
+            let (end, size) = (piece.size.min(piece.end.saturating_add(TAIL_BYTES)), piece.size);
+            let object = Object::of(store, path, piece);
+            Origin::Object(Stream { object, ahead, received, asked, next: first, end, size })
         };
         Ok(Reader { origin, offset: first, first, end: piece.end, size: piece.size })
     }
@@ -76,11 +103,6 @@ impl Reader {
     fn failed(&self, error: Error) -> io::Error {
         io::Error::other(error.at("byte", self.offset))
     }
-
-    fn shrunk(&self) -> io::Error {
-        let message = format!("the file ends early: it had {} bytes when the job was planned", self.size);
-        self.failed(Error::data(message).help("run the job again when nothing writes to its input"))
-    }
 }
 
 impl Read for Reader {
@@ -90,19 +112,20 @@ impl Read for Reader {
         if wanted == 0 {
             return Ok(0);
         }
+        let (offset, size) = (self.offset, self.size);
         let count = match &mut self.origin {
-            Origin::File(file) => read_at(file, &mut into[..wanted], self.offset),
-            Origin::Object { store, path, received } => {
-                let request = self.offset..self.offset + ahead.min(REQUEST_BYTES);
-                receive(store, path, received, request).map(|()| {
-                    let count = wanted.min(received.len());
-                    received.copy_to_slice(&mut into[..count]);
+            Origin::File { file, version } => read_at(file, &mut into[..wanted], offset)
+                .and_then(|count| version.check_file(file, size).map(|()| count)),
+            Origin::Object(stream) => {
+                stream.receive(offset, offset - self.first >= AHEAD_AFTER, ahead).map(|()| {
+                    let count = wanted.min(stream.received.len());
+                    stream.received.copy_to_slice(&mut into[..count]);
                     count
                 })
             }
         };
         match count.map_err(|e| self.failed(e))? {
-            0 => Err(self.shrunk()),
+            0 => Err(self.failed(shrunk(self.size))),
             count => {
                 self.offset += count as u64;
                 Ok(count)
@@ -120,10 +143,44 @@ fn read_at(file: &File, into: &mut [u8], offset: u64) -> Result<usize> {
     }
 }
 
-/// Gets the bytes of `range`, unless some that were got before are left.
-fn receive(store: &Store, path: &Path, received: &mut Bytes, range: std::ops::Range<u64>) -> Result<()> {
-    if received.is_empty() {
-        *received = store.wait(store.objects().get_range(path, range))?;
+impl Stream {
+    /// Has bytes from `offset` on, unless some are left, of which `count` are read without a stop. A reader that
+    /// `goes_on` has more asked for.
+    fn receive(&mut self, offset: u64, goes_on: bool, count: u64) -> Result<()> {
+        if goes_on {
+            self.ask_ahead();
+        }
+        if !self.received.is_empty() {
+            return Ok(());
+        }
+        if let Some(fetch) = self.asked.pop_front() {
+            self.received = fetch.wait()?;
+            return Ok(());
+        }
+        self.received = match self.ahead.bytes_from(offset) {
+            Some(bytes) => bytes?,
+            None => {
+                // Past the end of the piece the steps are those of the search for the last line's end.
+                let most = if offset < self.end { (self.end - offset).min(START_BYTES) } else { count };
+                let range = offset..self.size.min(offset + most.min(REQUEST_BYTES));
+                self.object.fetch(range).wait()?
+            }
+        };
+        self.next = offset + self.received.len() as u64;
+        Ok(())
     }
-    Ok(())
+
+    fn ask_ahead(&mut self) {
+        while self.asked.len() < REQUESTS_AHEAD && self.next < self.end {
+            let range = first_part(self.next..self.end);
+            self.next = range.end;
+            self.asked.push_back(self.object.fetch(range));
+        }
+    }
+}
+
+/// The first of as few requests of even size as possible.
+fn first_part(range: Range<u64>) -> Range<u64> {
+    let length = range.end - range.start;
+    range.start..range.start + length.div_ceil(length.div_ceil(REQUEST_BYTES))
 }

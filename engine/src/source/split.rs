@@ -10,8 +10,10 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Ahead;
 use super::decode::Codec;
 use super::listing::InputFile;
+use super::version::Version;
 use crate::error::Result;
 
 /// How much input a split holds at most.
@@ -50,6 +52,25 @@ pub struct Piece {
     pub end: u64,
     /// The size of the whole file when it was listed; later growth is not read.
     pub size: u64,
+    /// The version that was listed; a task reads no other.
+    pub version: Version,
+    /// What this process has asked for of the file.
+    #[serde(skip)]
+    pub ahead: Ahead,
+}
+
+impl Piece {
+    /// The bytes of `file` from `start` to `end`.
+    pub(super) fn of(file: &InputFile, start: u64, end: u64) -> Piece {
+        let (address, version) = (file.address.clone(), file.version.clone());
+        Piece { address, start, end, size: file.size, version, ahead: Ahead::default() }
+    }
+
+    /// All of a file whose version is not known.
+    #[cfg(test)]
+    pub(super) fn whole(address: impl Into<String>, size: u64) -> Piece {
+        Piece::of(&InputFile { address: address.into(), size, version: Version::Unknown }, 0, size)
+    }
 }
 
 /// Cuts big files and packs small ones.
@@ -84,7 +105,7 @@ pub fn plan_splits_at(
         let mut start = 0;
         for end in inner.into_iter().chain([file.size]) {
             if end > start || file.size == 0 {
-                pieces.push(Piece { address: file.address.clone(), start, end, size: file.size });
+                pieces.push(Piece::of(file, start, end));
             }
             start = end;
         }
@@ -127,12 +148,8 @@ pub fn estimated_bytes(files: &[InputFile]) -> u64 {
 /// The pieces of one file: as few as the target allows, of even size.
 fn cut(file: &InputFile, target_bytes: u64) -> impl Iterator<Item = Piece> + '_ {
     let count = if is_plain(file) { file.size.div_ceil(target_bytes) } else { 1 };
-    (0..count).map(move |index| Piece {
-        address: file.address.clone(),
-        start: border(file.size, index, count),
-        end: border(file.size, index + 1, count),
-        size: file.size,
-    })
+    let place = move |index| border(file.size, index, count);
+    (0..count).map(move |index| Piece::of(file, place(index), place(index + 1)))
 }
 
 /// Where piece `index` of `count` begins; in 128 bits because the product can pass 64.
@@ -195,7 +212,7 @@ mod tests {
     }
 
     fn file(address: &str, size: u64) -> InputFile {
-        InputFile { address: address.to_owned(), size }
+        InputFile { address: address.to_owned(), size, version: Version::Unknown }
     }
 
     fn plan(files: &[(&str, u64)], target_bytes: u64) -> String {

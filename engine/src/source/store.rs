@@ -2,8 +2,16 @@
 //!
 //! A scheme and host enter, an open [`Store`] leaves; stores are kept for the whole process because a
 //! store holds connections and credentials, and because the memory store is its data. Credentials
-//! come from the environment alone, so that they never stand in an address, a plan or a log.
-//! Nothing here looks into a path.
+//! come from the environment and the profiles of the user alone (`settings`), so that they are never in an address, a
+//! plan or a log. Nothing here looks into a path.
+
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+mod client;
+mod errors;
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+mod profile;
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+mod settings;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,14 +19,12 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use object_store::path::Path;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
 /// Threads that serve the connections of remote stores; the waiting thread itself drives its request.
 const IO_THREADS: usize = 2;
-
-/// Which variables of the environment reach a store; a bare `REGION` or `TOKEN` must not.
-const ENVIRONMENT: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 
 /// An open store: the local file system, this process's memory, or a bucket.
 #[derive(Clone, Debug)]
@@ -79,6 +85,19 @@ impl Store {
         self.reach == Reach::Local
     }
 
+    /// Whether a request to this store goes over a network.
+    pub fn is_remote(&self) -> bool {
+        self.reach == Reach::Network
+    }
+
+    /// Starts `request` beside this thread, if this store is a remote one.
+    pub(super) fn start<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        self.is_remote().then(|| RUNTIME.get().map(|runtime| runtime.spawn(request))).flatten()
+    }
+
     /// The address of `path` in this store: absolute and, except in memory, good in any process.
     pub fn address(&self, path: &Path) -> String {
         format!("{}{path}", self.root)
@@ -120,11 +139,10 @@ fn connect(scheme: &str, root: &str) -> Result<Arc<dyn ObjectStore>> {
             .help(format!("build with the cargo feature `{feature}` of the crate `kiln`")));
     }
     start_runtime()?;
-    let url = url::Url::parse(root)
-        .map_err(|e| Error::config("not a valid address").because(e).at("store", root))?;
-    let (objects, _) = object_store::parse_url_opts(&url, environment())
-        .map_err(|e| Error::config("the store cannot be set up").because(e).at("store", root))?;
-    Ok(objects.into())
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+    return client::open(feature, root);
+    #[cfg(not(any(feature = "aws", feature = "azure", feature = "gcp")))]
+    Err(Error::bug("a build without stores").at("store", root))
 }
 
 /// The cargo feature that brings the store for `scheme`, and whether this build has it.
@@ -136,13 +154,6 @@ fn feature_of(scheme: &str) -> Result<(&'static str, bool)> {
         other => Err(Error::config(format!("unknown kind of address `{other}://`"))
             .help("known are plain paths, file://, memory://, s3://, gs:// and az://")),
     }
-}
-
-fn environment() -> Vec<(String, String)> {
-    // A variable that is not UTF-8 cannot be a credential; `vars` would panic on it.
-    let known = |name: &str| ENVIRONMENT.iter().any(|prefix| name.starts_with(prefix));
-    let text = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    text.filter(|(name, _)| known(name)).collect()
 }
 
 #[cfg(test)]

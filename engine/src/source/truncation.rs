@@ -19,6 +19,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::quotes::record_starts;
+use super::version::Version;
 use super::*;
 use crate::error::{Class, Result};
 use crate::row::{Row, RowReader};
@@ -101,7 +102,8 @@ impl Folder {
     fn file(&self, name: &str, bytes: &[u8]) -> InputFile {
         let path = self.0.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        InputFile { address: path.display().to_string(), size: bytes.len() as u64 }
+        let (address, size) = (path.display().to_string(), bytes.len() as u64);
+        InputFile { address, size, version: Version::Unknown }
     }
 }
 
@@ -110,12 +112,7 @@ fn pieces(file: &InputFile, places: &[u64]) -> Vec<Piece> {
     let mut borders: Vec<u64> = places.iter().copied().filter(|at| (1..file.size).contains(at)).collect();
     borders.insert(0, 0);
     borders.push(file.size);
-    let piece = |border: &[u64]| Piece {
-        address: file.address.clone(),
-        start: border[0],
-        end: border[1],
-        size: file.size,
-    };
+    let piece = |border: &[u64]| Piece::of(file, border[0], border[1]);
     borders.windows(2).map(piece).collect()
 }
 

@@ -17,12 +17,16 @@ use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
+use crate::job::Input;
 use crate::publish::delta::AsOf;
 use crate::row::{BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
-use crate::source::{Batches, InputFile, ListOptions, Piece, Places, Split, Wanted, estimated_bytes};
+use crate::source::{
+    Batches, InputFile, Lead, ListOptions, Listed, Piece, Places, Split, Wanted, estimated_bytes, list_with,
+    read_ahead,
+};
 use crate::task::Task;
 
 /// What is decoded at a time: columns stay in the cache until the chain has seen them.
@@ -34,6 +38,9 @@ pub trait Format: Param + Clone {
     const EXPANSION: u64 = 1;
     /// Whether a folder may be a table of such files, whose log names those that are in it.
     const HAS_TABLES: bool = false;
+
+    /// Which part of a file is read first.
+    const LEAD: Lead = Lead::Start;
 
     /// Cuts and packs files into splits.
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
@@ -50,6 +57,25 @@ pub(super) struct Choice {
     pub(super) hive: bool,
     /// Which version of a table; `None` where there may be no table.
     pub(super) table: Option<AsOf>,
+}
+
+/// The files at `address`, which the run has read from now on.
+pub(super) fn list(
+    cx: &Context,
+    address: &str,
+    choice: &Choice,
+    skipped: &Skipped,
+) -> Result<Vec<InputFile>> {
+    let listed = list_with(address, &choice.list)?;
+    record(cx, address, skipped, &listed);
+    Ok(listed.files)
+}
+
+/// Notes what the run reads.
+fn record(cx: &Context, address: &str, skipped: &Skipped, listed: &Listed) {
+    skipped.add_listed(listed);
+    let (files, bytes) = (listed.files.len() as u64, listed.bytes());
+    cx.job_run().read(Input { uri: address.to_owned(), files, bytes, hash: listed.hash() });
 }
 
 /// A chain that starts with the rows of files.
@@ -77,7 +103,7 @@ pub(super) fn dataset<T: Row, F: Format>(
 ) -> Dataset<T, Files<T, F>> {
     let skipped = Skipped::new(cx, &choice);
     let found = table_files::find(address, &choice, F::HAS_TABLES).and_then(|(listed, table)| {
-        skipped.add_listed(&listed);
+        record(cx, address, &skipped, &listed);
         let bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
         Ok((format.plan(&listed.files)?, table, bytes))
     });
@@ -157,8 +183,8 @@ impl<T: Row, F: Format> Chain for Files<T, F> {
 
     fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
-        for piece in pieces {
-            if !self.drive_piece(piece, task, sink)? {
+        for piece in read_ahead(pieces, F::LEAD) {
+            if !self.drive_piece(&piece, task, sink)? {
                 break;
             }
         }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
-use crate::source::{ArrowBatches, Batches, InputFile, Piece, Split, Wanted, plan_splits_at};
+use crate::source::{ArrowBatches, Batches, InputFile, Lead, Piece, Split, Wanted, plan_splits_at};
 
 impl Context {
     /// The rows of Arrow IPC files, in the file or the stream format: a path, a folder, a glob or a URL.
@@ -55,6 +55,7 @@ impl Read {
 pub struct Arrow;
 
 impl Format for Arrow {
+    const LEAD: Lead = Lead::End;
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |_, places| Ok(places))
     }

@@ -9,7 +9,9 @@ use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
-use crate::source::{Batches, InputFile, ParquetBatches, Piece, Predicate, Split, Wanted, plan_splits_at};
+use crate::source::{
+    Batches, InputFile, Lead, ParquetBatches, Piece, Predicate, Split, Wanted, plan_splits_at,
+};
 
 impl Context {
     /// The rows of Parquet files: a path, a folder, a glob or a URL. Columns come from the row type.
@@ -58,6 +60,7 @@ pub struct Parquet {
 }
 
 impl Format for Parquet {
+    const LEAD: Lead = Lead::End;
     /// Encoded and compressed: what is sorted, joined or grouped is some times as large.
     const EXPANSION: u64 = 4;
     const HAS_TABLES: bool = true;

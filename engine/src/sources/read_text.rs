@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
+use super::files;
 use super::read::{Allowed, Read};
 use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
@@ -13,7 +14,9 @@ use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{Piece, Split, TextBlocks, estimated_bytes, lines, list_with, plan_splits, skim_pieces};
+use crate::source::{
+    Lead, Piece, Split, TextBlocks, estimated_bytes, lines, plan_splits, read_ahead, skim_pieces,
+};
 use crate::task::Task;
 
 impl Context {
@@ -55,12 +58,11 @@ impl Read {
     #[track_caller]
     pub fn text(self, address: &str) -> Dataset<String, TextLines> {
         let (cx, site, skipped) = (&self.cx, Site::caller(), Skipped::new(&self.cx, &self.choice));
-        let listed = self.check_text().and_then(|()| list_with(address, &self.choice.list));
+        let listed = self.check_text().and_then(|()| files::list(cx, address, &self.choice, &skipped));
         let (splits, origin): (Arc<[Split]>, Origin) = match listed {
-            Ok(listed) => {
-                skipped.add_listed(&listed);
-                let splits = plan_splits(&listed.files);
-                let origin = Origin::source(cx, splits.len().max(1), estimated_bytes(&listed.files));
+            Ok(files) => {
+                let splits = plan_splits(&files);
+                let origin = Origin::source(cx, splits.len().max(1), estimated_bytes(&files));
                 (splits.into(), origin)
             }
             Err(error) => (Arc::default(), Origin::broken(cx, error)),
@@ -116,9 +118,9 @@ impl Chain for TextLines {
     #[inline]
     fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
-        for piece in &*some_or_all(pieces, task) {
-            let mut text = match TextBlocks::open(piece) {
-                Err(_) if self.skipped.is_gone(piece)? => continue,
+        for piece in read_ahead(&some_or_all(pieces, task), Lead::Start) {
+            let mut text = match TextBlocks::open(&piece) {
+                Err(_) if self.skipped.is_gone(&piece)? => continue,
                 opened => opened?,
             };
             let mut counted = 0;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::files::Choice;
 use crate::error::{Error, Result};
 use crate::publish::delta::{AsOf, Log, PartitionValues, Snapshot, decoded};
-use crate::source::{InputFile, Listed, Location, list_with};
+use crate::source::{InputFile, Listed, Location, Version, list_with};
 
 /// The partition values of each file, by its address.
 pub type TableValues = BTreeMap<String, Arc<PartitionValues>>;
@@ -76,7 +76,8 @@ fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Tab
             Error::data("a size in the Delta log is negative").because(e).at("file", &add.path)
         })?;
         values.insert(address.clone(), Arc::new(snapshot.read_values(add, &table)));
-        files.push(InputFile { address, size });
+        // Files of a table are never changed, and the log has no version of them.
+        files.push(InputFile { address, size, version: Version::default() });
     }
     files.sort_by(|a, b| a.address.cmp(&b.address));
     Ok((Listed { files, skipped }, values))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
-use super::files::Choice;
+use super::files::{self, Choice};
 use super::skipped::Skipped;
 use crate::chain::{Chain, Sink, Step};
 use crate::context::Context;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
-use crate::source::{Split, estimated_bytes, list_with, plan_splits_at, read_whole};
+use crate::source::{Lead, Split, estimated_bytes, plan_splits_at, read_ahead, read_whole};
 use crate::task::Task;
 
 /// A row type that a file's bytes can be.
@@ -49,10 +49,9 @@ pub(super) fn dataset<B: Content>(
     site: Site,
 ) -> Dataset<(String, B), WholeFiles<B>> {
     let skipped = Skipped::new(cx, &choice);
-    let found = list_with(address, &choice.list).and_then(|listed| {
-        skipped.add_listed(&listed);
+    let found = files::list(cx, address, &choice, &skipped).and_then(|files| {
         // A row cannot be cut.
-        Ok((plan_splits_at(&listed.files, |_, _| Ok(Vec::new()))?, estimated_bytes(&listed.files)))
+        Ok((plan_splits_at(&files, |_, _| Ok(Vec::new()))?, estimated_bytes(&files)))
     });
     let (splits, origin): (Arc<[Split]>, Origin) = match found {
         Ok((splits, bytes)) => {
@@ -69,10 +68,10 @@ impl<B: Content> Chain for WholeFiles<B> {
 
     fn drive<S: Sink<(String, B)>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
-        for piece in pieces {
+        for piece in read_ahead(pieces, Lead::Whole) {
             task.check()?;
-            let bytes = match read_whole(piece, B::DECOMPRESS) {
-                Err(_) if self.skipped.is_gone(piece)? => continue,
+            let bytes = match read_whole(&piece, B::DECOMPRESS) {
+                Err(_) if self.skipped.is_gone(&piece)? => continue,
                 bytes => bytes?,
             };
             task.count_bytes(piece.size);

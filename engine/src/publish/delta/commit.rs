@@ -24,7 +24,7 @@ use crate::error::{Class, Error, Result};
 use crate::job::{Cancel, Output};
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
-use crate::publish::{Mode, Part};
+use crate::publish::{Mode, OutputFile};
 
 /// What is to be published.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Publish<'a> {
     pub schema: &'a Schema,
     pub partition_by: &'a [String],
     /// The files, by their names in the folder of the table. Those without rows are left out.
-    pub files: &'a [Part],
+    pub files: &'a [OutputFile],
     /// Partitions such as `day=2026-03-02` that are replaced even if no row is in them.
     pub expected: &'a [String],
     /// What is recorded for later attempts of the run.
@@ -293,7 +293,7 @@ impl<'a> Prepared<'a> {
         let expected =
             publish.expected.iter().map(|partition| values(partition)).collect::<Result<Vec<_>>>()?;
         let replaced = match publish.mode {
-            Mode::Error | Mode::Ignore | Mode::Append => Replaced::Nothing,
+            Mode::Error | Mode::Ignore | Mode::Append | Mode::AppendOnce => Replaced::Nothing,
             Mode::Overwrite => Replaced::Everything,
             Mode::ReplacePartitions => {
                 let mut partitions = expected;
@@ -370,7 +370,7 @@ impl<'a> Prepared<'a> {
         let Publish { claim, mode, partition_by, output, counters, .. } = self.publish;
         let mode = match mode {
             Mode::Error | Mode::Ignore => "ErrorIfExists",
-            Mode::Append => "Append",
+            Mode::Append | Mode::AppendOnce => "Append",
             Mode::Overwrite | Mode::ReplacePartitions => "Overwrite",
         };
         let kiln = KilnInfo {
@@ -394,7 +394,7 @@ fn scope_of(publish: &Publish<'_>) -> Scope {
     Scope::of(folders.chain(publish.expected.iter().cloned()).collect(), replaces)
 }
 
-fn add_of(part: &Part, partition_values: PartitionValues, epoch: u64, now: i64) -> Add {
+fn add_of(part: &OutputFile, partition_values: PartitionValues, epoch: u64, now: i64) -> Add {
     Add {
         path: values::encoded(&part.name),
         partition_values,

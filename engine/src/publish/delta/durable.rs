@@ -9,7 +9,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::log::Log;
 use crate::error::{Error, Result};
-use crate::publish::Part;
+use crate::publish::OutputFile;
 
 /// Files that are waited for at once: what a disk can take in any order.
 const AT_ONCE: usize = 16;
@@ -18,9 +18,9 @@ const AT_ONCE: usize = 16;
 ///
 /// # Errors
 /// By the failing operation; bug for a file that is not as long as its task has reported.
-pub fn sync_files<'p>(log: &Log, parts: impl IntoIterator<Item = &'p Part>) -> Result<()> {
+pub fn sync_files<'p>(log: &Log, parts: impl IntoIterator<Item = &'p OutputFile>) -> Result<()> {
     let root = PathBuf::from(log.store.address(&log.root));
-    let parts: Vec<&Part> = parts.into_iter().collect();
+    let parts: Vec<&OutputFile> = parts.into_iter().collect();
     let mut folders = BTreeSet::new();
     for part in &parts {
         let path = root.join(&part.name);

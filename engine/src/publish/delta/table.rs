@@ -13,12 +13,11 @@ use super::snapshot::{Replay, Snapshot};
 use super::steps::{Change, Verdict, judge};
 use super::values::{self, PartitionValues};
 use crate::error::{Error, Result};
+use crate::publish::Mode;
 use crate::publish::head::{Claim, Published, Scope};
-use crate::publish::mode::{Mode, exists};
-use crate::source::Location;
+use crate::publish::mode::exists;
+use crate::source::{Location, MANIFEST};
 
-/// The marker of an output that is a folder of files.
-const MARKER: &str = "_SUCCESS";
 /// Commits that are looked through for the record of a run.
 const MAX_LOOKED: u64 = 10_000;
 
@@ -106,7 +105,7 @@ impl DeltaTable {
         let table =
             DeltaTable { log, uri: location.uri(), snapshot, later: Vec::new(), limits: Limits::default() };
         if table.snapshot.is_none()
-            && super::put::read(&table.log.store, &table.log.below(MARKER)?)?.is_some()
+            && super::put::read(&table.log.store, &table.log.below(MANIFEST)?)?.is_some()
         {
             let error =
                 Error::config("the output is a folder of files without a Delta log").at("output", &table.uri);
@@ -128,10 +127,10 @@ impl DeltaTable {
         let Some(snapshot) = &self.snapshot else { return Ok(true) };
         match mode {
             Mode::Ignore => return Ok(false),
-            Mode::Error => return Err(exists(&self.uri).reason("output_exists")),
-            Mode::Overwrite | Mode::Append | Mode::ReplacePartitions => {}
+            Mode::Error => return Err(exists(&self.uri)),
+            Mode::Overwrite | Mode::Append | Mode::AppendOnce | Mode::ReplacePartitions => {}
         }
-        let removes = mode != Mode::Append;
+        let removes = !matches!(mode, Mode::Append | Mode::AppendOnce);
         snapshot
             .protocol
             .check_writable(&snapshot.metadata, removes)

@@ -2,30 +2,30 @@
 //!
 //! A lock on the file `<name>-<uuid>.lock` is held for as long as the driver lives, and the system
 //! drops it however the driver ends. So a staging folder whose lock is free belongs to nobody: the
-//! next publish in the same parent takes back what its commit had not ended, and removes it.
+//! next publish in the same parent finishes the commit that was under way in it, and removes it.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
-
-use super::{cannot, journal};
+use super::locked::LockedHead;
+use super::{cannot, recover};
 use crate::error::{Error, Result};
 use crate::lock;
-use crate::publish::STAGE;
+use crate::publish::{STAGE, TAG_CHARS};
 
 /// What the names of locks end in.
 const LOCK: &str = ".lock";
 /// The length of a UUID and the dash before it.
 const ID_CHARS: usize = 37;
-/// How much of it stands in the names of files.
-const TAG_CHARS: usize = 8;
-/// How long a commit waits for others in the same parent, which only rename.
-const TURN_LIMIT: Duration = Duration::from_secs(60);
-/// How often it looks.
-const TURN_LOOK: Duration = Duration::from_millis(5);
+/// The tree of the output, in a staging folder.
+pub const READY: &str = "ready";
+
+/// A staging folder that is not made yet.
+pub struct Reserved {
+    path: PathBuf,
+    made: Option<PathBuf>,
+}
 
 /// A staging folder of this process.
 pub struct Staging {
@@ -35,33 +35,41 @@ pub struct Staging {
     _lock: File,
 }
 
-impl Staging {
-    /// A new staging folder for `target`, after those that killed drivers left beside it are removed.
+impl Reserved {
+    /// Makes the folder and takes its lock.
     ///
     /// # Errors
     /// Auth without permission, resource when the disk is full.
-    pub fn make(target: &Path) -> Result<Staging> {
-        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(Error::config("an output cannot be the root folder").at("output", target.display()));
-        };
-        let stage = parent.join(STAGE);
-        sweep(&stage);
-        let made = first_missing(parent);
-        let failed = |e| cannot("stage the output in", parent, e);
-        let (path, lock) = lock::again(|| {
-            let path = stage.join(format!("{}-{}", name.to_string_lossy(), uuid::Uuid::new_v4()));
-            fs::create_dir_all(&stage)?;
-            Ok((path.clone(), lock::hold_new(&lock_of(&path))?))
-        })
-        .map_err(failed)?;
-        let staging = Staging { path, made, _lock: lock };
+    pub fn make(self) -> Result<Staging> {
+        let Reserved { path, made } = self;
+        let stage = path.parent().unwrap_or(&path);
+        let failed = |e| cannot("stage the output in", stage, e);
+        let lock = lock::again(|| {
+            fs::create_dir_all(stage)?;
+            lock::hold_new(&lock_of(&path))
+        });
+        let staging = Staging { _lock: lock.map_err(failed)?, path: path.clone(), made };
         fs::create_dir_all(staging.parts()).map_err(failed)?;
         Ok(staging)
     }
+}
 
-    /// The folder itself.
-    pub fn path(&self) -> &Path {
-        &self.path
+impl Staging {
+    /// The staging folder that the publish `id` will have for `target`.
+    ///
+    /// # Errors
+    /// Config for the root folder.
+    pub fn reserve(target: &Path, id: &str) -> Result<Reserved> {
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(Error::config("an output cannot be the root folder").at("output", target.display()));
+        };
+        let path = parent.join(STAGE).join(format!("{}-{id}", name.to_string_lossy()));
+        Ok(Reserved { path, made: first_missing(parent) })
+    }
+
+    /// Its name in the folder of all staging folders.
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
     /// Where tasks write.
@@ -69,67 +77,79 @@ impl Staging {
         self.path.join("parts")
     }
 
+    /// Where the commit makes the tree of the output.
+    pub fn ready(&self) -> PathBuf {
+        self.path.join(READY)
+    }
+
     /// Whether `folder` got a folder that had to be made for the target.
     pub fn has_made_in(&self, folder: &Path) -> bool {
         self.made.as_ref().and_then(|made| made.parent()).is_some_and(|outer| folder.starts_with(outer))
     }
 
-    /// What tells apart the files of this publish from those of others.
+    /// What distinguishes the files of this publish from those of others.
     pub fn tag(&self) -> &str {
         split_id(&self.path).map_or("", |(_, tag)| tag)
     }
 
-    /// Waits until no other commit is under way in the same parent; the guard keeps others waiting.
-    pub fn take_turn(&self) -> Result<File> {
-        let stage = self.path.parent().unwrap_or(&self.path);
-        let folder = File::open(stage).map_err(|e| cannot("open", stage, e))?;
-        let end = Instant::now() + TURN_LIMIT;
-        loop {
-            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(folder),
-                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(TURN_LOOK),
-                Err(e) => return Err(cannot("wait for another commit in", stage, e.into())),
-            }
-        }
-    }
-
-    /// Removes the folder, and those around it that were made for it and are empty.
+    /// Removes the folder, and the one around it when it is empty.
     pub fn remove(&self) {
         remove(&self.path);
-        // `remove_dir` takes empty folders only: another job's staging or a published output stays.
-        let mut next = self.path.parent();
-        while let Some(folder) = next {
-            let ours =
-                folder.ends_with(STAGE) || self.made.as_ref().is_some_and(|made| folder.starts_with(made));
-            if !ours || fs::remove_dir(folder).is_err() {
-                break;
-            }
-            next = folder.parent();
-        }
+        // `remove_dir` takes an empty folder only: another job's staging stays.
+        let _ = self.path.parent().map(fs::remove_dir);
     }
 }
 
-/// Removes the staging folders in `stage` whose drivers have ended without removing them.
-fn sweep(stage: &Path) {
-    let Ok(entries) = fs::read_dir(stage) else { return };
+impl Staging {
+    /// Removes the folders that were made for the target, as far as nothing is in them.
+    pub fn remove_made_folders(&self) {
+        let Some(made) = &self.made else { return };
+        let beside = self.path.ancestors().skip(2).take_while(|folder| folder.starts_with(made));
+        // `remove_dir` takes empty folders only.
+        let _ = beside.into_iter().try_for_each(fs::remove_dir);
+    }
+}
+
+/// Whether the driver of the publish `id` to `target` lives: it holds its lock as long as it does.
+pub fn is_alive(target: &Path, id: &str) -> bool {
+    let folder = Staging::reserve(target, id).map(|reserved| reserved.path);
+    folder.is_ok_and(|folder| {
+        let lock = lock_of(&folder);
+        lock.exists() && lock::take_abandoned(&lock).is_none()
+    })
+}
+
+/// The staging folders below `parent` whose drivers have ended without removing them.
+pub fn abandoned(parent: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(parent.join(STAGE)) else { return Vec::new() };
+    let locks = entries.flatten().map(|entry| entry.path());
+    let locks = locks.filter(|path| path.to_string_lossy().ends_with(LOCK));
+    let abandoned = locks.filter(|lock| lock::take_abandoned(lock).is_some());
+    abandoned.map(|lock| lock.with_extension("")).filter(|folder| split_id(folder).is_some()).collect()
+}
+
+/// Removes the staging folders beside `target` whose drivers have ended without removing them. `locked` is the head
+/// of `target`, and its lock the one of all heads in the folder.
+pub fn sweep(target: &Path, locked: &LockedHead) -> Result<()> {
+    let parent = target.parent().unwrap_or(target);
+    let Ok(entries) = fs::read_dir(parent.join(STAGE)) else { return Ok(()) };
     for path in entries.flatten().map(|entry| entry.path()) {
         let folder = path.with_extension("");
-        if !path.to_string_lossy().ends_with(LOCK) || split_id(&folder).is_none() {
+        let Some((name, _)) = split_id(&folder).filter(|_| path.to_string_lossy().ends_with(LOCK)) else {
             continue;
-        }
+        };
         if let Some(_held) = lock::take_abandoned(&path) {
             log::info!("removing what a killed job has staged: {}", folder.display());
-            take_back(&folder);
+            let other = parent.join(name);
+            if other != target {
+                recover(&mut locked.of(&other)?, &other)?;
+            }
             remove(&folder);
         }
     }
-}
-
-/// Undoes the commit that a killed driver had begun, if it had to be undone.
-fn take_back(folder: &Path) {
-    if let (Some((name, tag)), Some(parent)) = (split_id(folder), folder.parent().and_then(Path::parent)) {
-        journal::undo(folder, &parent.join(name), tag);
-    }
+    // It takes an empty folder only.
+    let _ = fs::remove_dir(parent.join(STAGE));
+    Ok(())
 }
 
 /// The name of the target and the tag, from a staging folder's name.
@@ -166,46 +186,29 @@ fn first_missing(folder: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::Journal;
     use super::*;
+    use crate::job::{Progress, Run};
 
-    /// A staging folder whose driver is gone, and an append of its that had not ended.
-    fn leave(target: &Path, names: &[&str]) -> String {
-        let staging = Staging::make(target).unwrap();
-        let tag = staging.tag().to_owned();
-        let names: Vec<String> = names.iter().map(|name| name.replace("TAG", &tag)).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Journal::write(staging.path(), &names).unwrap();
-        tag // dropping `staging` drops its lock, as the end of a process does, and removes nothing
+    fn make(target: &Path) -> Staging {
+        Staging::reserve(target, &uuid::Uuid::new_v4().to_string()).unwrap().make().unwrap()
+    }
+
+    fn sweep_beside(target: &Path) {
+        let run = Run::new("r", Progress::silent());
+        let locked = LockedHead::take(target, &run).unwrap();
+        sweep(target, &locked).unwrap();
     }
 
     #[test]
-    fn an_append_of_a_killed_driver_is_taken_back_and_nothing_else_is() {
+    fn the_folder_of_a_driver_that_ended_is_swept_and_nothing_else_is() {
         let place = tempfile::tempdir().unwrap();
-        let target = place.path().join("rows");
-        fs::create_dir_all(target.join("day=1")).unwrap();
-        fs::write(place.path().join("outside"), "precious").unwrap();
-        fs::write(target.join("part-00000.csv"), "precious").unwrap();
-        let names =
-            ["part-00000-TAG.csv", "day=1/part-00001-TAG.csv", "part-00000.csv", "../outside", "late-TAG"];
-        let tag = leave(&target, &names);
-        fs::write(target.join(format!("part-00000-{tag}.csv")), "half").unwrap();
-        fs::write(target.join(format!("day=1/part-00001-{tag}.csv")), "half").unwrap();
-
-        Staging::make(&place.path().join("other")).unwrap().remove();
-        let left: Vec<_> = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["part-00000.csv"]);
-        assert!(place.path().join("outside").exists() && !place.path().join(STAGE).exists());
-    }
-
-    #[test]
-    fn a_folder_whose_driver_lives_and_one_without_a_lock_are_not_swept() {
-        let place = tempfile::tempdir().unwrap();
-        let living = Staging::make(&place.path().join("rows")).unwrap();
+        let living = make(&place.path().join("rows"));
+        drop(make(&place.path().join("ended")));
         let foreign = place.path().join(STAGE).join("someone-elses");
         fs::create_dir(&foreign).unwrap();
         fs::write(place.path().join(STAGE).join("notes.lock"), "").unwrap();
-        Staging::make(&place.path().join("other")).unwrap().remove();
+        sweep_beside(&place.path().join("other"));
         assert!(living.parts().exists() && foreign.exists());
+        assert_eq!(place.path().join(STAGE).read_dir().unwrap().count(), 4);
     }
 }

@@ -4,6 +4,7 @@
 //! the lengths in a file ask for; one flipped bit there must not end the process.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
@@ -148,6 +149,12 @@ fn check(block: Block, size: u64) -> Result<Block, ArrowError> {
         Some(end) if lengths_fit && end <= size => Ok(block),
         _ => Err(broken("a batch lies outside of the file")),
     }
+}
+
+/// Where a checked block is in the file.
+pub(super) fn range(block: &Block) -> Range<u64> {
+    let start = block.offset() as u64;
+    start..start + length(block)
 }
 
 fn length(block: &Block) -> u64 {

@@ -159,7 +159,7 @@ fn file(path: &Path, text: &str) -> Piece {
 
 fn piece(path: &Path) -> Piece {
     let size = path.metadata().unwrap().len();
-    Piece { address: path.display().to_string(), start: 0, end: size, size }
+    Piece::whole(path.display().to_string(), size)
 }
 
 /// Another one in every run.

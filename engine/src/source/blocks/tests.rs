@@ -158,7 +158,7 @@ fn a_file_that_shrank_is_bad_data_and_one_that_grew_is_read_as_planned() {
     written(&folder, "a.txt", b"one\n");
     let error = read_piece(&planned, 100).unwrap_err();
     assert_eq!(error.class(), Class::Data);
-    let text = "the file ends early: it had 8 bytes when the job was planned, at byte 4, file DIR/a.txt";
+    let text = "the file ends early: it had 8 bytes when the job was planned, at byte 0, file DIR/a.txt";
     assert!(shown(&error, &folder).starts_with(text), "{error}");
 }
 
@@ -193,7 +193,7 @@ fn pieces(file: &InputFile, target_bytes: u64) -> Vec<Piece> {
 }
 
 fn whole(file: &InputFile) -> Piece {
-    Piece { address: file.address.clone(), start: 0, end: file.size, size: file.size }
+    Piece::of(file, 0, file.size)
 }
 
 fn read(file: &InputFile) -> Result<String> {

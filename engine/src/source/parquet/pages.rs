@@ -59,16 +59,17 @@ pub(super) struct HeaderReader {
 
 impl HeaderReader {
     fn open(&self) -> io::Result<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>> {
-        let (mut reader, mut header, mut filled) = (self.file.reader(self.start), vec![0; HEADER_BYTES], 0);
-        // One read where the file is local; `read_to_end` would take several.
-        while filled < HEADER_BYTES {
-            match reader.read(&mut header[filled..])? {
-                0 => break,
-                count => filled += count,
-            }
+        let (mut reader, mut header) = (self.file.reader(self.start), Vec::with_capacity(HEADER_BYTES));
+        // What follows the chunk is not planned and would cost a request; a chunk that is said to be too short
+        // has its last header read once more.
+        let planned = self.file.planned_end(self.start) - self.start;
+        fill(&mut reader, &mut header, HEADER_BYTES.min(usize::try_from(planned).unwrap_or(HEADER_BYTES)))?;
+        let mut checked = check(&header);
+        if checked.is_err() && header.len() < HEADER_BYTES {
+            fill(&mut reader, &mut header, HEADER_BYTES)?;
+            checked = check(&header);
         }
-        header.truncate(filled);
-        check(&header)
+        checked
             .and_then(|header| self.budget.spend(self.start, &header))
             .map_err(|e| io::Error::other(e.at("byte", self.start)))?;
         Ok(Cursor::new(header).chain(BufReader::new(reader)))
@@ -82,6 +83,21 @@ impl Read for HeaderReader {
             None => self.rest.insert(self.open()?).read(into),
         }
     }
+}
+
+/// Reads until `header` has `bytes` bytes or the file ends: in one read where the file is local; `read_to_end` would
+/// take several.
+fn fill(reader: &mut RangeReader, header: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
+    let mut filled = header.len();
+    header.resize(filled.max(bytes), 0);
+    while filled < header.len() {
+        match reader.read(&mut header[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    header.truncate(filled);
+    Ok(())
 }
 
 fn check(bytes: &[u8]) -> Result<PageHeader> {

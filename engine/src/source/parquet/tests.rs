@@ -28,7 +28,7 @@ fn a_skim_reads_short_stretches_whose_places_are_those_in_the_file() {
     writer.close().unwrap();
 
     let size = path.metadata().unwrap().len();
-    let piece = Piece { address: format!("file://{}", path.display()), start: 0, end: size, size };
+    let piece = Piece::whole(format!("file://{}", path.display()), size);
     let wanted = Wanted { skim: true, ..Wanted::of::<u64>(false, 700) };
     let mut batches = ParquetBatches::open(&piece, &wanted, None).unwrap();
     let Places { mut find, .. } = batches.places();

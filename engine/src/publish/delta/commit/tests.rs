@@ -32,8 +32,8 @@ fn columns() -> Schema {
     Schema::new(vec![Field::new("n", DataType::UInt64, false), Field::new("day", DataType::Int32, true)])
 }
 
-fn part(name: &str) -> Part {
-    Part { staged: name.to_owned(), name: name.to_owned(), rows: 5, bytes: 100 }
+fn part(name: &str) -> OutputFile {
+    OutputFile { staged: name.to_owned(), name: name.to_owned(), rows: 5, bytes: 100 }
 }
 
 /// Publishes files, each with the name of a day and its own: `1/a`.
@@ -55,7 +55,7 @@ fn publish_of(
     files: &[&str],
     expected: &[&str],
 ) -> Result<Committed> {
-    let files: Vec<Part> = files.iter().map(|file| part(&format!("day={file}.parquet"))).collect();
+    let files: Vec<OutputFile> = files.iter().map(|file| part(&format!("day={file}.parquet"))).collect();
     let expected: Vec<String> = expected.iter().map(|day| format!("day={day}")).collect();
     let output = Output { rows: claim.epoch, ..Output::default() };
     let (partition_by, counters) = (&["day".to_owned()], BTreeMap::new());

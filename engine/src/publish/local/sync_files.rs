@@ -2,7 +2,7 @@
 //!
 //! Tasks close their files without waiting for the disk, which has begun to write by then (`place`); by
 //! the end most of it is done, and what is left many files wait for together. A file that is not as long
-//! as its task has said was lost on the way, by another process or a network file system: the commit
+//! as its task reported was lost on the way, by another process or a network file system: the commit
 //! ends before anything is published.
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::cannot;
 use crate::error::{Error, Result};
-use crate::publish::Part;
+use crate::publish::OutputFile;
 
 /// Files that are waited for at once: what a disk can take in any order.
 const AT_ONCE: usize = 16;
@@ -20,34 +20,34 @@ const AT_ONCE: usize = 16;
 /// Waits until the staged files in `folder` are on disk.
 ///
 /// # Errors
-/// By the failing operation; bug for a file whose length is not what its task has said.
-pub fn settle(folder: &Path, parts: &[Part]) -> Result<()> {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(parts.len().clamp(1, AT_ONCE)).build();
+/// By the failing operation; bug for a file whose length is not what its task reported.
+pub fn sync_files(folder: &Path, files: &[OutputFile]) -> Result<()> {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(files.len().clamp(1, AT_ONCE)).build();
     let threads = threads.map_err(|e| Error::resource("no threads can be started to commit").because(e))?;
-    threads.install(|| parts.par_iter().try_for_each(|part| settle_one(folder, part)))
+    threads.install(|| files.par_iter().try_for_each(|file| sync_one(folder, file)))
 }
 
-fn settle_one(folder: &Path, part: &Part) -> Result<()> {
-    let path = folder.join(&part.staged);
+fn sync_one(folder: &Path, written: &OutputFile) -> Result<()> {
+    let path = folder.join(&written.staged);
     let file = File::open(&path).map_err(|e| cannot("open the staged file", &path, e))?;
     file.sync_all().map_err(|e| cannot("sync the staged file", &path, e))?;
     let bytes = file.metadata().map_err(|e| cannot("look at the staged file", &path, e))?.len();
-    if bytes == part.bytes {
+    if bytes == written.bytes {
         return Ok(());
     }
     let error = Error::bug("a staged file is not as long as its task has written it");
-    Err(error.at("file", path.display()).at("bytes", bytes).at("written", part.bytes))
+    Err(error.at("file", path.display()).at("bytes", bytes).at("written", written.bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn staged(folder: &Path, count: usize) -> Vec<Part> {
+    fn staged(folder: &Path, count: usize) -> Vec<OutputFile> {
         let part = |at: usize| {
             let (staged, name) = (format!("part-{at}-attempt-0-file-1"), format!("part-{at}.csv"));
             std::fs::write(folder.join(&staged), "x".repeat(at)).unwrap();
-            Part { staged, name, rows: 1, bytes: at as u64 }
+            OutputFile { staged, name, rows: 1, bytes: at as u64 }
         };
         (0..count).map(part).collect()
     }
@@ -56,7 +56,7 @@ mod tests {
     fn files_that_are_whole_pass_and_there_may_be_many_or_none() {
         let folder = tempfile::tempdir().unwrap();
         for count in [0, 1, 3 * AT_ONCE] {
-            settle(folder.path(), &staged(folder.path(), count)).unwrap();
+            sync_files(folder.path(), &staged(folder.path(), count)).unwrap();
         }
     }
 
@@ -65,10 +65,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let parts = staged(folder.path(), 40);
         std::fs::write(folder.path().join(&parts[7].staged), "short").unwrap();
-        let error = settle(folder.path(), &parts).unwrap_err();
+        let error = sync_files(folder.path(), &parts).unwrap_err();
         assert!(error.to_string().contains("part-7-attempt-0-file-1"), "{error}");
         std::fs::remove_file(folder.path().join(&parts[7].staged)).unwrap();
-        let error = settle(folder.path(), &parts).unwrap_err();
+        let error = sync_files(folder.path(), &parts).unwrap_err();
         assert!(error.to_string().contains("cannot open the staged file"), "{error}");
     }
 }

@@ -1,0 +1,63 @@
+//! Looking after outputs, beside the jobs that publish them: which runs there were, and what killed ones have left.
+//!
+//! The command `kiln` is made of this. None of it runs inside a job.
+//!
+//! ```
+//! # fn main() -> kiln::Result<()> {
+//! # let place = tempfile::tempdir().unwrap();
+//! # let output = place.path().join("days").display().to_string();
+//! for record in kiln::admin::runs(&output)? {
+//!     println!("{} {}", record.run_id, record.status);
+//! }
+//! let report = kiln::admin::clean(&output, &kiln::admin::CleanOptions::default())?;
+//! println!("{} files could be removed", report.leftovers.len());
+//! # Ok(()) }
+//! ```
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::publish;
+pub use crate::publish::{CleanOptions, CleanReport, HIDDEN, Leftover, RunRecord};
+use crate::source::Location;
+
+/// A grace that is shorter is refused without `force`.
+const MIN_GRACE: Duration = Duration::from_secs(3600);
+
+/// The recorded attempts at publishing to the output at `uri`, the newest first.
+///
+/// # Errors
+/// Config for an address that is malformed; else by the failing operation.
+pub fn runs(uri: &str) -> Result<Vec<RunRecord>> {
+    publish::records(&Location::output(uri)?).map_err(|e| e.at("output", uri))
+}
+
+/// A number for the next attempt of a run at the output at `uri`: larger than that of every recorded attempt and of
+/// every one that may be alive.
+///
+/// # Errors
+/// As [`runs`].
+pub fn next_attempt(uri: &str, run_id: &str) -> Result<u32> {
+    let output = Location::output(uri)?;
+    let last = publish::last_attempt(&output, run_id).map_err(|e| e.at("output", uri))?;
+    let records = runs(uri)?;
+    let recorded =
+        records.iter().filter(|record| record.run_id == run_id).filter_map(|record| record.attempt);
+    Ok(recorded.chain(last).max().unwrap_or(0).saturating_add(1))
+}
+
+/// Removes what killed jobs have left at the output at `uri`, or only lists it; never a file of the output.
+///
+/// On disk: staging folders whose jobs have ended, beside the output, and a commit that was cut off. In a store: objects
+/// of attempts that were given up, and again a commit that was cut off. An attempt whose objects are all older than
+/// `grace` may not publish any more.
+///
+/// # Errors
+/// Usage for a short grace without `force`, config for a table with a log of its own; else by the failing operation.
+pub fn clean(uri: &str, options: &CleanOptions) -> Result<CleanReport> {
+    if options.grace < MIN_GRACE && !options.force {
+        let error = Error::usage("a grace of less than an hour could fence a job that is at work");
+        return Err(error.reason("grace_too_short").help("give `force` if no job publishes here now"));
+    }
+    publish::clean(&Location::output(uri)?, options).map_err(|e| e.at("output", uri))
+}

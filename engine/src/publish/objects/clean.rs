@@ -1,0 +1,221 @@
+//! Removes what killed jobs have left at an output in a store, in two phases.
+//!
+//! First the head is changed: attempts that have not written for longer than the grace lose their claims, so that they
+//! are fenced should they still live. The candidates are listed in an object. Then the head and the manifest are read
+//! again, and what they still do not name is removed. A file becomes part of an output only by a claim that is in the
+//! head, so nothing can begin to refer to a candidate in between.
+//!
+//! Ages are differences between two times of the store: that of the object and that of one written just now.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::head_object::{Change, Head, HeadObject};
+use super::{is_tagged, keys, settle, tag_of};
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::publish::clean::{CleanOptions, CleanReport, Leftover};
+use crate::publish::{BOOKS, TAG_CHARS};
+use crate::source::{MANIFEST, Manifest, Store};
+
+/// The folder of the log of a Delta table.
+const DELTA_LOG: &str = "_delta_log";
+
+/// A file below the output.
+struct Found {
+    /// Its path in the output.
+    name: String,
+    object: ObjectMeta,
+}
+
+/// What phase one has found.
+pub struct Candidates {
+    /// Files that are old and no part of the output.
+    files: Vec<Found>,
+    /// Old lists and probes of Kiln's own.
+    own: Vec<ObjectMeta>,
+    report: CleanReport,
+}
+
+/// Cleans up below `target`.
+///
+/// # Errors
+/// Config for a table with a log of its own; else by the failing request.
+pub fn clean(store: &Store, target: &Path, options: &CleanOptions) -> Result<CleanReport> {
+    let candidates = find(store, target, options)?;
+    if options.delete {
+        return remove(store, target, candidates);
+    }
+    let Candidates { files, own, report } = candidates;
+    Ok(reported(store, report, files, own))
+}
+
+/// Phase one. It changes the head if `options` allow to remove.
+fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidates> {
+    let head_object = HeadObject::of(store, target)?;
+    let (head, _) = head_object.read()?;
+    let unfinished_commit = head.state.files.is_some() && !head.state.is_settled;
+    let mut report = CleanReport { unfinished_commit, ..CleanReport::default() };
+    if options.delete {
+        settle(&head_object, store, target)?;
+    }
+    let grace = TimeDelta::from_std(options.grace).ok();
+    let limit = grace
+        .and_then(|grace| store_time(store, target).map(|now| now.checked_sub_signed(grace)).transpose());
+    let limit = limit.unwrap_or(Ok(DateTime::<Utc>::MIN_UTC))?;
+    let found = found_below(store, target)?;
+    let is_old = |file: &Found| file.object.last_modified < limit;
+    let head = revoke(&head_object, &found, &is_old, options.delete, &mut report)?;
+    let (files, young): (Vec<_>, Vec<_>) =
+        unnamed(store, target, &head, found)?.into_iter().partition(|file| is_old(file));
+    report.young = young.len();
+    Ok(Candidates { files, own: own_leftovers(store, target, limit)?, report })
+}
+
+fn reported(store: &Store, report: CleanReport, files: Vec<Found>, own: Vec<ObjectMeta>) -> CleanReport {
+    let mut objects: Vec<ObjectMeta> = files.into_iter().map(|file| file.object).chain(own).collect();
+    objects.sort_by(|one, other| one.location.cmp(&other.location));
+    let leftover =
+        |object: ObjectMeta| Leftover { address: store.address(&object.location), bytes: object.size };
+    CleanReport { leftovers: objects.into_iter().map(leftover).collect(), ..report }
+}
+
+/// Phase one: takes the claims of attempts that have objects, and none that is young. Returns the head without them.
+fn revoke(
+    head_object: &HeadObject,
+    found: &[Found],
+    is_old: &dyn Fn(&Found) -> bool,
+    is_saved: bool,
+    report: &mut CleanReport,
+) -> Result<Head> {
+    let given_up = |tag: &str| {
+        let mut files = found.iter().filter(|file| is_tagged(&file.name, tag)).peekable();
+        files.peek().is_some() && files.all(is_old)
+    };
+    let (head, revoked) = head_object.change(|head| {
+        let revoked = head.revoke(|claim| given_up(&tag_of(claim)));
+        let done = (head.clone(), revoked);
+        Ok(if is_saved && !done.1.is_empty() { Change::Put(done) } else { Change::Keep(done) })
+    })?;
+    revoked.iter().for_each(|claim| report.revoke(claim));
+    failpoint::reached("clean.revoked");
+    Ok(head)
+}
+
+/// Phase two: removes the candidates that are still no part of the output.
+fn remove(store: &Store, target: &Path, candidates: Candidates) -> Result<CleanReport> {
+    let Candidates { files, own, report } = candidates;
+    keys::remove(store, own.iter().map(|object| object.location.clone()).collect())?;
+    if files.is_empty() {
+        return Ok(reported(store, report, files, own));
+    }
+    let list = keys::below(&keys::beside(target, BOOKS)?, &format!("clean/{}.json", uuid::Uuid::new_v4()))?;
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let text = serde_json::json!({ "output": store.address(target), "files": names }).to_string();
+    store.wait(store.objects().put(&list, text.into()))?;
+    failpoint::reached("clean.listed");
+    let (head, _) = HeadObject::of(store, target)?.read()?;
+    let doomed = unnamed(store, target, &head, files)?;
+    keys::remove(store, doomed.iter().map(|file| file.object.location.clone()).collect())?;
+    keys::remove(store, vec![list])?;
+    Ok(reported(store, report, doomed, own))
+}
+
+/// Those of `files` that Kiln has written and that neither the head nor the manifest names, nor a claim may use.
+fn unnamed(store: &Store, target: &Path, head: &Head, files: Vec<Found>) -> Result<Vec<Found>> {
+    let json = keys::get(store, &keys::below(target, MANIFEST)?)?;
+    let manifest = json.and_then(|(json, _)| Manifest::parse(&json));
+    // Without a manifest readers take every file, and so does the next publish, but for those that are known to be
+    // left over.
+    let is_listed = manifest.is_some() && head.state.files.is_some();
+    let of_head = head.state.files.iter().flatten().map(|file| &file.name).chain(&head.state.replaced);
+    let of_manifest = manifest.iter().flat_map(|manifest| &manifest.files).map(|file| &file.name);
+    let named: BTreeSet<&String> = of_head.chain(of_manifest).collect();
+    let claimed: Vec<String> = head.claims().iter().map(tag_of).collect();
+    let is_left = |file: &Found| {
+        let has_any = |tags: &[String]| tags.iter().any(|tag| is_tagged(&file.name, tag));
+        let is_ours = has_any(&head.state.unpublished) || (is_listed && has_name_of_ours(&file.name));
+        is_ours && !named.contains(&file.name) && !has_any(&claimed)
+    };
+    Ok(files.into_iter().filter(is_left).collect())
+}
+
+/// Whether a file is called as publishes call theirs: `part-00000-1f0c2a9b.csv.gz`, `part-00003-1-1f0c2a9b-2.parquet`.
+fn has_name_of_ours(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let mut words = file.split('.').next().unwrap_or_default().split('-');
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_tag = |word: &str| {
+        word.len() == TAG_CHARS && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    if words.next() != Some("part") || !words.next().is_some_and(is_number) {
+        return false;
+    }
+    match words.collect::<Vec<_>>()[..] {
+        [tag] => is_tag(tag),
+        [one, other] => is_number(one) && is_tag(other) || is_tag(one) && is_number(other),
+        [number, tag, again] => is_number(number) && is_tag(tag) && is_number(again),
+        _ => false,
+    }
+}
+
+/// The objects below the output that are no part of another output within it.
+fn found_below(store: &Store, target: &Path) -> Result<Vec<Found>> {
+    let objects = keys::list(store, target)?.into_iter().filter_map(|object| {
+        let name = object.location.as_ref().strip_prefix(target.as_ref())?.strip_prefix('/')?.to_owned();
+        Some(Found { name, object })
+    });
+    let objects: Vec<Found> = objects.collect();
+    if objects.iter().any(|file| file.name.starts_with(&format!("{DELTA_LOG}/"))) {
+        let error = Error::config("the output is a table with a log, which names its files");
+        return Err(error
+            .reason("not_a_plain_output")
+            .help("remove its old files by the table's own vacuum"));
+    }
+    let others: BTreeSet<String> = objects.iter().filter_map(|file| output_within(&file.name)).collect();
+    let is_other = |file: &Found| {
+        let mut folders = file.name.match_indices('/').map(|(at, _)| &file.name[..at]);
+        folders.any(|folder| others.contains(folder))
+    };
+    Ok(objects.into_iter().filter(|file| !is_other(file)).collect())
+}
+
+/// The folder of another output that the object `name` shows: by its manifest, its log, its head or its records.
+fn output_within(name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let at = parts.iter().position(|part| [MANIFEST, DELTA_LOG, BOOKS].contains(part))?;
+    let folder = match (parts[at], parts.get(at + 1..)) {
+        (BOOKS, Some([_, output, ..])) => {
+            let output = output.strip_suffix(".json").unwrap_or(output);
+            parts[..at].iter().copied().chain([output]).collect::<Vec<_>>().join("/")
+        }
+        _ => parts[..at].join("/"),
+    };
+    (!folder.is_empty()).then_some(folder)
+}
+
+/// Lists of earlier cleans that were killed, and probes, if they are old.
+fn own_leftovers(store: &Store, target: &Path, limit: DateTime<Utc>) -> Result<Vec<ObjectMeta>> {
+    let books = keys::beside(target, BOOKS)?;
+    let beside = store.wait(store.objects().list_with_delimiter(Some(&books)))?.objects;
+    let probes = beside
+        .into_iter()
+        .filter(|object| object.location.filename().is_some_and(|name| name.starts_with("probe-")));
+    let lists = keys::list(store, &keys::below(&books, "clean")?)?;
+    Ok(probes.chain(lists).filter(|object| object.last_modified < limit).collect())
+}
+
+/// The time by the store's clock.
+fn store_time(store: &Store, target: &Path) -> Result<DateTime<Utc>> {
+    let key = keys::below(&keys::beside(target, BOOKS)?, &format!("probe-{}", uuid::Uuid::new_v4()))?;
+    store.wait(store.objects().put(&key, "what time is it".into()))?;
+    let meta = store.wait(store.objects().head(&key));
+    keys::remove(store, vec![key])?;
+    Ok(meta?.last_modified)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The head of an output in an object store: `_kiln/heads/<name>.json` beside it, changed by conditional PUTs.
+//!
+//! A PUT on a condition (`If-Match`, `If-None-Match`) either takes the place of the version that was read or does nothing.
+//! Its reply can be lost, and it can land later than the client gave it up. So after any error the head is read back:
+//! its nonce shows whose version it is. A PUT that has not landed is sent again, the same bytes on the same condition;
+//! it is given up only when another version is there, because then it can never land. The method is that of the
+//! commit loop of Delta Lake's log store.
+
+use std::time::{Duration, Instant};
+
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
+
+use super::Stored;
+use super::keys;
+use crate::error::{Class, Error, Result};
+use crate::failpoint;
+use crate::publish::{BOOKS, OUTCOME_UNKNOWN, head};
+use crate::source::Store;
+
+/// How long the outcome of a PUT is asked for.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(120);
+/// Pauses between two tries, growing to the second.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
+
+/// The head of an output in a store.
+pub type Head = head::Head<Stored>;
+
+/// Where the head is.
+pub struct HeadObject {
+    store: Store,
+    key: Path,
+}
+
+/// What a change wants.
+pub enum Change<T> {
+    /// The head is put.
+    Put(T),
+    /// The head stays as it was read.
+    Keep(T),
+}
+
+impl HeadObject {
+    /// The head of the output `target`.
+    pub fn of(store: &Store, target: &Path) -> Result<HeadObject> {
+        let name = target.filename().unwrap_or_default();
+        let key = keys::below(&keys::beside(target, BOOKS)?, &format!("heads/{name}.json"))?;
+        Ok(HeadObject { store: store.clone(), key })
+    }
+
+    /// Reads the head, changes it, and puts it unless it was changed meanwhile; then all of it again.
+    ///
+    /// # Errors
+    /// Those of `change`, after which nothing was put; transient with the reason `outcome_unknown` when the store does not
+    /// answer whether the head was put.
+    pub fn change<T>(&self, mut change: impl FnMut(&mut Head) -> Result<Change<T>>) -> Result<T> {
+        let begun = Instant::now();
+        let mut pause = Pause::default();
+        loop {
+            let (mut head, version) = self.read()?;
+            let done = match change(&mut head)? {
+                Change::Keep(done) => return Ok(done),
+                Change::Put(done) => done,
+            };
+            if self.put(&head, version, begun)? {
+                return Ok(done);
+            }
+            pause.wait();
+        }
+    }
+
+    /// Whether the head is this one now; when not, another one is.
+    fn put(&self, head: &Head, version: Option<UpdateVersion>, begun: Instant) -> Result<bool> {
+        let text = serde_json::to_vec(head).map_err(|e| Error::bug("JSON cannot be written").because(e))?;
+        let text = bytes::Bytes::from(text);
+        let mut pause = Pause::default();
+        loop {
+            let mode = version.clone().map_or(PutMode::Create, PutMode::Update);
+            let put = self.store.objects().put_opts(&self.key, text.clone().into(), PutOptions::from(mode));
+            let Err(error) = self.store.wait(put) else { return Ok(true) };
+            let error = Error::from(error);
+            if matches!(error.class(), Class::Auth) {
+                return Err(error.at("object", self.store.address(&self.key)));
+            }
+            // Other errors say nothing about what is in the store.
+            match self.read() {
+                Ok((now, _)) if now.nonce() == head.nonce() => return Ok(true),
+                Ok((_, now)) if !is_same(&now, &version) => return Ok(false),
+                Ok(_) | Err(_) if begun.elapsed() < failpoint::limit(RESOLVE_LIMIT) => pause.wait(),
+                Ok(_) | Err(_) => return Err(self.unknown(error)),
+            }
+        }
+    }
+
+    /// The head, and the version on which a change is conditional; a new head where there is none.
+    pub fn read(&self) -> Result<(Head, Option<UpdateVersion>)> {
+        let Some((bytes, version)) = keys::get(&self.store, &self.key)? else {
+            return Ok((Head::default(), None));
+        };
+        let head = serde_json::from_slice(&bytes).map_err(|e| {
+            let error = Error::data("the record of what was published cannot be read").because(e);
+            error.at("object", self.store.address(&self.key))
+        })?;
+        Ok((head, Some(version)))
+    }
+
+    fn unknown(&self, cause: Error) -> Error {
+        Error::transient("the store does not answer whether the output was published")
+            .reason(OUTCOME_UNKNOWN)
+            .at("object", self.store.address(&self.key))
+            .because(cause)
+            .help("run the job again with the same run id: it finds out, and publishes only what is missing")
+    }
+}
+
+fn is_same(one: &Option<UpdateVersion>, other: &Option<UpdateVersion>) -> bool {
+    let parts = |version: &Option<UpdateVersion>| {
+        version.as_ref().map(|version| (version.e_tag.clone(), version.version.clone()))
+    };
+    parts(one) == parts(other)
+}
+
+/// A pause that doubles, with jitter from the address of a fresh allocation's UUID.
+#[derive(Default)]
+pub struct Pause {
+    tries: u32,
+}
+
+impl Pause {
+    /// Waits a while, longer each time.
+    pub fn wait(&mut self) {
+        let [first, last] = PAUSES;
+        let longest = first.saturating_mul(1 << self.tries.min(10)).min(last);
+        self.tries += 1;
+        // Full jitter: drivers that collided do not collide again.
+        let share = uuid::Uuid::new_v4().as_u128() as u32;
+        std::thread::sleep(longest.mul_f64(f64::from(share) / f64::from(u32::MAX)));
+    }
+}

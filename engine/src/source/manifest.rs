@@ -1,0 +1,70 @@
+//! The manifest of an output, the file `_SUCCESS`: it names every file that is part of the output.
+//!
+//! Spark and Hadoop leave an empty file of this name when an output is whole. Here it also lists the files, so that a
+//! reader of an object store, where nothing can be renamed, sees all files of one version or all of another: it takes
+//! the manifest and reads what the manifest names. On disk it is written for the same readers.
+
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use super::store::Store;
+use crate::error::{Error, Result};
+
+/// Its name in the output's folder.
+pub const MANIFEST: &str = "_SUCCESS";
+
+/// What the manifest holds, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the output that it describes.
+    pub version: u64,
+    /// The run that published it.
+    pub run_id: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// The UUID of the publish.
+    pub publish: String,
+    /// All files of the output, in the order of their names.
+    pub files: Vec<ManifestFile>,
+}
+
+/// A file of an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Its path in the output's folder.
+    pub name: String,
+    /// Its rows; `None` for a file that another program has put there.
+    pub rows: Option<u64>,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+impl Manifest {
+    /// The manifest of the output at the prefix `output`, if it has one.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub(super) fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
+        let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
+            Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
+        })?;
+        let got = store.wait(async { store.objects().get(&key).await?.bytes().await });
+        match got {
+            Ok(json) => Ok(Manifest::parse(&json)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(Error::from(e).at("object", store.address(&key))),
+        }
+    }
+
+    /// The manifest in `json`; `None` for the marker of another program.
+    pub fn parse(json: &[u8]) -> Option<Manifest> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Texts and integers: there is nothing in it that JSON cannot hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,139 @@
+//! Reads ranges of one version of an object.
+//!
+//! A piece names the object and its version; a range enters, a running request leaves ([`Fetch`]), so that several
+//! can be under way. Every request is on the condition of the ETag, and every answer is checked, because some
+//! stores ignore the condition. What a request may take is limited here: in time, and in requests at once.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{GetOptions, GetResult};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::split::Piece;
+use super::store::Store;
+use super::version::{Version, are_same, changed};
+use crate::error::{Error, Result};
+
+/// How long the bytes of one range may take, retries of the client included. Ranges have some MiB, so even a slow
+/// line needs a part of it; what takes longer is an answer that does not come. The task is tried again then.
+const READ_LIMIT: Duration = Duration::from_secs(120);
+
+/// Requests for ranges that this process has under way at most: connections are files, and stores ask clients with
+/// more to slow down.
+const MAX_REQUESTS: usize = 128;
+
+static REQUESTS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(MAX_REQUESTS));
+
+/// One version of an object; clones share it.
+#[derive(Clone)]
+pub(super) struct Object(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    path: Path,
+    size: u64,
+    version: Version,
+    /// The ETag that the first answer had, where the listing had none.
+    first_tag: OnceLock<String>,
+}
+
+impl Object {
+    /// The object of `piece`, which is at `path`: the one that was asked for it ahead, whose answers pin its version.
+    pub(super) fn of(store: Store, path: Path, piece: &Piece) -> Object {
+        piece.ahead.object().unwrap_or_else(|| Object::new(store, path, piece))
+    }
+
+    /// Another view of it.
+    pub(super) fn new(store: Store, path: Path, piece: &Piece) -> Object {
+        let (size, version) = (piece.size, piece.version.clone());
+        Object(Arc::new(Inner { store, path, size, version, first_tag: OnceLock::new() }))
+    }
+
+    /// Asks for the bytes of `range`, which is not empty and in the object.
+    pub(super) fn fetch(&self, range: Range<u64>) -> Fetch {
+        let request = self.clone().get(range.clone());
+        match self.0.store.start(request) {
+            Some(handle) => Fetch::Running(Running(handle), self.0.store.clone()),
+            None => Fetch::Later(self.clone(), range),
+        }
+    }
+
+    async fn get(self, range: Range<u64>) -> Result<Bytes> {
+        if !self.0.store.is_remote() {
+            return self.request(range).await;
+        }
+        // Nobody closes it.
+        let _permit = REQUESTS.acquire().await;
+        let answer = tokio::time::timeout(READ_LIMIT, self.request(range)).await;
+        answer.unwrap_or_else(|_| {
+            let text = format!("the store sent no answer for {} s", READ_LIMIT.as_secs());
+            Err(Error::transient(text).reason("store_timeout"))
+        })
+    }
+
+    async fn request(&self, range: Range<u64>) -> Result<Bytes> {
+        let Inner { store, path, size, version, .. } = &*self.0;
+        let tag = version.tag().or(self.0.first_tag.get().map(String::as_str));
+        // A listing may lack the quotes that a request needs; the memory store knows none.
+        let needs_quotes = store.is_remote() && !tag.is_some_and(|tag| tag.ends_with('"'));
+        let if_match = tag.map(|tag| if needs_quotes { format!("\"{tag}\"") } else { tag.to_owned() });
+        let options = GetOptions { range: Some(range.clone().into()), if_match, ..GetOptions::default() };
+        let answer = match store.objects().get_opts(path, options).await {
+            Err(object_store::Error::Precondition { .. }) => return Err(changed("object")),
+            // An object that became shorter may not have the range at all.
+            Err(error) if error.to_string().contains("InvalidRange") => return Err(changed("object")),
+            answer => answer?,
+        };
+        version.check_object(*size, &answer.meta)?;
+        self.check_first(&answer)?;
+        let bytes = answer.bytes().await?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(Error::transient("the store sent less than it was asked for"));
+        }
+        Ok(bytes)
+    }
+
+    /// Refuses an answer whose ETag differs from that of the first one.
+    fn check_first(&self, answer: &GetResult) -> Result<()> {
+        let Some(found) = answer.meta.e_tag.as_deref() else { return Ok(()) };
+        let first = self.0.first_tag.get_or_init(|| found.to_owned());
+        if are_same(first, found) { Ok(()) } else { Err(changed("object")) }
+    }
+}
+
+/// Bytes that were asked for.
+pub(super) enum Fetch {
+    /// The request is under way.
+    Running(Running, Store),
+    /// Nothing runs beside the task that waits: the bytes are read then.
+    Later(Object, Range<u64>),
+}
+
+impl Fetch {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// Of class data when the object is another one now; else by the failing operation.
+    pub(super) fn wait(self) -> Result<Bytes> {
+        match self {
+            Fetch::Running(mut running, store) => store
+                .wait(&mut running.0)
+                .unwrap_or_else(|e| Err(Error::bug("a request to a store ended early").because(e))),
+            Fetch::Later(object, range) => object.0.store.wait(object.clone().get(range)),
+        }
+    }
+}
+
+/// A request that ends when nobody waits for it any more.
+pub(super) struct Running(JoinHandle<Result<Bytes>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

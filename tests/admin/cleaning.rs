@@ -1,0 +1,100 @@
+//! `kiln clean`: what killed jobs have left goes, and no file of the output does.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::Place;
+use crate::folder;
+
+/// Times of a store have seconds.
+const TICK: Duration = Duration::from_millis(2100);
+const EAGER: [&str; 4] = ["--delete", "--force", "--grace", "0s"];
+
+/// All files and folders at the output and beside it, but for records of runs.
+fn files(place: &Place) -> Vec<String> {
+    let tree = folder::tree(place.folder().parent().unwrap()).into_iter();
+    let files = tree.map(|path| path.display().to_string());
+    files.filter(|path| !path.contains("_kiln/runs") && !path.contains("_kiln/clean")).collect()
+}
+
+fn clean(place: &Place, options: &[&str]) -> String {
+    let cleaned = place.kiln(&[&["clean", &place.uri()], options].concat());
+    cleaned.exits(0);
+    cleaned.stdout
+}
+
+#[test]
+fn what_a_killed_job_has_left_is_removed_and_the_output_stays() {
+    for place in Place::both() {
+        place.job("error").run().ok();
+        let before = files(&place);
+        let killed = place.job("append").env("KILN_FAILPOINT", "commit.ready=kill").run();
+        assert_eq!(killed.killed_by(), Some(9));
+        let left = files(&place);
+        assert!(left.len() > before.len());
+
+        let listed = clean(&place, &[]);
+        assert_eq!(files(&place), left, "nothing is removed unless it is asked for");
+        let is_disk = matches!(place, Place::Disk(_));
+        assert!(
+            listed.contains(if is_disk { "to remove: 1 files" } else { "kept 6 young files" }),
+            "{listed}"
+        );
+        if !is_disk {
+            clean(&place, &["--delete"]);
+            assert_eq!(files(&place), left, "they are young");
+            std::thread::sleep(TICK);
+        }
+        let removed = clean(&place, &EAGER);
+        assert!(removed.contains(if is_disk { "removed 1 files" } else { "removed 6 files" }), "{removed}");
+        assert_eq!(files(&place), before);
+        assert!(clean(&place, &EAGER).contains("removed 0 files"));
+        place.job("append").option("--offset", "600").run().ok();
+    }
+}
+
+#[test]
+fn a_commit_that_was_cut_off_is_finished() {
+    for (place, step) in Place::both().into_iter().zip(["commit.applied", "commit.published"]) {
+        place.job("append").run().ok();
+        let killed = place.job("append").env("KILN_FAILPOINT", format!("{step}=kill")).run();
+        assert_eq!(killed.killed_by(), Some(9));
+        assert!(clean(&place, &[]).contains("to finish: a commit that was cut off"));
+        assert!(clean(&place, &["--delete"]).contains("finished a commit that was cut off"));
+        assert!(!clean(&place, &[]).contains("to finish"));
+        let manifest = std::fs::read(place.folder().join("_SUCCESS")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!((&manifest["version"], manifest["files"].as_array().unwrap().len()), (&2.into(), 12));
+    }
+}
+
+#[test]
+fn a_job_at_work_is_left_alone_and_one_that_is_taken_for_dead_is_fenced() {
+    for place in Place::both() {
+        let [alive, late] = ["alive", "late"].map(|run| {
+            let job = place.job("append").option("--run-id", run);
+            let job = job.env("KILN_FAILPOINT", "commit.ready=stop").start();
+            job.wait_until_stopped();
+            job
+        });
+        clean(&place, &["--delete"]);
+        alive.signal(Signal::CONT);
+        alive.wait().ok();
+
+        std::thread::sleep(TICK);
+        let report = clean(&place, &EAGER);
+        late.signal(Signal::CONT);
+        match place {
+            // A lock shows that it lives.
+            Place::Disk(_) => drop(late.wait().ok()),
+            Place::S3(_) => {
+                assert!(report.contains("fenced attempt 1 of run late"), "{report}");
+                let late = late.wait();
+                late.fails(73, "fenced", &["was taken away", "`kiln clean`"]);
+                assert_eq!(late.json()["reason"], "claim_revoked");
+                assert_eq!(folder::data(&place.folder()).len(), 6);
+            }
+        }
+    }
+}

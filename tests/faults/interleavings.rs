@@ -1,0 +1,233 @@
+//! Attempts of one run in random interleavings: stopped, continued and killed at random moments and at named steps.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rustix::process::Signal;
+
+use super::generated;
+use super::job::{Ended, Running};
+use super::place::{MODES, Place, with};
+
+/// Steps at which an attempt may be stopped or killed; the ones that a place or mode does not have do nothing.
+const STEPS: [&str; 8] = [
+    "claimed",
+    "commit.ready",
+    "commit.decided",
+    "commit.applied",
+    "commit.renamed",
+    "commit.published",
+    "commit.manifest",
+    "commit.removed",
+];
+/// How much longer than a clean run a retry may take.
+const LATENESS: Duration = Duration::from_secs(5);
+/// How long a moment is waited for.
+const MOMENT: std::ops::Range<u64> = 0..250;
+
+/// What happens to an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    /// It is stopped this many milliseconds after its start, and goes on later.
+    Stop(u64),
+    Kill(u64),
+    StopAt(usize),
+    KillAt(usize),
+}
+
+/// Attempts 1 and 2 of a run, and attempt 3 when the second is killed.
+#[derive(Clone, Copy, Debug)]
+struct Story {
+    on_s3: bool,
+    mode: usize,
+    first: Event,
+    second: Event,
+    /// Milliseconds from the start of the first to that of the second, and from there until the first goes on.
+    pauses: [u64; 2],
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::Nothing),
+        MOMENT.prop_map(Event::Stop),
+        MOMENT.prop_map(Event::Kill),
+        (0..STEPS.len()).prop_map(Event::StopAt),
+        (0..STEPS.len()).prop_map(Event::KillAt),
+    ]
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let parts = (any::<bool>(), 0..MODES.len(), event(), event(), [MOMENT, MOMENT]);
+    parts.prop_map(|(on_s3, mode, first, second, pauses)| Story { on_s3, mode, first, second, pauses })
+}
+
+/// An attempt with the event that it meets.
+struct Attempt {
+    number: u32,
+    event: Event,
+    job: Running,
+}
+
+impl Attempt {
+    fn start(place: &Place, mode: &str, number: u32, event: Event, sabotage: &str) -> Attempt {
+        let job = place.attempt(mode, 1000 * u64::from(number), number);
+        let job = job.option("--odd-rows", number.to_string()).env("KILN_SABOTAGE", sabotage);
+        let job = match event {
+            Event::StopAt(step) => job.env("KILN_FAILPOINT", format!("{}=stop", STEPS[step])),
+            Event::KillAt(step) => job.env("KILN_FAILPOINT", format!("{}=kill", STEPS[step])),
+            _ => job,
+        };
+        Attempt { number, event, job: job.start() }
+    }
+
+    /// Lets its event happen.
+    fn meet(&self) {
+        let (pause, signal) = match self.event {
+            Event::Stop(pause) => (pause, Signal::STOP),
+            Event::Kill(pause) => (pause, Signal::KILL),
+            _ => return,
+        };
+        std::thread::sleep(Duration::from_millis(pause));
+        self.job.signal(signal);
+    }
+
+    /// Waits for its end, which a stop at a step may keep off.
+    fn end(self) -> (u32, Ended) {
+        let pid = self.job.pid();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let ended = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                    super::job::send(pid, Signal::CONT);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let ended = self.job.wait();
+            is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+            ended
+        });
+        (self.number, ended)
+    }
+}
+
+/// Plays a story; the error names the promise that was broken.
+fn play(story: Story, sabotage: &str) -> Result<(), String> {
+    let place = if story.on_s3 { Place::s3() } else { Place::disk() };
+    let mode = MODES[story.mode];
+    let before = place.prepare(mode);
+    let version = place.version();
+    let first = Attempt::start(&place, mode, 1, story.first, sabotage);
+    first.meet();
+    if matches!(story.first, Event::StopAt(_)) {
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    std::thread::sleep(Duration::from_millis(story.pauses[0]));
+    let second = Attempt::start(&place, mode, 2, story.second, sabotage);
+    second.meet();
+    std::thread::sleep(Duration::from_millis(story.pauses[1]));
+    // A lock on disk is held by whoever was stopped in its commit: it has to go on, or the second waits for it.
+    let first = std::thread::spawn(move || first.end());
+    let mut ended = vec![second.end()];
+    if ended[0].1.killed_by().is_some() {
+        ended.push(Attempt::start(&place, mode, 3, Event::Nothing, sabotage).end());
+    }
+    ended.push(first.join().unwrap());
+    ended.sort_by_key(|(number, _)| *number);
+    judge(&place, &before, version, &ended)
+}
+
+fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) -> Result<(), String> {
+    let said = || ended.iter().map(|(n, e)| format!("{n}: {:?}\n{}", e.code(), e.stderr)).collect::<String>();
+    let numbers = place.numbers();
+    let winner = (1..4).find(|number| numbers == with(before, 1000 * u64::from(*number)));
+    let Some(winner) = winner else { return Err(format!("not one publish: {numbers:?}\n{}", said())) };
+    if place.version() != version + 1 {
+        return Err(format!("version {} after {version}\n{}", place.version(), said()));
+    }
+    for (number, ended) in ended {
+        let broken = match ended.code() {
+            // Whoever did not publish itself reports what the winner has published.
+            Some(0) if ended.json()["counters"]["odd rows"] != winner => "exit 0 with another result",
+            Some(0) if *number < winner => "exit 0 of an attempt that a newer one has replaced",
+            Some(0) => continue,
+            Some(73) if ended.json()["outputs"] != serde_json::json!([]) => "fenced with an output",
+            Some(73) if *number < winner => continue,
+            None => continue,
+            _ => "an unexpected end",
+        };
+        return Err(format!("attempt {number} of which {winner} won: {broken}\n{}", said()));
+    }
+    let (last, end) = ended.last().unwrap();
+    if end.code() != Some(0) {
+        return Err(format!("the last attempt {last} did not end well\n{}", said()));
+    }
+    let is_killed = ended.iter().any(|(_, ended)| ended.killed_by().is_some());
+    match place.left() {
+        left if !left.is_empty() && !is_killed => Err(format!("{left:?} is left\n{}", said())),
+        _ => Ok(()),
+    }
+}
+
+fn interleavings(count: u32) {
+    generated::for_each(count, story(), |story| play(story, "").unwrap());
+}
+
+#[test]
+fn two_attempts_in_random_interleavings_publish_once() {
+    interleavings(12);
+}
+
+#[test]
+#[ignore = "slow"]
+fn two_hundred_random_interleavings_publish_once() {
+    interleavings(200);
+}
+
+#[test]
+fn without_the_fence_an_interleaving_goes_wrong() {
+    for on_s3 in [false, true] {
+        for mode in [1, 2, 4] {
+            let (first, second) = (Event::StopAt(1), Event::Nothing);
+            let story = Story { on_s3, mode, first, second, pauses: [0, 2000] };
+            play(story, "").unwrap();
+            let broken = play(story, "fence").expect_err("the fence is off");
+            assert!(!broken.contains("unexpected end"), "{broken}");
+        }
+    }
+}
+
+/// Kills attempts at random moments; each is followed by a retry at once.
+fn killed_at_random(count: u32) {
+    let [disk, s3] = [Place::disk(), Place::s3()].map(|place| {
+        let begun = Instant::now();
+        place.job("error", 0).run().ok();
+        begun.elapsed()
+    });
+    let limit = disk.max(s3) + LATENESS;
+    let moments = 0..disk.max(s3).as_millis() as u64;
+    generated::for_each(count, (any::<bool>(), 0..MODES.len(), moments), |(on_s3, mode, moment)| {
+        let place = if on_s3 { Place::s3() } else { Place::disk() };
+        let mode = MODES[mode];
+        let before = place.prepare(mode);
+        let version = place.version();
+        let killed = Attempt::start(&place, mode, 1, Event::Kill(moment), "");
+        killed.meet();
+        let begun = Instant::now();
+        let retry = Attempt::start(&place, mode, 2, Event::Nothing, "").job.wait();
+        let taken = begun.elapsed();
+        assert!(taken < limit, "the retry took {taken:?}");
+        judge(&place, &before, version, &[(1, killed.job.wait()), (2, retry)]).unwrap();
+    });
+}
+
+#[test]
+fn a_retry_right_after_a_random_kill_publishes_once() {
+    killed_at_random(10);
+}
+
+#[test]
+#[ignore = "slow"]
+fn a_retry_right_after_each_of_a_hundred_random_kills_publishes_once() {
+    killed_at_random(100);
+}
