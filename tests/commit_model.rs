@@ -14,7 +14,7 @@ use stateright::{Checker, Model, Property};
 use steps::{Change, End, Event, RunEpochs, Step, Verdict, judge};
 
 /// Requests and replies that are lost in one run of the model.
-const FAULTS: u8 = 2;
+const FAULTS: u8 = 5;
 
 /// The last version that a driver tries.
 const MOST_VERSIONS: u64 = 6;
