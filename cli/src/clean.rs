@@ -58,8 +58,8 @@ fn text(report: &CleanReport, is_deleted: bool) -> String {
     let (count, records) = (report.leftovers.len(), report.records);
     let _ = writeln!(
         text,
-        "{verb} {count} files, {bytes} bytes, {records} old records; kept {} young files",
-        report.young
+        "{verb} {count} files, {bytes} bytes, {records} old records; kept {} files of attempts that may be alive",
+        report.kept
     );
     if !is_deleted && count + records > 0 {
         text.push_str("nothing was removed; add --delete to do it\n");

@@ -37,10 +37,7 @@ fn what_a_killed_job_has_left_is_removed_and_the_output_stays() {
         let listed = clean(&place, &[]);
         assert_eq!(files(&place), left, "nothing is removed unless it is asked for");
         let is_disk = matches!(place, Place::Disk(_));
-        assert!(
-            listed.contains(if is_disk { "to remove: 1 files" } else { "kept 6 young files" }),
-            "{listed}"
-        );
+        assert!(listed.contains(if is_disk { "to remove: 1 files" } else { "kept 6 files" }), "{listed}");
         if !is_disk {
             clean(&place, &["--delete"]);
             assert_eq!(files(&place), left, "they are young");

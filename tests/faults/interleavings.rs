@@ -20,6 +20,8 @@ const STEPS: [&str; 8] = [
     "commit.manifest",
     "commit.removed",
 ];
+/// Partitions of the attempts.
+const PARTITIONS: [u64; 3] = [1, 2, 4];
 /// How much longer than a clean run a retry may take.
 const LATENESS: Duration = Duration::from_secs(5);
 /// How long a moment is waited for.
@@ -45,6 +47,8 @@ struct Story {
     second: Event,
     /// Milliseconds from the start of the first to that of the second, and from there until the first goes on.
     pauses: [u64; 2],
+    /// Whether the first goes on only after the end of the second.
+    is_ordered: bool,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -59,7 +63,14 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn story() -> impl Strategy<Value = Story> {
     let parts = (any::<bool>(), 0..MODES.len(), event(), event(), [MOMENT, MOMENT]);
-    parts.prop_map(|(on_s3, mode, first, second, pauses)| Story { on_s3, mode, first, second, pauses })
+    parts.prop_map(|(on_s3, mode, first, second, pauses)| Story {
+        on_s3,
+        mode,
+        first,
+        second,
+        pauses,
+        is_ordered: false,
+    })
 }
 
 /// An attempt with the event that it meets.
@@ -72,7 +83,10 @@ struct Attempt {
 impl Attempt {
     fn start(place: &Place, mode: &str, number: u32, event: Event, sabotage: &str) -> Attempt {
         let job = place.attempt(mode, 1000 * u64::from(number), number);
-        let job = job.option("--odd-rows", number.to_string()).env("KILN_SABOTAGE", sabotage);
+        // The number of files shows whose result an attempt reports.
+        let job = job
+            .option("--partitions", PARTITIONS[number as usize - 1].to_string())
+            .env("KILN_SABOTAGE", sabotage);
         let job = match event {
             Event::StopAt(step) => job.env("KILN_FAILPOINT", format!("{}=stop", STEPS[step])),
             Event::KillAt(step) => job.env("KILN_FAILPOINT", format!("{}=kill", STEPS[step])),
@@ -119,25 +133,38 @@ fn play(story: Story, sabotage: &str) -> Result<(), String> {
     let version = place.version();
     let first = Attempt::start(&place, mode, 1, story.first, sabotage);
     first.meet();
-    if matches!(story.first, Event::StopAt(_)) {
-        std::thread::sleep(Duration::from_millis(300));
+    if story.is_ordered {
+        first.job.wait_until_stopped();
     }
     std::thread::sleep(Duration::from_millis(story.pauses[0]));
     let second = Attempt::start(&place, mode, 2, story.second, sabotage);
     second.meet();
     std::thread::sleep(Duration::from_millis(story.pauses[1]));
     // A lock on disk is held by whoever was stopped in its commit: it has to go on, or the second waits for it.
-    let first = std::thread::spawn(move || first.end());
-    let mut ended = vec![second.end()];
+    let mut ended = Vec::new();
+    let first = if story.is_ordered {
+        ended.push(second.end());
+        std::thread::spawn(move || first.end())
+    } else {
+        let first = std::thread::spawn(move || first.end());
+        ended.push(second.end());
+        first
+    };
     if ended[0].1.killed_by().is_some() {
         ended.push(Attempt::start(&place, mode, 3, Event::Nothing, sabotage).end());
     }
     ended.push(first.join().unwrap());
     ended.sort_by_key(|(number, _)| *number);
-    judge(&place, &before, version, &ended)
+    judge(&place, mode, &before, version, &ended)
 }
 
-fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) -> Result<(), String> {
+fn judge(
+    place: &Place,
+    mode: &str,
+    before: &[u64],
+    version: u64,
+    ended: &[(u32, Ended)],
+) -> Result<(), String> {
     let said = || ended.iter().map(|(n, e)| format!("{n}: {:?}\n{}", e.code(), e.stderr)).collect::<String>();
     let numbers = place.numbers();
     let winner = (1..4).find(|number| numbers == with(before, 1000 * u64::from(*number)));
@@ -148,11 +175,14 @@ fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) ->
     for (number, ended) in ended {
         let broken = match ended.code() {
             // Whoever did not publish itself reports what the winner has published.
-            Some(0) if ended.json()["counters"]["odd rows"] != winner => "exit 0 with another result",
-            Some(0) if *number < winner => "exit 0 of an attempt that a newer one has replaced",
+            Some(0) if ended.json()["outputs"][0]["files"] != files_of(winner, mode) => {
+                "exit 0 with another result"
+            }
+            Some(0) if ended.json()["version"] != version + 1 => "exit 0 with another version",
+            Some(0) if u64::from(*number) < winner => "exit 0 of an attempt that a newer one has replaced",
             Some(0) => continue,
             Some(73) if ended.json()["outputs"] != serde_json::json!([]) => "fenced with an output",
-            Some(73) if *number < winner => continue,
+            Some(73) if u64::from(*number) < winner => continue,
             None => continue,
             _ => "an unexpected end",
         };
@@ -167,6 +197,12 @@ fn judge(place: &Place, before: &[u64], version: u64, ended: &[(u32, Ended)]) ->
         left if !left.is_empty() && !is_killed => Err(format!("{left:?} is left\n{}", said())),
         _ => Ok(()),
     }
+}
+
+/// The files of an attempt: one for each partition, and in folders by day one for each day in each partition.
+fn files_of(number: u64, mode: &str) -> u64 {
+    let at = number as usize - 1;
+    if mode == "replace-partitions" { [3, 4, 6][at] } else { PARTITIONS[at] }
 }
 
 fn interleavings(count: u32) {
@@ -189,7 +225,7 @@ fn without_the_fence_an_interleaving_goes_wrong() {
     for on_s3 in [false, true] {
         for mode in [1, 2, 4] {
             let (first, second) = (Event::StopAt(1), Event::Nothing);
-            let story = Story { on_s3, mode, first, second, pauses: [0, 2000] };
+            let story = Story { on_s3, mode, first, second, pauses: [0, 0], is_ordered: true };
             play(story, "").unwrap();
             let broken = play(story, "fence").expect_err("the fence is off");
             assert!(!broken.contains("unexpected end"), "{broken}");
@@ -217,7 +253,7 @@ fn killed_at_random(count: u32) {
         let retry = Attempt::start(&place, mode, 2, Event::Nothing, "").job.wait();
         let taken = begun.elapsed();
         assert!(taken < limit, "the retry took {taken:?}");
-        judge(&place, &before, version, &[(1, killed.job.wait()), (2, retry)]).unwrap();
+        judge(&place, mode, &before, version, &[(1, killed.job.wait()), (2, retry)]).unwrap();
     });
 }
 
@@ -230,4 +266,21 @@ fn a_retry_right_after_a_random_kill_publishes_once() {
 #[ignore = "slow"]
 fn a_retry_right_after_each_of_a_hundred_random_kills_publishes_once() {
     killed_at_random(100);
+}
+
+#[test]
+fn an_attempt_stays_fenced_when_the_newer_one_has_given_up() {
+    for place in [Place::disk(), Place::s3()] {
+        let old = place.attempt("overwrite", 0, 1).env("KILN_FAILPOINT", "commit.ready=stop").start();
+        old.wait_until_stopped();
+        let gate = tempfile::tempdir().unwrap();
+        let new = place.attempt("overwrite", 1000, 2).option("--gate", gate.path()).start();
+        super::folder::wait_for(gate.path(), "waits-", 1);
+        new.signal(Signal::TERM);
+        new.wait().exits(143);
+        old.signal(Signal::CONT);
+        old.wait().fails(73, "fenced", &["a newer attempt of this run has taken over"]);
+        place.attempt("overwrite", 2000, 3).run().ok();
+        assert_eq!(place.numbers(), with(&[], 2000));
+    }
 }

@@ -54,7 +54,8 @@ fn read_while_writers_publish(mode: &str) {
         let by_kiln = scope.spawn(|| {
             let mut looks = 0;
             while !is_done.load(Ordering::SeqCst) {
-                let ended = place.plain().option("--read", place.uri()).run();
+                let job = place.plain().option("--read", place.uri());
+                let ended = if mode == "replace-partitions" { job.arg("--by-day") } else { job }.run();
                 match ended.code() {
                     Some(0) => {
                         assert!(is_whole_by_sum(&ended.stdout, mode == "append"), "{mode}: {}", ended.stdout);

@@ -25,6 +25,9 @@ struct Args {
     /// What to do when something is there.
     #[arg(long, default_value = "error", value_parser = mode)]
     mode: Mode,
+    /// Publishes a Delta table.
+    #[arg(long)]
+    delta: bool,
     /// Puts them into folders of 200 numbers each.
     #[arg(long)]
     by_day: bool,
@@ -57,7 +60,8 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         return Ok(());
     }
     if let Some(uri) = args.read {
-        let numbers = cx.read().parquet::<Number>(&uri).map(|number| number.n);
+        let read = if args.by_day { cx.read().hive_partitions() } else { cx.read() };
+        let numbers = read.parquet::<Number>(&uri).map(|number| number.n);
         let (count, sum) = numbers.stats()?.map_or((0, 0.0), |stats| (stats.count(), stats.sum()));
         println!("{count} rows, sum {sum}");
         return Ok(());
@@ -79,9 +83,13 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     match args.output {
         Some(output) if args.by_day => {
             let days = rows.map_with(&cx.share(args.offset), |offset, n| ((n - offset) / 200, n));
-            days.write().names(["day", "n"]).partition_by(["day"]).mode(args.mode).parquet(&output)
+            let write = days.write().names(["day", "n"]).partition_by(["day"]).mode(args.mode);
+            if args.delta { write.delta(&output) } else { write.parquet(&output) }
         }
-        Some(output) => rows.write().names(["n"]).mode(args.mode).parquet(&output),
+        Some(output) => {
+            let write = rows.write().names(["n"]).mode(args.mode);
+            if args.delta { write.delta(&output) } else { write.parquet(&output) }
+        }
         None => {
             println!("{} rows", rows.count()?);
             Ok(())

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kiln::{Context, Row};
 use rustix::process::Signal;
 
 use super::job::{Ended, Job, Running};
@@ -29,23 +30,51 @@ const IN_S3: [(&str, bool); 5] = [
 ];
 const MODES: [&str; 5] = ["error", "overwrite", "append", "append-once", "replace-partitions"];
 
-/// Where the outputs of a test are.
-enum Place {
+/// The same for a Delta table, wherever it is.
+const IN_TABLES: [(&str, bool); 3] =
+    [("claimed", false), ("commit.ready", false), ("commit.published", true)];
+
+#[derive(Row)]
+struct Number {
+    n: u64,
+}
+
+/// Where the outputs of a test are, and whether they are Delta tables.
+struct Place {
+    store: Store,
+    is_table: bool,
+}
+
+enum Store {
     Disk(tempfile::TempDir),
     S3(S3),
 }
 
 impl Place {
-    fn both() -> [Place; 2] {
-        [Place::Disk(tempfile::tempdir().unwrap()), Place::S3(S3::start())]
+    fn all() -> [Place; 4] {
+        let stores = [Store::Disk(tempfile::tempdir().unwrap()), Store::S3(S3::start())];
+        let tables = [Store::Disk(tempfile::tempdir().unwrap()), Store::S3(S3::start())];
+        let [disk, s3] = stores.map(|store| Place { store, is_table: false });
+        let [table, s3_table] = tables.map(|store| Place { store, is_table: true });
+        [disk, s3, table, s3_table]
+    }
+
+    /// The steps at which a driver can be killed, and whether its rows are published then.
+    fn steps(&self) -> &'static [(&'static str, bool)] {
+        match self.store {
+            _ if self.is_table => &IN_TABLES,
+            Store::Disk(_) => &ON_DISK,
+            Store::S3(_) => &IN_S3,
+        }
     }
 
     fn job(&self, mode: &str, offset: u64) -> Job {
         let job = small("local[2]").option("--mode", mode).option("--offset", offset.to_string());
         let job = if mode == "replace-partitions" { job.arg("--by-day") } else { job };
-        match self {
-            Place::Disk(place) => job.option("--output", place.path().join("rows")),
-            Place::S3(s3) => s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows"))),
+        let job = if self.is_table { job.arg("--delta") } else { job };
+        match &self.store {
+            Store::Disk(place) => job.option("--output", place.path().join("rows")),
+            Store::S3(s3) => s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows"))),
         }
     }
 
@@ -53,40 +82,46 @@ impl Place {
         self.job(mode, offset).env("KILN_RUN_ID", "nightly").env("KILN_ATTEMPT", number.to_string())
     }
 
+    /// The folder of the output, also of one in the store, whose buckets are folders.
+    fn folder(&self) -> PathBuf {
+        match &self.store {
+            Store::Disk(place) => place.path().join("rows"),
+            Store::S3(s3) => s3.bucket().join("out/rows"),
+        }
+    }
+
     /// All numbers of the output, in order.
     fn numbers(&self) -> Vec<u64> {
-        let copy;
-        let folder = match self {
-            Place::Disk(place) => place.path().join("rows"),
-            Place::S3(s3) => {
-                copy = tempfile::tempdir().unwrap();
+        let mut numbers = match &self.store {
+            _ if self.is_table => {
+                let address = self.folder().display().to_string();
+                let numbers = Context::local(1).read().delta::<Number>(&address).map(|number| number.n);
+                numbers.collect().unwrap()
+            }
+            Store::Disk(_) => numbers_below(&self.folder()),
+            Store::S3(s3) => {
+                let copy = tempfile::tempdir().unwrap();
                 for key in s3.manifest("out/rows") {
-                    let name = PathBuf::from(&key).iter().collect::<PathBuf>();
-                    let to = copy.path().join(name.to_string_lossy().replace('/', "+"));
-                    std::fs::copy(s3.bucket().join(&key), to).unwrap();
+                    std::fs::copy(s3.bucket().join(&key), copy.path().join(key.replace('/', "+"))).unwrap();
                 }
-                copy.path().to_path_buf()
+                numbers_below(copy.path())
             }
         };
-        let mut numbers = numbers_below(&folder);
         numbers.sort_unstable();
         numbers
     }
 
-    /// How often the output was published.
-    fn version(&self) -> u64 {
-        let path = match self {
-            Place::Disk(place) => place.path().join("rows/_SUCCESS"),
-            Place::S3(s3) => s3.bucket().join("out/rows/_SUCCESS"),
-        };
-        let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        manifest["version"].as_u64().unwrap()
+    /// How often the output was published; a table counts claims of retries, too.
+    fn version(&self) -> Option<u64> {
+        let manifest = std::fs::read(self.folder().join("_SUCCESS")).ok()?;
+        serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["version"].as_u64()
     }
 
     fn check_clean(&self) {
-        match self {
-            Place::Disk(place) => assert!(!place.path().join(".kiln-stage").exists()),
-            Place::S3(s3) => assert_eq!(s3.unpublished("out/rows"), [""; 0]),
+        match &self.store {
+            _ if self.is_table => {}
+            Store::Disk(place) => assert!(!place.path().join(".kiln-stage").exists()),
+            Store::S3(s3) => assert_eq!(s3.unpublished("out/rows"), [""; 0]),
         }
     }
 }
@@ -117,11 +152,11 @@ fn has(mode: &str, step: &str) -> bool {
 #[test]
 fn a_driver_killed_at_any_step_is_followed_by_a_retry_that_publishes_the_rows_once() {
     for mode in MODES {
-        for at in 0..2 {
-            for (step, is_published) in if at == 0 { &ON_DISK[..] } else { &IN_S3[..] } {
+        for at in 0..Place::all().len() {
+            for (step, is_published) in Place::all()[at].steps() {
                 if has(mode, step) {
-                    let [disk, s3] = Place::both();
-                    check_retry(&if at == 0 { disk } else { s3 }, mode, step, *is_published);
+                    let place = Place::all().into_iter().nth(at).unwrap();
+                    check_retry(&place, mode, step, *is_published);
                 }
             }
         }
@@ -138,8 +173,10 @@ fn check_retry(place: &Place, mode: &str, step: &str, is_published: bool) {
         place.attempt(mode, 1000 * u64::from(attempt - 1), attempt).run().ok();
         assert_eq!(place.numbers(), rows(&before, offset), "{mode} {step}, attempt {attempt}");
     }
-    assert_eq!(place.version(), 1 + u64::from(mode != "error"), "{mode} {step}");
-    if let Place::Disk(_) = place {
+    if !place.is_table {
+        assert_eq!(place.version(), Some(1 + u64::from(mode != "error")), "{mode} {step}");
+    }
+    if let Store::Disk(_) = place.store {
         place.check_clean();
     }
 }
@@ -160,7 +197,7 @@ fn is_fenced(ended: &Ended) {
 fn an_attempt_that_was_stopped_does_not_publish_after_its_retry() {
     for mode in MODES {
         for step in ["claimed", "commit.ready"] {
-            for place in Place::both() {
+            for place in Place::all() {
                 let before = prepare(&place, mode);
                 let old = stopped(&place, mode, step);
                 place.attempt(mode, 1000, 2).run().ok();
@@ -176,7 +213,7 @@ fn an_attempt_that_was_stopped_does_not_publish_after_its_retry() {
 #[test]
 fn an_attempt_does_not_publish_while_its_retry_works() {
     for mode in MODES {
-        for place in Place::both() {
+        for place in Place::all() {
             let before = prepare(&place, mode);
             let old = stopped(&place, mode, "commit.ready");
             let new = place.attempt(mode, 1000, 2).env("KILN_FAILPOINT", "commit.ready=stop").start();
@@ -193,7 +230,7 @@ fn an_attempt_does_not_publish_while_its_retry_works() {
 
 #[test]
 fn an_attempt_that_counts_itself_older_does_not_begin() {
-    for place in Place::both() {
+    for place in Place::all() {
         let new = stopped_attempt_two(&place);
         is_fenced(&place.attempt("overwrite", 1000, 1).run());
         new.signal(Signal::CONT);
@@ -211,7 +248,7 @@ fn stopped_attempt_two(place: &Place) -> Running {
 #[test]
 fn a_run_that_began_earlier_does_not_remove_what_a_later_one_has_published() {
     for mode in ["overwrite", "replace-partitions"] {
-        for place in Place::both() {
+        for place in Place::all() {
             let old = place.job(mode, 0).env("KILN_FAILPOINT", "commit.ready=stop").start();
             old.wait_until_stopped();
             place.job(mode, 1000).run().ok();
@@ -225,7 +262,7 @@ fn a_run_that_began_earlier_does_not_remove_what_a_later_one_has_published() {
 
 #[test]
 fn different_runs_that_append_at_once_all_do() {
-    for place in Place::both() {
+    for place in Place::all() {
         let old = place.job("append", 0).env("KILN_FAILPOINT", "commit.ready=stop").start();
         old.wait_until_stopped();
         place.job("append", 600).run().ok();
@@ -238,7 +275,7 @@ fn different_runs_that_append_at_once_all_do() {
 #[test]
 fn the_same_run_again_reports_the_same_and_does_no_work() {
     for mode in MODES {
-        for place in Place::both() {
+        for place in Place::all() {
             let job = |gate: &Path| place.job(mode, 0).env("KILN_RUN_ID", "nightly").option("--gate", gate);
             let open = tempfile::tempdir().unwrap();
             std::fs::write(open.path().join("open"), "").unwrap();
@@ -257,19 +294,16 @@ fn the_same_run_again_reports_the_same_and_does_no_work() {
 
 #[test]
 fn append_once_without_a_run_id_is_refused() {
-    for place in Place::both() {
+    for place in Place::all() {
         place.job("append-once", 0).run().fails(78, "config", &["append-once needs a run id", "KILN_RUN_ID"]);
     }
 }
 
 #[test]
 fn an_output_that_was_removed_is_published_again_by_its_run() {
-    for place in Place::both() {
+    for place in Place::all() {
         place.attempt("error", 0, 1).run().ok();
-        match &place {
-            Place::Disk(place) => std::fs::remove_dir_all(place.path().join("rows")).unwrap(),
-            Place::S3(s3) => std::fs::remove_dir_all(s3.bucket().join("out/rows")).unwrap(),
-        }
+        std::fs::remove_dir_all(place.folder()).unwrap();
         place.attempt("error", 1000, 2).run().ok();
         assert_eq!(place.numbers(), rows(&[], 1000));
     }

@@ -302,6 +302,7 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
                 log::info!("already published by this run: {uri}");
                 run.restore_counts(&done.counters);
                 run.published(done.output.clone());
+                run.published_version(done.version);
                 return Ok(());
             }
         };

@@ -4,6 +4,7 @@
 //! door before it leaves. Both sides go through one lock, so a commit either begins before the door closes and is
 //! waited for, or it does not begin. What a commit does belongs to `publish`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ pub(super) struct Commits {
 #[derive(Default)]
 struct State {
     active: u32,
+    /// How many of the active ones may have published or not.
+    undecided: u32,
     is_closed: bool,
     is_unresolved: bool,
     last_end: Option<Instant>,
@@ -29,7 +32,10 @@ struct State {
 
 /// One commit that is under way; dropping it ends it.
 #[must_use = "a commit is protected from a cancel only while its guard lives"]
-pub struct CommitGuard(Arc<Commits>);
+pub struct CommitGuard {
+    commits: Arc<Commits>,
+    is_decided: AtomicBool,
+}
 
 impl Commits {
     pub(super) fn begin(self: &Arc<Self>, cancel: &Cancel) -> Result<CommitGuard> {
@@ -38,7 +44,8 @@ impl Commits {
             return Err(Error::job_stopped());
         }
         state.active += 1;
-        Ok(CommitGuard(Arc::clone(self)))
+        state.undecided += 1;
+        Ok(CommitGuard { commits: Arc::clone(self), is_decided: AtomicBool::new(false) })
     }
 
     /// Whether a commit is under way.
@@ -59,11 +66,12 @@ impl Commits {
         state.last_end
     }
 
-    /// Keeps further commits from beginning; returns whether one is under way, whose outcome nobody will know.
+    /// Keeps further commits from beginning; returns whether one is under way. If it is not decided, nobody will know its
+    /// outcome.
     pub(super) fn close(&self) -> bool {
         let mut state = lock(&self.state);
         state.is_closed = true;
-        state.is_unresolved |= state.active > 0;
+        state.is_unresolved |= state.undecided > 0;
         state.active > 0
     }
 
@@ -76,16 +84,24 @@ impl Commits {
 impl CommitGuard {
     /// Ends a commit of which it is not known whether it took place.
     pub fn unresolved(self) {
-        lock(&self.0.state).is_unresolved = true;
+        lock(&self.commits.state).is_unresolved = true;
+    }
+
+    /// Notes that the output is published, and reported; what follows can be finished by the next attempt.
+    pub fn decided(&self) {
+        if !self.is_decided.swap(true, Ordering::SeqCst) {
+            lock(&self.commits.state).undecided -= 1;
+        }
     }
 }
 
 impl Drop for CommitGuard {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
+        self.decided();
+        let mut state = lock(&self.commits.state);
         state.active -= 1;
         state.last_end = Some(Instant::now());
-        self.0.ended.notify_all();
+        self.commits.ended.notify_all();
     }
 }
 

@@ -36,8 +36,8 @@ pub struct CleanReport {
     pub leftovers: Vec<Leftover>,
     /// Records of the ledger beyond those that are kept.
     pub records: usize,
-    /// Objects that belong to nothing, and are too young to be removed.
-    pub young: usize,
+    /// Objects that are no part of the output and are kept: they are young, or of an attempt that has a young one.
+    pub kept: usize,
 }
 
 /// An object, or a staging folder on disk.

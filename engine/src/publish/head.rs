@@ -6,8 +6,8 @@
 //!
 //! 1. An attempt claims the output before it works, and gets an epoch, larger than all before it.
 //! 2. A run that is published is not published again: its next attempt gets the record of what was published.
-//! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced. An attempt that counts
-//!    itself older than the claim of another is fenced before it works.
+//! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced, also when that one has given
+//!    up. An attempt that counts itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
 //! 5. An attempt whose claim was taken away, because it had not written for long, is fenced: its files may be gone.
 //!
@@ -27,6 +27,8 @@ const MAX_PUBLISHES: usize = 1000;
 /// Claims that a head remembers: attempts that were killed never withdraw theirs. An attempt is fenced when so many
 /// others have begun after it.
 const MAX_CLAIMS: usize = 4096;
+/// Publishes whose claims were taken that a head remembers, for their error.
+const MAX_REVOKED: usize = 256;
 /// Partitions that an append names; one that touches more is taken to touch all.
 const MAX_PARTITIONS: usize = 1000;
 
@@ -93,6 +95,8 @@ pub struct Head<S> {
     forgotten: u64,
     claims: Vec<Claim>,
     publishes: Vec<Published>,
+    /// The publishes whose claims were taken, oldest first.
+    revoked: Vec<String>,
     /// What the store needs beside.
     pub state: S,
 }
@@ -203,7 +207,7 @@ impl<S> Head<S> {
             return Err(fenced(newer));
         }
         if !self.has_claim(claim) {
-            return Err(revoked());
+            return Err(self.lost_claim(claim));
         }
         if !scope.replaces {
             return Ok(());
@@ -234,6 +238,16 @@ impl<S> Head<S> {
         &self.publishes
     }
 
+    /// Why a claim is not there any more: it was taken, or a newer attempt took over and has given up since.
+    fn lost_claim(&self, claim: &Claim) -> Error {
+        let Some(run) = claim.run_id.as_deref().filter(|_| !self.revoked.contains(&claim.publish)) else {
+            return revoked();
+        };
+        let error = Error::fenced("a newer attempt of this run has taken over, and has ended");
+        let error = error.reason("newer_attempt").at("run", run);
+        error.help("this attempt has published nothing; run the job again")
+    }
+
     /// Whether an attempt may be under way.
     pub fn has_claim(&self, claim: &Claim) -> bool {
         self.claims.contains(claim)
@@ -248,6 +262,9 @@ impl<S> Head<S> {
     pub fn revoke(&mut self, mut is_given_up: impl FnMut(&Claim) -> bool) -> Vec<Claim> {
         let revoked: Vec<Claim> = self.claims.extract_if(.., |claim| is_given_up(claim)).collect();
         if !revoked.is_empty() {
+            self.revoked.extend(revoked.iter().map(|claim| claim.publish.clone()));
+            let surplus = self.revoked.len().saturating_sub(MAX_REVOKED);
+            self.revoked.drain(..surplus);
             self.changed();
         }
         revoked
@@ -320,6 +337,9 @@ fn revoked() -> Error {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Class;
@@ -365,6 +385,17 @@ mod tests {
             }
             assert!(newer_publishes_first || publish(&mut head, &new, &Scope::whole()).is_ok());
         }
+    }
+
+    #[test]
+    fn a_newer_attempt_that_gave_up_still_fences_the_older_one() {
+        let mut head = Head::default();
+        let old = begin(&mut head, "nightly", None);
+        let new = begin(&mut head, "nightly", None);
+        head.withdraw(&new);
+        assert!(is_fenced(head.check(&old, &Scope::whole())));
+        let third = begin(&mut head, "nightly", None);
+        publish(&mut head, &third, &Scope::whole()).unwrap();
     }
 
     #[test]

@@ -33,7 +33,7 @@ use super::mode::{exists, not_a_folder};
 use super::{Begin, Mode, OutputFile, Place, Publication, Request, STAGE, tagged};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, IfRunning, Output, Run};
+use crate::job::{CleanupGuard, CommitGuard, IfRunning, Output, Run};
 use crate::source::{MANIFEST, Manifest, ManifestFile, file_uri};
 use locked::LockedHead;
 pub use locked::peek;
@@ -55,6 +55,8 @@ pub struct LocalPublication {
     /// the process is told to end: set once it is gone.
     gone: Arc<Mutex<bool>>,
     is_committed: bool,
+    /// Whether the next publish needs what is staged.
+    keeps_staging: bool,
     /// Removes the staging folder when the process is told to end.
     _cleanup: CleanupGuard,
 }
@@ -107,6 +109,7 @@ impl LocalPublication {
             staging,
             gone,
             is_committed: false,
+            keeps_staging: false,
             _cleanup: cleanup,
         };
         Ok(Begin::Begun(Publication::Local(local)))
@@ -127,7 +130,7 @@ impl LocalPublication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile, fenced after a newer attempt; else by the failing
     /// operation.
-    pub fn commit(mut self, partitions: u64, mut files: Vec<OutputFile>) -> Result<()> {
+    pub fn commit(mut self, guard: &CommitGuard, partitions: u64, mut files: Vec<OutputFile>) -> Result<()> {
         // The first output at a place has the plain names, later ones may meet a reader of an earlier.
         if self.request.mode.joins() {
             let tag = self.staging.tag();
@@ -147,9 +150,13 @@ impl LocalPublication {
         locked.head.check(&self.claim, &pending.scope)?;
         self.write_manifest(&ready, &pending, &files, locked.head.version + 1)?;
         let site = Site { ready: &ready, target: &self.target };
-        commit_under_lock(&mut locked, pending, &site)?;
-        self.is_committed = true;
+        let committed = commit_under_lock(&mut locked, pending, &site);
+        // A commit that is recorded is finished by the next publish, which needs the staged files.
+        self.is_committed = committed.is_ok() || locked.head.state.is_some();
+        self.keeps_staging = committed.is_err() && self.is_committed;
+        committed?;
         self.request.report(&self.run, output, locked.head.version);
+        guard.decided();
         // From here on the output is there; a parent that cannot be synced is only worth a warning.
         if let Err(error) = self.sync_above() {
             log::warn!("{error}");
@@ -255,7 +262,9 @@ impl LocalPublication {
 
 impl Drop for LocalPublication {
     fn drop(&mut self) {
-        self.staging.remove();
+        if !self.keeps_staging {
+            self.staging.remove();
+        }
         if !self.is_committed {
             withdraw(&self.target, &self.claim, &self.staging);
         }

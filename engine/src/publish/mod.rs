@@ -164,9 +164,9 @@ impl Publication {
     pub fn commit(self, run: &Run, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         let guard = run.committing()?;
         let committed = match self {
-            Publication::Local(local) => local.commit(partitions, files),
-            Publication::Objects(objects) => objects.commit(partitions, files),
-            Publication::Table(table) => table.commit(partitions, files),
+            Publication::Local(local) => local.commit(&guard, partitions, files),
+            Publication::Objects(objects) => objects.commit(&guard, partitions, files),
+            Publication::Table(table) => table.commit(&guard, partitions, files),
         };
         if committed.as_ref().is_err_and(|error| error.reason_word() == OUTCOME_UNKNOWN) {
             guard.unresolved();

@@ -32,7 +32,7 @@ use super::mode::{exists, not_a_folder};
 use super::{Begin, Mode, OUTCOME_UNKNOWN, OutputFile, Place, Publication, Request, TAG_CHARS};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, IfRunning, Output, Run};
+use crate::job::{CleanupGuard, CommitGuard, IfRunning, Output, Run};
 use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store};
 use head_object::{Change, Head, HeadObject, Pause};
 
@@ -119,7 +119,7 @@ impl ObjectPublication {
     /// # Errors
     /// Config when something has appeared at the target meanwhile, fenced after a newer attempt, transient when the
     /// outcome is unknown; else by the failing request.
-    pub fn commit(self, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+    pub fn commit(self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         let output = super::output(self.uri.clone(), partitions, &files);
         self.set_removable(false);
@@ -132,6 +132,7 @@ impl ObjectPublication {
         }
         let version = committed.map_err(|e| e.at("output", &self.uri))?;
         self.request.report(&self.run, output, version);
+        guard.decided();
         failpoint::reached("commit.published");
         settle(&self.head()?, &self.store, &self.target).map_err(|e| {
             e.at("output", &self.uri).help(

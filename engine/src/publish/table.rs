@@ -1,20 +1,21 @@
 //! Publishing a Delta table: the output's head gives the claim, the table's log takes the commit (`delta`).
 //!
-//! The head holds the claims alone here; what is published, and by whom, is in the log itself, where the fence and the
-//! files are one object.
+//! The log decides: it has the fence, the identity and the files of a version in one object. The head gives out epochs,
+//! and fences older attempts while there is no table yet. What it remembers of publishes saves a retry the log.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::delta::{Committed, DeltaTable, Publish, is_unknown};
-use super::head::{Begun, Claim, Publisher, Scope};
+use super::head::{Begun, Claim, Head, Publisher, Scope};
 use super::local::locked::LockedHead;
 use super::objects::head_object::{Change, HeadObject};
 use super::objects::{probe, remove_tagged, tag_of};
 use super::{Begin, OutputFile, Place, Publication, Request, TableColumns};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, Run};
+use crate::job::{CleanupGuard, CommitGuard, Output, Run};
 use crate::source::Location;
 
 /// A version of a table that is being made.
@@ -44,13 +45,16 @@ impl TablePublication {
         // Before the claim, so that every commit under a higher epoch is later than what is seen here.
         let mut table = DeltaTable::open(&output)?;
         let heads = Heads::of(&output)?;
-        let (claim, has_rival) = match heads.begin(publisher, run)? {
-            (Begun::Published(done), _) => return Ok(Begin::Published(done)),
+        let (claim, has_rival) = match heads.begin(publisher, table.version().is_some(), run)? {
+            // The log knows the version, and the counters.
+            (Begun::Published(done), _) => {
+                return Ok(Begin::Published(table.published(&done.claim)?.map_or(done, Box::new)));
+            }
             (Begun::Claimed(claim), has_rival) => (claim, has_rival),
         };
         let begun = begin_at(&mut table, &claim, has_rival, &request, run);
         if !matches!(begun, Ok(None)) {
-            heads.withdraw(&claim);
+            heads.end(&claim, None);
         }
         if let Some(answer) = begun? {
             return Ok(answer);
@@ -83,7 +87,7 @@ impl TablePublication {
     ///
     /// # Errors
     /// As [`DeltaTable::commit`].
-    pub fn commit(mut self, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
+    pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         // While there is no table, its log cannot fence this attempt.
         Heads::of(&self.output)?.check(&self.claim, &self.run)?;
@@ -103,7 +107,9 @@ impl TablePublication {
         match self.table.commit(&publish, &self.run.cancel) {
             Ok(Committed::Version(version)) => {
                 failpoint::reached("commit.published");
-                self.request.report(&self.run, output, version);
+                self.request.report(&self.run, output.clone(), version);
+                guard.decided();
+                Heads::of(&self.output)?.end(&self.claim, Some(&output));
             }
             Ok(Committed::Already(done)) => {
                 self.set_removable(true);
@@ -114,7 +120,6 @@ impl TablePublication {
                 return Err(error);
             }
         }
-        Heads::of(&self.output)?.withdraw(&self.claim);
         Ok(())
     }
 
@@ -128,7 +133,7 @@ impl Drop for TablePublication {
         if *self.removable.lock().unwrap_or_else(PoisonError::into_inner) {
             remove_tagged(&self.output.store, &self.output.path, &tag_of(&self.claim), &[]);
             if let Ok(heads) = Heads::of(&self.output) {
-                heads.withdraw(&self.claim);
+                heads.end(&self.claim, None);
             }
         }
     }
@@ -172,19 +177,17 @@ impl Heads {
     }
 
     /// Claims the output; also whether another attempt of the run had claimed it.
-    fn begin(&self, publisher: &Publisher, run: &Run) -> Result<(Begun, bool)> {
+    fn begin(&self, publisher: &Publisher, is_there: bool, run: &Run) -> Result<(Begun, bool)> {
         match self {
             Heads::Disk(target) => {
                 let mut locked = LockedHead::take(target, run)?;
-                let has_rival = locked.head.rival(publisher).is_some();
-                let begun = locked.head.begin(publisher)?;
+                let begun = begin_in(&mut locked.head, publisher, is_there)?;
                 locked.save(true)?;
-                Ok((begun, has_rival))
+                Ok(begun)
             }
-            Heads::Store(object) => object.change(|head| {
-                let has_rival = head.rival(publisher).is_some();
-                head.begin(publisher).map(|begun| Change::Put((begun, has_rival)))
-            }),
+            Heads::Store(object) => {
+                object.change(|head| begin_in(head, publisher, is_there).map(Change::Put))
+            }
         }
     }
 
@@ -195,24 +198,41 @@ impl Heads {
         }
     }
 
-    /// Ends a claim; one that stays does no harm.
-    fn withdraw(&self, claim: &Claim) {
-        match self {
-            Heads::Disk(target) => {
-                if let Ok(Some(mut locked)) = LockedHead::try_take(target) {
-                    locked.head.withdraw(claim);
-                    let _ = locked.save(false);
-                }
-            }
-            Heads::Store(object) => {
-                let withdrawn = object.change(|head| {
-                    head.withdraw(claim);
-                    Ok(Change::Put(()))
-                });
-                if let Err(error) = withdrawn {
-                    log::debug!("the claim stays: {error}");
-                }
-            }
+    /// Ends a claim that was published as `output`, or was given up.
+    fn end(&self, claim: &Claim, output: Option<&Output>) {
+        let ended = match self {
+            Heads::Disk(target) => LockedHead::try_take(target).and_then(|locked| {
+                locked.map_or(Ok(()), |mut locked| {
+                    end_in(&mut locked.head, claim, output);
+                    locked.save(false)
+                })
+            }),
+            Heads::Store(object) => object.change(|head| {
+                end_in(head, claim, output);
+                Ok(Change::Put(()))
+            }),
+        };
+        // The log has what counts: a claim that stays does no harm.
+        if let Err(error) = ended {
+            log::debug!("the claim stays: {error}");
         }
+    }
+}
+
+/// Claims the output, whose publishes are forgotten when the table is not there; also whether there was a rival.
+fn begin_in<S>(head: &mut Head<S>, publisher: &Publisher, is_there: bool) -> Result<(Begun, bool)> {
+    if !is_there {
+        head.forget();
+    }
+    let has_rival = head.rival(publisher).is_some();
+    Ok((head.begin(publisher)?, has_rival))
+}
+
+fn end_in<S>(head: &mut Head<S>, claim: &Claim, output: Option<&Output>) {
+    match output {
+        Some(output) if head.has_claim(claim) => {
+            head.publish(claim, Scope::new_output(), output.clone(), BTreeMap::new());
+        }
+        _ => head.withdraw(claim),
     }
 }

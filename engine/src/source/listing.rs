@@ -158,12 +158,20 @@ impl<'a> Files<'a> {
                 manifests.insert(root, named);
             }
         }
+        let mut undecided = BTreeMap::new();
         for path in objects.iter().filter(|path| **path != location.path) {
             let governing = outputs_of(path).into_iter().find_map(|root| manifests.get(&root)?.as_ref());
-            if governing.is_some_and(|named| !named.contains(path)) {
+            let is_published = match governing {
+                Some(named) => named.contains(path),
+                None => !self.is_undecided(path, &mut undecided)?,
+            };
+            if !is_published {
                 log::info!("no part of the output: {}", self.store.address(path));
                 self.found.remove(&self.store.address(path));
             }
+        }
+        if !objects.is_empty() && self.found.is_empty() && manifests.values().all(Option::is_none) {
+            return Ok(location.pattern.is_none().then(|| missing(location)));
         }
         let here =
             manifests.get(&location.path).and_then(Option::as_ref).filter(|_| location.pattern.is_none());
@@ -173,6 +181,23 @@ impl<'a> Files<'a> {
         };
         let missing = here.and_then(|named| named.iter().find(is_missing));
         Ok(missing.map(|missing| not_there(&self.store.address(missing))))
+    }
+
+    /// Whether an object is a file of a first publish that is under way or was killed; `known` keeps the tags of outputs.
+    fn is_undecided(&self, path: &Path, known: &mut BTreeMap<Path, Vec<String>>) -> Result<bool> {
+        if !is_tagged(path) {
+            return Ok(false);
+        }
+        let name = path.filename().unwrap_or_default();
+        for root in outputs_of(path) {
+            if !known.contains_key(&root) {
+                known.insert(root.clone(), Manifest::unpublished(self.store, &root)?);
+            }
+            if known[&root].iter().any(|tag| name.contains(&format!("-{tag}"))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The objects that the manifest at `root` names, if one is there.
@@ -325,6 +350,13 @@ fn outputs_of(path: &Path) -> Vec<Path> {
         folders.push(parent(folder));
     }
     folders
+}
+
+/// Whether the name of a file may have the tag of a publish: a dash and eight hexadecimal digits.
+fn is_tagged(path: &Path) -> bool {
+    let name = path.filename().unwrap_or_default();
+    let is_tag = |part: &str| part.len() >= 8 && part.bytes().take(8).all(|byte| byte.is_ascii_hexdigit());
+    name.split('-').skip(1).any(is_tag)
 }
 
 fn parent(path: &Path) -> Path {

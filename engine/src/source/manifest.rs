@@ -29,6 +29,29 @@ pub struct Manifest {
     pub files: Vec<ManifestFile>,
 }
 
+/// What a reader needs of the head of an output (`publish::head`) that has no manifest yet.
+#[derive(Deserialize)]
+struct Undecided {
+    publishes: Vec<Publish>,
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct Publish {
+    claim: Claim,
+}
+
+#[derive(Deserialize)]
+struct Claim {
+    publish: String,
+}
+
+#[derive(Deserialize)]
+struct State {
+    is_settled: bool,
+    unpublished: Vec<String>,
+}
+
 /// A file of an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
@@ -55,6 +78,30 @@ impl Manifest {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(Error::from(e).at("object", store.address(&key))),
         }
+    }
+
+    /// The tags in the names of files that are no part of the output `output`, which has no manifest: its first publish is
+    /// under way or was killed.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub(super) fn unpublished(store: &Store, output: &Path) -> Result<Vec<String>> {
+        let (above, name) = output.as_ref().rsplit_once('/').unwrap_or(("", output.as_ref()));
+        let slash = if above.is_empty() { "" } else { "/" };
+        let key = Path::parse(format!("{above}{slash}_kiln/heads/{name}.json"))
+            .map_err(|e| Error::config("the output's prefix cannot be used").because(e))?;
+        let json = match store.wait(async { store.objects().get(&key).await?.bytes().await }) {
+            Ok(json) => json,
+            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            Err(e) => return Err(Error::from(e).at("object", store.address(&key))),
+        };
+        let Ok(head) = serde_json::from_slice::<Undecided>(&json) else { return Ok(Vec::new()) };
+        let mut tags = head.state.unpublished;
+        if !head.state.is_settled {
+            let publishes = head.publishes.into_iter();
+            tags.extend(publishes.filter_map(|done| done.claim.publish.get(..8).map(str::to_owned)));
+        }
+        Ok(tags)
     }
 
     /// The manifest in `json`; `None` for the marker of another program.

@@ -211,7 +211,7 @@ impl DeltaTable {
                 let published = published.ok_or_else(|| Error::bug("a publish that was found is gone"))?;
                 return Ok(Committed::Already(Box::new(published)));
             }
-            Verdict::NewerRun => Error::fenced("what this run would replace was published by a run that began later")
+            Verdict::NewerRun => Error::fenced("a run that began later has published here")
                 .reason("newer_run_published")
                 .help("it is kept, and nothing of this run was published; run it again under a new run id to replace it"),
             Verdict::NewerAttempt | Verdict::Clear => Error::fenced("a newer attempt of this run has taken over")

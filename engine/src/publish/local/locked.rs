@@ -158,7 +158,7 @@ fn read(path: &Path) -> Result<Head> {
     serde_json::from_slice(&text).map_err(|e| {
         Error::data("the record of what was published cannot be read").because(e).at("file", path.display()).help(
             "no version of Kiln wrote it, or the disk lost it; move it away to begin a new one: an attempt that is still \
-             under way is then no longer fenced",
+             under way is then fenced if its run id was given, and not otherwise",
         )
     })
 }

@@ -187,7 +187,10 @@ fn exchange(new: &Path, old: &Path) -> Result<()> {
         Err(Errno::INVAL | Errno::NOSYS) => {
             let aside = new.with_file_name(format!("old-{}", uuid::Uuid::new_v4()));
             fs::rename(old, &aside).map_err(|e| cannot("replace", old, e))?;
-            fs::rename(new, old).map_err(|e| cannot("publish", old, e))
+            fs::rename(new, old).map_err(|e| {
+                let _ = fs::rename(&aside, old);
+                cannot("publish", old, e)
+            })
         }
         Err(e) => Err(cannot("replace", old, e.into())),
     }

@@ -69,9 +69,9 @@ fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidat
     let found = found_below(store, target)?;
     let is_old = |file: &Found| file.object.last_modified < limit;
     let head = revoke(&head_object, &found, &is_old, options.delete, &mut report)?;
-    let (files, young): (Vec<_>, Vec<_>) =
-        unnamed(store, target, &head, found)?.into_iter().partition(|file| is_old(file));
-    report.young = young.len();
+    let unnamed = unnamed(store, target, &head, found)?.into_iter();
+    let (files, kept): (Vec<_>, Vec<_>) = unnamed.partition(|file| is_old(file) && !is_claimed(&head, file));
+    report.kept = kept.len();
     Ok(Candidates { files, own: own_leftovers(store, target, limit)?, report })
 }
 
@@ -118,13 +118,14 @@ fn remove(store: &Store, target: &Path, candidates: Candidates) -> Result<CleanR
     store.wait(store.objects().put(&list, text.into()))?;
     failpoint::reached("clean.listed");
     let (head, _) = HeadObject::of(store, target)?.read()?;
-    let doomed = unnamed(store, target, &head, files)?;
+    let mut doomed = unnamed(store, target, &head, files)?;
+    doomed.retain(|file| !is_claimed(&head, file));
     keys::remove(store, doomed.iter().map(|file| file.object.location.clone()).collect())?;
     keys::remove(store, vec![list])?;
     Ok(reported(store, report, doomed, own))
 }
 
-/// Those of `files` that Kiln has written and that neither the head nor the manifest names, nor a claim may use.
+/// Those of `files` that Kiln has written and that neither the head nor the manifest names.
 fn unnamed(store: &Store, target: &Path, head: &Head, files: Vec<Found>) -> Result<Vec<Found>> {
     let json = keys::get(store, &keys::below(target, MANIFEST)?)?;
     let manifest = json.and_then(|(json, _)| Manifest::parse(&json));
@@ -134,13 +135,17 @@ fn unnamed(store: &Store, target: &Path, head: &Head, files: Vec<Found>) -> Resu
     let of_head = head.state.files.iter().flatten().map(|file| &file.name).chain(&head.state.replaced);
     let of_manifest = manifest.iter().flat_map(|manifest| &manifest.files).map(|file| &file.name);
     let named: BTreeSet<&String> = of_head.chain(of_manifest).collect();
-    let claimed: Vec<String> = head.claims().iter().map(tag_of).collect();
     let is_left = |file: &Found| {
         let has_any = |tags: &[String]| tags.iter().any(|tag| is_tagged(&file.name, tag));
         let is_ours = has_any(&head.state.unpublished) || (is_listed && has_name_of_ours(&file.name));
-        is_ours && !named.contains(&file.name) && !has_any(&claimed)
+        is_ours && !named.contains(&file.name)
     };
     Ok(files.into_iter().filter(is_left).collect())
+}
+
+/// Whether a file belongs to an attempt that may still publish.
+fn is_claimed(head: &Head, file: &Found) -> bool {
+    head.claims().iter().any(|claim| is_tagged(&file.name, &tag_of(claim)))
 }
 
 /// Whether a file is called as publishes call theirs: `part-00000-1f0c2a9b.csv.gz`, `part-00003-1-1f0c2a9b-2.parquet`.

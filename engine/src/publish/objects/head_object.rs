@@ -51,8 +51,8 @@ impl HeadObject {
     /// Reads the head, changes it, and puts it unless it was changed meanwhile; then all of it again.
     ///
     /// # Errors
-    /// Those of `change`, after which nothing was put; transient with the reason `outcome_unknown` when the store does not
-    /// answer whether the head was put.
+    /// Those of `change`, after which nothing was put; transient or auth with the reason `outcome_unknown` when the store
+    /// does not answer whether the head was put.
     pub fn change<T>(&self, mut change: impl FnMut(&mut Head) -> Result<Change<T>>) -> Result<T> {
         let begun = Instant::now();
         let mut pause = Pause::default();
@@ -79,14 +79,12 @@ impl HeadObject {
             let put = self.store.objects().put_opts(&self.key, text.clone().into(), PutOptions::from(mode));
             let Err(error) = self.store.wait(put) else { return Ok(true) };
             let error = Error::from(error);
-            if matches!(error.class(), Class::Auth) {
-                return Err(error.at("object", self.store.address(&self.key)));
-            }
-            // Other errors say nothing about what is in the store.
+            // No error shows what is in the store: even a refusal may follow a try whose reply was lost.
+            let is_final = error.class() == Class::Auth || begun.elapsed() >= failpoint::limit(RESOLVE_LIMIT);
             match self.read() {
                 Ok((now, _)) if now.nonce() == head.nonce() => return Ok(true),
                 Ok((_, now)) if !is_same(&now, &version) => return Ok(false),
-                Ok(_) | Err(_) if begun.elapsed() < failpoint::limit(RESOLVE_LIMIT) => pause.wait(),
+                Ok(_) | Err(_) if !is_final => pause.wait(),
                 Ok(_) | Err(_) => return Err(self.unknown(error)),
             }
         }
@@ -105,7 +103,11 @@ impl HeadObject {
     }
 
     fn unknown(&self, cause: Error) -> Error {
-        Error::transient("the store does not answer whether the output was published")
+        let error = match cause.class() {
+            Class::Auth => Error::auth("the store refuses to answer whether the output was published"),
+            _ => Error::transient("the store does not answer whether the output was published"),
+        };
+        error
             .reason(OUTCOME_UNKNOWN)
             .at("object", self.store.address(&self.key))
             .because(cause)

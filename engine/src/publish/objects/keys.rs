@@ -52,6 +52,10 @@ pub fn remove(store: &Store, keys: Vec<Path>) -> Result<()> {
     let outcomes: Vec<_> = store.wait(removed.collect());
     let is_failure = |e: &object_store::Error| !matches!(e, object_store::Error::NotFound { .. });
     match outcomes.into_iter().filter_map(|outcome| outcome.err()).find(is_failure) {
+        // A store that answers a removal with a conflict has something else under way.
+        Some(
+            error @ (object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }),
+        ) => Err(Error::transient("the store has refused to remove objects for now").because(error)),
         Some(error) => Err(Error::from(error)),
         None => Ok(()),
     }

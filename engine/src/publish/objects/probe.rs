@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::publish::BOOKS;
 use crate::source::Store;
 
+/// How often a store is asked that loses its replies.
+const MAX_PROBES: u32 = 5;
+
 /// Stores that have passed.
 static PASSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -27,11 +30,19 @@ pub fn check(store: &Store, target: &Path) -> Result<()> {
     if passed.contains(&root) {
         return Ok(());
     }
-    let name = format!("probe-{}", uuid::Uuid::new_v4());
-    let key = keys::below(&keys::beside(target, BOOKS)?, &name)?;
-    let answer = probe(store, &key);
-    let _ = store.wait(store.objects().delete(&key));
-    answer?;
+    let mut probes = 1;
+    loop {
+        // A new key each time: a request of an earlier probe may still land.
+        let name = format!("probe-{}", uuid::Uuid::new_v4());
+        let key = keys::below(&keys::beside(target, BOOKS)?, &name)?;
+        let answer = probe(store, &key);
+        let _ = store.wait(store.objects().delete(&key));
+        match answer {
+            Err(error) if error.is_retryable() && probes < MAX_PROBES => probes += 1,
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
     passed.insert(root);
     Ok(())
 }
@@ -40,7 +51,7 @@ fn probe(store: &Store, key: &Path) -> Result<()> {
     let put = |text: &'static str, mode: PutMode| {
         store.wait(store.objects().put_opts(key, text.into(), PutOptions::from(mode)))
     };
-    put("first", PutMode::Create)?;
+    put("first", PutMode::Create).map_err(lost)?;
     // The tag of a version that is no more: the first one's, once another is there.
     let Some((_, stale)) = keys::get(store, key)? else { return Err(refused("it lost an object")) };
     match put("second", PutMode::Create) {
@@ -51,12 +62,20 @@ fn probe(store: &Store, key: &Path) -> Result<()> {
     let replaced = put("third", PutMode::Update(UpdateVersion { ..stale.clone() }));
     replaced.map_err(|e| match e {
         object_store::Error::NotImplemented { .. } => refused("it knows no If-Match"),
-        other => other.into(),
+        other => lost(other),
     })?;
     match put("fourth", PutMode::Update(stale)) {
         Ok(_) => Err(refused("it replaced an object in spite of If-Match")),
         Err(e) if is_refusal(&e) => Ok(()),
         Err(e) => Err(e.into()),
+    }
+}
+
+/// The error of a PUT whose condition holds: a refusal means that it was applied, and sent again when its reply was lost.
+fn lost(error: object_store::Error) -> Error {
+    match is_refusal(&error) {
+        true => Error::transient("the store loses replies").because(error),
+        false => error.into(),
     }
 }
 

@@ -119,7 +119,7 @@ impl World {
 #[test]
 fn no_file_of_the_output_is_removed_whatever_the_order_of_publishes_and_cleans() {
     let mut seen = [0; 3];
-    for seed in 0..300 {
+    for seed in 0..120 {
         println!("seed {seed}");
         let mut world = World::new(seed);
         (0..60).for_each(|_| world.step());
@@ -131,7 +131,7 @@ fn no_file_of_the_output_is_removed_whatever_the_order_of_publishes_and_cleans()
         let left = clean(&world.output.store, &world.output.path, &EAGER).unwrap();
         assert_eq!(left.leftovers, []);
     }
-    assert!(seen.iter().all(|count| *count > 100), "too little has happened: {seen:?}");
+    assert!(seen.iter().all(|count| *count > 50), "too little has happened: {seen:?}");
 }
 
 #[test]
