@@ -37,7 +37,7 @@ fn python_reads_what_kiln_wrote_also_from_its_checkpoint_alone() {
     let cx = Context::local(2);
     for version in 0..12 {
         let mode = if version == 0 { Mode::Error } else { Mode::Append };
-        let numbers = cx.range(0..100).map(move |n| (n % 2, 1000 * version + n));
+        let numbers = cx.range(1000 * version..1000 * version + 100).map(|n| (n % 2, n));
         numbers.write().names(["odd", "n"]).partition_by(["odd"]).mode(mode).delta(&uri).unwrap();
     }
     let sum = |version: u64| 100 * 1000 * version + 4950;
