@@ -65,7 +65,7 @@ fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Tab
     let table = snapshot.schema()?;
     let (mut files, mut values, mut skipped) = (Vec::new(), TableValues::new(), 0);
     for add in snapshot.files.values() {
-        add.check_readable()?;
+        add.check_readable().map_err(|e| e.at("table", log.store.address(&log.root)))?;
         let modified = DateTime::from_timestamp_millis(add.modification_time).unwrap_or_default();
         if choice.list.modified_since.is_some_and(|since| modified < DateTime::<Utc>::from(since)) {
             skipped += 1;

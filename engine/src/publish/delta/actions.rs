@@ -172,9 +172,11 @@ impl Protocol {
         self.check_readable(metadata)?;
         if self.min_reader_version > READER_VERSION || self.min_writer_version > WRITER_VERSION {
             let Protocol { min_reader_version: reader, min_writer_version: writer, .. } = self;
-            let text =
-                format!("the Delta table needs readers of version {reader} and writers of version {writer}");
-            return Err(unsupported(text).at("written", "1 and 2"));
+            let text = format!(
+                "the Delta table needs reader version {reader} and writer version {writer}; Kiln writes to tables of \
+                 {READER_VERSION} and {WRITER_VERSION}"
+            );
+            return Err(unsupported(text));
         }
         // Writer version 2 stands for these two: "Append-only Tables", "Column Invariants".
         if removes && metadata.property("delta.appendOnly") == Some("true") {

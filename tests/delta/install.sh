@@ -1,0 +1,5 @@
+#!/bin/sh
+# Installs the readers and writers of Delta tables that the suite `delta` uses into the folder of the first argument.
+set -eu
+python3 -m venv "$1"
+"$1/bin/pip" install --quiet deltalake==1.6.6 polars pyarrow
