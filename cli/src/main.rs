@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn every_verb_has_an_example_in_its_help() {
         let mut command = Verb::command();
-        command.debug_assert();
+        command.clone().debug_assert();
         for verb in command.get_subcommands_mut() {
             let name = verb.get_name().to_owned();
             let help = verb.render_long_help().to_string();

@@ -72,7 +72,7 @@ impl World {
         let publisher =
             Publisher { identity, sequence: sequence / 2, publish: uuid::Uuid::new_v4().to_string() };
         let mode = [Mode::Overwrite, Mode::Append][self.below(2)];
-        let request = Request { mode, expected: Vec::new(), is_internal: false };
+        let request = Request { mode, expected: Vec::new(), is_internal: false, table: None };
         match ObjectPublication::begin(self.output.clone(), request, &publisher, &self.run).unwrap() {
             Begin::Begun(Publication::Objects(objects)) => self.publishes.push((objects, Vec::new())),
             Begin::Published(_) => {}
@@ -93,7 +93,7 @@ impl World {
 
     fn commit(&mut self, at: usize) {
         let (objects, files) = self.publishes.swap_remove(at);
-        match objects.commit(1, files) {
+        match objects.commit(&self.run.committing().unwrap(), 1, files) {
             Ok(()) => self.seen[0] += 1,
             Err(error) => {
                 assert_eq!(error.class(), Class::Fenced, "{error}");
