@@ -167,7 +167,7 @@ fn judge(
 ) -> Result<(), String> {
     let said = || ended.iter().map(|(n, e)| format!("{n}: {:?}\n{}", e.code(), e.stderr)).collect::<String>();
     let numbers = place.numbers();
-    let winner = (1..4).find(|number| numbers == with(before, 1000 * u64::from(*number)));
+    let winner = (1..4).find(|number| numbers == with(before, 1000 * *number));
     let Some(winner) = winner else { return Err(format!("not one publish: {numbers:?}\n{}", said())) };
     if place.version() != version + 1 {
         return Err(format!("version {} after {version}\n{}", place.version(), said()));

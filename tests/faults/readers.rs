@@ -28,7 +28,7 @@ fn is_whole_by_sum(text: &str, appends: bool) -> bool {
     let of_first = numbers_from(0).iter().sum::<u64>();
     let publishes = rows / ROWS;
     let offsets = sum as u64 - publishes * of_first;
-    rows % ROWS == 0 && offsets % (ROWS * STEP) == 0 && (appends || publishes == 1)
+    rows.is_multiple_of(ROWS) && offsets.is_multiple_of(ROWS * STEP) && (appends || publishes == 1)
 }
 
 fn read_while_writers_publish(mode: &str) {

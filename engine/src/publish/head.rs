@@ -456,7 +456,7 @@ mod tests {
     fn an_attempt_whose_claim_was_taken_away_is_fenced_and_the_next_one_is_not() {
         let mut head = Head::default();
         let (old, other) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
-        assert_eq!(head.revoke(|claim| *claim == old), [old.clone()]);
+        assert_eq!(head.revoke(|claim| *claim == old), std::slice::from_ref(&old));
         for scope in [Scope::whole(), days(&["1"], false)] {
             assert_eq!(head.check(&old, &scope).unwrap_err().reason_word(), "claim_revoked");
         }

@@ -85,8 +85,14 @@ impl LocalPublication {
             Begun::Published(done) => return Ok(Begin::Published(done)),
             Begun::Claimed(claim) => claim,
         };
-        if !is_free(&target, request.mode)? {
-            return Ok(Begin::Skipped("the output exists"));
+        let is_free = is_free(&target, request.mode);
+        if !matches!(is_free, Ok(true)) {
+            // Who is refused leaves nothing.
+            locked.head.withdraw(&claim);
+            if locked.head.is_empty() {
+                locked.remove();
+            }
+            return is_free.map(|_| Begin::Skipped("the output exists"));
         }
         let staging = Arc::new(staging.make()?);
         locked.save(false)?;

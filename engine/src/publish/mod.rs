@@ -92,6 +92,7 @@ pub struct TableColumns {
 }
 
 /// The answer to who wants to publish.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 pub enum Begin {
     /// There is nothing to do, and why.
     Skipped(&'static str),

@@ -84,7 +84,7 @@ fn read_rows(bytes: Bytes, take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result
 pub fn write_if_due(log: &Log, snapshot: &Snapshot) {
     let set = snapshot.metadata.property("delta.checkpointInterval").and_then(|text| text.parse().ok());
     let interval = set.filter(|interval| *interval > 0).unwrap_or(INTERVAL);
-    if snapshot.version == 0 || snapshot.version % interval != 0 {
+    if snapshot.version == 0 || !snapshot.version.is_multiple_of(interval) {
         return;
     }
     if let Err(error) = write(log, snapshot) {

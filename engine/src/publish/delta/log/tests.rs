@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::Class;
+use crate::error::Class;
 use crate::publish::delta::checkpoint;
 
 const SCHEMA: &str =

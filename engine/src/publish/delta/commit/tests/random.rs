@@ -111,23 +111,3 @@ fn whatever_the_store_loses_each_run_has_one_effect_and_the_later_one_stays() {
         check(&log, &drivers, &ended, &format!("seed {seed}, {drivers:?}, {ended:?}, {scripts:?}"));
     }
 }
-
-/// A commit that may have been made and cannot be looked up in time is reported as unknown.
-#[test]
-fn an_outcome_that_cannot_be_found_out_is_reported_as_unknown() {
-    let mut unknown = 0;
-    for seed in 0..100 {
-        let log = place();
-        let (mut table, store) = table_through(&log, seed);
-        table.limits.version = Duration::ZERO;
-        if let Err(error) = publish(&mut table, &claim("", 1, 1), Mode::Append, &["1/a"], &[]) {
-            let text = format!("{error} {:?}", store.script.lock().unwrap());
-            assert!(
-                error.class() == Class::Transient && (files(&log).is_empty() || is_unknown(&error)),
-                "{text}"
-            );
-            unknown += u64::from(is_unknown(&error));
-        }
-    }
-    assert!(unknown > 0, "no script had an unknown outcome");
-}
