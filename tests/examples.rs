@@ -254,7 +254,7 @@ fn same_files_everywhere(example: impl Fn(&Path) -> Job) -> (TempDir, Ended) {
 
 /// The bytes of all files below a folder, by their paths without what tells the files of two runs apart.
 fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let paths = folder::tree(folder).into_iter().filter(|path| folder.join(path).is_file());
+    let paths = folder::data(folder).into_iter().filter(|path| folder.join(path).is_file());
     paths.map(|path| (name_in_any_run(&path), fs::read(folder.join(&path)).unwrap())).collect()
 }
 
