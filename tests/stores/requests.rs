@@ -43,7 +43,7 @@ fn a_large_parquet_object_takes_few_requests_that_run_at_the_same_time() {
     assert!(requests.len() <= 30, "{} requests: {requests:#?}", requests.len());
     let ranges = ranges(&requests);
     assert!(bytes(&ranges) < content.len() as u64 * 102 / 100, "{ranges:?}");
-    assert!(time < Duration::from_secs(10), "{time:?}");
+    assert!(time < Duration::from_secs(60), "{time:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn tiny_objects_take_one_request_each_and_many_at_once() {
         let read = ranges(&s3.requests()).len();
         println!("{format}: {read} requests for {count} objects in {time:?}");
         assert_eq!(read, count, "{format}");
-        assert!(time < Duration::from_secs(8), "{format}: {time:?}");
+        assert!(time < Duration::from_secs(60), "{format}: {time:?}");
     }
 }
 
