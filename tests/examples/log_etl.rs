@@ -62,7 +62,8 @@ fn write_logs(folder: &Path) -> String {
 /// How often each request is in the folder of each day, as path and status.
 fn published(output: &Path) -> BTreeMap<(String, String, String), usize> {
     let mut found = BTreeMap::new();
-    for day in fs::read_dir(output).unwrap().map(|entry| entry.unwrap()) {
+    let days = fs::read_dir(output).unwrap().map(|entry| entry.unwrap());
+    for day in days.filter(|day| day.path().is_dir()) {
         for batch in table::batches(&day.path()) {
             for (path, status) in texts(&batch, "path").into_iter().zip(texts(&batch, "status")) {
                 let day = day.file_name().to_string_lossy().replace("day=", "");
