@@ -110,6 +110,13 @@ pub enum Begun {
     Published(Box<Published>),
 }
 
+impl Claim {
+    /// Whether it is an attempt at this write of the run; nobody is an attempt at a run without an id.
+    fn is_of(&self, run_id: Option<&str>, sequence: u32) -> bool {
+        run_id.is_some() && self.run_id.as_deref() == run_id && self.sequence == sequence
+    }
+}
+
 impl Scope {
     /// The whole output, replaced.
     pub fn whole() -> Scope {
@@ -157,9 +164,7 @@ impl<S> Head<S> {
     pub fn begin(&mut self, publisher: &Publisher) -> Result<Begun> {
         let Identity { run_id, attempt, is_given } = &publisher.identity;
         let run_id = is_given.then(|| run_id.clone());
-        let is_same = |claim: &Claim| {
-            run_id.is_some() && claim.run_id == run_id && claim.sequence == publisher.sequence
-        };
+        let is_same = |claim: &Claim| claim.is_of(run_id.as_deref(), publisher.sequence);
         if let Some(done) = self.publishes.iter().rev().find(|done| is_same(&done.claim)) {
             return Ok(Begun::Published(Box::new(done.clone())));
         }
@@ -182,10 +187,8 @@ impl<S> Head<S> {
     /// The claim of another attempt of the run, which may be alive.
     pub fn rival(&self, publisher: &Publisher) -> Option<&Claim> {
         let Identity { run_id, is_given, .. } = &publisher.identity;
-        let is_rival = |claim: &&Claim| {
-            *is_given && claim.run_id.as_ref() == Some(run_id) && claim.sequence == publisher.sequence
-        };
-        self.claims.iter().rev().find(is_rival)
+        let run_id = is_given.then_some(run_id.as_str());
+        self.claims.iter().rev().find(|claim| claim.is_of(run_id, publisher.sequence))
     }
 
     /// Whether `claim` may publish (rules 3 to 5).
@@ -197,10 +200,7 @@ impl<S> Head<S> {
             return Ok(());
         }
         let is_rival = |other: &&Claim| {
-            claim.run_id.is_some()
-                && other.run_id == claim.run_id
-                && other.sequence == claim.sequence
-                && other.publish != claim.publish
+            other.is_of(claim.run_id.as_deref(), claim.sequence) && other.publish != claim.publish
         };
         let done = self.publishes.iter().map(|done| &done.claim);
         if let Some(newer) = done.chain(&self.claims).find(is_rival) {

@@ -225,17 +225,12 @@ impl LocalPublication {
         files: &[OutputFile],
         version: u64,
     ) -> Result<()> {
-        let replaced = |name: &str| match &pending.change {
-            Change::Create | Change::Replace => true,
-            Change::Append(_) => false,
-            Change::Partitions { filled, emptied } => {
-                filled.iter().chain(emptied).any(|folder| Path::new(name).starts_with(folder))
+        let kept = match &pending.change {
+            Change::Create | Change::Replace => Vec::new(),
+            Change::Append(_) | Change::Partitions { .. } => {
+                let present = present_files(&self.target)?.into_iter();
+                present.filter(|file| !pending.scope.removes(&file.name)).collect()
             }
-        };
-        let kept = if matches!(pending.change, Change::Create | Change::Replace) {
-            Vec::new()
-        } else {
-            present_files(&self.target)?.into_iter().filter(|file| !replaced(&file.name)).collect()
         };
         let new: Vec<OutputFile> = match &pending.change {
             Change::Append(_) if self.target.is_dir() => {
@@ -393,6 +388,16 @@ fn present_files(target: &Path) -> Result<Vec<ManifestFile>> {
         }
     }
     Ok(files)
+}
+
+/// Makes files that tasks have written at their final names below `root` durable, and the folders that lead to them.
+///
+/// # Errors
+/// As [`sync_files`].
+pub fn sync_table(root: &Path, files: &[OutputFile]) -> Result<()> {
+    sync_files(root, files)?;
+    pending::sync_folders(root, files.iter().map(|file| &file.name))?;
+    root.parent().filter(|_| !files.is_empty()).map_or(Ok(()), sync)
 }
 
 fn lock(gone: &Mutex<bool>) -> MutexGuard<'_, bool> {

@@ -23,6 +23,7 @@ mod objects;
 mod parquet;
 mod part_file;
 mod parts;
+mod pause;
 mod place;
 mod sorted;
 mod table;
@@ -43,7 +44,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
-use crate::source::{Location, ManifestFile};
+use crate::source::{BOOKS, Location, ManifestFile, TAG_CHARS};
 use head::{Published, Publisher};
 use ledger::Entry;
 use local::LocalPublication;
@@ -52,12 +53,8 @@ use table::TablePublication;
 
 /// The folder, beside a target, in which outputs on disk are staged.
 const STAGE: &str = ".kiln-stage";
-/// The folder or prefix, beside a target, in which the heads and the runs of outputs are recorded.
-const BOOKS: &str = "_kiln";
 /// The reason of an error after which nobody knows whether the output is published.
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-/// Characters of a publish's UUID in the names of its files.
-const TAG_CHARS: usize = 8;
 
 impl Request {
     /// Reports what was published, unless it is the job's own.
@@ -169,11 +166,16 @@ impl Publication {
             Publication::Objects(objects) => objects.commit(&guard, partitions, files),
             Publication::Table(table) => table.commit(&guard, partitions, files),
         };
-        if committed.as_ref().is_err_and(|error| error.reason_word() == OUTCOME_UNKNOWN) {
+        if committed.as_ref().is_err_and(is_unknown) {
             guard.unresolved();
         }
         committed
     }
+}
+
+/// Whether an error leaves open whether a publish was made: then no file of it may be removed.
+fn is_unknown(error: &Error) -> bool {
+    error.reason_word() == OUTCOME_UNKNOWN
 }
 
 /// Who publishes, in the words of the head.

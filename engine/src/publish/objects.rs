@@ -29,12 +29,13 @@ use serde::{Deserialize, Serialize};
 
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
-use super::{Begin, Mode, OUTCOME_UNKNOWN, OutputFile, Place, Publication, Request, TAG_CHARS};
+use super::pause::Pause;
+use super::{Begin, Mode, OutputFile, Place, Publication, Request, TAG_CHARS, is_unknown};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::job::{CleanupGuard, CommitGuard, IfRunning, Output, Run};
-use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store};
-use head_object::{Change, Head, HeadObject, Pause};
+use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store, is_tagged};
+use head_object::{Change, Head, HeadObject};
 
 /// How long the steps after the commit are tried.
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
@@ -126,7 +127,7 @@ impl ObjectPublication {
         let committed = self.put_head(&files, &output);
         match &committed {
             // Nobody knows whether it will still land: nothing is removed.
-            Err(error) if error.reason_word() == OUTCOME_UNKNOWN => {}
+            Err(error) if is_unknown(error) => {}
             Err(_) => self.set_removable(true),
             Ok(_) => {}
         }
@@ -347,11 +348,6 @@ fn put_manifest(store: &Store, key: &Path, manifest: &Manifest) -> Result<()> {
 
 pub(super) fn tag_of(claim: &Claim) -> String {
     claim.publish.chars().take(TAG_CHARS).collect()
-}
-
-/// Whether `name` is a file of the publish with this tag.
-fn is_tagged(name: &str, tag: &str) -> bool {
-    name.rsplit('/').next().is_some_and(|file| file.contains(&format!("-{tag}")))
 }
 
 /// Removes the files of a publish but those in `keep`; returns whether none is left.

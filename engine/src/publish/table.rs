@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::delta::{Committed, DeltaTable, Publish, is_unknown};
+use super::delta::{Committed, DeltaTable, Publish};
 use super::head::{Begun, Claim, Head, Publisher, Scope};
 use super::local::locked::LockedHead;
 use super::objects::head_object::{Change, HeadObject};
 use super::objects::{probe, remove_tagged, tag_of};
-use super::{Begin, OutputFile, Place, Publication, Request, TableColumns};
+use super::{Begin, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::job::{CleanupGuard, CommitGuard, Output, Run};

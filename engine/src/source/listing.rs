@@ -24,7 +24,7 @@ use twox_hash::XxHash3_64;
 
 use super::folder::{Content, Found, Identity, Stat, find, identity, read_folder};
 use super::location::Location;
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::{MANIFEST, Manifest, TAG_CHARS, is_tagged};
 use super::pattern::{self, Segment, is_hidden, is_hidden_folder};
 use super::store::Store;
 use super::version::Version;
@@ -185,7 +185,7 @@ impl<'a> Files<'a> {
 
     /// Whether an object is a file of a first publish that is under way or was killed; `known` keeps the tags of outputs.
     fn is_undecided(&self, path: &Path, known: &mut BTreeMap<Path, Vec<String>>) -> Result<bool> {
-        if !is_tagged(path) {
+        if !may_be_tagged(path) {
             return Ok(false);
         }
         let name = path.filename().unwrap_or_default();
@@ -193,7 +193,7 @@ impl<'a> Files<'a> {
             if !known.contains_key(&root) {
                 known.insert(root.clone(), Manifest::unpublished(self.store, &root)?);
             }
-            if known[&root].iter().any(|tag| name.contains(&format!("-{tag}"))) {
+            if known[&root].iter().any(|tag| is_tagged(name, tag)) {
                 return Ok(true);
             }
         }
@@ -353,9 +353,11 @@ fn outputs_of(path: &Path) -> Vec<Path> {
 }
 
 /// Whether the name of a file may have the tag of a publish: a dash and eight hexadecimal digits.
-fn is_tagged(path: &Path) -> bool {
+fn may_be_tagged(path: &Path) -> bool {
     let name = path.filename().unwrap_or_default();
-    let is_tag = |part: &str| part.len() >= 8 && part.bytes().take(8).all(|byte| byte.is_ascii_hexdigit());
+    let is_tag = |part: &str| {
+        part.len() >= TAG_CHARS && part.bytes().take(TAG_CHARS).all(|byte| byte.is_ascii_hexdigit())
+    };
     name.split('-').skip(1).any(is_tag)
 }
 

@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 
 /// Its name in the output's folder.
 pub const MANIFEST: &str = "_SUCCESS";
+/// The folder or prefix, beside an output, in which the heads and the runs of outputs are recorded.
+pub const BOOKS: &str = "_kiln";
+/// Characters of a publish's UUID in the names of its files.
+pub const TAG_CHARS: usize = 8;
 
 /// What the manifest holds, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +76,7 @@ impl Manifest {
         let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
             Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
         })?;
-        let got = store.wait(async { store.objects().get(&key).await?.bytes().await });
-        match got {
-            Ok(json) => Ok(Manifest::parse(&json)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(Error::from(e).at("object", store.address(&key))),
-        }
+        Ok(get(store, &key)?.and_then(|json| Manifest::parse(&json)))
     }
 
     /// The tags in the names of files that are no part of the output `output`, which has no manifest: its first publish is
@@ -86,20 +85,12 @@ impl Manifest {
     /// # Errors
     /// By the failing request.
     pub(super) fn unpublished(store: &Store, output: &Path) -> Result<Vec<String>> {
-        let (above, name) = output.as_ref().rsplit_once('/').unwrap_or(("", output.as_ref()));
-        let slash = if above.is_empty() { "" } else { "/" };
-        let key = Path::parse(format!("{above}{slash}_kiln/heads/{name}.json"))
-            .map_err(|e| Error::config("the output's prefix cannot be used").because(e))?;
-        let json = match store.wait(async { store.objects().get(&key).await?.bytes().await }) {
-            Ok(json) => json,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
-            Err(e) => return Err(Error::from(e).at("object", store.address(&key))),
-        };
+        let Some(json) = get(store, &head_key(output)?)? else { return Ok(Vec::new()) };
         let Ok(head) = serde_json::from_slice::<Undecided>(&json) else { return Ok(Vec::new()) };
         let mut tags = head.state.unpublished;
         if !head.state.is_settled {
             let publishes = head.publishes.into_iter();
-            tags.extend(publishes.filter_map(|done| done.claim.publish.get(..8).map(str::to_owned)));
+            tags.extend(publishes.filter_map(|done| done.claim.publish.get(..TAG_CHARS).map(str::to_owned)));
         }
         Ok(tags)
     }
@@ -113,5 +104,30 @@ impl Manifest {
     pub fn to_json(&self) -> Vec<u8> {
         // Texts and integers: there is nothing in it that JSON cannot hold.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Where the head of the output `output` is in a store: what is published there, and who may publish.
+///
+/// # Errors
+/// Config for a prefix that is no part of a key.
+pub fn head_key(output: &Path) -> Result<Path> {
+    let (above, name) = output.as_ref().rsplit_once('/').unwrap_or(("", output.as_ref()));
+    let slash = if above.is_empty() { "" } else { "/" };
+    Path::parse(format!("{above}{slash}{BOOKS}/heads/{name}.json"))
+        .map_err(|e| Error::config("the output's prefix cannot be used").because(e))
+}
+
+/// Whether `name` is a file of the publish with this tag.
+pub fn is_tagged(name: &str, tag: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|file| file.contains(&format!("-{tag}")))
+}
+
+/// The object `key`, if it is there.
+fn get(store: &Store, key: &Path) -> Result<Option<bytes::Bytes>> {
+    match store.wait(async { store.objects().get(key).await?.bytes().await }) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(e) => Err(Error::from(e).at("object", store.address(key))),
     }
 }

@@ -54,7 +54,7 @@ pub use json::JsonBatches;
 pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with};
 pub use location::{Location, file_uri, percent_decoded};
-pub use manifest::{MANIFEST, Manifest, ManifestFile};
+pub use manifest::{BOOKS, MANIFEST, Manifest, ManifestFile, TAG_CHARS, head_key, is_tagged};
 pub use parquet::ParquetBatches;
 pub use predicate::{IntoLiteral, Predicate, balanced, lit};
 pub use signed::signed;

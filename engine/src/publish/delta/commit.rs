@@ -4,7 +4,6 @@
 //! are in one object, so there is no state in between for a killed job to leave. What a commit removes stays in the
 //! folder for the readers of earlier versions.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -19,12 +18,13 @@ use super::snapshot::Snapshot;
 use super::steps::{End, Event, Step, Verdict};
 use super::table::{DeltaTable, Replaced};
 use super::values::{self, PartitionValues};
-use super::{checkpoint, durable, schema};
-use crate::error::{Class, Error, Result};
+use super::{checkpoint, schema};
+use crate::error::{Error, Result};
 use crate::job::{Cancel, Output};
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
-use crate::publish::{Mode, OutputFile};
+use crate::publish::pause::jittered;
+use crate::publish::{Mode, OUTCOME_UNKNOWN, OutputFile, local};
 
 /// What is to be published.
 #[derive(Clone, Debug)]
@@ -99,8 +99,8 @@ impl DeltaTable {
     pub fn commit(&mut self, publish: &Publish<'_>, cancel: &Cancel) -> Result<Committed> {
         let prepared = Prepared::of(publish).map_err(|e| e.at("output", &self.uri))?;
         if self.log.store.is_local() {
-            let names = publish.files.iter().filter(|part| part.rows > 0);
-            durable::sync_files(&self.log, names)?;
+            let files: Vec<OutputFile> = publish.files.iter().filter(|file| file.rows > 0).cloned().collect();
+            local::sync_table(self.log.store.address(&self.log.root).as_ref(), &files)?;
         }
         let uri = self.uri.clone();
         let body = |snapshot: Option<&Snapshot>| prepared.actions(snapshot, &uri);
@@ -226,7 +226,7 @@ impl DeltaTable {
         let name = name_of(version);
         Error::transient("whether the commit was made is not known: the store does not answer")
             .because(cause)
-            .reason("outcome_unknown")
+            .reason(OUTCOME_UNKNOWN)
             .at("output", &self.uri)
             .at("version", version)
             .help(format!(
@@ -270,12 +270,6 @@ impl Pace {
     }
 }
 
-/// A random part of `wait`, so that writers that met do not meet again.
-fn jittered(wait: Duration) -> Duration {
-    let random = RandomState::new().hash_one(0);
-    wait.mul_f64(random as f64 / u64::MAX as f64)
-}
-
 fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
@@ -311,7 +305,7 @@ impl<'a> Prepared<'a> {
     fn actions(&self, snapshot: Option<&Snapshot>, uri: &str) -> Result<Vec<Action>> {
         let (now, publish) = (now(), self.publish);
         if snapshot.is_some() && matches!(publish.mode, Mode::Error | Mode::Ignore) {
-            return Err(exists(uri).reason("output_exists"));
+            return Err(exists(uri));
         }
         let mut actions = vec![self.info(now)?];
         actions.extend(info::txn(publish.claim, AppKind::Run, now));
@@ -418,11 +412,6 @@ fn new_metadata(file_schema: &Schema, partition_by: &[String], now: i64) -> Meta
         created_time: Some(now),
         configuration: Default::default(),
     }
-}
-
-/// Whether an error leaves open whether a publish was made: then no file of it may be removed.
-pub fn is_unknown(error: &Error) -> bool {
-    error.class() == Class::Transient && error.reason_word() == "outcome_unknown"
 }
 
 #[cfg(test)]

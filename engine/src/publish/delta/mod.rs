@@ -17,7 +17,6 @@
 mod actions;
 mod checkpoint;
 mod commit;
-mod durable;
 mod info;
 mod log;
 mod put;
@@ -27,7 +26,7 @@ mod steps;
 mod table;
 mod values;
 
-pub use commit::{Committed, Publish, is_unknown};
+pub use commit::{Committed, Publish};
 pub use log::{AsOf, Log};
 pub use schema::{file_schema, to_file};
 pub use snapshot::Snapshot;

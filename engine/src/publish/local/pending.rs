@@ -223,7 +223,7 @@ fn make_parent(path: &Path) -> Result<()> {
 }
 
 /// Makes names in `target` durable, with the folders that lead to them: they may be new.
-fn sync_folders<'n>(target: &Path, names: impl IntoIterator<Item = &'n String>) -> Result<()> {
+pub fn sync_folders<'n>(target: &Path, names: impl IntoIterator<Item = &'n String>) -> Result<()> {
     let mut folders = BTreeSet::new();
     for name in names {
         let path = target.join(name);

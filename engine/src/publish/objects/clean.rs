@@ -14,12 +14,12 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::head_object::{Change, Head, HeadObject};
-use super::{is_tagged, keys, settle, tag_of};
+use super::{keys, settle, tag_of};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::publish::clean::{CleanOptions, CleanReport, Leftover};
 use crate::publish::{BOOKS, TAG_CHARS};
-use crate::source::{MANIFEST, Manifest, Store};
+use crate::source::{MANIFEST, Manifest, Store, is_tagged};
 
 /// The folder of the log of a Delta table.
 const DELTA_LOG: &str = "_delta_log";

@@ -15,13 +15,12 @@ use super::Stored;
 use super::keys;
 use crate::error::{Class, Error, Result};
 use crate::failpoint;
-use crate::publish::{BOOKS, OUTCOME_UNKNOWN, head};
-use crate::source::Store;
+use crate::publish::pause::Pause;
+use crate::publish::{OUTCOME_UNKNOWN, head};
+use crate::source::{Store, head_key};
 
 /// How long the outcome of a PUT is asked for.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(120);
-/// Pauses between two tries, growing to the second.
-const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
 /// The head of an output in a store.
 pub type Head = head::Head<Stored>;
@@ -43,9 +42,7 @@ pub enum Change<T> {
 impl HeadObject {
     /// The head of the output `target`.
     pub fn of(store: &Store, target: &Path) -> Result<HeadObject> {
-        let name = target.filename().unwrap_or_default();
-        let key = keys::below(&keys::beside(target, BOOKS)?, &format!("heads/{name}.json"))?;
-        Ok(HeadObject { store: store.clone(), key })
+        Ok(HeadObject { store: store.clone(), key: head_key(target)? })
     }
 
     /// Reads the head, changes it, and puts it unless it was changed meanwhile; then all of it again.
@@ -120,22 +117,4 @@ fn is_same(one: &Option<UpdateVersion>, other: &Option<UpdateVersion>) -> bool {
         version.as_ref().map(|version| (version.e_tag.clone(), version.version.clone()))
     };
     parts(one) == parts(other)
-}
-
-/// A pause that doubles, with jitter from the address of a fresh allocation's UUID.
-#[derive(Default)]
-pub struct Pause {
-    tries: u32,
-}
-
-impl Pause {
-    /// Waits a while, longer each time.
-    pub fn wait(&mut self) {
-        let [first, last] = PAUSES;
-        let longest = first.saturating_mul(1 << self.tries.min(10)).min(last);
-        self.tries += 1;
-        // Full jitter: drivers that collided do not collide again.
-        let share = uuid::Uuid::new_v4().as_u128() as u32;
-        std::thread::sleep(longest.mul_f64(f64::from(share) / f64::from(u32::MAX)));
-    }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, Field};
 
 use super::*;
+use crate::error::Class;
 use crate::publish::delta::log::{AsOf, Log, name_of};
 use crate::source::{Location, Store};
 

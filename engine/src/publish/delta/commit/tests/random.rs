@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::faults::{FaultyStore, Numbers};
 use super::*;
 use crate::publish::delta::table::Limits;
+use crate::publish::is_unknown;
 
 const SCRIPTS: u64 = 1000;
 /// Requests of one driver that may fail.
