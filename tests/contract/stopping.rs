@@ -1,7 +1,7 @@
 //! Reasons to stop beside SIGINT and SIGTERM, and commits that they meet.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -61,7 +61,7 @@ fn orphan(
     let job =
         format!("{before} {binary} --output {} --signs {}; true", output.display(), signs_path.display());
     let script = if has_own_shell { format!("setsid -w sh -c '{job}'; true") } else { job };
-    let mut caller = Command::new("sh");
+    let mut caller = processes::command("sh");
     caller.arg("-c").arg(script).env(processes::MARK, &mark).env("KILN_CLUSTER", cluster);
     caller.env("KILN_RESULT_FILE", &result).envs(env.iter().copied()).process_group(0);
     caller.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

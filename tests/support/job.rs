@@ -113,7 +113,7 @@ impl Job {
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let mark = desk.path().to_string_lossy().into_owned();
         let folder = self.folder.as_deref().unwrap_or(desk.path());
-        let mut command = Command::new(self.binary_for_user(desk.path()));
+        let mut command = processes::command(self.binary_for_user(desk.path()));
         command.args(self.args).env_clear().envs(self.env).current_dir(folder);
         command.env(MARK, &mark).env("KILN_RESULT_FILE", desk.path().join("result.json"));
         command.stdin(Stdio::null()).stdout(self.stdout).stderr(self.stderr);

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The variable that all processes of one job inherit.
@@ -10,6 +12,13 @@ pub(crate) const MARK: &str = "KILN_TEST_MARK";
 
 /// How often /proc is looked at; it cannot be waited for.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Starts `program` with the default action for SIGHUP: tests under `nohup` ignore it, and what they start would, too.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal=HUP").arg(program);
+    command
+}
 
 /// The processes whose environment says that they belong to the job `mark`, in ascending order.
 ///

@@ -105,21 +105,23 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
     /// are in the folders' names.
     ///
     /// ```
-    /// # use kiln::Mode;
+    /// # use kiln::{Context, Mode, Row};
+    /// #[derive(Row, Debug, PartialEq)]
+    /// struct Sale { day: u32, amount: u64 }
+    ///
     /// # fn main() -> kiln::Result<()> {
     /// # let place = tempfile::tempdir().unwrap();
     /// # let output = place.path().join("days").display().to_string();
-    /// let cx = kiln::Context::local(1);
-    /// let publish = |amounts: Vec<(u32, u64)>| {
-    ///     let rows = cx.parallelize(amounts);
-    ///     let write = rows.write().names(["day", "amount"]).partition_by(["day"]);
-    ///     write.mode(Mode::ReplacePartitions).expect_partitions(["day=7"]).parquet(&output)
+    /// let cx = Context::local(1);
+    /// let publish = |sales: Vec<Sale>| {
+    ///     let sales = cx.parallelize(sales);
+    ///     let write = sales.write().partition_by(["day"]).mode(Mode::ReplacePartitions);
+    ///     write.expect_partitions(["day=7"]).parquet(&output)
     /// };
-    /// publish(vec![(6, 10), (7, 20)])?;
+    /// publish(vec![Sale { day: 6, amount: 10 }, Sale { day: 7, amount: 20 }])?;
     /// publish(vec![])?; // the day has no rows any more
-    /// let days = cx.read().hive_partitions().parquet::<(u64, u32)>(&output);
-    /// # let days = days.collect()?;
-    /// # assert_eq!(days, [(10, 6)]);
+    /// let sales = cx.read().hive_partitions().parquet::<Sale>(&output);
+    /// assert_eq!(sales.collect()?, [Sale { day: 6, amount: 10 }]);
     /// # Ok(()) }
     /// ```
     pub fn expect_partitions<'n>(mut self, partitions: impl IntoIterator<Item = &'n str>) -> Self {
