@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "error",
     "failpoint",
     "lock",
@@ -25,6 +25,7 @@ const ORDER: [&str; 26] = [
     "publish",
     "admin",
     "task",
+    "connect",
     "shuffle",
     "sort",
     "chain",

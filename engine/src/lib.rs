@@ -42,6 +42,7 @@ mod aggregate;
 pub mod chain;
 mod cluster;
 mod config;
+pub mod connect;
 mod context;
 mod dataset;
 mod driver;

@@ -1,6 +1,7 @@
 //! Rows as bytes: the Arrow IPC stream format, for rows that travel as an operator's parameters.
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
@@ -36,6 +37,11 @@ pub fn to_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
 /// The batches in what [`to_bytes`] wrote.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     Ok(StreamReader::try_new(bytes, None)?.collect::<Result<_, _>>()?)
+}
+
+/// The columns of what [`to_bytes`] wrote.
+pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
+    Ok(StreamReader::try_new(bytes, None)?.schema())
 }
 
 /// The rows of batches, owned.

@@ -20,7 +20,7 @@ pub const BATCH_BYTES: usize = 4 << 20;
 pub struct BatchLimits {
     /// Rows in one batch at most.
     pub rows: usize,
-    /// Bytes after which no row is added to a batch. As the limit of an [`Output`](crate::task::Output):
+    /// Bytes after which no row is added to a batch. As the limit of a stage's end:
     /// bytes that the unfinished batches of one operator may hold together.
     pub bytes: usize,
 }

@@ -76,7 +76,9 @@ impl Wanted {
 
 /// Turns the batches of one file into batches of the row type.
 pub struct Adapter {
-    file: String,
+    /// What the columns are of, in the words of an error: a file, or another source.
+    what: &'static str,
+    address: String,
     schema: SchemaRef,
     sources: Vec<Source>,
     /// Which columns of the file are read, in the order of the file.
@@ -99,40 +101,34 @@ impl Adapter {
     /// # Errors
     /// Of class data, naming file and column, when one is missing or its type does not fit.
     pub fn new(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
-        Adapter::build(wanted, file, found, false).map_err(|e| e.at("file", file))
+        Adapter::build(wanted, "file", file, found, false)
+    }
+
+    /// The same for a source that is no file.
+    pub fn of_source(wanted: &Wanted, address: &str, found: &Schema) -> Result<Adapter> {
+        Adapter::build(wanted, "source", address, found, false)
     }
 
     /// The same for a file of text, whose numbers arrive as they are spelled.
     pub fn parsing(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
-        Adapter::build(wanted, file, found, true).map_err(|e| e.at("file", file))
+        Adapter::build(wanted, "file", file, found, true)
     }
 
-    fn build(wanted: &Wanted, file: &str, found: &Schema, parse: bool) -> Result<Adapter> {
-        let columns = match_columns(wanted, found)?;
+    fn build(
+        wanted: &Wanted,
+        what: &'static str,
+        address: &str,
+        found: &Schema,
+        parse: bool,
+    ) -> Result<Adapter> {
+        let columns = match_columns(wanted, found).map_err(|e| e.at(what, address))?;
         let mut projection: Vec<usize> = columns.iter().flatten().copied().collect();
         projection.sort_unstable();
-        let folders = wanted.partition_values(file);
-        let mut sources = Vec::with_capacity(columns.len());
-        for (field, column) in wanted.schema.fields().iter().zip(&columns) {
-            sources.push(match (column, folders.get(field.name())) {
-                (Some(column), _) => {
-                    let at = projection.binary_search(column).unwrap_or_default();
-                    match signed_field(field).filter(|_| wanted.table.is_some()) {
-                        Some(stored) => {
-                            check_type(&stored, found.field(*column), parse)?;
-                            Source::Signed { at, stored }
-                        }
-                        None => Source::Column { at, cast: check_type(field, found.field(*column), parse)? },
-                    }
-                }
-                (None, Some(value)) => Source::Constant(folder_column(field, value.as_deref())?),
-                (None, None) if field.is_nullable() => Source::Constant(new_null_array(field.data_type(), 1)),
-                (None, None) => return Err(missing(field, found)),
-            });
-        }
-        Ok(Adapter { file: file.to_owned(), schema: Arc::clone(&wanted.schema), sources, projection })
+        let sources = sources(wanted, address, found, parse, (&columns, &projection));
+        let sources = sources.map_err(|e| e.at(what, address))?;
+        let (schema, address) = (Arc::clone(&wanted.schema), address.to_owned());
+        Ok(Adapter { what, address, schema, sources, projection })
     }
-
     /// Which columns of the file must be read, in the order of the file.
     pub fn projection(&self) -> &[usize] {
         &self.projection
@@ -160,7 +156,7 @@ impl Adapter {
                 None => Ok(column),
             });
             columns.push(column.map_err(|unfit| {
-                let error = unfit.error.at("file", &self.file).at("column", &unfit.path);
+                let error = unfit.error.at(self.what, &self.address).at("column", &unfit.path);
                 match unfit.row.and_then(&place) {
                     Some((what, number)) => error.at(what, number),
                     None => error,
@@ -189,6 +185,36 @@ impl Source {
                 .map_err(|e| Unfit { error: e.into(), path: field.name().clone(), row: None }),
         }
     }
+}
+
+/// Where each wanted column comes from, whose positions in the source are `columns`.
+fn sources(
+    wanted: &Wanted,
+    address: &str,
+    found: &Schema,
+    parse: bool,
+    (columns, projection): (&[Option<usize>], &[usize]),
+) -> Result<Vec<Source>> {
+    let folders = wanted.partition_values(address);
+    let mut sources = Vec::with_capacity(columns.len());
+    for (field, column) in wanted.schema.fields().iter().zip(columns) {
+        sources.push(match (column, folders.get(field.name())) {
+            (Some(column), _) => {
+                let at = projection.binary_search(column).unwrap_or_default();
+                match signed_field(field).filter(|_| wanted.table.is_some()) {
+                    Some(stored) => {
+                        check_type(&stored, found.field(*column), parse)?;
+                        Source::Signed { at, stored }
+                    }
+                    None => Source::Column { at, cast: check_type(field, found.field(*column), parse)? },
+                }
+            }
+            (None, Some(value)) => Source::Constant(folder_column(field, value.as_deref())?),
+            (None, None) if field.is_nullable() => Source::Constant(new_null_array(field.data_type(), 1)),
+            (None, None) => return Err(missing(field, found)),
+        });
+    }
+    Ok(sources)
 }
 
 /// For each wanted column its position in the file: by name, or by position where the names of the

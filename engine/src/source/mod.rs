@@ -42,8 +42,8 @@ mod truncation;
 mod version;
 mod whole;
 
-pub use adapt::Wanted;
-pub use ahead::{Lead, read_ahead};
+pub use adapt::{Adapter, Wanted};
+pub use ahead::{Lead, ReadAhead, read_ahead};
 pub use arrow_file::ArrowBatches;
 pub use batches::{Batches, Places};
 pub use blocks::{BYTE_ORDER_MARK, MAX_LINE_BYTES, TextBlocks};

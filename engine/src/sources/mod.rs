@@ -16,6 +16,7 @@ mod read_json;
 mod read_parquet;
 mod read_text;
 mod read_text_files;
+mod scan;
 mod skipped;
 mod table_files;
 mod whole_files;

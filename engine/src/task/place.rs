@@ -119,6 +119,11 @@ pub struct FilePlace {
 }
 
 impl FilePlace {
+    /// What positions count, and the position.
+    pub fn position(&self) -> Option<(&'static str, u64)> {
+        self.position
+    }
+
     /// Adds the place to an error.
     pub fn of(self, error: Error) -> Error {
         let error = error.at("file", self.file);

@@ -1,0 +1,179 @@
+//! `Scan`: a source outside of Kiln, in splits that are read as record batches.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::error::Result;
+use crate::job::Input;
+use crate::row::BatchLimits;
+use crate::ship::shared::Param;
+use crate::task::Task;
+
+/// A source of rows: a table of a database, an API, files.
+///
+/// The value travels to the executors with every stage that reads it, so it holds settings and no connections. What it
+/// prints, by [`address`](Scan::address) and [`label`](Scan::label), must hold no secrets.
+pub trait Scan: Param + Clone {
+    /// What one task reads: a range of keys, a page, a piece of a file.
+    type Split: Param + Clone;
+
+    /// Where the rows come from, for errors and for the result of the run: `postgres://db.example/shop/orders`.
+    fn address(&self) -> String;
+
+    /// What `explain` and the progress call it: the method and what it reads, `read_postgres orders`.
+    fn label(&self) -> String;
+
+    /// Finds the columns and cuts the source into splits: once, in the driver, when the dataset is made.
+    ///
+    /// `wanted` are the columns of the row type; a column that is not among them need not be read. Without it, all
+    /// columns are wanted. The splits must not depend on slots or executors, or the order of rows would. A source without rows has
+    /// no splits.
+    ///
+    /// # Errors
+    /// Given by the first action. Config for a column that cannot be read without loss, and for whatever else can be
+    /// known before rows are read.
+    fn plan(&self, wanted: Option<&SchemaRef>) -> Result<ScanPlan<Self::Split>>;
+
+    /// Opens a split in a task. The same split is opened again after a failure and must give the same rows.
+    ///
+    /// # Errors
+    /// Transient for what may go away by itself: the task runs again.
+    fn open<'t>(
+        &'t self,
+        split: &'t Self::Split,
+        task: &'t ScanTask<'t>,
+    ) -> Result<Box<dyn ScanBatches + 't>>;
+}
+
+/// What [`Scan::plan`] has found.
+pub struct ScanPlan<S> {
+    /// The columns that readers give, as the source has them. The engine converts them to those of the row type where
+    /// that loses nothing, and refuses the source otherwise, before any row is read.
+    pub schema: SchemaRef,
+    /// The splits, in the order of their rows.
+    pub splits: Vec<PlannedSplit<S>>,
+    /// Bytes of all rows as columns, about: how many partitions an exchange of them gets follows from it.
+    pub row_bytes: u64,
+    /// What the result of the run says was read.
+    pub input: Option<Input>,
+    /// What must stay open in the driver as long as the dataset lives: the connection that exports a snapshot.
+    pub hold: Hold,
+}
+
+impl<S> ScanPlan<S> {
+    /// A source without rows and columns.
+    pub(crate) fn empty() -> ScanPlan<S> {
+        ScanPlan {
+            schema: Arc::new(Schema::empty()),
+            splits: Vec::new(),
+            row_bytes: 0,
+            input: None,
+            hold: None,
+        }
+    }
+}
+
+/// Something that a plan keeps open in the driver; it is dropped with the last dataset that reads by the plan.
+pub type Hold = Option<Arc<dyn Any + Send + Sync>>;
+
+/// A split and what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedSplit<S> {
+    /// What a task opens.
+    pub split: S,
+    /// Rows, about, where that is known.
+    pub rows: Option<u64>,
+    /// Bytes that will be read from the source, about: the progress counts them.
+    pub bytes: u64,
+}
+
+/// The rows of one split, batch by batch.
+pub trait ScanBatches {
+    /// The next batch, with the columns of [`ScanTask::schema`] in their order; nothing at the end.
+    ///
+    /// # Errors
+    /// Data when a row is not what it should be, with its place; else by the failing operation.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>>;
+
+    /// Bytes read from the source so far.
+    fn bytes_read(&self) -> u64;
+}
+
+/// What a task asks of a source, and what it may use.
+pub struct ScanTask<'a> {
+    task: &'a Task<'a>,
+    schema: &'a SchemaRef,
+    limits: BatchLimits,
+    /// Rows that were given since [`enter`](ScanTask::enter).
+    given: Cell<u64>,
+}
+
+impl<'a> ScanTask<'a> {
+    pub(crate) fn new(task: &'a Task<'a>, schema: &'a SchemaRef, limits: BatchLimits) -> ScanTask<'a> {
+        ScanTask { task, schema, limits, given: Cell::new(0) }
+    }
+
+    /// The columns to give: those of the plan.
+    pub fn schema(&self) -> &SchemaRef {
+        self.schema
+    }
+
+    /// Where a batch ends: at so many rows or so many bytes, whichever it reaches first.
+    pub fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
+    /// The number of the task's partition, from 0.
+    pub fn partition(&self) -> usize {
+        self.task.partition
+    }
+
+    /// Which attempt at the partition this is, from 0.
+    pub fn attempt(&self) -> u32 {
+        self.task.env.attempt
+    }
+
+    /// Fails when the task is to stop: to be called in long waits; the engine calls it after every batch.
+    ///
+    /// # Errors
+    /// Of class cancelled.
+    pub fn check(&self) -> Result<()> {
+        self.task.check()
+    }
+
+    /// The rows from here on come from `part`, counted in `unit` from `first` up: `("orders", "row", 0)`. An error about
+    /// one of them, also one in a closure, names both.
+    pub fn enter(&self, part: &str, unit: &'static str, first: u64) {
+        self.enter_finding(part, unit, Box::new(move |row| Some(first + row)));
+    }
+
+    /// The same, where `find` gives the place of a row by its number; it is called when somebody asks.
+    pub(crate) fn enter_finding(
+        &self,
+        part: &str,
+        unit: &'static str,
+        find: Box<dyn FnMut(u64) -> Option<u64>>,
+    ) {
+        self.given.set(0);
+        self.task.place.enter_finding(part, unit, find);
+    }
+
+    /// The task, for readers of the engine's own.
+    pub(crate) fn task(&self) -> &'a Task<'a> {
+        self.task
+    }
+
+    /// The number of the next row among those of its part.
+    pub(crate) fn next_row(&self) -> u64 {
+        self.given.get()
+    }
+
+    /// So many rows have been passed on.
+    pub(crate) fn has_given(&self, rows: usize) {
+        self.given.set(self.given.get() + rows as u64);
+    }
+}

@@ -1,0 +1,195 @@
+//! `scan`: the rows of any source that implements `Scan`; the engine's own files start here, too.
+//!
+//! A scan enters and is planned; a chain leaves that starts with its rows. What is here for all sources is the loop over
+//! the batches of a task's split, the step from batches to rows, and the check of the columns. What a split is, and how
+//! it is read, the scan knows.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use kiln_planner::Site;
+
+use crate::chain::{Chain, Sink, Step};
+use crate::connect::{Hold, PlannedSplit, Scan, ScanPlan, ScanTask};
+use crate::context::Context;
+use crate::dataset::{Dataset, Origin};
+use crate::error::{Error, Result};
+use crate::row::{self, BATCH_BYTES, BatchLimits, Row, RowReader, ipc};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::source::{Adapter, Wanted};
+use crate::task::Task;
+
+/// What is read at a time: columns stay in the cache until the chain has seen them.
+pub(super) const LIMITS: BatchLimits = BatchLimits { rows: 8192, bytes: BATCH_BYTES };
+
+impl Context {
+    /// The rows of a source that implements [`Scan`], as rows of the type `T`.
+    ///
+    /// The source is planned now, in the driver: its columns are compared with those of the row type, and it is cut into
+    /// splits, each a partition. Columns are found by their names, those of tuples and of plain rows by position; they
+    /// are converted where that loses nothing, as those of files are.
+    ///
+    /// # Errors
+    /// Given by the action: those of the scan, and data for a column that is missing or does not fit, with its name.
+    #[track_caller]
+    pub fn scan<T: Row, S: Scan>(&self, scan: S) -> Dataset<T, Scanned<T, S>> {
+        dataset(self, scan, Site::caller())
+    }
+}
+
+/// The rows of `scan`, planned now and read when an action asks.
+pub(super) fn dataset<T: Row, S: Scan>(cx: &Context, scan: S, site: Site) -> Dataset<T, Scanned<T, S>> {
+    let (scanned, origin) = match planned::<T, S>(cx, &scan) {
+        Ok((plan, origin)) => (Scanned::new(scan, plan, site), origin),
+        Err(error) => (Scanned::new(scan, ScanPlan::empty(), site), Origin::broken(cx, error)),
+    };
+    Dataset::over(scanned, origin)
+}
+
+fn planned<T: Row, S: Scan>(cx: &Context, scan: &S) -> Result<(ScanPlan<S::Split>, Origin)> {
+    let wanted = row::schema::<T>();
+    let plan = scan.plan(Some(&wanted))?;
+    adapter::<T>(&scan.address(), &plan.schema)?;
+    if let Some(input) = &plan.input {
+        cx.job_run().read(input.clone());
+    }
+    let origin = Origin::source(cx, plan.splits.len().max(1), plan.row_bytes);
+    Ok((plan, origin))
+}
+
+/// What makes the columns of `T` of those that a source gives; nothing if they are the same.
+fn adapter<T: Row>(address: &str, given: &SchemaRef) -> Result<Option<Adapter>> {
+    let wanted = Wanted::of::<T>(false, LIMITS.rows);
+    if wanted.schema == *given {
+        return Ok(None);
+    }
+    Adapter::of_source(&wanted, address, given).map(Some)
+}
+
+/// A chain that starts with the rows of a source.
+pub struct Scanned<T, S: Scan> {
+    scan: S,
+    splits: Arc<[S::Split]>,
+    /// The columns that the scan gives.
+    given: SchemaRef,
+    /// Bytes that will be read, about.
+    bytes: u64,
+    label: Arc<str>,
+    site: Site,
+    /// Only in the driver.
+    _hold: Hold,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T, S: Scan> Scanned<T, S> {
+    fn new(scan: S, plan: ScanPlan<S::Split>, site: Site) -> Scanned<T, S> {
+        let bytes = plan.splits.iter().map(|planned| planned.bytes).sum();
+        let splits = plan.splits.into_iter().map(|PlannedSplit { split, .. }| split).collect();
+        let label = scan.label().into();
+        Scanned { scan, splits, given: plan.schema, bytes, label, site, _hold: plan.hold, _row: PhantomData }
+    }
+}
+
+impl<T: Row, S: Scan> Chain for Scanned<T, S> {
+    type Out = T;
+
+    fn drive<K: Sink<T>>(&self, task: &Task<'_>, sink: &mut K) -> Result<()> {
+        let Some(split) = self.splits.get(task.partition) else { return Ok(()) };
+        let from = ScanTask::new(task, &self.given, LIMITS.min(task.env.limits()));
+        let adapter = adapter::<T>(&self.scan.address(), &self.given)?;
+        let mut batches = self.scan.open(split, &from)?;
+        let mut counted = 0;
+        loop {
+            task.check()?;
+            let batch = batches.next_batch();
+            let read = batches.bytes_read();
+            task.count_bytes(read - counted);
+            counted = read;
+            let Some(batch) = batch? else { return Ok(()) };
+            let first = from.next_row();
+            let batch = match &adapter {
+                Some(adapter) => adapted(adapter, &batch, &from)?,
+                None => batch,
+            };
+            let rows = RowReader::<T>::open(&batch).map_err(|e| unreadable::<T>(e, &batch, &from))?;
+            for i in 0..rows.len() {
+                task.place.at(first + i as u64);
+                sink.push(rows.get(i));
+            }
+            from.has_given(rows.len());
+            if sink.is_full() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn steps(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::new(&*self.label, &self.site));
+    }
+
+    fn closures(&self, _: &mut Vec<Closure>) {}
+}
+
+fn adapted(adapter: &Adapter, batch: &RecordBatch, from: &ScanTask<'_>) -> Result<RecordBatch> {
+    let place = &from.task().place;
+    adapter.adapt(&batch.project(adapter.projection())?, |row| {
+        place.at(from.next_row() + row as u64);
+        place.now().and_then(|place| place.position())
+    })
+}
+
+/// The error about a batch, with the place of the row that it is about.
+///
+/// A reader opens a batch as a whole, so each row is looked at alone.
+fn unreadable<T: Row>(error: Error, batch: &RecordBatch, from: &ScanTask<'_>) -> Error {
+    let alone = |row| {
+        let alone = take_record_batch(batch, &UInt64Array::from(vec![row])).ok()?;
+        RowReader::<T>::open(&alone).err().map(|error| (row, error))
+    };
+    let place = &from.task().place;
+    match (0..batch.num_rows() as u64).find_map(alone) {
+        Some((row, error)) => {
+            place.at(from.next_row() + row);
+            place.tell(error, row)
+        }
+        None => error,
+    }
+}
+
+impl<T, S: Scan> Clone for Scanned<T, S> {
+    fn clone(&self) -> Self {
+        Scanned {
+            scan: self.scan.clone(),
+            splits: Arc::clone(&self.splits),
+            given: Arc::clone(&self.given),
+            bytes: self.bytes,
+            label: Arc::clone(&self.label),
+            site: self.site.clone(),
+            _hold: self._hold.clone(),
+            _row: PhantomData,
+        }
+    }
+}
+
+impl<T: Row, S: Scan> Ship for Scanned<T, S> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.scan)?;
+        params.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(&self.given)))?)?;
+        params.put(&(&*self.splits, self.bytes, &*self.label, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let scan = params.take()?;
+        let given = ipc::schema_of(params.take_bytes()?)?;
+        let (splits, bytes, label, site): (Vec<S::Split>, _, String, _) = params.take()?;
+        let (splits, label) = (splits.into(), label.into());
+        Ok(Scanned { scan, splits, given, bytes, label, site, _hold: None, _row: PhantomData })
+    }
+}
