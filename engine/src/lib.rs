@@ -63,7 +63,7 @@ mod source;
 mod sources;
 mod task;
 
-pub use actions::{Number, Stats, Write};
+pub use actions::{Copied, Number, Stats, Write};
 pub use arrow;
 pub use bytes::Bytes;
 pub use chrono;

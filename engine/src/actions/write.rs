@@ -1,22 +1,21 @@
 //! `write`: how the rows of a dataset become files, and what happens to an output that is there.
 //!
-//! Options enter one by one; a format, which comes last, runs the job: tasks write files (`write_files`),
-//! the driver publishes them. All options are checked before anything runs. How files are laid out and
+//! Options enter one by one; a format, which comes last, runs the job: the rows go to a sink of files (`file_sink`,
+//! `write_to`). All options are checked before anything runs. How files are laid out and
 //! published belongs to `publish`.
 
 use std::collections::BTreeSet;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use kiln_planner::Site;
 
-use super::write_files::{WriteFiles, note_to_files};
+use super::file_sink::FileSink;
+use super::write_to::{Rows, publish};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{
-    Begin, Compression, Format, Layout, Mode, OutputFile, Place, Publication, Request, TableColumns,
-};
+use crate::publish::{Compression, Format, Layout, Mode, Request, TableColumns};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -42,9 +41,16 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn write(&self) -> Write<'_, T, C> {
+    pub fn write(&self) -> Write<'_, Dataset<T, C>> {
+        Write::new(self, Site::caller())
+    }
+}
+
+impl<R: Rows> Write<'_, R> {
+    /// Without any options.
+    pub(super) fn new(rows: &R, site: Site) -> Write<'_, R> {
         Write {
-            dataset: self,
+            rows,
             mode: None,
             expected: Vec::new(),
             layout: Layout::new(Format::Parquet),
@@ -54,15 +60,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
             delimiter: None,
             quote: None,
             is_listed: true,
-            site: Site::caller(),
+            site,
         }
     }
 }
 
 /// How rows become files; see [`Dataset::write`].
 #[must_use = "nothing is written before a format is named, such as `.parquet(uri)`"]
-pub struct Write<'d, T, C> {
-    dataset: &'d Dataset<T, C>,
+pub struct Write<'d, R> {
+    rows: &'d R,
     /// `None` leaves it to the caller of the job.
     mode: Option<Mode>,
     /// Partitions that are replaced even without rows.
@@ -79,7 +85,7 @@ pub struct Write<'d, T, C> {
     site: Site,
 }
 
-impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
+impl<R: Rows> Write<'_, R> {
     /// What to do when something is there already. Without it the caller of the job chooses by `--kiln-mode` or
     /// `KILN_MODE`; otherwise it is [`Mode::Error`].
     ///
@@ -284,46 +290,25 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
         let site = self.site.clone();
-        let end = self.end().map_err(|e| e.at("line", &site))?;
+        let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
-        let table = self
-            .layout
-            .is_table
-            .then(|| TableColumns { schema: end.table(), partition_by: self.layout.partition_by.clone() });
+        let table = self.layout.is_table.then(|| TableColumns {
+            schema: columns.clone(),
+            partition_by: self.layout.partition_by.clone(),
+        });
         let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed, table };
-        let origin = &self.dataset.origin;
-        origin.check()?;
-        let run = Arc::clone(origin.cx.job_run());
-        let publication = match Publication::begin(uri, request, &run)? {
-            Begin::Begun(publication) => publication,
-            Begin::Skipped(why) => {
-                run.skip(format!("{why}: {uri}"));
-                return Ok(());
-            }
-            Begin::Published(done) => {
-                log::info!("already published by this run: {uri}");
-                run.restore_counts(&done.counters);
-                run.published(done.output.clone());
-                run.published_version(done.version);
-                return Ok(());
-            }
-        };
-        let end = WriteFiles { place: publication.place(), ..end };
-        let outcome = origin.cx.act_with(&self.dataset.end_in(end), true)?;
-        let files = outcome.reports.iter().map(|report| note_to_files(&report.payload));
-        let files = files.collect::<Result<Vec<Vec<OutputFile>>>>()?.concat();
-        publication.commit(&run, outcome.reports.len() as u64, files)
+        publish(self.rows, FileSink::new(uri, self.layout, request), columns, site)
     }
 
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.
     fn chosen_mode(&self) -> Mode {
-        self.mode.or(self.dataset.origin.cx.job_run().options().mode).unwrap_or_default()
+        self.mode.or(self.rows.origin().cx.job_run().options().mode).unwrap_or_default()
     }
 
     /// The partitions that are replaced even without rows: the job's, and those of its caller that fit the columns.
     fn expected(&self) -> Result<Vec<String>> {
         let columns = &self.layout.partition_by;
-        let given = &self.dataset.origin.cx.job_run().options().expect_partitions;
+        let given = &self.rows.origin().cx.job_run().options().expect_partitions;
         let given =
             given.iter().filter(|_| !columns.is_empty() && self.chosen_mode() == Mode::ReplacePartitions);
         let expected: BTreeSet<&String> = self.expected.iter().chain(given).collect();
@@ -342,10 +327,10 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
         Ok(expected.into_iter().cloned().collect())
     }
 
-    /// What tasks will do, checked; the place comes later.
-    fn end(&self) -> Result<WriteFiles<T>> {
+    /// The columns by their names in the output; all options are checked.
+    fn columns(&self) -> Result<SchemaRef> {
         self.check_options()?;
-        let columns = T::columns();
+        let columns = self.rows.fields();
         let given = || columns.iter().map(|column| column.name().clone()).collect();
         let names: Vec<String> = self.names.clone().unwrap_or_else(given);
         if names.len() != columns.len() {
@@ -355,10 +340,10 @@ impl<T: Row, C: Chain<Out = T>> Write<'_, T, C> {
             let error = Error::config("there are no partitions to replace");
             return Err(error.help("name their columns by `partition_by`, or overwrite the whole output"));
         }
-        let (layout, place) = (self.layout.clone(), Place::Folder(Default::default()));
-        let end = WriteFiles { place, layout, names, site: self.site.clone(), _row: PhantomData };
-        self.layout.check(&end.table())?;
-        Ok(end)
+        let named = columns.into_iter().zip(names).map(|(column, name)| column.with_name(name));
+        let columns = Arc::new(Schema::new(named.collect::<Vec<Field>>()));
+        self.layout.check(&columns)?;
+        Ok(columns)
     }
 
     /// Refuses options that the format does not understand.

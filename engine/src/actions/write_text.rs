@@ -31,7 +31,7 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
     }
 }
 
-impl<C: Chain<Out = String>> Write<'_, String, C> {
+impl<C: Chain<Out = String>> Write<'_, Dataset<String, C>> {
     /// Writes text files below `uri`: one row a line.
     ///
     /// # Errors

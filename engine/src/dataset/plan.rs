@@ -36,7 +36,7 @@ enum Wanted {
 
 /// Where the rows of a dataset come from.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub struct Origin {
     pub(crate) cx: Context,
     /// The plan nodes that feed the chain: one, or none when the chain starts with a source.
     pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,

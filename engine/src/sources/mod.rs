@@ -22,6 +22,7 @@ mod table_files;
 mod whole_files;
 
 pub use read::Read;
+pub(crate) use scan::Planned;
 
 /// Rows in one partition where there are few rows.
 const FEW_ROWS: u64 = 128;

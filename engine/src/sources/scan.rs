@@ -5,6 +5,7 @@
 //! it is read, the scan knows.
 
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt64Array};
@@ -21,7 +22,7 @@ use crate::row::{self, BATCH_BYTES, BatchLimits, Row, RowReader, ipc};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::source::{Adapter, Wanted};
-use crate::task::Task;
+use crate::task::{BatchSink, Task};
 
 /// What is read at a time: columns stay in the cache until the chain has seen them.
 pub(super) const LIMITS: BatchLimits = BatchLimits { rows: 8192, bytes: BATCH_BYTES };
@@ -43,22 +44,11 @@ impl Context {
 
 /// The rows of `scan`, planned now and read when an action asks.
 pub(super) fn dataset<T: Row, S: Scan>(cx: &Context, scan: S, site: Site) -> Dataset<T, Scanned<T, S>> {
-    let (scanned, origin) = match planned::<T, S>(cx, &scan) {
-        Ok((plan, origin)) => (Scanned::new(scan, plan, site), origin),
-        Err(error) => (Scanned::new(scan, ScanPlan::empty(), site), Origin::broken(cx, error)),
-    };
-    Dataset::over(scanned, origin)
-}
-
-fn planned<T: Row, S: Scan>(cx: &Context, scan: &S) -> Result<(ScanPlan<S::Split>, Origin)> {
     let wanted = row::schema::<T>();
-    let plan = scan.plan(Some(&wanted))?;
-    adapter::<T>(&scan.address(), &plan.schema)?;
-    if let Some(input) = &plan.input {
-        cx.job_run().read(input.clone());
-    }
-    let origin = Origin::source(cx, plan.splits.len().max(1), plan.row_bytes);
-    Ok((plan, origin))
+    let (source, origin) = Planned::new(cx, scan, site, Some(&wanted));
+    let fits = adapter::<T>(&source.scan.address(), &source.given);
+    let error = fits.err().filter(|_| origin.check().is_ok());
+    Dataset::over(Scanned { source, _row: PhantomData }, origin.failing(error))
 }
 
 /// What makes the columns of `T` of those that a source gives; nothing if they are the same.
@@ -70,37 +60,55 @@ fn adapter<T: Row>(address: &str, given: &SchemaRef) -> Result<Option<Adapter>> 
     Adapter::of_source(&wanted, address, given).map(Some)
 }
 
-/// A chain that starts with the rows of a source.
-pub struct Scanned<T, S: Scan> {
+/// A source that is cut into splits.
+pub struct Planned<S: Scan> {
     scan: S,
     splits: Arc<[S::Split]>,
     /// The columns that the scan gives.
-    given: SchemaRef,
+    pub(crate) given: SchemaRef,
     /// Bytes that will be read, about.
-    bytes: u64,
+    pub(crate) bytes: u64,
     label: Arc<str>,
     site: Site,
     /// Only in the driver.
-    _hold: Hold,
-    _row: PhantomData<fn() -> T>,
+    hold: Hold,
 }
 
-impl<T, S: Scan> Scanned<T, S> {
-    fn new(scan: S, plan: ScanPlan<S::Split>, site: Site) -> Scanned<T, S> {
+impl<S: Scan> Planned<S> {
+    /// All columns of `scan`.
+    pub(crate) fn all(cx: &Context, scan: S, site: Site) -> (Planned<S>, Origin) {
+        Planned::new(cx, scan, site, None)
+    }
+
+    /// What is wrong with the source the first action says.
+    fn new(cx: &Context, scan: S, site: Site, wanted: Option<&SchemaRef>) -> (Planned<S>, Origin) {
+        let (plan, origin) = match scan.plan(wanted) {
+            Ok(plan) => {
+                plan.input.iter().for_each(|input| cx.job_run().read(input.clone()));
+                let origin = Origin::source(cx, plan.splits.len().max(1), plan.row_bytes);
+                (plan, origin)
+            }
+            Err(error) => (ScanPlan::empty(), Origin::broken(cx, error)),
+        };
         let bytes = plan.splits.iter().map(|planned| planned.bytes).sum();
         let splits = plan.splits.into_iter().map(|PlannedSplit { split, .. }| split).collect();
         let label = scan.label().into();
-        Scanned { scan, splits, given: plan.schema, bytes, label, site, _hold: plan.hold, _row: PhantomData }
+        (Planned { scan, splits, given: plan.schema, bytes, label, site, hold: plan.hold }, origin)
     }
-}
 
-impl<T: Row, S: Scan> Chain for Scanned<T, S> {
-    type Out = T;
+    /// Passes on the batches of the task's split.
+    pub(crate) fn read(&self, task: &Task<'_>, take: &mut BatchSink<'_>) -> Result<()> {
+        self.read_from(task, &mut |batch, _| take(batch))
+    }
 
-    fn drive<K: Sink<T>>(&self, task: &Task<'_>, sink: &mut K) -> Result<()> {
+    /// The same, with where the rows stand.
+    fn read_from(
+        &self,
+        task: &Task<'_>,
+        take: &mut dyn FnMut(RecordBatch, &ScanTask<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let Some(split) = self.splits.get(task.partition) else { return Ok(()) };
         let from = ScanTask::new(task, &self.given, LIMITS.min(task.env.limits()));
-        let adapter = adapter::<T>(&self.scan.address(), &self.given)?;
         let mut batches = self.scan.open(split, &from)?;
         let mut counted = 0;
         loop {
@@ -110,29 +118,80 @@ impl<T: Row, S: Scan> Chain for Scanned<T, S> {
             task.count_bytes(read - counted);
             counted = read;
             let Some(batch) = batch? else { return Ok(()) };
-            let first = from.next_row();
+            let rows = batch.num_rows();
+            if take(batch, &from)?.is_break() {
+                return Ok(());
+            }
+            from.has_given(rows);
+        }
+    }
+
+    /// Names itself, for explain.
+    pub(crate) fn step(&self) -> Step {
+        Step::new(&*self.label, &self.site)
+    }
+}
+
+impl<S: Scan> Clone for Planned<S> {
+    fn clone(&self) -> Self {
+        Planned {
+            scan: self.scan.clone(),
+            splits: Arc::clone(&self.splits),
+            given: Arc::clone(&self.given),
+            bytes: self.bytes,
+            label: Arc::clone(&self.label),
+            site: self.site.clone(),
+            hold: self.hold.clone(),
+        }
+    }
+}
+
+impl<S: Scan> Ship for Planned<S> {
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put(&self.scan)?;
+        params.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(&self.given)))?)?;
+        params.put(&(&*self.splits, self.bytes, &*self.label, &self.site))
+    }
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let scan = params.take()?;
+        let given = ipc::schema_of(params.take_bytes()?)?;
+        let (splits, bytes, label, site): (Vec<S::Split>, _, String, _) = params.take()?;
+        Ok(Planned { scan, splits: splits.into(), given, bytes, label: label.into(), site, hold: None })
+    }
+}
+
+/// A chain that starts with the rows of a source.
+pub struct Scanned<T, S: Scan> {
+    source: Planned<S>,
+    _row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row, S: Scan> Chain for Scanned<T, S> {
+    type Out = T;
+
+    fn drive<K: Sink<T>>(&self, task: &Task<'_>, sink: &mut K) -> Result<()> {
+        let adapter = adapter::<T>(&self.source.scan.address(), &self.source.given)?;
+        self.source.read_from(task, &mut |batch, from| {
             let batch = match &adapter {
-                Some(adapter) => adapted(adapter, &batch, &from)?,
+                Some(adapter) => adapted(adapter, &batch, from)?,
                 None => batch,
             };
-            let rows = RowReader::<T>::open(&batch).map_err(|e| unreadable::<T>(e, &batch, &from))?;
+            let rows = RowReader::<T>::open(&batch).map_err(|e| unreadable::<T>(e, &batch, from))?;
+            let first = from.next_row();
             for i in 0..rows.len() {
                 task.place.at(first + i as u64);
                 sink.push(rows.get(i));
             }
-            from.has_given(rows.len());
-            if sink.is_full() {
-                return Ok(());
-            }
-        }
+            Ok(if sink.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
     }
 
     fn source_bytes(&self) -> u64 {
-        self.bytes
+        self.source.bytes
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
-        steps.push(Step::new(&*self.label, &self.site));
+        steps.push(self.source.step());
     }
 
     fn closures(&self, _: &mut Vec<Closure>) {}
@@ -166,30 +225,15 @@ fn unreadable<T: Row>(error: Error, batch: &RecordBatch, from: &ScanTask<'_>) ->
 
 impl<T, S: Scan> Clone for Scanned<T, S> {
     fn clone(&self) -> Self {
-        Scanned {
-            scan: self.scan.clone(),
-            splits: Arc::clone(&self.splits),
-            given: Arc::clone(&self.given),
-            bytes: self.bytes,
-            label: Arc::clone(&self.label),
-            site: self.site.clone(),
-            _hold: self._hold.clone(),
-            _row: PhantomData,
-        }
+        Scanned { source: self.source.clone(), _row: PhantomData }
     }
 }
 
 impl<T: Row, S: Scan> Ship for Scanned<T, S> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put(&self.scan)?;
-        params.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(&self.given)))?)?;
-        params.put(&(&*self.splits, self.bytes, &*self.label, &self.site))
+        self.source.ship(params)
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let scan = params.take()?;
-        let given = ipc::schema_of(params.take_bytes()?)?;
-        let (splits, bytes, label, site): (Vec<S::Split>, _, String, _) = params.take()?;
-        let (splits, label) = (splits.into(), label.into());
-        Ok(Scanned { scan, splits, given, bytes, label, site, _hold: None, _row: PhantomData })
+        Ok(Scanned { source: Planned::rebuild(params)?, _row: PhantomData })
     }
 }

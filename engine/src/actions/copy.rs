@@ -1,0 +1,133 @@
+//! `copy`: the batches of a source go to a sink as they are, without a row type.
+//!
+//! This is what a bulk load is made of: its columns are known when it runs, not when it is compiled.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion_physical_plan::ExecutionPlan;
+use kiln_planner::Site;
+
+use super::Write;
+use super::write_to::{Rows, WriteTo, publish};
+use crate::chain::Step;
+use crate::connect::{Scan, Sink};
+use crate::context::Context;
+use crate::dataset::Origin;
+use crate::error::Result;
+use crate::plan::{Operator, OperatorExec};
+use crate::ship::closure::Closure;
+use crate::ship::params::{ParamReader, ParamWriter, Ship};
+use crate::ship::table;
+use crate::sources::Planned;
+use crate::task::{Output, Task};
+
+impl Context {
+    /// The rows of a source as it has them, to be written somewhere else: columns and types are the source's, no row
+    /// type is needed. The source is planned now, as by [`scan`](Context::scan).
+    ///
+    /// ```no_run
+    /// # use kiln::connect::Scan;
+    /// # fn job(cx: kiln::Context, orders: impl Scan) -> kiln::Result<()> {
+    /// cx.copy(orders).write().partition_by(["day"]).mode(kiln::Mode::Overwrite).parquet("s3://lake/orders")
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn copy<S: Scan>(&self, scan: S) -> Copied<S> {
+        let (source, origin) = Planned::all(self, scan, Site::caller());
+        Copied { source, origin }
+    }
+}
+
+/// The rows of a source as they are; see [`Context::copy`].
+#[must_use = "nothing is copied before it is written"]
+pub struct Copied<S: Scan> {
+    source: Planned<S>,
+    origin: Origin,
+}
+
+impl<S: Scan> Copied<S> {
+    /// The columns of the source.
+    ///
+    /// # Errors
+    /// Why the source cannot be read.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        self.origin.check()?;
+        Ok(Arc::clone(&self.source.given))
+    }
+
+    /// Writes the rows as files, with options; see [`Dataset::write`](crate::Dataset::write).
+    #[track_caller]
+    pub fn write(&self) -> Write<'_, Copied<S>> {
+        Write::new(self, Site::caller())
+    }
+
+    /// Writes the rows to a target that implements [`Sink`], and publishes them in one commit.
+    ///
+    /// # Errors
+    /// Those of the sink; else whatever stops the job, and then nothing is published.
+    #[track_caller]
+    pub fn write_to<K: Sink>(&self, sink: K) -> Result<()> {
+        publish(self, sink, Arc::clone(&self.source.given), Site::caller())
+    }
+}
+
+impl<S: Scan> Rows for Copied<S> {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        self.source.given.fields().iter().map(|field| field.as_ref().clone()).collect()
+    }
+
+    fn end_in<K: Sink>(&self, end: WriteTo<K>) -> Arc<dyn ExecutionPlan> {
+        table::anchor::<CopyTo<S, K>>();
+        let copy = CopyTo { source: self.source.clone(), end };
+        Arc::new(OperatorExec::new(Arc::new(copy), Vec::new(), self.origin.partitions))
+    }
+}
+
+/// A source, then a sink.
+struct CopyTo<S: Scan, K: Sink> {
+    source: Planned<S>,
+    end: WriteTo<K>,
+}
+
+impl<S: Scan, K: Sink> Operator for CopyTo<S, K> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        self.end.write(task, out, |part| {
+            self.source.read(task, &mut |batch| match batch.num_rows() {
+                0 => Ok(ControlFlow::Continue(())),
+                _ => part.push(0, batch),
+            })
+        })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.source.given)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![self.source.step(), self.end.step()]
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        Vec::new()
+    }
+
+    fn source_bytes(&self) -> u64 {
+        self.source.bytes
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.source.ship(params)?;
+        self.end.ship(params)
+    }
+
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        let source = Planned::rebuild(params)?;
+        Ok(CopyTo { source, end: WriteTo::rebuild(params)? })
+    }
+}

@@ -1,0 +1,93 @@
+//! Files as a sink: each task writes files of its attempt's, the commit publishes those that the driver counts.
+//!
+//! How files are laid out and published belongs to `publish`.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use crate::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
+use crate::error::{Error, Result};
+use crate::publish::{self, Layout, OutputFile, PartFiles, Place, Publication, Request, Writer};
+
+/// A folder or prefix of files, or a Delta table.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct FileSink {
+    uri: String,
+    layout: Layout,
+    /// What is asked of the publish; only the driver asks.
+    #[serde(skip)]
+    request: Option<Request>,
+}
+
+impl FileSink {
+    /// Files as `layout` says below `uri`.
+    pub(super) fn new(uri: &str, layout: Layout, request: Request) -> FileSink {
+        FileSink { uri: uri.to_owned(), layout, request: Some(request) }
+    }
+}
+
+impl Sink for FileSink {
+    type Stage = Place;
+    type Held = Publication;
+    type Part = Vec<OutputFile>;
+
+    fn address(&self) -> String {
+        self.uri.clone()
+    }
+
+    fn label(&self) -> String {
+        format!("write_{}", self.layout.format.name())
+    }
+
+    fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, Place>> {
+        let request = self.request.clone().ok_or_else(|| Error::bug("a task cannot begin a publish"))?;
+        match Publication::begin(&self.uri, request, run.run())? {
+            publish::Begin::Begun(held) => Ok(Begin::Begun { stage: held.place(), held }),
+            publish::Begin::Skipped(why) => {
+                run.skip(&format!("{why}: {}", self.uri));
+                Ok(Begin::Done)
+            }
+            publish::Begin::Published(done) => {
+                log::info!("already published by this run: {}", self.uri);
+                run.run().restore_counts(&done.counters);
+                run.published(done.output.clone());
+                run.run().published_version(done.version);
+                Ok(Begin::Done)
+            }
+        }
+    }
+
+    fn open<'t>(
+        &'t self,
+        stage: &'t Place,
+        task: &'t SinkTask<'t>,
+    ) -> Result<Box<dyn PartWriter<Part = Vec<OutputFile>> + 't>> {
+        let writer = Writer { partition: task.partition(), attempt: task.attempt() };
+        let memory = task.task().reserve("write");
+        let files = PartFiles::new(stage, &self.layout, writer, task.schema().clone(), memory)?;
+        // The first partition makes a file even without rows, so that an output has its columns.
+        Ok(Box::new(Files { files, needs_one: task.partition() == 0 }))
+    }
+
+    fn commit(&self, held: Publication, parts: Vec<Vec<OutputFile>>, run: &SinkRun) -> Result<()> {
+        held.commit(run.run(), parts.len() as u64, parts.concat())
+    }
+}
+
+struct Files<'t> {
+    files: PartFiles<'t>,
+    needs_one: bool,
+}
+
+impl PartWriter for Files<'_> {
+    type Part = Vec<OutputFile>;
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.files.push(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<OutputFile>> {
+        self.files.finish(self.needs_one)
+    }
+}
