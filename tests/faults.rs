@@ -19,6 +19,8 @@ mod generated;
 mod interleavings;
 #[path = "support/job.rs"]
 mod job;
+#[path = "faults/log.rs"]
+mod log;
 #[path = "faults/place.rs"]
 mod place;
 #[path = "support/processes.rs"]
@@ -31,3 +33,5 @@ mod replies;
 mod s3;
 #[path = "support/table.rs"]
 mod table;
+#[path = "faults/tables.rs"]
+mod tables;

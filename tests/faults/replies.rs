@@ -151,6 +151,28 @@ fn a_commit_whose_outcome_is_unknown_leaves_its_files_and_a_retry_finds_it() {
 }
 
 #[test]
+fn a_commit_whose_reply_is_lost_while_another_job_begins_keeps_its_files() {
+    let place = Place::s3();
+    let late = Action::LateReply(Duration::from_secs(8));
+    let put = place.server().fault("PUT", HEAD, 1..2, late);
+    let job = place.attempt("append", 0, 1).env("KILN_SHORT_LIMITS", "500").env("AWS_TIMEOUT", "5s").start();
+    put.wait(1);
+    let other = place.job("append", 1000).env("KILN_FAILPOINT", "claimed=stop").start();
+    other.wait_until_stopped();
+    // It reads back a head that another job has changed since, and then nothing more.
+    let reads = place.server().fault("GET", HEAD, 1..usize::MAX, Action::Drop);
+    let ended = job.wait();
+    assert!(reads.struck() > 0);
+    place.server().heal();
+    ended.exits(75);
+    other.signal(rustix::process::Signal::CONT);
+    other.wait().ok();
+    assert_eq!(place.numbers(), with(&numbers_from(1000), 0), "{}", ended.stderr);
+    place.attempt("append", 2000, 2).run().ok();
+    assert_eq!(place.numbers(), with(&numbers_from(1000), 0));
+}
+
+#[test]
 fn a_key_that_expires_after_a_lost_reply_costs_no_published_file() {
     let place = Place::s3();
     let applied = place.server().fault("PUT", HEAD, 1..2, Action::ApplyAndRefuse(503));

@@ -53,8 +53,13 @@ impl HeadObject {
     pub fn change<T>(&self, mut change: impl FnMut(&mut Head) -> Result<Change<T>>) -> Result<T> {
         let begun = Instant::now();
         let mut pause = Pause::default();
+        let mut has_put = false;
         loop {
-            let (mut head, version) = self.read()?;
+            let (mut head, version) = match self.read() {
+                // The head that was found in place of the one put may have come after it.
+                Err(error) if has_put => return Err(self.unknown(error)),
+                read => read?,
+            };
             let done = match change(&mut head)? {
                 Change::Keep(done) => return Ok(done),
                 Change::Put(done) => done,
@@ -62,6 +67,7 @@ impl HeadObject {
             if self.put(&head, version, begun)? {
                 return Ok(done);
             }
+            has_put = true;
             pause.wait();
         }
     }
