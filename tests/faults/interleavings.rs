@@ -348,3 +348,32 @@ fn a_commit_that_is_cut_off_while_its_retry_begins_is_settled_by_the_retry() {
     new.wait().ok();
     assert_eq!((place.numbers(), place.version(), place.left()), (numbers_from(0), 1, Vec::new()));
 }
+
+#[test]
+fn files_of_an_attempt_that_claims_meanwhile_are_no_output() {
+    for is_attempt in [true, false] {
+        let place = Place::s3();
+        let old = if is_attempt { place.attempt("error", 0, 1) } else { place.job("error", 0) };
+        let old = old.env("KILN_FAILPOINT", "looked=stop").start();
+        old.wait_until_stopped();
+        let new = place.attempt("error", 1000, 2).env("KILN_FAILPOINT", "commit.ready=stop").start();
+        new.wait_until_stopped();
+        let (_, old) = Attempt { number: 1, event: Event::Nothing, job: old }.end();
+        old.exits(if is_attempt { 73 } else { 0 });
+        new.signal(Signal::CONT);
+        new.wait().exits(if is_attempt { 0 } else { 78 });
+        assert_eq!(place.numbers(), numbers_from(if is_attempt { 1000 } else { 0 }));
+        assert_eq!((place.version(), place.left()), (1, Vec::new()));
+    }
+}
+
+#[test]
+fn an_older_attempt_that_begins_after_the_newer_one_has_published_is_fenced() {
+    for place in (0..PLACES).map(Place::nth) {
+        place.attempt("append", 1000, 2).run().ok();
+        let old = place.attempt("append", 0, 1).run();
+        old.fails(73, "fenced", &["a newer attempt of this run has taken over"]);
+        place.attempt("append", 2000, 3).run().ok();
+        assert_eq!((place.numbers(), place.publishes()), (numbers_from(1000), 1));
+    }
+}

@@ -122,6 +122,23 @@ fn without_the_fence_an_older_attempt_makes_the_first_version() {
     }
 }
 
+#[test]
+fn a_retry_that_begins_while_its_run_publishes_reports_that_version() {
+    for place in both() {
+        let before = place.prepare("append");
+        let gate = tempfile::tempdir().unwrap();
+        let old = place.attempt("append", 0, 1).option("--gate", gate.path()).start();
+        super::folder::wait_for(gate.path(), "waits-", 1);
+        let new = place.attempt("append", 1000, 2).env("KILN_FAILPOINT", "begun=stop").start();
+        new.wait_until_stopped();
+        std::fs::write(gate.path().join("open"), "").unwrap();
+        let old = old.wait().ok();
+        new.signal(Signal::CONT);
+        assert_eq!(new.wait().ok().json()["version"], old.json()["version"]);
+        assert_eq!(place.numbers(), with(&before, 0));
+    }
+}
+
 fn lose_heads(place: &Place) {
     std::fs::remove_dir_all(place.root().with_file_name("_kiln").join("heads")).unwrap();
 }

@@ -5,7 +5,8 @@
 //! does no I/O:
 //!
 //! 1. An attempt claims the output before it works, and gets an epoch, larger than all before it.
-//! 2. A run that is published is not published again: its next attempt gets the record of what was published.
+//! 2. A run that is published is not published again: its next attempt gets the record of what was published. One that counts
+//!    itself older than the attempt that has published is fenced.
 //! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced, also when that one has given
 //!    up. An attempt that counts itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
@@ -129,6 +130,19 @@ pub enum Begun {
     Published(Box<Published>),
 }
 
+impl Publisher {
+    /// Fences an attempt that counts itself older than `other`, another one of its run.
+    ///
+    /// # Errors
+    /// Fenced.
+    pub fn check_not_older(&self, other: &Claim) -> Result<()> {
+        match self.identity.attempt.is_some_and(|attempt| attempt < other.attempt) {
+            true => Err(fenced(other)),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Claim {
     /// Whether it is an attempt at this write of the run; nobody is an attempt at a run without an id.
     fn is_of(&self, run_id: Option<&str>, sequence: u32) -> bool {
@@ -187,6 +201,7 @@ impl<S> Head<S> {
         let is_fenceless = failpoint::is_sabotaged("fence");
         let mut done = self.publishes.iter().rev().filter(|_| !is_fenceless);
         if let Some(done) = done.find(|done| is_same(&done.claim)) {
+            publisher.check_not_older(&done.claim)?;
             return Ok(Begun::Published(Box::new(done.clone())));
         }
         let rival = self.rival(publisher);

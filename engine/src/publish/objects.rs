@@ -247,9 +247,10 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         if matches!(begun, Begun::Published(_)) {
             return Ok(Change::Keep(Some(begun)));
         }
+        failpoint::reached("looked");
         let is_there = is_object || !old_files(head, store, target)?.is_empty() || head.state.files.is_some();
         match request.mode {
-            Mode::Ignore if is_there => return Ok(Change::Keep(None)),
+            Mode::Ignore if is_there => return Ok(Change::KeepIfCurrent(None)),
             Mode::Error if is_there => return Err(exists(&store.address(target))),
             _ if is_object => return Err(not_a_folder(&store.address(target))),
             _ => {}

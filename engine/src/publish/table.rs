@@ -43,15 +43,17 @@ impl TablePublication {
         }
         // Before the claim, so that every commit under a higher epoch is later than what is seen here.
         let mut table = DeltaTable::open(&output)?;
+        failpoint::reached("begun");
         let heads = Heads::of(&output)?;
         let (claim, has_rival) = match heads.begin(publisher, &mut table, run)? {
-            // The log knows the version, and the counters.
+            // The log knows the version, and the counters; it may be ahead of what was read above.
             (Begun::Published(done), _) => {
+                table.refresh()?;
                 return Ok(Begin::Published(table.published(&done.claim)?.map_or(done, Box::new)));
             }
             (Begun::Claimed(claim), has_rival) => (claim, has_rival),
         };
-        let begun = begin_at(&mut table, &claim, has_rival, &request, run);
+        let begun = begin_at(&mut table, publisher, &claim, has_rival, &request, run);
         if !matches!(begun, Ok(None)) {
             heads.end(&claim, None);
         }
@@ -144,6 +146,7 @@ impl Drop for TablePublication {
 /// What there is to say before the rows are computed; `None` when they are wanted.
 fn begin_at(
     table: &mut DeltaTable,
+    publisher: &Publisher,
     claim: &Claim,
     has_rival: bool,
     request: &Request,
@@ -154,6 +157,7 @@ fn begin_at(
         table.refresh()?;
     }
     if let Some(done) = table.published(claim)? {
+        publisher.check_not_older(&done.claim)?;
         return Ok(Some(Begin::Published(Box::new(done))));
     }
     if !table.check(request.mode)? {

@@ -77,6 +77,18 @@ fn a_run_that_is_published_is_not_published_again() {
 }
 
 #[test]
+fn an_attempt_that_is_older_than_the_one_that_has_published_is_fenced() {
+    let mut head = Head::default();
+    let second = begin(&mut head, "nightly", Some(2));
+    publish(&mut head, &second, &Scope::whole()).unwrap();
+    assert!(is_fenced(head.begin(&publisher("nightly", Some(1)))));
+    for attempt in [Some(2), Some(3), None] {
+        let begun = head.begin(&publisher("nightly", attempt)).unwrap();
+        assert!(matches!(begun, Begun::Published(_)), "{attempt:?}: {begun:?}");
+    }
+}
+
+#[test]
 fn runs_without_a_given_id_are_different_runs() {
     let mut head = Head::default();
     for version in 1..3 {

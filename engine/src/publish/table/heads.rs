@@ -127,7 +127,7 @@ impl Heads {
             Heads::Disk(target) => {
                 let mut locked = LockedHead::take(target, run)?;
                 match locked.head.without_state(change)? {
-                    Change::Keep(done) => Ok(done),
+                    Change::Keep(done) | Change::KeepIfCurrent(done) => Ok(done),
                     Change::Put(done) => locked.save(true).map(|()| done),
                 }
             }
