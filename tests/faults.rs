@@ -1,7 +1,7 @@
 //! Publishing while something breaks: replies of a store are lost or late, drivers are stopped and killed at any moment.
 //!
 //! Jobs are real processes, and the store is a real S3 server in which faults are planned. Every test checks that its fault
-//! has struck. The slow suites are left out of a plain run:
+//! has struck. A plain run makes a few random rounds from a fixed seed, and leaves out the slow tests:
 //!
 //! ```text
 //! cargo test -p kiln-tests --test faults -- --ignored

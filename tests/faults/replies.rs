@@ -28,6 +28,7 @@ fn is_published(place: &Place, mode: &str, before: &[u64], what: &str) {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_put_or_removal_that_is_reset_or_refused_once_does_no_harm() {
     for (at, mode) in MODES.iter().cycle().take(8).enumerate() {
         // The head is put by the claim, by the commit and when all is done.
@@ -59,6 +60,7 @@ fn every_fault_of_the_put_that_commits_ends_in_one_version() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_probe_whose_reply_is_lost_is_no_reason_to_fail() {
     for number in 0..4 {
         for action in ONCE {
@@ -97,6 +99,7 @@ const CLIENT: &str = "1s";
 const LATE: Action = Action::Late(Duration::from_millis(2500));
 
 #[test]
+#[ignore = "slow"]
 fn a_put_that_outlasts_its_client_and_lands_later_changes_nothing() {
     for (mode, part, number) in [
         ("error", MANIFEST, 0),
@@ -123,6 +126,7 @@ fn a_put_that_outlasts_its_client_and_lands_later_changes_nothing() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_commit_whose_outcome_is_unknown_leaves_its_files_and_a_retry_finds_it() {
     for (action, is_applied) in [(Action::ApplyAndRefuse(500), true), (Action::Refuse(500), false)] {
         for mode in MODES {

@@ -145,9 +145,9 @@ fn lose_heads(place: &Place) {
 
 #[test]
 fn a_table_whose_head_was_lost_is_published_to_and_no_run_is_published_twice() {
-    for mode in ["overwrite", "append", "replace-partitions"] {
+    for mode in ["overwrite", "append"] {
         for place in both() {
-            for _ in 0..3 {
+            for _ in 0..2 {
                 place.job(mode, 7000).run().ok();
             }
             place.attempt(mode, 0, 1).run().ok();
@@ -179,9 +179,9 @@ fn an_attempt_under_way_is_fenced_by_its_retry_also_when_the_head_was_lost_in_be
 
 #[test]
 fn a_version_whose_reply_is_lost_is_found_by_reading_it_back() {
-    for (at, mode) in ["error", "overwrite", "append", "replace-partitions"].into_iter().enumerate() {
-        for number in 0..ONCE.len() {
-            let action = ONCE[(at + number) % ONCE.len()];
+    // The first version of a table, and a later one; every action meets both.
+    for mode in ["error", "replace-partitions"] {
+        for action in ONCE {
             let place = Place::s3().as_table();
             let before = place.prepare(mode);
             let version = place.publishes();
