@@ -13,7 +13,7 @@ pub(crate) type Money = Decimal<12, 2>;
 pub(crate) type Wide = Decimal<30, 4>;
 
 /// A row with a column of each type that can be compared.
-#[derive(Row, Clone, Debug)]
+#[derive(Row, Clone, Debug, Default)]
 pub(crate) struct Values {
     pub(crate) double: Option<f64>,
     pub(crate) single: Option<f32>,

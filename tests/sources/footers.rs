@@ -105,6 +105,21 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
         )
 }
 
+/// All rows in one group, with this footer.
+pub(crate) fn one_group(footer: Footer) -> Layout {
+    Layout {
+        group_rows: 1000,
+        level: EnabledStatistics::Chunk,
+        truncated: None,
+        dictionary: false,
+        text: DataType::Utf8,
+        unit: TimeUnit::Microsecond,
+        zone: "UTC",
+        nested: false,
+        footer,
+    }
+}
+
 /// Writes `rows`, which are those of `batch`.
 pub(crate) fn write(path: &Path, rows: &[Values], batch: &RecordBatch, layout: &Layout) {
     let batch = stored(batch, layout);
