@@ -34,14 +34,14 @@ impl Place {
     }
 
     /// The same with a Delta table.
-    pub(crate) fn as_table(self) -> Place {
+    pub(crate) fn into_table(self) -> Place {
         Place { is_table: true, ..self }
     }
 
     /// The places, by number: folders and tables, on disk and in a store.
     pub(crate) fn nth(number: usize) -> Place {
         let place = if number.is_multiple_of(2) { Place::disk() } else { Place::s3() };
-        if number < 2 { place } else { place.as_table() }
+        if number < 2 { place } else { place.into_table() }
     }
 
     pub(crate) fn server(&self) -> &S3 {

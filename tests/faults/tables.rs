@@ -18,7 +18,7 @@ const ONCE: [Action; 6] = [
 ];
 
 fn both() -> [Place; 2] {
-    [Place::disk().as_table(), Place::s3().as_table()]
+    [Place::disk().into_table(), Place::s3().into_table()]
 }
 
 /// An attempt that was stopped at `step`.
@@ -182,7 +182,7 @@ fn a_version_whose_reply_is_lost_is_found_by_reading_it_back() {
     // The first version of a table, and a later one; every action meets both.
     for mode in ["error", "replace-partitions"] {
         for action in ONCE {
-            let place = Place::s3().as_table();
+            let place = Place::s3().into_table();
             let before = place.prepare(mode);
             let version = place.publishes();
             let fault = place.server().fault("PUT", LOG, 0..1, action);
@@ -198,7 +198,7 @@ fn a_version_whose_reply_is_lost_is_found_by_reading_it_back() {
 #[test]
 fn a_claim_whose_reply_is_lost_fences_and_is_made_once() {
     for action in ONCE {
-        let place = Place::s3().as_table();
+        let place = Place::s3().into_table();
         let before = place.prepare("append");
         let old = stopped(&place, "append", 1, "commit.ready");
         let fault = place.server().fault("PUT", LOG, 0..1, action);
@@ -216,7 +216,7 @@ fn a_claim_whose_reply_is_lost_fences_and_is_made_once() {
 fn a_version_whose_outcome_is_unknown_leaves_its_files_and_a_retry_finds_it() {
     for (action, is_applied) in [(Action::ApplyAndRefuse(500), true), (Action::Refuse(500), false)] {
         for mode in ["error", "append"] {
-            let place = Place::s3().as_table();
+            let place = Place::s3().into_table();
             let before = place.prepare(mode);
             let server = place.server();
             let put = server.fault("PUT", LOG, 0..usize::MAX, action);

@@ -48,6 +48,7 @@ struct Manifest {
 
 /// A PUT on the condition that the object has the tag `on`.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "few of them exist at a time")]
 enum Put {
     Head { on: u32, head: Head<Stored> },
     Manifest { on: u32, version: u64, files: Files },
