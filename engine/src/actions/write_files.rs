@@ -53,8 +53,8 @@ impl<T: Row> Terminal<T> for WriteFiles<T> {
         let files = PartFiles::new(&self.place, &self.layout, writer, self.table(), task.reserve("write"))?;
         let mut files = Files { files, limits: out.limits() };
         Columns::<T>::new().run(chain, task, &mut files)?;
-        // The first partition makes a file even without rows, so that an output has its columns.
-        let parts = files.files.finish(task.partition == 0)?;
+        // The first partition makes a file even without rows, so that an output has its columns; a table's log has them.
+        let parts = files.files.finish(task.partition == 0 && !self.layout.is_table)?;
         let note = postcard::to_stdvec(&parts)
             .map_err(|e| Error::bug("a list of files cannot be sent").because(e))?;
         out.note(note);

@@ -5,30 +5,31 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::delta::{Committed, DeltaTable, Publish};
 use super::head::{Begun, Claim, Head, Publisher, Scope};
-use super::local::locked::LockedHead;
+use super::local::{self, locked::LockedHead};
+use super::mode::not_a_folder;
 use super::objects::head_object::{Change, HeadObject};
-use super::objects::{probe, remove_tagged, tag_of};
-use super::{Begin, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
-use crate::error::{Error, Result};
+use super::objects::{forget_removed, is_object, probe, tag_of};
+use super::sign_of_life::{self, SignOfLife};
+use super::uploaded::UploadedFiles;
+use super::{Begin, OutputFile, Place, Publication, Request, TAG_CHARS, TableColumns, is_unknown};
+use crate::error::Result;
 use crate::failpoint;
-use crate::job::{CleanupGuard, CommitGuard, Output, Run};
+use crate::job::{CommitGuard, Output, Run};
 use crate::source::Location;
 
 /// A version of a table that is being made.
 pub struct TablePublication {
     output: Location,
     table: DeltaTable,
-    columns: TableColumns,
     request: Request,
     claim: Claim,
     run: Arc<Run>,
-    /// Whether the files may be removed: from the commit on only who knows its outcome may.
-    removable: Arc<Mutex<bool>>,
-    _cleanup: CleanupGuard,
+    files: UploadedFiles,
+    _sign: Option<SignOfLife>,
 }
 
 impl TablePublication {
@@ -38,13 +39,21 @@ impl TablePublication {
     /// Config when the mode does not allow what is there or the store has no conditional PUT, fenced after a newer
     /// attempt; else by the failing request.
     pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
-        let Some(columns) = request.table.clone() else { return Err(Error::bug("a table without columns")) };
-        if !output.store.is_local() {
-            probe::check(&output.store, &output.path).map_err(|e| e.at("output", output.uri()))?;
+        let (Location { store, path, .. }, uri) = (&output, output.uri());
+        if !store.is_local() {
+            probe::check(store, path).map_err(|e| e.at("output", &uri))?;
+            if is_object(store, path).map_err(|e| e.at("output", &uri))? {
+                return Err(not_a_folder(&uri));
+            }
+        }
+        let heads = Heads::of(&output)?;
+        let goes_on = sign_of_life::wait_for_rival(store, path, run, || heads.rival(publisher));
+        if !goes_on.map_err(|e| e.at("output", &uri))? {
+            return Ok(Begin::Skipped("another attempt of this run is under way"));
         }
         // Before the claim, so that every commit under a higher epoch is later than what is seen here.
         let mut table = DeltaTable::open(&output)?;
-        let heads = Heads::of(&output)?;
+        let sign = SignOfLife::of(store, path, publisher, run).map_err(|e| e.at("output", &uri))?;
         let (claim, has_rival) = match heads.begin(publisher, table.version().is_some(), run)? {
             // The log knows the version, and the counters.
             (Begun::Published(done), _) => {
@@ -54,22 +63,15 @@ impl TablePublication {
         };
         let begun = begin_at(&mut table, &claim, has_rival, &request, run);
         if !matches!(begun, Ok(None)) {
-            heads.end(&claim, None);
+            heads.end(&claim, End::GivenUp { is_clean: true });
         }
         if let Some(answer) = begun? {
             return Ok(answer);
         }
         failpoint::reached("claimed");
-        let removable = Arc::new(Mutex::new(true));
-        let (gate, at, tag) = (Arc::clone(&removable), output.clone(), tag_of(&claim));
-        let cleanup = run.cleanup.register(Box::new(move || {
-            if gate.try_lock().is_ok_and(|removable| *removable) {
-                remove_tagged(&at.store, &at.path, &tag, &[]);
-            }
-        }));
+        let files = UploadedFiles::of(store, path, &claim, run);
         let run = Arc::clone(run);
-        let publication =
-            TablePublication { output, table, columns, request, claim, run, removable, _cleanup: cleanup };
+        let publication = TablePublication { output, table, request, claim, run, files, _sign: sign };
         Ok(Begin::Begun(Publication::Table(Box::new(publication))))
     }
 
@@ -80,7 +82,7 @@ impl TablePublication {
 
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
-        Place::Final { address: self.output.address(), tag: tag_of(&self.claim) }
+        Place::Final { address: self.output.address(), tag: self.files.tag().to_owned() }
     }
 
     /// Publishes `files`, and no others, as the next version.
@@ -89,10 +91,9 @@ impl TablePublication {
     /// As [`DeltaTable::commit`].
     pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
-        // While there is no table, its log cannot fence this attempt.
-        Heads::of(&self.output)?.check(&self.claim, &self.run)?;
+        let heads = Heads::of(&self.output)?;
         let output = super::output(self.output.uri(), partitions, &files);
-        let TableColumns { schema, partition_by } = self.columns.clone();
+        let TableColumns { schema, partition_by } = self.request.columns.clone();
         let publish = Publish {
             claim: &self.claim,
             mode: self.request.mode,
@@ -103,40 +104,51 @@ impl TablePublication {
             output: output.clone(),
             counters: self.run.facts().counters,
         };
-        self.set_removable(false);
-        match self.table.commit(&publish, &self.run.cancel) {
+        self.files.set_removable(false);
+        // While there is no table, its log cannot fence this attempt, and `kiln clean` fences by the head alone.
+        let is_allowed = |is_there: bool| heads.check(&self.claim, is_there, &self.run);
+        match self.table.commit_while(&publish, &self.run.cancel, &is_allowed) {
             Ok(Committed::Version(version)) => {
                 failpoint::reached("commit.published");
                 self.request.report(&self.run, output.clone(), version);
                 guard.decided();
-                Heads::of(&self.output)?.end(&self.claim, Some(&output));
+                heads.end(&self.claim, End::Published(&output));
+                if self.run.facts().retries > 0 {
+                    // Attempts of tasks that were lost may have left files under this publish's tag.
+                    let named: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+                    self.files.remove_others(&named);
+                }
             }
             Ok(Committed::Already(done)) => {
-                self.set_removable(true);
+                self.files.set_removable(true);
                 self.request.report(&self.run, done.output, done.version);
             }
             Err(error) => {
-                self.set_removable(!is_unknown(&error));
+                self.files.set_removable(!is_unknown(&error));
                 return Err(error);
             }
         }
         Ok(())
     }
-
-    fn set_removable(&self, is_removable: bool) {
-        *self.removable.lock().unwrap_or_else(PoisonError::into_inner) = is_removable;
-    }
 }
 
 impl Drop for TablePublication {
     fn drop(&mut self) {
-        if *self.removable.lock().unwrap_or_else(PoisonError::into_inner) {
-            remove_tagged(&self.output.store, &self.output.path, &tag_of(&self.claim), &[]);
-            if let Ok(heads) = Heads::of(&self.output) {
-                heads.end(&self.claim, None);
-            }
+        let Some(is_clean) = self.files.give_up() else { return };
+        if let Ok(heads) = Heads::of(&self.output) {
+            heads.end(&self.claim, End::GivenUp { is_clean });
         }
     }
+}
+
+/// How a publish has ended.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Published(&'a Output),
+    /// `is_clean`: none of its files is left.
+    GivenUp {
+        is_clean: bool,
+    },
 }
 
 /// What there is to say before the rows are computed; `None` when they are wanted.
@@ -176,6 +188,14 @@ impl Heads {
         }
     }
 
+    /// The claim of another attempt of the run.
+    fn rival(&self, publisher: &Publisher) -> Result<Option<Claim>> {
+        Ok(match self {
+            Heads::Disk(target) => local::peek(target)?.rival(publisher).cloned(),
+            Heads::Store(object) => object.read()?.0.rival(publisher).cloned(),
+        })
+    }
+
     /// Claims the output; also whether another attempt of the run had claimed it.
     fn begin(&self, publisher: &Publisher, is_there: bool, run: &Run) -> Result<(Begun, bool)> {
         match self {
@@ -185,30 +205,50 @@ impl Heads {
                 locked.save(true)?;
                 Ok(begun)
             }
-            Heads::Store(object) => {
-                object.change(|head| begin_in(head, publisher, is_there).map(Change::Put))
-            }
+            Heads::Store(object) => object.change(|head| {
+                // Opening the table has found no manifest.
+                if !is_there && head.state.is_settled() {
+                    forget_removed(head);
+                }
+                let begun = begin_in(head, publisher, is_there)?;
+                if matches!(begun.0, Begun::Claimed(_)) {
+                    // Listings leave out the files of a publish that comes to nothing.
+                    head.state.note(&publisher.publish[..TAG_CHARS]);
+                }
+                Ok(Change::Put(begun))
+            }),
         }
     }
 
-    fn check(&self, claim: &Claim, run: &Run) -> Result<()> {
+    /// Whether the claim is still there, before the commit; without a table, the first one begins.
+    fn check(&self, claim: &Claim, is_there: bool, run: &Run) -> Result<()> {
         match self {
             Heads::Disk(target) => LockedHead::take(target, run)?.head.check(claim, &Scope::new_output()),
-            Heads::Store(object) => object.read()?.0.check(claim, &Scope::new_output()),
+            Heads::Store(object) if is_there => object.read()?.0.check(claim, &Scope::new_output()),
+            Heads::Store(object) => object.change(|head| {
+                head.check(claim, &Scope::new_output())?;
+                head.state.begin_table(claim)?;
+                head.changed();
+                Ok(Change::Put(()))
+            }),
         }
     }
 
-    /// Ends a claim that was published as `output`, or was given up.
-    fn end(&self, claim: &Claim, output: Option<&Output>) {
+    /// Ends a claim.
+    fn end(&self, claim: &Claim, end: End<'_>) {
         let ended = match self {
             Heads::Disk(target) => LockedHead::try_take(target).and_then(|locked| {
                 locked.map_or(Ok(()), |mut locked| {
-                    end_in(&mut locked.head, claim, output);
+                    end_in(&mut locked.head, claim, end);
                     locked.save(false)
                 })
             }),
             Heads::Store(object) => object.change(|head| {
-                end_in(head, claim, output);
+                end_in(head, claim, end);
+                head.state.end_table(claim);
+                if !matches!(end, End::GivenUp { is_clean: false }) {
+                    head.state.forget(&tag_of(claim));
+                }
                 Ok(Change::Put(()))
             }),
         };
@@ -228,9 +268,9 @@ fn begin_in<S>(head: &mut Head<S>, publisher: &Publisher, is_there: bool) -> Res
     Ok((head.begin(publisher)?, has_rival))
 }
 
-fn end_in<S>(head: &mut Head<S>, claim: &Claim, output: Option<&Output>) {
-    match output {
-        Some(output) if head.has_claim(claim) => {
+fn end_in<S>(head: &mut Head<S>, claim: &Claim, end: End<'_>) {
+    match end {
+        End::Published(output) if head.has_claim(claim) => {
             head.publish(claim, Scope::new_output(), output.clone(), BTreeMap::new());
         }
         _ => head.withdraw(claim),

@@ -21,7 +21,7 @@ use super::values::{self, PartitionValues};
 use super::{checkpoint, schema};
 use crate::error::{Error, Result};
 use crate::job::{Cancel, Output};
-use crate::publish::head::{Claim, Published, Scope};
+use crate::publish::head::{self, Claim, Published, Scope};
 use crate::publish::mode::exists;
 use crate::publish::pause::jittered;
 use crate::publish::{Mode, OUTCOME_UNKNOWN, OutputFile, local};
@@ -90,6 +90,19 @@ impl DeltaTable {
         self.drive(claim, &Replaced::Nothing, cancel, &body)
     }
 
+    /// Makes a version that changes nothing, so that no other commit can take its number: one that is on the way fails, and
+    /// reads the log again.
+    ///
+    /// # Errors
+    /// As [`commit`](DeltaTable::commit).
+    pub fn take_version(&mut self, cancel: &Cancel) -> Result<Committed> {
+        let publish = uuid::Uuid::new_v4().to_string();
+        let claim = Claim { run_id: None, sequence: 0, attempt: 0, epoch: 0, publish };
+        let body =
+            |_: Option<&Snapshot>| Ok(vec![KilnInfo::of(&claim).action("CLEAN", json!({}), true, now())?]);
+        self.drive(&claim, &Replaced::Nothing, cancel, &body)
+    }
+
     /// Publishes: afterwards the table has these files, or nothing has changed.
     ///
     /// # Errors
@@ -97,13 +110,30 @@ impl DeltaTable {
     /// be replaced; config when the mode or the columns do not fit the table; transient, `outcome_unknown`, when the
     /// outcome is not known, and then no file may be removed; else by the failing request.
     pub fn commit(&mut self, publish: &Publish<'_>, cancel: &Cancel) -> Result<Committed> {
+        self.commit_while(publish, cancel, &|_| Ok(()))
+    }
+
+    /// [`commit`](DeltaTable::commit), as long as `is_allowed` says so: it is asked after the log was read and before each
+    /// version is tried, with whether there is a table.
+    ///
+    /// # Errors
+    /// Those of `is_allowed`, after which nothing was published.
+    pub fn commit_while(
+        &mut self,
+        publish: &Publish<'_>,
+        cancel: &Cancel,
+        is_allowed: &dyn Fn(bool) -> Result<()>,
+    ) -> Result<Committed> {
         let prepared = Prepared::of(publish).map_err(|e| e.at("output", &self.uri))?;
         if self.log.store.is_local() {
             let files: Vec<OutputFile> = publish.files.iter().filter(|file| file.rows > 0).cloned().collect();
             local::sync_table(self.log.store.address(&self.log.root).as_ref(), &files)?;
         }
         let uri = self.uri.clone();
-        let body = |snapshot: Option<&Snapshot>| prepared.actions(snapshot, &uri);
+        let body = |snapshot: Option<&Snapshot>| {
+            is_allowed(snapshot.is_some())?;
+            prepared.actions(snapshot, &uri)
+        };
         self.drive(publish.claim, &prepared.replaced, cancel, &body)
     }
 
@@ -211,13 +241,8 @@ impl DeltaTable {
                 let published = published.ok_or_else(|| Error::bug("a publish that was found is gone"))?;
                 return Ok(Committed::Already(Box::new(published)));
             }
-            Verdict::NewerRun => Error::fenced("a run that began later has published here")
-                .reason("newer_run_published")
-                .help("it is kept, and nothing of this run was published; run it again under a new run id to replace it"),
-            Verdict::NewerAttempt | Verdict::Clear => Error::fenced("a newer attempt of this run has taken over")
-                .reason("newer_attempt")
-                .at("run", claim.run_id.as_deref().unwrap_or_default())
-                .help("this attempt has published nothing; the newer one decides how the run ends"),
+            Verdict::NewerRun => head::fenced_by_run(),
+            Verdict::NewerAttempt | Verdict::Clear => head::fenced_by_attempt(claim),
         };
         Err(error.at("output", &self.uri))
     }

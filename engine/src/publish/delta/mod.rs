@@ -27,7 +27,7 @@ mod table;
 mod values;
 
 pub use commit::{Committed, Publish};
-pub use log::{AsOf, Log};
+pub use log::{AsOf, LOG, Log};
 pub use schema::{file_schema, to_file};
 pub use snapshot::Snapshot;
 pub use table::DeltaTable;
