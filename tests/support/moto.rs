@@ -66,7 +66,8 @@ impl Moto {
 
     /// What stands between the tags `name` of an answer.
     pub(crate) fn all(answer: &str, name: &str) -> Vec<String> {
-        let parts = answer.split(&format!("<{name}>")).skip(1);
+        let tag = format!("<{name}>");
+        let parts = answer.split(&tag).skip(1);
         parts.map(|part| part.split("</").next().unwrap().to_owned()).collect()
     }
 }

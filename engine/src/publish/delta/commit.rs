@@ -94,7 +94,7 @@ impl DeltaTable {
     /// reads the log again.
     ///
     /// # Errors
-    /// As [`commit`](DeltaTable::commit).
+    /// As [`commit_while`](DeltaTable::commit_while).
     pub fn take_version(&mut self, cancel: &Cancel) -> Result<Committed> {
         let publish = uuid::Uuid::new_v4().to_string();
         let claim = Claim { run_id: None, sequence: 0, attempt: 0, epoch: 0, publish };
@@ -103,21 +103,14 @@ impl DeltaTable {
         self.drive(&claim, &Replaced::Nothing, cancel, &body)
     }
 
-    /// Publishes: afterwards the table has these files, or nothing has changed.
+    /// Publishes: afterwards the table has these files, or nothing has changed. `is_allowed` is asked after the log was read and
+    /// before each version is tried, with whether there is a table.
     ///
     /// # Errors
-    /// Fenced when a newer attempt of the run has taken over, or a later run or another writer has published what would
-    /// be replaced; config when the mode or the columns do not fit the table; transient, `outcome_unknown`, when the
-    /// outcome is not known, and then no file may be removed; else by the failing request.
-    pub fn commit(&mut self, publish: &Publish<'_>, cancel: &Cancel) -> Result<Committed> {
-        self.commit_while(publish, cancel, &|_| Ok(()))
-    }
-
-    /// [`commit`](DeltaTable::commit), as long as `is_allowed` says so: it is asked after the log was read and before each
-    /// version is tried, with whether there is a table.
-    ///
-    /// # Errors
-    /// Those of `is_allowed`, after which nothing was published.
+    /// Those of `is_allowed`, after which nothing was published. Fenced when a newer attempt of the run has taken over, or a
+    /// later run or another writer has published what would be replaced; config when the mode or the columns do not fit
+    /// the table; transient, `outcome_unknown`, when the outcome is not known, and then no file may be removed; else by the
+    /// failing request.
     pub fn commit_while(
         &mut self,
         publish: &Publish<'_>,
@@ -135,6 +128,12 @@ impl DeltaTable {
             prepared.actions(snapshot, &uri)
         };
         self.drive(publish.claim, &prepared.replaced, cancel, &body)
+    }
+
+    /// [`commit_while`](DeltaTable::commit_while) without anybody to ask.
+    #[cfg(test)]
+    pub fn commit(&mut self, publish: &Publish<'_>, cancel: &Cancel) -> Result<Committed> {
+        self.commit_while(publish, cancel, &|_| Ok(()))
     }
 
     fn drive(
