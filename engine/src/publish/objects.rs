@@ -27,6 +27,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 
+use super::delta::Log;
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
 use super::pause::Pause;
@@ -197,7 +198,9 @@ impl ObjectPublication {
             }
             let (scope, new) = self.plan(head, files);
             head.check(&self.claim, &scope)?;
-            if !head.state.begin_table.is_empty() {
+            // Who begins a table is in the head until its log is there.
+            let log = Log { store: self.store.clone(), root: self.target.clone() };
+            if !head.state.begin_table.is_empty() || log.exists()? {
                 return Err(form::is_table());
             }
             let old = old_files(head, &self.store, &self.target)?;
