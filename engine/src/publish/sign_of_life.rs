@@ -81,11 +81,14 @@ pub fn wait_for_rival(
     rival: impl Fn() -> Result<Option<Claim>>,
 ) -> Result<bool> {
     let (wish, begun) = (run.options().if_running, Instant::now());
+    if wish == IfRunning::Replace {
+        return Ok(true);
+    }
     let mut has_told = false;
-    while wish != IfRunning::Replace {
-        let Some(rival) = rival()? else { break };
+    loop {
+        let Some(rival) = rival()? else { return Ok(true) };
         if !is_alive(store, &key_of(target, &rival.publish)?, run)? {
-            break;
+            return Ok(true);
         }
         if wish == IfRunning::Skip {
             return Ok(false);
@@ -99,7 +102,6 @@ pub fn wait_for_rival(
             has_told = true;
         }
     }
-    Ok(true)
 }
 
 /// Whether the object `key` changes within [`SILENCE`].
