@@ -29,24 +29,28 @@ use s3::{BUCKET, S3};
 /// Where the outputs of a test are.
 enum Place {
     Disk(tempfile::TempDir),
+    /// With plain files.
     S3(S3),
+    /// With a Delta table.
+    Table(S3),
 }
 
 impl Place {
-    fn both() -> [Place; 2] {
-        [Place::Disk(tempfile::tempdir().unwrap()), Place::S3(S3::start())]
+    fn all() -> [Place; 3] {
+        [Place::Disk(tempfile::tempdir().unwrap()), Place::S3(S3::start()), Place::Table(S3::start())]
     }
 
     fn uri(&self) -> String {
         match self {
             Place::Disk(place) => place.path().join("rows").display().to_string(),
-            Place::S3(_) => format!("s3://{BUCKET}/out/rows"),
+            Place::S3(_) | Place::Table(_) => format!("s3://{BUCKET}/out/rows"),
         }
     }
 
     /// A job that publishes here.
     fn job(&self, mode: &str) -> Job {
         let job = Job::new(env!("CARGO_BIN_EXE_small")).on("local[2]");
+        let job = if let Place::S3(_) = self { job.arg("--plain") } else { job };
         self.tell(job.option("--mode", mode).option("--output", self.uri()))
     }
 
@@ -58,7 +62,7 @@ impl Place {
     fn tell(&self, job: Job) -> Job {
         match self {
             Place::Disk(_) => job,
-            Place::S3(s3) => s3.tell(job),
+            Place::S3(s3) | Place::Table(s3) => s3.tell(job),
         }
     }
 
@@ -79,7 +83,7 @@ impl Place {
     fn folder(&self) -> PathBuf {
         match self {
             Place::Disk(place) => place.path().join("rows"),
-            Place::S3(s3) => s3.bucket().join("out/rows"),
+            Place::S3(s3) | Place::Table(s3) => s3.bucket().join("out/rows"),
         }
     }
 }

@@ -200,7 +200,7 @@ impl Commits {
             (_, Network::TimeOut) => Event::OutOfTime,
             (Step::Refresh, Network::Good) => {
                 let (next, verdict) = (state.log.len() as u64, self.verdict(driver, phase, &state.log));
-                Event::Refreshed { next, verdict, is_new: !self.has_table }
+                Event::Refreshed { next, verdict, asks: !self.has_table }
             }
             (Step::Ask { .. }, _) if phase == Phase::Claiming => Event::Allowed,
             (Step::Ask { version }, Network::Good | Network::ReplyLost) => {

@@ -18,6 +18,8 @@ mod disk;
 mod folder;
 #[path = "sinks/formats.rs"]
 mod formats;
+#[path = "sinks/forms.rs"]
+mod forms;
 #[path = "support/generated.rs"]
 mod generated;
 #[path = "support/job.rs"]
@@ -38,6 +40,8 @@ mod s3;
 mod table;
 #[path = "sinks/values.rs"]
 mod values;
+#[path = "sinks/waiting.rs"]
+mod waiting;
 
 use std::path::Path;
 

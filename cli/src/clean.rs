@@ -54,14 +54,18 @@ fn text(report: &CleanReport, is_deleted: bool) -> String {
     for leftover in &report.leftovers {
         let _ = writeln!(text, "{verb} {} ({} bytes)", leftover.address, leftover.bytes);
     }
+    for upload in &report.uploads {
+        let _ = writeln!(text, "{verb} an open upload of {upload}");
+    }
     let bytes: u64 = report.leftovers.iter().map(|leftover| leftover.bytes).sum();
-    let (count, records) = (report.leftovers.len(), report.records);
+    let (count, uploads, records) = (report.leftovers.len(), report.uploads.len(), report.records);
     let _ = writeln!(
         text,
-        "{verb} {count} files, {bytes} bytes, {records} old records; kept {} files of attempts that may be alive",
+        "{verb} {count} files, {bytes} bytes, {uploads} open uploads, {records} old records; kept {} files of attempts that \
+         may be alive",
         report.kept
     );
-    if !is_deleted && count + records > 0 {
+    if !is_deleted && count + uploads + records > 0 {
         text.push_str("nothing was removed; add --delete to do it\n");
     }
     text

@@ -48,12 +48,13 @@ pub fn next_attempt(uri: &str, run_id: &str) -> Result<u32> {
 
 /// Removes what killed jobs have left at the output at `uri`, or only lists it; never a file of the output.
 ///
-/// On disk: staging folders whose jobs have ended, beside the output, and a commit that was cut off. In a store: objects
-/// of attempts that were given up, and again a commit that was cut off. An attempt whose objects are all older than
+/// On disk: staging folders whose jobs have ended, beside the output, and a commit that was cut off. In a store: objects and
+/// open uploads of attempts that were given up, and again a commit that was cut off. Files of a Delta table are kept as
+/// long as a version names them. An attempt whose objects are all older than
 /// `grace` may not publish any more.
 ///
 /// # Errors
-/// Usage for a short grace without `force`, config for a table with a log of its own; else by the failing operation.
+/// Usage for a short grace without `force`, config for a table that Kiln cannot read; else by the failing operation.
 pub fn clean(uri: &str, options: &CleanOptions) -> Result<CleanReport> {
     if options.grace < MIN_GRACE && !options.force {
         let error = Error::usage("a grace of less than an hour could fence a job that is at work");

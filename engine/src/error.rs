@@ -167,7 +167,10 @@ impl Error {
     /// Adds where it happened; callers further out add wider places.
     #[must_use]
     pub fn at(mut self, what: &str, place: impl fmt::Display) -> Error {
-        self.0.places.push((what.to_owned(), place.to_string()));
+        let place = (what.to_owned(), place.to_string());
+        if !self.0.places.contains(&place) {
+            self.0.places.push(place);
+        }
         self
     }
 

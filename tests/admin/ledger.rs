@@ -6,7 +6,7 @@ use super::{Place, endings};
 
 #[test]
 fn every_attempt_of_a_named_run_is_recorded_however_it_ends() {
-    for place in Place::both() {
+    for place in Place::all() {
         place.attempt("error", 1).run().ok();
         place.job("error").option("--run-id", "late/r 7").run().fails(78, "config", &["the output exists"]);
         let cancelled =
@@ -58,7 +58,7 @@ fn a_record_has_the_result_and_what_started_the_job() {
 
 #[test]
 fn a_run_without_a_name_is_recorded_when_it_has_published_and_else_leaves_nothing() {
-    for place in Place::both() {
+    for place in Place::all() {
         place.job("append-once").run().fails(78, "config", &["needs a run id"]);
         assert!(!place.folder().parent().unwrap().join("_kiln").exists());
         place.job("error").run().ok();

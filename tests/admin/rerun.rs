@@ -7,7 +7,7 @@ use crate::job::Job;
 
 #[test]
 fn a_failed_run_is_started_again_after_its_input_was_mended() {
-    for place in Place::both() {
+    for place in Place::all() {
         let desk = tempfile::tempdir().unwrap();
         fs::write(desk.path().join("lines.csv"), "n,text\nnone,a\n").unwrap();
         let job = Job::new(env!("CARGO_BIN_EXE_copy")).on("local[1]").in_folder(desk.path());

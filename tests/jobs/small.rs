@@ -28,6 +28,9 @@ struct Args {
     /// Publishes a Delta table.
     #[arg(long)]
     delta: bool,
+    /// Publishes plain files, also in an object store.
+    #[arg(long)]
+    plain: bool,
     /// Puts them into folders of 200 numbers each.
     #[arg(long)]
     by_day: bool,
@@ -84,10 +87,12 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         Some(output) if args.by_day => {
             let days = rows.map_with(&cx.share(args.offset), |offset, n| ((n - offset) / 200, n));
             let write = days.write().names(["day", "n"]).partition_by(["day"]).mode(args.mode);
+            let write = if args.plain { write.plain() } else { write };
             if args.delta { write.delta(&output) } else { write.parquet(&output) }
         }
         Some(output) => {
             let write = rows.write().names(["n"]).mode(args.mode);
+            let write = if args.plain { write.plain() } else { write };
             if args.delta { write.delta(&output) } else { write.parquet(&output) }
         }
         None => {

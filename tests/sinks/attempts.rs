@@ -71,10 +71,16 @@ impl Place {
     fn job(&self, mode: &str, offset: u64) -> Job {
         let job = small("local[2]").option("--mode", mode).option("--offset", offset.to_string());
         let job = if mode == "replace-partitions" { job.arg("--by-day") } else { job };
-        let job = if self.is_table { job.arg("--delta") } else { job };
+        // What is not usual there is asked for.
         match &self.store {
-            Store::Disk(place) => job.option("--output", place.path().join("rows")),
-            Store::S3(s3) => s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows"))),
+            Store::Disk(place) => {
+                let job = if self.is_table { job.arg("--delta") } else { job };
+                job.option("--output", place.path().join("rows"))
+            }
+            Store::S3(s3) => {
+                let job = if self.is_table { job } else { job.arg("--plain") };
+                s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows")))
+            }
         }
     }
 
@@ -119,7 +125,7 @@ impl Place {
 
     fn check_clean(&self) {
         match &self.store {
-            _ if self.is_table => {}
+            Store::Disk(_) if self.is_table => {}
             Store::Disk(place) => assert!(!place.path().join(".kiln-stage").exists()),
             Store::S3(s3) => assert_eq!(s3.unpublished("out/rows"), [""; 0]),
         }

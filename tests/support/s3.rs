@@ -10,6 +10,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "delta_log.rs"]
+pub(crate) mod delta_log;
 #[path = "s3_faults.rs"]
 mod faults;
 
@@ -204,11 +206,24 @@ impl S3 {
             .collect()
     }
 
-    /// The keys of data below the output `prefix` that its manifest does not name.
+    /// The keys of the files of the output `prefix`, by its log or by its manifest.
+    pub(crate) fn published(&self, prefix: &str) -> Vec<String> {
+        let prefix = prefix.trim_end_matches('/');
+        match delta_log::live(&self.bucket().join(prefix)) {
+            Some(live) => live.into_iter().map(|name| format!("{prefix}/{name}")).collect(),
+            None => self.manifest(prefix),
+        }
+    }
+
+    /// The keys of data below the output `prefix` that neither its manifest names nor a version of its log.
     pub(crate) fn unpublished(&self, prefix: &str) -> Vec<String> {
-        let named = self.manifest(prefix);
-        let keys = self.keys(&format!("{}/", prefix.trim_end_matches('/'))).into_iter();
-        keys.filter(|key| !key.ends_with("_SUCCESS") && !named.contains(key)).collect()
+        let prefix = prefix.trim_end_matches('/');
+        let mut named = self.manifest(prefix);
+        let of_log = delta_log::named(&self.bucket().join(prefix)).into_iter();
+        named.extend(of_log.map(|name| format!("{prefix}/{name}")));
+        let keys = self.keys(&format!("{prefix}/")).into_iter();
+        let keys = keys.filter(|key| !key.ends_with("_SUCCESS") && !key.contains("/_delta_log/"));
+        keys.filter(|key| !named.contains(key)).collect()
     }
 
     fn all_keys(&self) -> Vec<String> {

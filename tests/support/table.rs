@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -34,9 +34,8 @@ pub(crate) fn word_counts(output: &Path) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for batch in batches(output) {
         let words = batch.column_by_name("word").unwrap().as_string::<i32>().clone();
-        let numbers = batch.column_by_name("count").unwrap().as_primitive::<UInt64Type>().clone();
-        for (word, count) in words.iter().zip(numbers.iter()) {
-            let before = counts.insert(word.unwrap().to_owned(), count.unwrap());
+        for (word, count) in words.iter().zip(integers(&batch, "count")) {
+            let before = counts.insert(word.unwrap().to_owned(), count);
             assert_eq!(before, None, "{word:?} stands there twice");
         }
     }
@@ -53,11 +52,13 @@ pub(crate) fn values(output: &Path) -> Vec<u64> {
     column(output, "value")
 }
 
-/// A column of whole numbers, in order.
 pub(crate) fn column(output: &Path, name: &str) -> Vec<u64> {
-    let values = |batch: RecordBatch| {
-        let column = cast(batch.column_by_name(name).unwrap(), &DataType::UInt64).unwrap();
-        column.as_primitive::<UInt64Type>().values().to_vec()
-    };
-    batches(output).into_iter().flat_map(values).collect()
+    batches(output).iter().flat_map(|batch| integers(batch, name)).collect()
+}
+
+/// A column of unsigned integers; in a Delta table they are signed ones.
+fn integers(batch: &RecordBatch, name: &str) -> Vec<u64> {
+    let column = cast(batch.column_by_name(name).unwrap(), &DataType::UInt64).unwrap();
+    assert_eq!(column.null_count(), 0, "no number of `{name}` is missing or negative");
+    column.as_primitive::<UInt64Type>().values().to_vec()
 }

@@ -43,7 +43,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
             let error = Error::config("this run has made a checkpoint here before").at("checkpoint", uri);
             return Err(error.help("give each checkpoint of a job a place of its own"));
         }
-        self.write().mode(Mode::Overwrite).unlisted().parquet(uri)?;
+        self.write().plain().mode(Mode::Overwrite).unlisted().parquet(uri)?;
         run.add_checkpoint(&place()?);
         Ok(self.origin.cx.read_parquet::<T>(uri).erase())
     }

@@ -20,6 +20,13 @@ pub(super) struct FileSink {
     request: Option<Request>,
 }
 
+/// What tasks must know of a publish: where their files go and, once it is known whether a table is made, how they look.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct FileStage {
+    place: Place,
+    layout: Layout,
+}
+
 impl FileSink {
     /// Files as `layout` says below `uri`.
     pub(super) fn new(uri: &str, layout: Layout, request: Request) -> FileSink {
@@ -28,7 +35,7 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    type Stage = Place;
+    type Stage = FileStage;
     type Held = Publication;
     type Part = Vec<OutputFile>;
 
@@ -40,10 +47,13 @@ impl Sink for FileSink {
         format!("write_{}", self.layout.format.name())
     }
 
-    fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, Place>> {
+    fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, FileStage>> {
         let request = self.request.clone().ok_or_else(|| Error::bug("a task cannot begin a publish"))?;
         match Publication::begin(&self.uri, request, run.run())? {
-            publish::Begin::Begun(held) => Ok(Begin::Begun { stage: held.place(), held }),
+            publish::Begin::Begun(held) => {
+                let layout = Layout { is_table: held.is_table(), ..self.layout.clone() };
+                Ok(Begin::Begun { stage: FileStage { place: held.place(), layout }, held })
+            }
             publish::Begin::Skipped(why) => {
                 run.skip(&format!("{why}: {}", self.uri));
                 Ok(Begin::Done)
@@ -60,14 +70,14 @@ impl Sink for FileSink {
 
     fn open<'t>(
         &'t self,
-        stage: &'t Place,
+        stage: &'t FileStage,
         task: &'t SinkTask<'t>,
     ) -> Result<Box<dyn PartWriter<Part = Vec<OutputFile>> + 't>> {
         let writer = Writer { partition: task.partition(), attempt: task.attempt() };
         let memory = task.task().reserve("write");
-        let files = PartFiles::new(stage, &self.layout, writer, task.schema().clone(), memory)?;
-        // The first partition makes a file even without rows, so that an output has its columns.
-        Ok(Box::new(Files { files, needs_one: task.partition() == 0 }))
+        let files = PartFiles::new(&stage.place, &stage.layout, writer, task.schema().clone(), memory)?;
+        // The first partition makes a file even without rows, so that an output has its columns; a table's log has them.
+        Ok(Box::new(Files { files, needs_one: task.partition() == 0 && !stage.layout.is_table }))
     }
 
     fn commit(&self, held: Publication, parts: Vec<Vec<OutputFile>>, run: &SinkRun) -> Result<()> {

@@ -15,7 +15,7 @@ use super::write_to::{Rows, publish};
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Format, Layout, Mode, Request, TableColumns};
+use crate::publish::{Compression, Form, Format, Layout, Mode, Request, TableColumns};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -59,6 +59,7 @@ impl<R: Rows> Write<'_, R> {
             header: None,
             delimiter: None,
             quote: None,
+            form: Form::Usual,
             is_listed: true,
             site,
         }
@@ -80,6 +81,8 @@ pub struct Write<'d, R> {
     header: Option<bool>,
     delimiter: Option<u8>,
     quote: Option<u8>,
+    /// Whether files or a Delta table are wanted.
+    form: Form,
     /// Whether it is among the outputs of the job.
     is_listed: bool,
     site: Site,
@@ -95,9 +98,10 @@ impl<R: Rows> Write<'_, R> {
     /// same parent folder. Each partition that is replaced is swapped in one step, but several of them
     /// are not one step together.
     ///
-    /// An object store renames nothing. There the commit is a manifest, the object `_SUCCESS`, which names the files:
-    /// a reader that goes by it, as Kiln does, sees all files of one version. A reader that lists the keys instead can
-    /// meet files of a publish that is under way.
+    /// An object store renames nothing. There Parquet gets a Delta log, in which one object is one version: every reader
+    /// of Delta Lake sees all files of one version. Other formats, and [`plain`](Write::plain) Parquet, have a manifest,
+    /// the object `_SUCCESS`, which names the files: a reader that goes by it, as Kiln does, sees all files of one
+    /// version. A reader that lists the keys instead can meet files of a publish that is under way.
     ///
     /// A publish is fenced (exit code 73) after a newer attempt of its run has begun, and when it would remove what a run
     /// that began later has published. A run that is published already is not published again.
@@ -221,17 +225,37 @@ impl<R: Rows> Write<'_, R> {
         self
     }
 
+    /// Writes plain files, without a Delta log, to an object store, too. Readers that list the folder there can meet files of
+    /// a publish that is under way; those that go by the manifest `_SUCCESS`, as Kiln does, see one whole version. An output
+    /// that is there keeps its form: where a Delta table is, this is an error.
+    ///
+    /// ```
+    /// # fn main() -> kiln::Result<()> {
+    /// let cx = kiln::Context::local(1);
+    /// let squares = cx.range(0..10).map(|n| (n, n * n));
+    /// squares.write().plain().parquet("memory:///plain/squares")?;
+    /// squares.write_parquet("memory:///table/squares")?; // with a Delta log
+    /// assert!(cx.read().delta::<(u64, u64)>("memory:///plain/squares").count().is_err());
+    /// assert_eq!(cx.read().delta::<(u64, u64)>("memory:///table/squares").count()?, 10);
+    /// # Ok(()) }
+    /// ```
+    pub fn plain(mut self) -> Self {
+        self.form = Form::Plain;
+        self
+    }
+
     /// Leaves it out of the job's result: it is for the job itself.
     pub(super) fn unlisted(mut self) -> Self {
         self.is_listed = false;
         self
     }
 
-    /// Writes Parquet files below `uri`.
+    /// Writes Parquet files below `uri`: in an object store as the next version of a Delta table, unless plain files are
+    /// there or [`plain`](Write::plain) asks for them; on disk as plain files, unless a Delta table is there.
     ///
     /// # Errors
-    /// Config when an option does not fit the format or the columns, or the mode does not allow what is
-    /// there; else whatever stops the job, and then nothing is published.
+    /// Config when an option does not fit the format or the columns, the mode does not allow what is there, or a table has no
+    /// type for a column; else whatever stops the job, and then nothing is published.
     pub fn parquet(self, uri: &str) -> Result<()> {
         self.run(uri, Format::Parquet)
     }
@@ -259,7 +283,13 @@ impl<R: Rows> Write<'_, R> {
     /// As [`parquet`](Write::parquet); config also for columns of types that Delta does not have, and for other columns
     /// than the table has.
     pub fn delta(mut self, uri: &str) -> Result<()> {
-        self.layout.is_table = true;
+        if self.form == Form::Plain {
+            let error = Error::config("`plain` is no option of `delta`");
+            return Err(error
+                .help("a Delta table has a log; leave out one of the two")
+                .at("line", &self.site));
+        }
+        self.form = Form::Table;
         self.run(uri, Format::Parquet)
     }
 
@@ -292,11 +322,11 @@ impl<R: Rows> Write<'_, R> {
         let site = self.site.clone();
         let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
-        let table = self.layout.is_table.then(|| TableColumns {
-            schema: columns.clone(),
-            partition_by: self.layout.partition_by.clone(),
-        });
-        let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed, table };
+        let form = if format == Format::Parquet { self.form } else { Form::Plain };
+        let (mode, is_internal) = (self.chosen_mode(), !self.is_listed);
+        let of_table =
+            TableColumns { schema: Arc::clone(&columns), partition_by: self.layout.partition_by.clone() };
+        let request = Request { mode, expected, is_internal, form, columns: of_table };
         publish(self.rows, FileSink::new(uri, self.layout, request), columns, site)
     }
 

@@ -35,6 +35,8 @@ pub struct CleanReport {
     pub revoked: Vec<String>,
     /// What no job will use again.
     pub leftovers: Vec<Leftover>,
+    /// The addresses of objects whose uploads were begun and not completed, of no attempt that may be alive.
+    pub uploads: Vec<String>,
     /// Records of the ledger beyond those that are kept.
     pub records: usize,
     /// Objects that are no part of the output and are kept: they are young, or of an attempt that has a young one.
@@ -62,7 +64,7 @@ impl CleanReport {
 /// Cleans up at `output`.
 ///
 /// # Errors
-/// Config for a table with a log of its own; else by the failing operation.
+/// Config for a table that Kiln cannot read; else by the failing operation.
 pub fn clean(output: &Location, options: &CleanOptions) -> Result<CleanReport> {
     check_name(output)?;
     let mut report = match output.local_path() {

@@ -253,11 +253,7 @@ impl<S> Head<S> {
         if newer.is_none() && claim.epoch >= self.forgotten {
             return Ok(());
         }
-        let error = Error::fenced("a run that began later has published here");
-        let error = error.reason("newer_run_published").help(
-            "its rows are kept, and nothing of this run was published; to publish this run's rows after all, run it again \
-             under a new run id",
-        );
+        let error = fenced_by_run();
         Err(match newer {
             Some(newer) => error.at("version", newer.version),
             None => error,
@@ -415,11 +411,23 @@ impl<S> Head<S> {
 }
 
 fn fenced(newer: &Claim) -> Error {
+    fenced_by_attempt(newer).at("attempt", newer.attempt)
+}
+
+/// The error of an attempt whose run, that of `claim`, has a newer one.
+pub fn fenced_by_attempt(claim: &Claim) -> Error {
     Error::fenced("a newer attempt of this run has taken over")
         .reason("newer_attempt")
-        .at("run", newer.run_id.as_deref().unwrap_or_default())
-        .at("attempt", newer.attempt)
+        .at("run", claim.run_id.as_deref().unwrap_or_default())
         .help("this attempt has published nothing; the newer one decides how the run ends")
+}
+
+/// The error of a run that would remove what a later one has published.
+pub fn fenced_by_run() -> Error {
+    Error::fenced("a run that began later has published here").reason("newer_run_published").help(
+        "its rows are kept, and nothing of this run was published; to publish this run's rows after all, run it again \
+         under a new run id",
+    )
 }
 
 fn revoked() -> Error {

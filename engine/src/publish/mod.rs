@@ -8,9 +8,9 @@
 
 mod clean;
 mod csv;
-#[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
 pub mod delta;
 mod dictionaries;
+mod form;
 mod head;
 mod hive;
 mod json;
@@ -25,12 +25,15 @@ mod part_file;
 mod parts;
 mod pause;
 mod place;
+mod sign_of_life;
 mod sorted;
 mod table;
 mod text;
+mod uploaded;
 
 pub use crate::job::Mode;
 pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
+pub use form::Form;
 pub use layout::{Compression, Format, Layout};
 pub use ledger::{HIDDEN, RunRecord, records};
 pub use part_file::OutputFile;
@@ -45,7 +48,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{BOOKS, Location, ManifestFile, TAG_CHARS};
-use delta::LOG as DELTA_LOG;
+use form::Chosen;
 use head::{Published, Publisher};
 use ledger::Entry;
 use local::LocalPublication;
@@ -76,14 +79,16 @@ pub struct Request {
     pub expected: Vec<String>,
     /// Whether it is the job's own, such as a checkpoint: it is made again by every attempt.
     pub is_internal: bool,
-    /// The columns of a Delta table; `None` for a folder of files.
-    pub table: Option<TableColumns>,
+    /// Whether files or a Delta table are wanted.
+    pub form: Form,
+    /// The columns of the rows.
+    pub columns: TableColumns,
 }
 
-/// The columns of a Delta table.
+/// The columns of rows, as a table has them.
 #[derive(Clone, Debug)]
 pub struct TableColumns {
-    /// All of them, as the rows have them.
+    /// All of them.
     pub schema: SchemaRef,
     /// The names of those by which it is partitioned.
     pub partition_by: Vec<String>,
@@ -135,15 +140,16 @@ impl Publication {
         let publisher = publisher(&output, &request, run).map_err(|e| e.at("output", uri))?;
         let is_first = publisher.sequence == 0 && !request.is_internal;
         let entry = is_first.then(|| Entry::open(&output, run)).transpose()?;
-        let begun = match output.local_path() {
-            _ if request.table.is_some() => TablePublication::begin(output, request, &publisher, run),
-            Some(target) => LocalPublication::begin(target, request, &publisher, run),
-            None => ObjectPublication::begin(output, request, &publisher, run),
-        };
+        let begun = begin_as(output, request, &publisher, run);
         if let (Some(entry), Ok(begun)) = (entry, &begun) {
             begun.attempt().into_iter().for_each(|attempt| entry.set_attempt(attempt));
         }
         begun
+    }
+
+    /// Whether the files are those of a Delta table, whose types are fewer.
+    pub fn is_table(&self) -> bool {
+        matches!(self, Publication::Table(_))
     }
 
     /// Where tasks write their files.
@@ -171,6 +177,22 @@ impl Publication {
             guard.unresolved();
         }
         committed
+    }
+}
+
+/// Begins in the form that the output has or gets.
+fn begin_as(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
+    let chosen = form::choose(&output, &request).map_err(|e| e.at("output", output.uri()))?;
+    match (chosen, output.local_path()) {
+        (Chosen::Ignored, _) => Ok(Begin::Skipped("the output exists")),
+        (Chosen::Table, _) => {
+            // Before any work, and before anything is there.
+            let has_types = delta::file_schema(&request.columns.schema).map(drop);
+            has_types.map_err(|e| form::without_type(e, request.form).at("output", output.uri()))?;
+            TablePublication::begin(output, request, publisher, run)
+        }
+        (Chosen::Plain, Some(target)) => LocalPublication::begin(target, request, publisher, run),
+        (Chosen::Plain, None) => ObjectPublication::begin(output, request, publisher, run),
     }
 }
 

@@ -20,20 +20,23 @@ pub(super) mod head_object;
 pub mod keys;
 pub(super) mod probe;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 
+use super::delta::Log;
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
 use super::pause::Pause;
-use super::{Begin, Mode, OutputFile, Place, Publication, Request, TAG_CHARS, is_unknown};
+use super::sign_of_life::{self, SignOfLife};
+use super::uploaded::UploadedFiles;
+use super::{Begin, Mode, OutputFile, Place, Publication, Request, TAG_CHARS, form, is_unknown};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, CommitGuard, IfRunning, Output, Run};
+use crate::job::{CommitGuard, Output, Run};
 use crate::source::{Location, MANIFEST, Manifest, ManifestFile, Store, is_tagged};
 use head_object::{Change, Head, HeadObject};
 
@@ -55,6 +58,35 @@ pub struct Stored {
     unpublished: Vec<String>,
 }
 
+impl Stored {
+    /// Notes that a publish may leave files.
+    pub fn note(&mut self, tag: &str) {
+        self.unpublished.push(tag.to_owned());
+        let surplus = self.unpublished.len().saturating_sub(MAX_ABANDONED);
+        self.unpublished.drain(..surplus);
+    }
+
+    /// Forgets a publish whose files are published, or gone.
+    pub fn forget(&mut self, tag: &str) {
+        self.unpublished.retain(|other| other != tag);
+    }
+
+    /// Whether a plain output was published whose manifest was put; without the manifest somebody has removed it.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// Whether a plain output is published.
+    pub fn is_plain(&self) -> bool {
+        self.files.is_some()
+    }
+
+    /// Forgets a plain output that somebody has removed; what may have been left stays known.
+    pub fn forget_removed(&mut self) {
+        *self = Stored { unpublished: std::mem::take(&mut self.unpublished), ..Stored::default() };
+    }
+}
+
 /// An output that is being made.
 pub struct ObjectPublication {
     /// The address of the target.
@@ -64,9 +96,8 @@ pub struct ObjectPublication {
     request: Request,
     claim: Claim,
     run: Arc<Run>,
-    /// Whether the files may be removed: from the commit on only who knows its outcome may.
-    removable: Arc<Mutex<bool>>,
-    _cleanup: CleanupGuard,
+    files: UploadedFiles,
+    _sign: Option<SignOfLife>,
 }
 
 impl ObjectPublication {
@@ -77,14 +108,13 @@ impl ObjectPublication {
     /// fenced after a newer attempt.
     pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
         let uri = output.uri();
-        if run.options().if_running != IfRunning::Replace {
-            let error = Error::config("an object store does not show whether another attempt is alive");
-            let error = error.reason("if_running_unsupported").at("output", uri);
-            return Err(
-                error.help("leave out KILN_IF_RUNNING: a newer attempt then takes over from an older one")
-            );
-        }
         let Location { store, path: target, .. } = output;
+        let rival = || Ok(peek(&store, &target)?.rival(publisher).cloned());
+        let goes_on = sign_of_life::wait_for_rival(&store, &target, run, rival);
+        if !goes_on.map_err(|e| e.at("output", &uri))? {
+            return Ok(Begin::Skipped("another attempt of this run is under way"));
+        }
+        let sign = SignOfLife::of(&store, &target, publisher, run).map_err(|e| e.at("output", &uri))?;
         let begun = begin_at(&store, &target, &request, publisher).map_err(|e| e.at("output", &uri))?;
         let claim = match begun {
             None => return Ok(Begin::Skipped("the output exists")),
@@ -92,16 +122,9 @@ impl ObjectPublication {
             Some(Begun::Claimed(claim)) => claim,
         };
         failpoint::reached("claimed");
-        let removable = Arc::new(Mutex::new(true));
-        let (gate, at, below, tag) = (Arc::clone(&removable), store.clone(), target.clone(), tag_of(&claim));
-        let cleanup = run.cleanup.register(Box::new(move || {
-            if gate.try_lock().is_ok_and(|removable| *removable) {
-                remove_tagged(&at, &below, &tag, &[]);
-            }
-        }));
+        let files = UploadedFiles::of(&store, &target, &claim, run);
         let run = Arc::clone(run);
-        let objects =
-            ObjectPublication { uri, store, target, request, claim, run, removable, _cleanup: cleanup };
+        let objects = ObjectPublication { uri, store, target, request, claim, run, files, _sign: sign };
         Ok(Begin::Begun(Publication::Objects(objects)))
     }
 
@@ -123,12 +146,12 @@ impl ObjectPublication {
     pub fn commit(self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         let output = super::output(self.uri.clone(), partitions, &files);
-        self.set_removable(false);
+        self.files.set_removable(false);
         let committed = self.put_head(&files, &output);
         match &committed {
             // Nobody knows whether it will still land: nothing is removed.
             Err(error) if is_unknown(error) => {}
-            Err(_) => self.set_removable(true),
+            Err(_) => self.files.set_removable(true),
             Ok(_) => {}
         }
         let version = committed.map_err(|e| e.at("output", &self.uri))?;
@@ -143,7 +166,7 @@ impl ObjectPublication {
         if self.run.facts().retries > 0 {
             // Attempts of tasks that were lost may have left files under this publish's tag.
             let named: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-            remove_tagged(&self.store, &self.target, &tag_of(&self.claim), &named);
+            self.files.remove_others(&named);
         }
         Ok(())
     }
@@ -157,6 +180,11 @@ impl ObjectPublication {
             }
             let (scope, new) = self.plan(head, files);
             head.check(&self.claim, &scope)?;
+            // The first version of a table is in the head until it is in its log.
+            let log = Log { store: self.store.clone(), root: self.target.clone() };
+            if head.first_version().is_some() || log.exists()? {
+                return Err(form::is_table());
+            }
             let old = old_files(head, &self.store, &self.target)?;
             if !self.request.mode.joins() && !old.is_empty() {
                 return Err(exists(&self.uri));
@@ -166,8 +194,7 @@ impl ObjectPublication {
             head.state.replaced.extend(replaced.into_iter().map(|file| file.name));
             head.state.files = Some(super::merged(kept, &new));
             head.state.is_settled = false;
-            let tag = tag_of(&self.claim);
-            head.state.unpublished.retain(|other| *other != tag);
+            head.state.forget(self.files.tag());
             head.publish(&self.claim, scope, output.clone(), counters.clone());
             Ok(Change::Put(head.version))
         })
@@ -193,27 +220,20 @@ impl ObjectPublication {
     fn head(&self) -> Result<HeadObject> {
         HeadObject::of(&self.store, &self.target)
     }
-
-    fn set_removable(&self, is_removable: bool) {
-        *self.removable.lock().unwrap_or_else(PoisonError::into_inner) = is_removable;
-    }
 }
 
 impl Drop for ObjectPublication {
     fn drop(&mut self) {
-        let is_removable = *self.removable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_removable {
-            return;
-        }
-        let tag = tag_of(&self.claim);
-        let is_clean = remove_tagged(&self.store, &self.target, &tag, &[]);
+        let Some(is_clean) = self.files.give_up() else { return };
         let withdrawn = self.head().and_then(|head| {
             head.change(|head| {
                 if !head.has_claim(&self.claim) {
                     return Ok(Change::Keep(()));
                 }
                 head.withdraw(&self.claim);
-                head.state.unpublished.retain(|other| !is_clean || *other != tag);
+                if is_clean {
+                    head.state.forget(self.files.tag());
+                }
                 Ok(Change::Put(()))
             })
         });
@@ -229,23 +249,17 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
     let head = HeadObject::of(store, target)?;
     settle(&head, store, target)?;
     failpoint::reached("begun");
-    let is_object = match store.wait(store.objects().head(target)) {
-        Ok(_) => true,
-        Err(object_store::Error::NotFound { .. }) => false,
-        Err(e) => return Err(e.into()),
-    };
+    let is_object = is_object(store, target)?;
     let begun = head.change(|head| {
-        let is_removed =
-            head.state.is_settled && keys::get(store, &keys::below(target, MANIFEST)?)?.is_none();
-        if is_removed {
-            // Somebody has removed the output: it is not published any more.
-            head.forget();
-            head.state =
-                Stored { unpublished: std::mem::take(&mut head.state.unpublished), ..Stored::default() };
+        if head.state.is_settled && keys::get(store, &keys::below(target, MANIFEST)?)?.is_none() {
+            forget_removed(head);
         }
         let begun = head.begin(publisher)?;
         if matches!(begun, Begun::Published(_)) {
             return Ok(Change::Keep(Some(begun)));
+        }
+        if head.first_version().is_some() {
+            return Err(form::is_table());
         }
         failpoint::reached("looked");
         let is_there = is_object || !old_files(head, store, target)?.is_empty() || head.state.files.is_some();
@@ -255,9 +269,7 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
             _ if is_object => return Err(not_a_folder(&store.address(target))),
             _ => {}
         }
-        head.state.unpublished.push(publisher.publish[..TAG_CHARS].to_owned());
-        let surplus = head.state.unpublished.len().saturating_sub(MAX_ABANDONED);
-        head.state.unpublished.drain(..surplus);
+        head.state.note(&publisher.publish[..TAG_CHARS]);
         Ok(Change::Put(Some(begun)))
     })?;
     if matches!(begun, Some(Begun::Published(_))) {
@@ -265,6 +277,38 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         settle(&head, store, target)?;
     }
     Ok(begun)
+}
+
+/// Forgets what was published: somebody has removed the output.
+pub fn forget_removed(head: &mut Head) {
+    head.forget();
+    head.state.forget_removed();
+}
+
+/// Whether an object is where the output's folder is to be.
+pub fn is_object(store: &Store, target: &Path) -> Result<bool> {
+    match store.wait(store.objects().head(target)) {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::NotFound { .. }) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Whether a plain output is there: one of Kiln's, or files of another program. Files of publishes that were given up are
+/// none.
+///
+/// # Errors
+/// By the failing request; data for a head that cannot be read.
+pub fn is_plain(store: &Store, target: &Path) -> Result<bool> {
+    if keys::get(store, &keys::below(target, MANIFEST)?)?.is_some() {
+        return Ok(true);
+    }
+    let mut head = peek(store, target)?;
+    if head.state.files.is_some() && !head.state.is_settled {
+        return Ok(true);
+    }
+    forget_removed(&mut head);
+    Ok(!old_files(&head, store, target)?.is_empty())
 }
 
 /// The head of the output at `target` as it is now, for whoever changes nothing.

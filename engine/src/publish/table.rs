@@ -5,29 +5,30 @@
 
 mod heads;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::delta::{Committed, DeltaTable, Publish};
 use super::head::{Begun, Claim, Publisher};
-use super::objects::{probe, remove_tagged, tag_of};
+use super::mode::not_a_folder;
+use super::objects::{is_object, probe};
+use super::sign_of_life::{self, SignOfLife};
+use super::uploaded::UploadedFiles;
 use super::{Begin, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failpoint;
-use crate::job::{CleanupGuard, CommitGuard, Run};
+use crate::job::{CommitGuard, Run};
 use crate::source::Location;
-use heads::{Attempt, Heads};
+use heads::{Attempt, End, Heads};
 
 /// A version of a table that is being made.
 pub struct TablePublication {
     output: Location,
     table: DeltaTable,
-    columns: TableColumns,
     request: Request,
     claim: Claim,
     run: Arc<Run>,
-    /// Whether the files may be removed: from the commit on only who knows its outcome may.
-    removable: Arc<Mutex<bool>>,
-    _cleanup: CleanupGuard,
+    files: UploadedFiles,
+    _sign: Option<SignOfLife>,
 }
 
 impl TablePublication {
@@ -37,14 +38,22 @@ impl TablePublication {
     /// Config when the mode does not allow what is there or the store has no conditional PUT, fenced after a newer
     /// attempt; else by the failing request.
     pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
-        let Some(columns) = request.table.clone() else { return Err(Error::bug("a table without columns")) };
-        if !output.store.is_local() {
-            probe::check(&output.store, &output.path).map_err(|e| e.at("output", output.uri()))?;
+        let (Location { store, path, .. }, uri) = (&output, output.uri());
+        if !store.is_local() {
+            probe::check(store, path).map_err(|e| e.at("output", &uri))?;
+            if is_object(store, path).map_err(|e| e.at("output", &uri))? {
+                return Err(not_a_folder(&uri));
+            }
+        }
+        let heads = Heads::of(&output)?;
+        let goes_on = sign_of_life::wait_for_rival(store, path, run, || heads.rival(publisher));
+        if !goes_on.map_err(|e| e.at("output", &uri))? {
+            return Ok(Begin::Skipped("another attempt of this run is under way"));
         }
         // Before the claim, so that every commit under a higher epoch is later than what is seen here.
         let mut table = DeltaTable::open(&output)?;
         failpoint::reached("begun");
-        let heads = Heads::of(&output)?;
+        let sign = SignOfLife::of(store, path, publisher, run).map_err(|e| e.at("output", &uri))?;
         let (claim, has_rival) = match heads.begin(publisher, &mut table, run)? {
             // The log knows the version, and the counters; it may be ahead of what was read above.
             (Begun::Published(done), _) => {
@@ -55,22 +64,15 @@ impl TablePublication {
         };
         let begun = begin_at(&mut table, publisher, &claim, has_rival, &request, run);
         if !matches!(begun, Ok(None)) {
-            heads.end(&claim, None);
+            heads.end(&claim, End::GivenUp { is_clean: true });
         }
         if let Some(answer) = begun? {
             return Ok(answer);
         }
         failpoint::reached("claimed");
-        let removable = Arc::new(Mutex::new(true));
-        let (gate, at, tag) = (Arc::clone(&removable), output.clone(), tag_of(&claim));
-        let cleanup = run.cleanup.register(Box::new(move || {
-            if gate.try_lock().is_ok_and(|removable| *removable) {
-                remove_tagged(&at.store, &at.path, &tag, &[]);
-            }
-        }));
+        let files = UploadedFiles::of(store, path, &claim, run);
         let run = Arc::clone(run);
-        let publication =
-            TablePublication { output, table, columns, request, claim, run, removable, _cleanup: cleanup };
+        let publication = TablePublication { output, table, request, claim, run, files, _sign: sign };
         Ok(Begin::Begun(Publication::Table(Box::new(publication))))
     }
 
@@ -81,20 +83,20 @@ impl TablePublication {
 
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
-        Place::Final { address: self.output.address(), tag: tag_of(&self.claim) }
+        Place::Final { address: self.output.address(), tag: self.files.tag().to_owned() }
     }
 
     /// Publishes `files`, and no others, as the next version.
     ///
     /// # Errors
-    /// As [`DeltaTable::commit`].
+    /// As [`DeltaTable::commit_while`].
     pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         let heads = Heads::of(&self.output)?;
         heads.check(&self.claim, &self.run)?;
         failpoint::reached("commit.checked");
         let output = super::output(self.output.uri(), partitions, &files);
-        let TableColumns { schema, partition_by } = self.columns.clone();
+        let TableColumns { schema, partition_by } = self.request.columns.clone();
         let publish = Publish {
             claim: &self.claim,
             mode: self.request.mode,
@@ -107,38 +109,37 @@ impl TablePublication {
         };
         let log = self.table.log().clone();
         let attempt = Attempt { heads: &heads, claim: &self.claim, log, output: &output, run: &self.run };
-        self.set_removable(false);
+        self.files.set_removable(false);
         match self.table.commit(&publish, &self.run.cancel, &attempt) {
             Ok(Committed::Version(version)) => {
                 failpoint::reached("commit.published");
                 self.request.report(&self.run, output.clone(), version);
                 guard.decided();
-                heads.end(&self.claim, Some(&output));
+                heads.end(&self.claim, End::Published(&output));
+                if self.run.facts().retries > 0 {
+                    // Attempts of tasks that were lost may have left files under this publish's tag.
+                    let named: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+                    self.files.remove_others(&named);
+                }
             }
             Ok(Committed::Already(done)) => {
-                self.set_removable(true);
+                self.files.set_removable(true);
                 self.request.report(&self.run, done.output, done.version);
             }
             Err(error) => {
-                self.set_removable(!is_unknown(&error));
+                self.files.set_removable(!is_unknown(&error));
                 return Err(error);
             }
         }
         Ok(())
     }
-
-    fn set_removable(&self, is_removable: bool) {
-        *self.removable.lock().unwrap_or_else(PoisonError::into_inner) = is_removable;
-    }
 }
 
 impl Drop for TablePublication {
     fn drop(&mut self) {
-        if *self.removable.lock().unwrap_or_else(PoisonError::into_inner) {
-            remove_tagged(&self.output.store, &self.output.path, &tag_of(&self.claim), &[]);
-            if let Ok(heads) = Heads::of(&self.output) {
-                heads.end(&self.claim, None);
-            }
+        let Some(is_clean) = self.files.give_up() else { return };
+        if let Ok(heads) = Heads::of(&self.output) {
+            heads.end(&self.claim, End::GivenUp { is_clean });
         }
     }
 }

@@ -342,7 +342,7 @@ impl<'a> Files<'a> {
 
 /// The prefixes of outputs that the object `path` may be part of, innermost first: folders named `key=value` may be
 /// partitions of one around them.
-fn outputs_of(path: &Path) -> Vec<Path> {
+pub fn outputs_of(path: &Path) -> Vec<Path> {
     let mut folders = vec![parent(path)];
     while let Some(folder) =
         folders.last().filter(|folder| folder.filename().is_some_and(|name| name.contains('=')))
@@ -353,7 +353,7 @@ fn outputs_of(path: &Path) -> Vec<Path> {
 }
 
 /// Whether the name of a file may have the tag of a publish: a dash and eight hexadecimal digits.
-fn may_be_tagged(path: &Path) -> bool {
+pub fn may_be_tagged(path: &Path) -> bool {
     let name = path.filename().unwrap_or_default();
     let is_tag = |part: &str| {
         part.len() >= TAG_CHARS && part.bytes().take(TAG_CHARS).all(|byte| byte.is_ascii_hexdigit())

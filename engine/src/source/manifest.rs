@@ -6,6 +6,7 @@
 
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
@@ -52,6 +53,8 @@ struct Claim {
 
 #[derive(Deserialize)]
 struct State {
+    /// Whether plain files were published.
+    files: Option<IgnoredAny>,
     is_settled: bool,
     unpublished: Vec<String>,
 }
@@ -88,7 +91,8 @@ impl Manifest {
         let Some(json) = get(store, &head_key(output)?)? else { return Ok(Vec::new()) };
         let Ok(head) = serde_json::from_slice::<Undecided>(&json) else { return Ok(Vec::new()) };
         let mut tags = head.state.unpublished;
-        if !head.state.is_settled {
+        // The files of a table are named by its log.
+        if head.state.files.is_some() && !head.state.is_settled {
             let publishes = head.publishes.into_iter();
             tags.extend(publishes.filter_map(|done| done.claim.publish.get(..TAG_CHARS).map(str::to_owned)));
         }

@@ -52,7 +52,7 @@ pub use folder::is_gone;
 pub use guard::decoding;
 pub use json::JsonBatches;
 pub use lines::lines;
-pub use listing::{InputFile, ListOptions, Listed, list_with};
+pub use listing::{InputFile, ListOptions, Listed, list_with, may_be_tagged, outputs_of};
 pub use location::{Location, file_uri, percent_decoded};
 pub use manifest::{BOOKS, MANIFEST, Manifest, ManifestFile, TAG_CHARS, head_key, is_tagged};
 pub use parquet::ParquetBatches;
@@ -60,6 +60,8 @@ pub use predicate::{IntoLiteral, Predicate, balanced, lit};
 pub use signed::signed;
 pub use skim::{Skimmed, pieces as skim_pieces};
 pub use split::{Piece, Split, estimated_bytes, plan_splits, plan_splits_at};
-pub use store::Store;
+#[cfg(test)]
+pub use store::Uploads;
+pub use store::{OpenUpload, Store};
 pub use version::Version;
 pub use whole::read_whole;

@@ -12,11 +12,15 @@ mod errors;
 mod profile;
 #[cfg_attr(not(feature = "aws"), allow(dead_code))]
 mod settings;
+#[cfg(feature = "aws")]
+mod uploads;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use tokio::task::JoinHandle;
@@ -33,6 +37,34 @@ pub struct Store {
     /// What stands before every path: `/`, `memory:///`, `s3://bucket/`.
     root: Arc<str>,
     reach: Reach,
+    /// `None` where open uploads cannot be listed.
+    uploads: Option<Arc<dyn Uploads>>,
+}
+
+/// An upload in parts that was begun, and neither completed nor aborted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// What it will be.
+    pub path: Path,
+    /// The store's name for it.
+    pub id: String,
+    /// When it was begun, by the store's clock.
+    pub begun: DateTime<Utc>,
+}
+
+/// The open uploads of a store.
+pub trait Uploads: std::fmt::Debug + Send + Sync {
+    /// Those below a prefix.
+    fn list<'a>(&'a self, prefix: &'a Path) -> BoxFuture<'a, Result<Vec<OpenUpload>>>;
+
+    /// Ends one, whose parts the store then removes.
+    fn abort<'a>(&'a self, upload: &'a OpenUpload) -> BoxFuture<'a, Result<()>>;
+}
+
+/// The client of a remote store.
+struct Client {
+    objects: Arc<dyn ObjectStore>,
+    uploads: Option<Arc<dyn Uploads>>,
 }
 
 /// How far a request to a store goes, and so what must drive it.
@@ -59,14 +91,17 @@ impl Store {
         let store = match scheme {
             "file" => Store::new(Arc::new(LocalFileSystem::new()), "/", Reach::Local),
             "memory" => Store::new(Arc::new(InMemory::new()), "memory:///", Reach::Memory),
-            _ => Store::new(connect(scheme, &key)?, &format!("{key}/"), Reach::Network),
+            _ => {
+                let Client { objects, uploads } = connect(scheme, &key)?;
+                Store { uploads, ..Store::new(objects, &format!("{key}/"), Reach::Network) }
+            }
         };
         stores.insert(key, store.clone());
         Ok(store)
     }
 
     fn new(objects: Arc<dyn ObjectStore>, root: &str, reach: Reach) -> Store {
-        Store { objects, root: root.into(), reach }
+        Store { objects, root: root.into(), reach, uploads: None }
     }
 
     /// A store that a test has made.
@@ -75,9 +110,34 @@ impl Store {
         Store::new(objects, "test:///", Reach::Memory)
     }
 
+    /// The same store with `uploads`, those of a test.
+    #[cfg(test)]
+    pub fn with_uploads(self, uploads: Arc<dyn Uploads>) -> Store {
+        Store { uploads: Some(uploads), ..self }
+    }
+
     /// The store itself.
     pub fn objects(&self) -> &Arc<dyn ObjectStore> {
         &self.objects
+    }
+
+    /// The open uploads below `prefix`; `None` where this store cannot list them.
+    ///
+    /// # Errors
+    /// Auth without the permission to list them, with the reason `uploads_not_listed`; else by the failing request.
+    pub fn open_uploads(&self, prefix: &Path) -> Result<Option<Vec<OpenUpload>>> {
+        self.uploads.as_ref().map(|uploads| self.wait(uploads.list(prefix))).transpose()
+    }
+
+    /// Ends an open upload; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub fn abort_upload(&self, upload: &OpenUpload) -> Result<()> {
+        match &self.uploads {
+            Some(uploads) => self.wait(uploads.abort(upload)),
+            None => Ok(()),
+        }
     }
 
     /// Whether this is the file system of this machine.
@@ -132,7 +192,7 @@ fn start_runtime() -> Result<()> {
     Ok(())
 }
 
-fn connect(scheme: &str, root: &str) -> Result<Arc<dyn ObjectStore>> {
+fn connect(scheme: &str, root: &str) -> Result<Client> {
     let (feature, enabled) = feature_of(scheme)?;
     if !enabled {
         return Err(Error::config(format!("this build cannot read or write `{scheme}://`"))

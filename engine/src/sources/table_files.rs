@@ -3,7 +3,7 @@
 //! A folder with a Delta log is a table, and the log alone names its files: others in the folder have left the table, or
 //! were never part of it. Where they are and which partition values they have, the log states, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::files::Choice;
 use crate::error::{Error, Result};
 use crate::publish::delta::{AsOf, Log, PartitionValues, Snapshot, decoded};
-use crate::source::{InputFile, Listed, Location, Version, list_with};
+use crate::source::{InputFile, Listed, Location, Version, list_with, may_be_tagged, outputs_of};
 
 /// The partition values of each file, by its address.
 pub type TableValues = BTreeMap<String, Arc<PartitionValues>>;
@@ -37,7 +37,55 @@ pub(super) fn find(
             return files(&log, &snapshot, choice).map(|(listed, values)| (listed, Some(values)));
         }
     }
-    Ok((listed?, None))
+    let listed = listed?;
+    let is_one_file =
+        matches!(&listed.files[..], [file] if Location::parse(address)?.address() == file.address);
+    let listed = if has_tables && !is_one_file { keep_live(address, choice, listed)? } else { listed };
+    Ok((listed, None))
+}
+
+/// Leaves out the files in a partition's folder, or behind a pattern, that have left the table around them or never were
+/// part of it.
+fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<Listed> {
+    let tables = tables_around(&listed)?;
+    if tables.is_empty() {
+        return Ok(listed);
+    }
+    // A version's files are there before it, so a listing after it has all of them.
+    let mut listed = list_with(address, &choice.list)?;
+    let is_live = |file: &InputFile| {
+        let path = Location::exact(&file.address)?.path;
+        let table = outputs_of(&path).into_iter().find_map(|root| tables.get(root.as_ref()));
+        Ok(table.is_none_or(|live| live.contains(&file.address)))
+    };
+    let kept = listed.files.iter().map(is_live).collect::<Result<Vec<bool>>>()?;
+    let mut kept = kept.into_iter();
+    listed.files.retain(|_| kept.next().unwrap_or(true));
+    Ok(listed)
+}
+
+/// The tables in whose folders listed files are, by their folders, with the addresses of their live files. Only files with
+/// names as Kiln gives them are looked at, so that reading those of others costs no requests.
+fn tables_around(listed: &Listed) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let (mut seen, mut tables) = (BTreeSet::new(), BTreeMap::new());
+    for file in &listed.files {
+        let Location { store, path, .. } = Location::exact(&file.address)?;
+        let roots = if may_be_tagged(&path) { outputs_of(&path) } else { Vec::new() };
+        for root in roots {
+            if !seen.insert(root.clone()) {
+                continue;
+            }
+            let log = Log { store: store.clone(), root: root.clone() };
+            if log.exists()?
+                && let Some(snapshot) = log.load(AsOf::Latest)?
+            {
+                let live = snapshot.files.keys();
+                let live = live.map(|path| Ok(log.store.address(&log.below(&decoded(path)?)?)));
+                tables.insert(root.to_string(), live.collect::<Result<_>>()?);
+            }
+        }
+    }
+    Ok(tables)
 }
 
 /// Whether the address is that of a folder; a folder of partitions alone is an error of a listing.

@@ -21,7 +21,7 @@ use super::steps::{End, Event, Step, Verdict};
 use super::table::{DeltaTable, Replaced};
 use crate::error::{Error, Result};
 use crate::job::{Cancel, Output};
-use crate::publish::head::{Claim, Published};
+use crate::publish::head::{self, Claim, Published};
 use crate::publish::pause::jittered;
 use crate::publish::{Mode, OUTCOME_UNKNOWN, OutputFile, is_unknown, local};
 
@@ -96,12 +96,27 @@ impl DeltaTable {
         self.drive(claim, &Replaced::Nothing, cancel, &body, None)
     }
 
-    /// Publishes: afterwards the table has these files, or nothing has changed.
+    /// Makes a version that changes nothing, so that no other commit can take its number: one that is on the way fails, and
+    /// reads the log again.
     ///
     /// # Errors
-    /// Fenced when a newer attempt of the run has taken over, or a later run or another writer has published what would
-    /// be replaced; config when the mode or the columns do not fit the table; transient, `outcome_unknown`, when the
-    /// outcome is not known, and then no file may be removed; else by the failing request.
+    /// As [`commit`](DeltaTable::commit).
+    pub fn take_version(&mut self, cancel: &Cancel) -> Result<Committed> {
+        let publish = uuid::Uuid::new_v4().to_string();
+        let claim = Claim { run_id: None, sequence: 0, attempt: 0, epoch: 0, publish };
+        let body =
+            |_: Option<&Snapshot>| Ok(vec![KilnInfo::of(&claim).action("CLEAN", json!({}), true, now())?]);
+        self.drive(&claim, &Replaced::Nothing, cancel, &body, None)
+    }
+
+    /// Publishes: afterwards the table has these files, or nothing has changed. `coordinator` is asked after the log was
+    /// read and before each version is tried.
+    ///
+    /// # Errors
+    /// Those of the coordinator, after which nothing was published. Fenced when a newer attempt of the run has taken over, or
+    /// a later run or another writer has published what would be replaced; config when the mode or the columns do not
+    /// fit the table; transient, `outcome_unknown`, when the outcome is not known, and then no file may be removed; else
+    /// by the failing request.
     pub fn commit(
         &mut self,
         publish: &Publish<'_>,
@@ -131,7 +146,11 @@ impl DeltaTable {
         loop {
             let event = match step {
                 Step::Refresh if cancel.is_requested() => return Err(Error::job_stopped()),
-                Step::Refresh => self.refreshed(claim, replaced, body, &mut ready, &mut cause)?,
+                // `kiln clean` fences by the head alone, so it is asked where there is a table, too.
+                Step::Refresh => asking(
+                    self.refreshed(claim, replaced, body, &mut ready, &mut cause)?,
+                    coordinator.is_some(),
+                ),
                 Step::Ask { version } => match ask(coordinator, version, ready.as_ref()) {
                     Err(error) if !is_given_up(coordinator, &error) => return Err(self.unknown(0, error)),
                     asked => asked?,
@@ -171,7 +190,7 @@ impl DeltaTable {
             *ready = Some(Body { bytes: actions::format(&actions)?.into(), actions });
         }
         let next = self.version().map_or(0, |version| version + 1);
-        Ok(Event::Refreshed { next, verdict, is_new: self.is_new })
+        Ok(Event::Refreshed { next, verdict, asks: self.is_new })
     }
 
     fn put(&self, version: u64, ready: Option<&Body>, cause: &mut Error) -> Result<Event> {
@@ -231,13 +250,8 @@ impl DeltaTable {
                 let published = published.ok_or_else(|| Error::bug("a publish that was found is gone"))?;
                 return Ok(Committed::Already(Box::new(published)));
             }
-            Verdict::NewerRun => Error::fenced("a run that began later has published here")
-                .reason("newer_run_published")
-                .help("it is kept, and nothing of this run was published; run it again under a new run id to replace it"),
-            Verdict::NewerAttempt | Verdict::Clear => Error::fenced("a newer attempt of this run has taken over")
-                .reason("newer_attempt")
-                .at("run", claim.run_id.as_deref().unwrap_or_default())
-                .help("this attempt has published nothing; the newer one decides how the run ends"),
+            Verdict::NewerRun => head::fenced_by_run(),
+            Verdict::NewerAttempt | Verdict::Clear => head::fenced_by_attempt(claim),
         };
         Err(error.at("output", &self.uri))
     }
@@ -253,6 +267,14 @@ impl DeltaTable {
                 "run the job again with the same run id: it finds out, and publishes only if it must; or look into \
                  `_delta_log/{name}`. No file was removed"
             ))
+    }
+}
+
+/// The same, but the head is asked before a version is put if it `must` be.
+fn asking(event: Event, must: bool) -> Event {
+    match event {
+        Event::Refreshed { next, verdict, asks } => Event::Refreshed { next, verdict, asks: asks || must },
+        other => other,
     }
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actions::{self, Action};
 use super::snapshot::{Replay, Snapshot};
+use super::values::decoded;
 use super::{checkpoint, put};
 use crate::error::{Error, Result};
 use crate::source::{Location, Store};
@@ -137,6 +138,25 @@ impl Log {
         };
         let loaded = again(|| self.try_load(wanted));
         loaded.map_err(|e| e.at("table", self.store.address(&self.root)))
+    }
+
+    /// The paths of all files that the last version has or that a commit names which can still be read; nothing where there
+    /// is no table.
+    ///
+    /// # Errors
+    /// As [`load`](Log::load).
+    pub fn named(&self) -> Result<Option<BTreeSet<String>>> {
+        let Some(snapshot) = self.load(AsOf::Latest)? else { return Ok(None) };
+        let versions: Vec<u64> = self.list(0)?.versions.into_iter().collect();
+        let mut paths: BTreeSet<String> =
+            snapshot.files.into_keys().chain(snapshot.removes.into_keys()).collect();
+        for some in versions.chunks(READS) {
+            let commits = self.commits(some.to_vec())?.into_iter().filter_map(|(_, commit)| commit);
+            for Action { add, remove, .. } in commits.flat_map(|commit| commit.actions) {
+                paths.extend(add.map(|add| add.path).into_iter().chain(remove.map(|remove| remove.path)));
+            }
+        }
+        paths.iter().map(|path| decoded(path)).collect::<Result<_>>().map(Some)
     }
 
     /// Reads the log once; `Err` inside is a gap.

@@ -88,7 +88,8 @@ pub fn to_file(batch: &RecordBatch, file: &SchemaRef) -> Result<RecordBatch> {
             let error =
                 Error::data(format!("a value is no {} of a Delta table", delta_name(field.data_type())));
             error.because(e).at("column", field.name()).help(
-                "Delta has no unsigned integers: a `u64` is stored as a `long`, up to 9223372036854775807",
+                "Delta has no unsigned integers: a `u64` is stored as a `long`, up to 9223372036854775807; \
+                 `write().plain()` stores it as it is",
             )
         })
     });

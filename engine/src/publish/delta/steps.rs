@@ -101,8 +101,9 @@ pub enum End {
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The log was read; the next version would be `next`. `is_new`: there was no table when the driver began.
-    Refreshed { next: u64, verdict: Verdict, is_new: bool },
+    /// The log was read; the next version would be `next`. `asks`: the head is asked before a version is put; it must be
+    /// where there was no table when the driver began.
+    Refreshed { next: u64, verdict: Verdict, asks: bool },
     /// The head lets it be the version.
     Allowed,
     /// The version was created.
@@ -127,10 +128,10 @@ impl Step {
     /// What to do after `event`, which answers this step.
     pub fn after(self, event: Event) -> Step {
         match (self, event) {
-            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, is_new: true }) => {
+            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, asks: true }) => {
                 Step::Ask { version: next }
             }
-            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, is_new: false }) => {
+            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, asks: false }) => {
                 Step::Put { version: next, in_doubt: false }
             }
             (Step::Ask { version }, Event::Allowed) => Step::Put { version, in_doubt: false },
@@ -164,8 +165,8 @@ mod tests {
         events.iter().fold(Step::Refresh, |step, event| step.after(*event))
     }
 
-    const CLEAR: Event = Event::Refreshed { next: 7, verdict: Verdict::Clear, is_new: false };
-    const NEW: Event = Event::Refreshed { next: 0, verdict: Verdict::Clear, is_new: true };
+    const CLEAR: Event = Event::Refreshed { next: 7, verdict: Verdict::Clear, asks: false };
+    const NEW: Event = Event::Refreshed { next: 0, verdict: Verdict::Clear, asks: true };
 
     #[test]
     fn a_lost_reply_is_resolved_by_reading_and_the_same_version_is_put_again() {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use object_store::path::Path;
+
 use super::actions::Action;
 use super::checkpoint::MAX_RUNS;
 use super::info::{self, KilnInfo};
@@ -12,12 +14,12 @@ use super::log::{AsOf, Commit, Log};
 use super::snapshot::{Replay, Snapshot};
 use super::steps::{Change, Verdict, judge};
 use super::values::{self, PartitionValues};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failpoint;
-use crate::publish::Mode;
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
-use crate::source::{Location, MANIFEST};
+use crate::publish::{Mode, form};
+use crate::source::{Location, MANIFEST, Store};
 
 /// Commits that are looked through for the record of a run.
 const MAX_LOOKED: u64 = 10_000;
@@ -110,9 +112,7 @@ impl DeltaTable {
         if table.snapshot.is_none()
             && super::put::read(&table.log.store, &table.log.below(MANIFEST)?)?.is_some()
         {
-            let error =
-                Error::config("the output is a folder of files without a Delta log").at("output", &table.uri);
-            return Err(error.reason("no_delta_table").help("choose another place, or remove the folder"));
+            return Err(form::is_plain().at("output", &table.uri));
         }
         Ok(table)
     }
@@ -129,6 +129,17 @@ impl DeltaTable {
         let of_runs = txns.filter_map(|txn| u64::try_from(txn.version).ok());
         let of_files = snapshot.files.values().filter_map(info::epoch_of);
         of_runs.chain(of_files).max().unwrap_or(0)
+    }
+
+    /// The table in the folder `root`, if one is there.
+    ///
+    /// # Errors
+    /// As [`open`](DeltaTable::open).
+    pub fn existing(store: &Store, root: &Path) -> Result<Option<DeltaTable>> {
+        let log = Log { store: store.clone(), root: root.clone() };
+        let Some(snapshot) = log.load(AsOf::Latest)? else { return Ok(None) };
+        let (uri, limits) = (store.address(root), Limits::default());
+        Ok(Some(DeltaTable { log, uri, snapshot: Some(snapshot), is_new: false, later: Vec::new(), limits }))
     }
 
     /// The version that is known, if there is a table.

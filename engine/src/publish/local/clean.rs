@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use super::{LockedHead, STAGE, cannot, locked, recover, staging};
 use crate::error::Result;
 use crate::job::{Progress, Run};
+use crate::publish::BOOKS;
 use crate::publish::clean::{CleanOptions, CleanReport, Leftover};
-use crate::publish::{BOOKS, DELTA_LOG};
+use crate::publish::delta::LOG as DELTA_LOG;
 
 /// Cleans up beside `target`.
 ///

@@ -5,6 +5,13 @@
 //! again, and what they still do not name is removed. A file becomes part of an output only by a claim that is in the
 //! head, so nothing can begin to refer to a candidate in between.
 //!
+//! The commit of a table asks the head and then creates a version of the log. So phase two takes the next version itself, by
+//! one that changes nothing: a commit that was asked for before the fence fails, and asks the head again. A file that any
+//! version names which can still be read is kept.
+//!
+//! Open uploads are candidates like files, with the time at which they were begun. They are looked for where the store lists
+//! them.
+//!
 //! Ages are differences between two times of the store: that of the object and that of one written just now.
 
 use std::collections::BTreeSet;
@@ -15,17 +22,22 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::head_object::{Change, Head, HeadObject};
 use super::{keys, settle, tag_of};
-use crate::error::{Error, Result};
+use crate::error::{Class, Result};
 use crate::failpoint;
+use crate::job::Cancel;
 use crate::publish::clean::{CleanOptions, CleanReport, Leftover};
-use crate::publish::{BOOKS, DELTA_LOG, TAG_CHARS};
-use crate::source::{MANIFEST, Manifest, Store, is_tagged};
+use crate::publish::delta::{DeltaTable, LOG as DELTA_LOG, Log};
+use crate::publish::head::Claim;
+use crate::publish::sign_of_life::SIGNS;
+use crate::publish::{BOOKS, TAG_CHARS};
+use crate::source::{MANIFEST, Manifest, OpenUpload, Store, is_tagged};
 
-/// A file below the output.
+/// A file below the output, or an upload of one that is not completed.
 struct Found {
     /// Its path in the output.
     name: String,
     object: ObjectMeta,
+    upload: Option<OpenUpload>,
 }
 
 /// What phase one has found.
@@ -40,7 +52,7 @@ pub struct Candidates {
 /// Cleans up below `target`.
 ///
 /// # Errors
-/// Config for a table with a log of its own; else by the failing request.
+/// Config for a table that Kiln cannot read; else by the failing request.
 pub fn clean(store: &Store, target: &Path, options: &CleanOptions) -> Result<CleanReport> {
     let candidates = find(store, target, options)?;
     if options.delete {
@@ -64,8 +76,9 @@ fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidat
         .and_then(|grace| store_time(store, target).map(|now| now.checked_sub_signed(grace)).transpose());
     let limit = limit.unwrap_or(Ok(DateTime::<Utc>::MIN_UTC))?;
     let found = found_below(store, target)?;
+    let is_table = Log { store: store.clone(), root: target.clone() }.exists()?;
     let is_old = |file: &Found| file.object.last_modified < limit;
-    let head = revoke(&head_object, &found, &is_old, options.delete, &mut report)?;
+    let head = revoke(&head_object, (&found, is_table), &is_old, options.delete, &mut report)?;
     let unnamed = unnamed(store, target, &head, found)?.into_iter();
     let (files, kept): (Vec<_>, Vec<_>) = unnamed.partition(|file| is_old(file) && !is_claimed(&head, file));
     report.kept = kept.len();
@@ -73,17 +86,19 @@ fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidat
 }
 
 fn reported(store: &Store, report: CleanReport, files: Vec<Found>, own: Vec<ObjectMeta>) -> CleanReport {
+    let (uploads, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.upload.is_some());
     let mut objects: Vec<ObjectMeta> = files.into_iter().map(|file| file.object).chain(own).collect();
     objects.sort_by(|one, other| one.location.cmp(&other.location));
     let leftover =
         |object: ObjectMeta| Leftover { address: store.address(&object.location), bytes: object.size };
-    CleanReport { leftovers: objects.into_iter().map(leftover).collect(), ..report }
+    let uploads = uploads.into_iter().map(|upload| store.address(&upload.object.location)).collect();
+    CleanReport { leftovers: objects.into_iter().map(leftover).collect(), uploads, ..report }
 }
 
 /// Phase one: takes the claims of attempts that have objects, and none that is young. Returns the head without them.
 fn revoke(
     head_object: &HeadObject,
-    found: &[Found],
+    (found, is_table): (&[Found], bool),
     is_old: &dyn Fn(&Found) -> bool,
     is_saved: bool,
     report: &mut CleanReport,
@@ -93,7 +108,12 @@ fn revoke(
         files.peek().is_some() && files.all(is_old)
     };
     let (head, revoked) = head_object.change(|head| {
-        let revoked = head.revoke(|claim| given_up(&tag_of(claim)));
+        // Whose first version of a table is decided cannot be stopped.
+        let begins =
+            |claim: &Claim| !is_table && head.first_version().is_some_and(|first| first.claim == *claim);
+        let doomed: BTreeSet<String> =
+            head.claims().iter().filter(|claim| !begins(claim)).map(tag_of).collect();
+        let revoked = head.revoke(|claim| doomed.contains(&tag_of(claim)) && given_up(&tag_of(claim)));
         let done = (head.clone(), revoked);
         Ok(if is_saved && !done.1.is_empty() { Change::Put(done) } else { Change::Keep(done) })
     })?;
@@ -114,28 +134,39 @@ fn remove(store: &Store, target: &Path, candidates: Candidates) -> Result<CleanR
     let text = serde_json::json!({ "output": store.address(target), "files": names }).to_string();
     store.wait(store.objects().put(&list, text.into()))?;
     failpoint::reached("clean.listed");
+    if let Some(mut table) = DeltaTable::existing(store, target)? {
+        table.take_version(&Cancel::default())?;
+    }
     let (head, _) = HeadObject::of(store, target)?.read()?;
     let mut doomed = unnamed(store, target, &head, files)?;
     doomed.retain(|file| !is_claimed(&head, file));
-    keys::remove(store, doomed.iter().map(|file| file.object.location.clone()).collect())?;
+    doomed
+        .iter()
+        .filter_map(|file| file.upload.as_ref())
+        .try_for_each(|upload| store.abort_upload(upload))?;
+    let objects = doomed.iter().filter(|file| file.upload.is_none());
+    keys::remove(store, objects.map(|file| file.object.location.clone()).collect())?;
     keys::remove(store, vec![list])?;
     Ok(reported(store, report, doomed, own))
 }
 
-/// Those of `files` that Kiln has written and that neither the head nor the manifest names.
+/// Those of `files` that Kiln has written and that neither the head nor the manifest names, nor the log of a table.
 fn unnamed(store: &Store, target: &Path, head: &Head, files: Vec<Found>) -> Result<Vec<Found>> {
     let json = keys::get(store, &keys::below(target, MANIFEST)?)?;
     let manifest = json.and_then(|(json, _)| Manifest::parse(&json));
-    // Without a manifest readers take every file, and so does the next publish, but for those that are known to be
-    // left over.
-    let is_listed = manifest.is_some() && head.state.files.is_some();
+    let log = Log { store: store.clone(), root: target.clone() };
+    let of_log = if files.is_empty() { None } else { log.named()? };
+    // Without a manifest or a log readers take every file, and so does the next publish, but for those that are known to
+    // be left over.
+    let is_listed = of_log.is_some() || (manifest.is_some() && head.state.files.is_some());
     let of_head = head.state.files.iter().flatten().map(|file| &file.name).chain(&head.state.replaced);
     let of_manifest = manifest.iter().flat_map(|manifest| &manifest.files).map(|file| &file.name);
-    let named: BTreeSet<&String> = of_head.chain(of_manifest).collect();
+    let named: BTreeSet<&String> = of_head.chain(of_manifest).chain(of_log.iter().flatten()).collect();
     let is_left = |file: &Found| {
         let has_any = |tags: &[String]| tags.iter().any(|tag| is_tagged(&file.name, tag));
-        let is_ours = has_any(&head.state.unpublished) || (is_listed && has_name_of_ours(&file.name));
-        is_ours && !named.contains(&file.name)
+        let is_ours = has_any(&head.state.unpublished)
+            || ((is_listed || file.upload.is_some()) && has_name_of_ours(&file.name));
+        is_ours && (file.upload.is_some() || !named.contains(&file.name))
     };
     Ok(files.into_iter().filter(is_left).collect())
 }
@@ -164,25 +195,36 @@ fn has_name_of_ours(name: &str) -> bool {
     }
 }
 
-/// The objects below the output that are no part of another output within it.
+/// The objects and open uploads below the output that are no part of another output within it, and not of a log.
 fn found_below(store: &Store, target: &Path) -> Result<Vec<Found>> {
-    let objects = keys::list(store, target)?.into_iter().filter_map(|object| {
-        let name = object.location.as_ref().strip_prefix(target.as_ref())?.strip_prefix('/')?.to_owned();
-        Some(Found { name, object })
+    let name_of =
+        |path: &Path| Some(path.as_ref().strip_prefix(target.as_ref())?.strip_prefix('/')?.to_owned());
+    let objects = keys::list(store, target)?.into_iter();
+    let objects =
+        objects.filter_map(|object| Some(Found { name: name_of(&object.location)?, object, upload: None }));
+    let uploads = open_uploads(store, target)?.into_iter().filter_map(|upload| {
+        let (location, last_modified) = (upload.path.clone(), upload.begun);
+        let object = ObjectMeta { location, last_modified, size: 0, e_tag: None, version: None };
+        Some(Found { name: name_of(&upload.path)?, object, upload: Some(upload) })
     });
-    let objects: Vec<Found> = objects.collect();
-    if objects.iter().any(|file| file.name.starts_with(&format!("{DELTA_LOG}/"))) {
-        let error = Error::config("the output is a table with a log, which names its files");
-        return Err(error
-            .reason("not_a_plain_output")
-            .help("remove its old files by the table's own vacuum"));
-    }
-    let others: BTreeSet<String> = objects.iter().filter_map(|file| output_within(&file.name)).collect();
+    let found: Vec<Found> = objects.chain(uploads).collect();
+    let others: BTreeSet<String> = found.iter().filter_map(|file| output_within(&file.name)).collect();
     let is_other = |file: &Found| {
         let mut folders = file.name.match_indices('/').map(|(at, _)| &file.name[..at]);
-        folders.any(|folder| others.contains(folder))
+        folders.any(|folder| folder == DELTA_LOG || others.contains(folder))
     };
-    Ok(objects.into_iter().filter(|file| !is_other(file)).collect())
+    Ok(found.into_iter().filter(|file| !is_other(file)).collect())
+}
+
+/// The open uploads below the output; none where the store does not show them.
+fn open_uploads(store: &Store, target: &Path) -> Result<Vec<OpenUpload>> {
+    match store.open_uploads(target) {
+        Err(error) if matches!(error.class(), Class::Auth | Class::Config) => {
+            log::warn!("open uploads are not looked for: {error}");
+            Ok(Vec::new())
+        }
+        uploads => Ok(uploads?.unwrap_or_default()),
+    }
 }
 
 /// The folder of another output that the object `name` shows: by its manifest, its log, its head or its records.
@@ -199,7 +241,7 @@ fn output_within(name: &str) -> Option<String> {
     (!folder.is_empty()).then_some(folder)
 }
 
-/// Lists of earlier cleans that were killed, and probes, if they are old.
+/// Lists of earlier cleans that were killed, probes, and signs of life of attempts, if they are old.
 fn own_leftovers(store: &Store, target: &Path, limit: DateTime<Utc>) -> Result<Vec<ObjectMeta>> {
     let books = keys::beside(target, BOOKS)?;
     let beside = store.wait(store.objects().list_with_delimiter(Some(&books)))?.objects;
@@ -207,7 +249,9 @@ fn own_leftovers(store: &Store, target: &Path, limit: DateTime<Utc>) -> Result<V
         .into_iter()
         .filter(|object| object.location.filename().is_some_and(|name| name.starts_with("probe-")));
     let lists = keys::list(store, &keys::below(&books, "clean")?)?;
-    Ok(probes.chain(lists).filter(|object| object.last_modified < limit).collect())
+    let name = target.filename().unwrap_or_default();
+    let signs = keys::list(store, &keys::below(&books, &format!("{SIGNS}/{name}"))?)?;
+    Ok(probes.chain(lists).chain(signs).filter(|object| object.last_modified < limit).collect())
 }
 
 /// The time by the store's clock.

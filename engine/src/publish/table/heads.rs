@@ -8,9 +8,11 @@ use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::job::{Output, Run};
 use crate::publish::delta::{Carried, Coordinator, DeltaTable, Log, carry_out};
+use crate::publish::form;
 use crate::publish::head::{Begun, Claim, FirstVersion, Head, Publisher, Scope};
-use crate::publish::local::locked::LockedHead;
+use crate::publish::local::{self, locked::LockedHead};
 use crate::publish::objects::head_object::{Change, HeadObject};
+use crate::publish::objects::{Stored, tag_of};
 use crate::source::Location;
 
 /// First versions of others that one attempt carries out before it gives up: each is there then, unless its table is
@@ -34,6 +36,16 @@ pub struct Attempt<'a> {
     pub run: &'a Run,
 }
 
+/// How a publish has ended.
+#[derive(Clone, Copy)]
+pub enum End<'a> {
+    Published(&'a Output),
+    /// `is_clean`: none of its files is left.
+    GivenUp {
+        is_clean: bool,
+    },
+}
+
 impl Heads {
     /// The head of the output.
     pub fn of(output: &Location) -> Result<Heads> {
@@ -51,7 +63,7 @@ impl Heads {
     pub fn begin(&self, publisher: &Publisher, table: &mut DeltaTable, run: &Run) -> Result<(Begun, bool)> {
         for _ in 0..MAX_FIRST_VERSIONS {
             let (is_there, last_epoch) = (table.version().is_some(), table.last_epoch());
-            let begun = self.change(run, |head| {
+            let begun = self.change(run, |head, stored| {
                 if let Some(first) = head.first_version() {
                     return Ok(Change::Keep(Err(first.clone())));
                 }
@@ -61,7 +73,11 @@ impl Heads {
                 }
                 head.raise_epoch(last_epoch);
                 let has_rival = head.rival(publisher).is_some();
-                Ok(Change::Put(Ok((head.begin(publisher)?, has_rival))))
+                let begun = head.begin(publisher)?;
+                if let Some(stored) = stored {
+                    claim_in(stored, &begun, is_there);
+                }
+                Ok(Change::Put(Ok((begun, has_rival))))
             })?;
             match begun {
                 Ok(begun) => return Ok(begun),
@@ -77,20 +93,34 @@ impl Heads {
     /// # Errors
     /// Fenced; else by the failing request.
     pub fn check(&self, claim: &Claim, run: &Run) -> Result<()> {
-        self.change(run, |head| head.check(claim, &Scope::new_output()).map(Change::Keep))
+        self.change(run, |head, _| head.check(claim, &Scope::new_output()).map(Change::Keep))
     }
 
-    /// Ends a claim that was published as `output`, or was given up.
-    pub fn end(&self, claim: &Claim, output: Option<&Output>) {
+    /// The claim of another attempt of the run.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub fn rival(&self, publisher: &Publisher) -> Result<Option<Claim>> {
+        Ok(match self {
+            Heads::Disk(target) => local::peek(target)?.rival(publisher).cloned(),
+            Heads::Store(object) => object.read()?.0.rival(publisher).cloned(),
+        })
+    }
+
+    /// Ends a claim.
+    pub fn end(&self, claim: &Claim, end: End<'_>) {
         let ended = match self {
             // The lock may be another job's: then the claim stays.
             Heads::Disk(target) => LockedHead::try_take(target).and_then(|locked| {
                 let Some(mut locked) = locked else { return Ok(()) };
-                locked.head.without_state(|head| end_in(head, claim, output));
+                locked.head.without_state(|head| end_in(head, claim, end));
                 locked.save(false)
             }),
             Heads::Store(object) => object.change(|head| {
-                head.without_state(|head| end_in(head, claim, output));
+                head.without_state(|head| end_in(head, claim, end));
+                if !matches!(end, End::GivenUp { is_clean: false }) {
+                    head.state.forget(&tag_of(claim));
+                }
                 Ok(Change::Put(()))
             }),
         };
@@ -102,7 +132,7 @@ impl Heads {
 
     /// Puts the first version that another attempt has decided, which may be dead or at work.
     fn carry_out(&self, log: &Log, first: &FirstVersion, run: &Run) -> Result<()> {
-        let is_left = self.change(run, |head| {
+        let is_left = self.change(run, |head, _| {
             Ok(match head.take_first_version(&first.claim) {
                 true => Change::Put(true),
                 false => Change::Keep(false),
@@ -112,7 +142,7 @@ impl Heads {
             return Ok(());
         }
         let carried = carry_out(log, &first.commit)?;
-        self.change(run, |head| {
+        self.change(run, |head, _| {
             let (claim, output) = (&first.claim, first.output.clone());
             if carried == Carried::Out && head.published_as(&claim.publish).is_none() {
                 head.publish(claim, Scope::new_output(), output, Default::default());
@@ -122,16 +152,26 @@ impl Heads {
         })
     }
 
-    fn change<T>(&self, run: &Run, mut change: impl FnMut(&mut Head<()>) -> Result<Change<T>>) -> Result<T> {
+    /// Changes the head; in a store with what that keeps beside.
+    fn change<T>(
+        &self,
+        run: &Run,
+        mut change: impl FnMut(&mut Head<()>, Option<&mut Stored>) -> Result<Change<T>>,
+    ) -> Result<T> {
         match self {
             Heads::Disk(target) => {
                 let mut locked = LockedHead::take(target, run)?;
-                match locked.head.without_state(change)? {
+                match locked.head.without_state(|head| change(head, None))? {
                     Change::Keep(done) | Change::KeepIfCurrent(done) => Ok(done),
                     Change::Put(done) => locked.save(true).map(|()| done),
                 }
             }
-            Heads::Store(object) => object.change(|head| head.without_state(&mut change)),
+            Heads::Store(object) => object.change(|head| {
+                let mut stored = std::mem::take(&mut head.state);
+                let changed = head.without_state(|head| change(head, Some(&mut stored)));
+                head.state = stored;
+                changed
+            }),
         }
     }
 }
@@ -140,7 +180,7 @@ impl Coordinator for Attempt<'_> {
     fn allow(&self, version: u64, commit: &Bytes) -> Result<bool> {
         let claim = self.claim;
         let commit = std::str::from_utf8(commit).map_err(|e| Error::bug("a commit is no text").because(e))?;
-        let other = self.heads.change(self.run, |head| {
+        let other = self.heads.change(self.run, |head, stored| {
             let is_decided = head.first_version().is_some_and(|first| first.claim == *claim);
             if version == 0 && (is_decided || head.published_as(&claim.publish).is_some()) {
                 // The reply to this very change was lost, and others may have acted on it.
@@ -150,6 +190,7 @@ impl Coordinator for Attempt<'_> {
             match head.first_version() {
                 _ if version > 0 => Ok(Change::Keep(None)),
                 Some(other) => Ok(Change::Keep(Some(other.clone()))),
+                None if stored.is_some_and(|stored| stored.is_plain()) => Err(form::is_plain()),
                 None => {
                     head.decide_first_version(claim, commit.to_owned(), self.output.clone());
                     Ok(Change::Put(None))
@@ -166,7 +207,7 @@ impl Coordinator for Attempt<'_> {
     }
 
     fn retract(&self) -> Result<bool> {
-        self.heads.change(self.run, |head| {
+        self.heads.change(self.run, |head, _| {
             let is_decided = head.first_version().is_some_and(|first| first.claim == *self.claim);
             Ok(match head.retract_first_version(self.claim) {
                 true if is_decided => Change::Put(true),
@@ -176,10 +217,22 @@ impl Coordinator for Attempt<'_> {
     }
 }
 
-fn end_in(head: &mut Head<()>, claim: &Claim, output: Option<&Output>) {
+/// Notes in a store what a claim means for whoever lists the folder.
+fn claim_in(stored: &mut Stored, begun: &Begun, is_there: bool) {
+    // Opening the table has found no manifest.
+    if !is_there && stored.is_settled() {
+        stored.forget_removed();
+    }
+    if let Begun::Claimed(claim) = begun {
+        // Listings leave out the files of a publish that comes to nothing.
+        stored.note(&tag_of(claim));
+    }
+}
+
+fn end_in(head: &mut Head<()>, claim: &Claim, end: End<'_>) {
     head.end_first_version(claim);
-    match output {
-        Some(output) if head.has_claim(claim) => {
+    match end {
+        End::Published(output) if head.has_claim(claim) => {
             head.publish(claim, Scope::new_output(), output.clone(), Default::default());
         }
         _ => head.withdraw(claim),

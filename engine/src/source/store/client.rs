@@ -6,11 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use object_store::ObjectStore;
+#[cfg(feature = "aws")]
+use object_store::client::{HttpConnector, ReqwestConnector};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
-use super::settings;
 #[cfg(feature = "aws")]
 use super::settings::Settings;
+#[cfg(feature = "aws")]
+use super::uploads::S3Uploads;
+use super::{Client, settings};
 use crate::error::{Error, Result};
 use crate::failpoint;
 
@@ -52,32 +58,47 @@ macro_rules! build {
                 Err(_) => builder,
             }
         });
-        Ok(Arc::new(builder.build().map_err(unusable($root))?))
+        Ok::<_, Error>(Arc::new(builder.build().map_err(unusable($root))?))
     }};
 }
 
 /// The store at `root`, whose client comes with the cargo feature `feature`.
-pub(super) fn open(feature: &str, root: &str) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn open(feature: &str, root: &str) -> Result<Client> {
     let settings = settings::environment();
     match feature {
         #[cfg(feature = "aws")]
         "aws" => s3(root, settings::s3(settings, std::env::var("HOME").ok())?),
         #[cfg(feature = "gcp")]
-        "gcp" => build!(object_store::gcp::GoogleCloudStorageBuilder, options(), root, settings),
+        "gcp" => {
+            without_uploads(build!(object_store::gcp::GoogleCloudStorageBuilder, options(), root, settings)?)
+        }
         #[cfg(feature = "azure")]
-        "azure" => build!(object_store::azure::MicrosoftAzureBuilder, options(), root, settings),
+        "azure" => {
+            without_uploads(build!(object_store::azure::MicrosoftAzureBuilder, options(), root, settings)?)
+        }
         _ => Err(Error::bug("a store without a client").at("store", root)),
     }
 }
 
+/// A store whose open uploads are not listed: its rules for the life of objects end them.
+#[cfg(any(feature = "gcp", feature = "azure"))]
+fn without_uploads(objects: Arc<dyn ObjectStore>) -> Result<Client> {
+    Ok(Client { objects, uploads: None })
+}
+
 /// The bucket at `root`, by the settings of S3.
 #[cfg(feature = "aws")]
-fn s3(root: &str, settings: Settings) -> Result<Arc<dyn ObjectStore>> {
+fn s3(root: &str, settings: Settings) -> Result<Client> {
     let mut options = options();
     for certificate in certificates(&settings)? {
         options = options.with_root_certificate(certificate);
     }
-    build!(object_store::aws::AmazonS3Builder, options, root, settings)
+    // The other client, which is asked first, refuses an endpoint with http that is not allowed.
+    let of_uploads = options.clone().with_allow_http(true);
+    let client = ReqwestConnector::default().connect(&of_uploads).map_err(unusable(root))?;
+    let s3 = build!(object_store::aws::AmazonS3Builder, options, root, settings)?;
+    let uploads = Arc::new(S3Uploads::new(Arc::clone(&s3), client));
+    Ok(Client { objects: s3, uploads: Some(uploads) })
 }
 
 /// The certificates of `AWS_CA_BUNDLE`, which are trusted beside those of the system.

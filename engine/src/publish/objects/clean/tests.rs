@@ -1,15 +1,18 @@
 //! Publishes and cleans in every order that a seed gives: no file of the output is ever removed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use arrow::datatypes::Schema;
+use futures::future::BoxFuture;
 
 use super::*;
 use crate::error::Class;
 use crate::job::{Identity, Mode, Progress, Run};
 use crate::publish::head::Publisher;
 use crate::publish::objects::ObjectPublication;
-use crate::publish::{Begin, OutputFile, Publication, Request, Writer};
-use crate::source::Location;
+use crate::publish::{Begin, Form, OutputFile, Publication, Request, TableColumns, Writer};
+use crate::source::{Location, Uploads};
 
 const EAGER: CleanOptions = CleanOptions { delete: true, grace: Duration::ZERO, force: true };
 
@@ -66,13 +69,20 @@ impl World {
 
     fn begin(&mut self) {
         let run_id = self.below(3);
+        self.begin_as(run_id);
+    }
+
+    /// Begins an attempt of the run with this number; 0 is for a run of its own.
+    fn begin_as(&mut self, run_id: usize) {
         let identity = Identity { run_id: run_id.to_string(), attempt: None, is_given: run_id > 0 };
         let sequence = self.run.next_write(&run_id.to_string());
         // Two attempts of a run have the same sequence.
         let publisher =
             Publisher { identity, sequence: sequence / 2, publish: uuid::Uuid::new_v4().to_string() };
         let mode = [Mode::Overwrite, Mode::Append][self.below(2)];
-        let request = Request { mode, expected: Vec::new(), is_internal: false, table: None };
+        let columns = TableColumns { schema: Arc::new(Schema::empty()), partition_by: Vec::new() };
+        let (expected, form) = (Vec::new(), Form::Plain);
+        let request = Request { mode, expected, is_internal: false, form, columns };
         match ObjectPublication::begin(self.output.clone(), request, &publisher, &self.run).unwrap() {
             Begin::Begun(Publication::Objects(objects)) => self.publishes.push((objects, Vec::new())),
             Begin::Published(_) => {}
@@ -198,4 +208,61 @@ fn an_output_within_the_output_is_seen_by_its_own_files() {
     ] {
         assert_eq!(output_within(name).as_deref(), output, "{name}");
     }
+}
+
+/// Uploads that a test has begun.
+#[derive(Debug, Default)]
+struct Begun(Mutex<Vec<OpenUpload>>);
+
+impl Uploads for Begun {
+    fn list<'a>(&'a self, _: &'a Path) -> BoxFuture<'a, Result<Vec<OpenUpload>>> {
+        Box::pin(async { Ok(self.0.lock().unwrap().clone()) })
+    }
+    fn abort<'a>(&'a self, upload: &'a OpenUpload) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.0.lock().unwrap().retain(|other| other != upload);
+            Ok(())
+        })
+    }
+}
+
+#[test]
+fn an_open_upload_is_ended_when_it_is_old_and_of_no_attempt_that_has_a_young_one() {
+    let mut world = World::new(7);
+    let begun = Arc::new(Begun::default());
+    world.output.store = world.output.store.clone().with_uploads(Arc::<Begun>::clone(&begun));
+    (0..2).for_each(|_| world.begin_as(0));
+    let tags = [0, 1].map(|at| tag_of(world.publishes[at].0.claim()));
+    let upload = |name: String, hours: i64| OpenUpload {
+        path: keys::below(&world.output.path, &name).unwrap(),
+        id: name,
+        begun: Utc::now() - TimeDelta::hours(hours),
+    };
+    // The first attempt has an old and a young upload, the second an old one; the last has a tag that nobody knows.
+    let uploads = [
+        upload(format!("part-00000-{}.parquet", tags[0]), 48),
+        upload(format!("part-00001-{}.parquet", tags[0]), 1),
+        upload(format!("part-00000-{}.parquet", tags[1]), 48),
+        upload("part-00000-0a1b2c3d.parquet".to_owned(), 48),
+        upload("part-00001-0a1b2c3d.parquet".to_owned(), 1),
+        upload("notes.txt".to_owned(), 48),
+    ];
+    begun.0.lock().unwrap().extend(uploads.clone());
+    let clean = |delete| {
+        let options = CleanOptions { delete, ..CleanOptions::default() };
+        clean(&world.output.store, &world.output.path, &options).unwrap()
+    };
+    let ended =
+        vec![world.output.store.address(&uploads[3].path), world.output.store.address(&uploads[2].path)];
+    let sorted = |mut addresses: Vec<String>| {
+        addresses.sort();
+        addresses
+    };
+    let listed = clean(false);
+    assert_eq!((sorted(listed.uploads), listed.revoked.len()), (sorted(ended.clone()), 1));
+    assert_eq!(begun.0.lock().unwrap().len(), 6, "nothing is ended unless it is asked for");
+    assert_eq!(sorted(clean(true).uploads), sorted(ended));
+    let left: Vec<OpenUpload> = [0, 1, 4, 5].map(|at| uploads[at].clone()).into();
+    assert_eq!(*begun.0.lock().unwrap(), left);
+    assert!(clean(true).uploads.is_empty());
 }
