@@ -6,10 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
 #[path = "support/job.rs"]
-#[allow(dead_code, reason = "of the support for jobs, some is for other tests")]
 mod job;
 #[path = "support/processes.rs"]
-#[allow(dead_code, reason = "of the support for processes, some is for other tests")]
 mod processes;
 
 use std::fs;
