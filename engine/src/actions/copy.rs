@@ -5,6 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
@@ -57,6 +58,34 @@ impl<S: Scan> Copied<S> {
         Ok(Arc::clone(&self.source.given))
     }
 
+    /// How many splits, and so tasks, there are.
+    pub fn splits(&self) -> usize {
+        self.source.splits()
+    }
+
+    /// The first rows, at most so many, to look at them. Tasks stop once they have enough.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    pub fn take(&self, rows: usize) -> Result<Vec<RecordBatch>> {
+        self.origin.check()?;
+        table::anchor::<Head<S>>();
+        let head = Arc::new(Head { source: self.source.clone(), rows });
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(head, Vec::new(), self.origin.partitions));
+        let mut action = self.origin.cx.begin(&plan)?;
+        let (mut batches, mut left) = (Vec::new(), rows);
+        for partition in 0..action.partitions() {
+            if left == 0 {
+                break;
+            }
+            for batch in action.run(partition..partition + 1)?.batches {
+                batches.push(batch.slice(0, left.min(batch.num_rows())));
+                left = left.saturating_sub(batch.num_rows());
+            }
+        }
+        Ok(batches)
+    }
+
     /// Writes the rows as files, with options; see [`Dataset::write`](crate::Dataset::write).
     #[track_caller]
     pub fn write(&self) -> Write<'_, Copied<S>> {
@@ -86,6 +115,45 @@ impl<S: Scan> Rows for Copied<S> {
         table::anchor::<CopyTo<S, K>>();
         let copy = CopyTo { source: self.source.clone(), end };
         Arc::new(OperatorExec::new(Arc::new(copy), Vec::new(), self.origin.partitions))
+    }
+}
+
+/// The first rows of a partition.
+struct Head<S: Scan> {
+    source: Planned<S>,
+    rows: usize,
+}
+
+impl<S: Scan> Operator for Head<S> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut left = self.rows;
+        self.source.read(task, &mut |batch| {
+            let batch = batch.slice(0, left.min(batch.num_rows()));
+            left -= batch.num_rows();
+            let flow = out.push(0, batch)?;
+            Ok(if left == 0 { ControlFlow::Break(()) } else { flow })
+        })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.source.given)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![self.source.step()]
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        Vec::new()
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.source.ship(params)?;
+        params.put(&self.rows)
+    }
+
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Head { source: Planned::rebuild(params)?, rows: params.take()? })
     }
 }
 
