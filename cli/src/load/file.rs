@@ -144,7 +144,11 @@ impl PostgresSource {
         let mut reader = match (&self.table, &self.query) {
             (Some(table), None) => cx.postgres(&self.url).table(table),
             (None, Some(query)) => cx.postgres(&self.url).query(query),
-            _ => return Err(Error::config("a source has either a `table` or a `query`").at("section", "source")),
+            _ => {
+                return Err(
+                    Error::config("a source has either a `table` or a `query`").at("section", "source")
+                );
+            }
         };
         if let Some(columns) = &self.columns {
             reader = reader.columns(columns.iter().map(String::as_str));
@@ -194,7 +198,9 @@ impl Target {
         self.mode()?;
         match self.partition_by.iter().find(|column| schema.index_of(column).is_err()) {
             None => Ok(()),
-            Some(column) => Err(Error::config(format!("the source has no column `{column}` to partition by"))),
+            Some(column) => {
+                Err(Error::config(format!("the source has no column `{column}` to partition by")))
+            }
         }
     }
 

@@ -48,7 +48,10 @@ pub fn run(path: &Path, args: &Args, cx: &Context) -> Result<()> {
     let target = Target { uri: args.to.clone().unwrap_or(beside), ..Target::default() };
     let text = text(&LoadFile { source: Source::Postgres(source), target }, &rows)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(path);
-    let written = file.as_mut().map_err(|e| std::io::Error::from(e.kind())).and_then(|file| file.write_all(text.as_bytes()));
+    let written = file
+        .as_mut()
+        .map_err(|e| std::io::Error::from(e.kind()))
+        .and_then(|file| file.write_all(text.as_bytes()));
     written.map_err(|e| Error::io("cannot write the load file", e).at("file", path.display()))?;
     print(&text);
     Ok(())
@@ -57,7 +60,9 @@ pub fn run(path: &Path, args: &Args, cx: &Context) -> Result<()> {
 /// The file, with the columns as comments.
 fn text<S: Scan>(load: &LoadFile, rows: &Copied<S>) -> Result<String> {
     let mut text = toml::to_string(load).map_err(|e| Error::bug("a load cannot be written").because(e))?;
-    text.push_str("\n# mode = \"overwrite\"    # or error, append, append-once, ignore, replace-partitions\n");
+    text.push_str(
+        "\n# mode = \"overwrite\"    # or error, append, append-once, ignore, replace-partitions\n",
+    );
     text.push_str("# partition_by = [\"day\"]\n\n# The columns:\n");
     for field in rows.schema()?.fields() {
         let nulls = if field.is_nullable() { ", may be null" } else { "" };

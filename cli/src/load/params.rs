@@ -55,9 +55,10 @@ impl<'a> Params<'a> {
     pub fn fill_sql(&mut self, text: &str) -> Result<String> {
         let is_safe = |c: char| c.is_alphanumeric() || " ._:+-".contains(c);
         let unsafe_value = |value: &str| !value.chars().all(is_safe) || value.contains("--");
-        let wrong = self.given.iter().find(|(name, value)| {
-            text.contains(&format!("{{{name}}}")) && unsafe_value(value)
-        });
+        let wrong = self
+            .given
+            .iter()
+            .find(|(name, value)| text.contains(&format!("{{{name}}}")) && unsafe_value(value));
         match wrong {
             None => self.fill(text),
             Some((name, _)) => {

@@ -71,7 +71,8 @@ impl<S: Scan> Copied<S> {
         self.origin.check()?;
         table::anchor::<Head<S>>();
         let head = Arc::new(Head { source: self.source.clone(), rows });
-        let plan: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(head, Vec::new(), self.origin.partitions));
+        let plan: Arc<dyn ExecutionPlan> =
+            Arc::new(OperatorExec::new(head, Vec::new(), self.origin.partitions));
         let mut action = self.origin.cx.begin(&plan)?;
         let (mut batches, mut left) = (Vec::new(), rows);
         for partition in 0..action.partitions() {
