@@ -11,6 +11,8 @@
 mod failures;
 #[path = "support/job.rs"]
 mod job;
+#[path = "postgres/load.rs"]
+mod load;
 #[path = "postgres/messages.rs"]
 mod messages;
 #[path = "support/processes.rs"]

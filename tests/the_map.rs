@@ -56,7 +56,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("planner", &[]),
     ("engine/derive", &[]),
     ("engine", &["kiln-derive", "kiln-planner", "kiln-proto"]),
-    ("cli", &["kiln"]),
+    ("cli", &["kiln", "kiln-connectors"]),
     ("connectors", &["kiln"]),
     ("examples", &["kiln"]),
     ("benches", &["kiln"]),
