@@ -22,15 +22,15 @@ const RECORD_BYTES: u64 = 12;
 const SPLIT_RECORDS: u64 = 1 << 20;
 
 #[derive(Row, Clone, Debug, PartialEq)]
-pub struct Reading {
+struct Reading {
     sensor: u32,
     degrees: f64,
 }
 
 /// A dump as a source.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct ReadDump {
-    pub path: String,
+struct ReadDump {
+    path: String,
 }
 
 impl Scan for ReadDump {
@@ -117,8 +117,8 @@ impl ScanBatches for Records<'_> {
 /// A dump as a target. Each attempt at a partition writes a file of its own; the commit joins those that count and
 /// renames the result, so that readers see the old dump or the new one.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct WriteDump {
-    pub path: String,
+struct WriteDump {
+    path: String,
 }
 
 impl Sink for WriteDump {

@@ -1,4 +1,5 @@
-//! A model of the commit to a table: two drivers, a store that loses requests and replies, crashes at any point.
+//! A model of the commit to a table: two drivers, a store that loses requests and replies, crashes at any point. Where there
+//! is no table yet, the head of the output decides its first version, and another writer may make the table.
 //!
 //! The decisions are the engine's own (`engine/src/publish/delta/steps.rs`); the model supplies the log, the network and
 //! the crashes, and every order of them is tried. A property that no sabotaged decision can break would prove nothing,
@@ -33,14 +34,23 @@ enum Sabotage {
     TakeForOther,
     /// The files of a commit with an unknown outcome are removed.
     CleanUpUnknown,
+    /// The head is not asked.
+    NoAsk,
+    /// The head is asked for version 0 only.
+    AskOnce,
+    /// A commit that fails leaves its decision in the head.
+    NoRetract,
 }
 
-const SABOTAGES: [Sabotage; 5] = [
+const SABOTAGES: [Sabotage; 8] = [
     Sabotage::NoFence,
     Sabotage::TrustErrors,
     Sabotage::NoLook,
     Sabotage::TakeForOther,
     Sabotage::CleanUpUnknown,
+    Sabotage::NoAsk,
+    Sabotage::AskOnce,
+    Sabotage::NoRetract,
 ];
 
 /// Two drivers commit to one table.
@@ -57,7 +67,7 @@ struct Commits {
 /// What a version of the log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Version {
-    /// There before the drivers began.
+    /// Of another writer; there before the drivers began, or made by one that knows of no head.
     Seed,
     Claim(usize),
     Publish(usize),
@@ -65,11 +75,34 @@ enum Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
+    /// It claims a new table in its head.
+    Beginning,
+    /// It looks whether the table is there by now.
+    Looking,
+    /// It puts the first version of another driver, and then begins or goes on.
+    CarryingOut(usize, Back),
     /// Before it works: a retry fences the older attempt.
     Claiming,
     Publishing,
+    /// It takes its decision back.
+    Retracting,
     /// What it has reported; nothing after a crash.
     Ended(Option<End>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Back {
+    Beginning,
+    Publishing,
+}
+
+/// The head of the output, as far as it decides the first version; each change of it is made in one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Head {
+    claims: Vec<usize>,
+    /// The driver whose first version is decided, and whether another one may be putting it.
+    decided: Option<(usize, bool)>,
+    published: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +117,9 @@ struct Driver {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     log: Vec<Version>,
+    head: Head,
+    /// Whether the second driver, a retry, has claimed the table in the head while there was none.
+    is_replaced: bool,
     drivers: [Driver; 2],
     faults: u8,
 }
@@ -107,6 +143,8 @@ enum Action {
     Do(usize, Network),
     Arrive(usize, usize),
     Crash(usize),
+    /// Another writer makes the table.
+    Foreign,
 }
 
 impl Commits {
@@ -159,7 +197,13 @@ impl Commits {
             (_, Network::TimeOut) => Event::OutOfTime,
             (Step::Refresh, Network::Good) => {
                 let (next, verdict) = (state.log.len() as u64, self.verdict(driver, phase, &state.log));
-                Event::Refreshed { next, verdict }
+                Event::Refreshed { next, verdict, is_new: !self.has_table }
+            }
+            (Step::Ask { .. }, _) if phase == Phase::Claiming => Event::Allowed,
+            (Step::Ask { version }, Network::Good | Network::ReplyLost) => {
+                let event = self.ask(state, driver, version);
+                // What the head has decided is asked again.
+                if network == Network::Good { event } else { Event::Unreadable }
             }
             (Step::Look { version, .. }, Network::Good) => match state.log.get(version as usize) {
                 None => Event::Absent,
@@ -183,7 +227,92 @@ impl Commits {
         }
     }
 
+    /// What the head answers to a driver that asks for a version.
+    fn ask(&self, state: &mut State, driver: usize, version: u64) -> Event {
+        let head = &mut state.head;
+        let is_decided = head.decided.is_some_and(|(decided, _)| decided == driver);
+        let is_first = version == 0 && (is_decided || head.published.contains(&driver));
+        let is_unasked =
+            self.sabotage == Sabotage::NoAsk || (self.sabotage == Sabotage::AskOnce && version > 0);
+        if is_first || is_unasked {
+            return Event::Allowed;
+        }
+        let is_fenced = self.is_retry
+            && (head.published.contains(&(1 - driver)) || (driver == 0 && head.claims.contains(&1)));
+        if is_fenced && self.sabotage != Sabotage::NoFence {
+            state.drivers[driver].phase = Phase::Ended(Some(End::Stopped(Verdict::NewerAttempt)));
+            state.drivers[driver].has_removed_files = true;
+            return Event::Unreadable;
+        }
+        match &mut head.decided {
+            _ if version > 0 => Event::Allowed,
+            Some((other, is_taken)) => {
+                *is_taken = true;
+                state.drivers[driver].phase = Phase::CarryingOut(*other, Back::Publishing);
+                Event::Other
+            }
+            None => {
+                head.decided = Some((driver, false));
+                Event::Allowed
+            }
+        }
+    }
+
+    /// A step of a driver that does not commit.
+    fn step_beside(&self, state: &mut State, driver: usize, network: Network) {
+        let (phase, is_done) = (state.drivers[driver].phase, network == Network::Good);
+        let next = match (phase, &mut state.head.decided) {
+            (_, _) if network == Network::TimeOut => match phase {
+                Phase::Retracting => Phase::Ended(Some(End::Unknown { version: 0 })),
+                _ => Phase::Ended(Some(End::Failed)),
+            },
+            (_, _) if !matches!(network, Network::Good | Network::ReplyLost | Network::Late) => phase,
+            (Phase::CarryingOut(other, _), _) if network == Network::Late => {
+                state.drivers[driver].on_the_way.push((0, Version::Publish(other)));
+                phase
+            }
+            (_, _) if network == Network::Late => phase,
+            (Phase::Beginning, Some((other, is_taken))) => {
+                *is_taken = true;
+                Phase::CarryingOut(*other, Back::Beginning)
+            }
+            (Phase::Beginning, None) => {
+                state.head.claims.push(driver);
+                state.is_replaced |= self.is_retry && state.log.is_empty();
+                if is_done { Phase::Looking } else { phase }
+            }
+            (Phase::Looking, _) if self.is_retry && !state.log.is_empty() => Phase::Claiming,
+            (Phase::Looking, _) => Phase::Publishing,
+            (Phase::CarryingOut(other, back), _) => {
+                create(&mut state.log, 0, Version::Publish(other));
+                if !is_done {
+                    return;
+                }
+                if state.log[0] == Version::Publish(other) {
+                    state.head.published.push(other);
+                }
+                state.head.decided.take_if(|(decided, _)| *decided == other);
+                if back == Back::Beginning { Phase::Beginning } else { Phase::Publishing }
+            }
+            (Phase::Retracting, decided) => {
+                let is_taken = decided.is_some_and(|(decided, is_taken)| decided == driver && is_taken);
+                if is_taken || state.head.published.contains(&driver) {
+                    Phase::Ended(Some(End::Unknown { version: 0 }))
+                } else {
+                    decided.take_if(|(decided, _)| *decided == driver);
+                    state.drivers[driver].has_removed_files = true;
+                    Phase::Ended(Some(End::Failed))
+                }
+            }
+            _ => phase,
+        };
+        state.drivers[driver].phase = next;
+    }
+
     fn step(&self, state: &mut State, driver: usize, network: Network) {
+        if !matches!(state.drivers[driver].phase, Phase::Claiming | Phase::Publishing) {
+            return self.step_beside(state, driver, network);
+        }
         let event = self.request(state, driver, network);
         let before = state.drivers[driver].step;
         let after = self.after(before, event);
@@ -193,6 +322,10 @@ impl Commits {
         match (driver.phase, end) {
             (Phase::Claiming, End::Committed { .. }) => {
                 (driver.phase, driver.step) = (Phase::Publishing, Step::Refresh)
+            }
+            (Phase::Publishing, End::Failed) if !self.has_table && self.sabotage != Sabotage::NoRetract => {
+                driver.phase = Phase::Retracting;
+                return;
             }
             _ => driver.phase = Phase::Ended(Some(end)),
         }
@@ -236,14 +369,22 @@ impl Model for Commits {
     fn init_states(&self) -> Vec<State> {
         let driver =
             |phase| Driver { phase, step: Step::Refresh, on_the_way: vec![], has_removed_files: false };
-        // Without a table there is nothing to claim; the head of the output alone fences then.
-        let claims = self.is_retry && self.has_table;
-        let second = driver(if claims { Phase::Claiming } else { Phase::Publishing });
+        // Without a table there is nothing to claim in its log.
+        let second = driver(match (self.has_table, self.is_retry) {
+            (false, _) => Phase::Beginning,
+            (true, true) => Phase::Claiming,
+            (true, false) => Phase::Publishing,
+        });
         let log = if self.has_table { vec![Version::Seed] } else { Vec::new() };
-        vec![State { log, drivers: [driver(Phase::Publishing), second], faults: FAULTS }]
+        let head = Head { claims: vec![0], ..Head::default() };
+        let drivers = [driver(Phase::Publishing), second];
+        vec![State { log, head, is_replaced: false, drivers, faults: FAULTS }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.log.is_empty() && state.faults > 0 {
+            actions.push(Action::Foreign);
+        }
         for (at, driver) in state.drivers.iter().enumerate() {
             actions.extend((0..driver.on_the_way.len()).map(|put| Action::Arrive(at, put)));
             if matches!(driver.phase, Phase::Ended(_)) {
@@ -268,6 +409,10 @@ impl Model for Commits {
             Action::Arrive(driver, put) => {
                 let (version, body) = state.drivers[driver].on_the_way.remove(put);
                 create(&mut state.log, version, body);
+            }
+            Action::Foreign => {
+                state.faults -= 1;
+                create(&mut state.log, 0, Version::Seed);
             }
             Action::Crash(driver) => {
                 state.faults -= 1;
@@ -301,6 +446,12 @@ impl Model for Commits {
             }),
             Property::always("the later run is not replaced", |model: &Commits, state: &State| {
                 !state.log.contains(&Version::Publish(1)) || model.live(&state.log).contains(&1)
+            }),
+            Property::always("a replaced attempt does not publish", |_: &Commits, state: &State| {
+                let at = |version| state.log.iter().position(|found| *found == version);
+                let is_late = at(Version::Claim(1)).zip(at(Version::Publish(0)));
+                let is_replaced = state.is_replaced && state.log.contains(&Version::Publish(0));
+                !is_replaced && is_late.is_none_or(|(claim, publish)| publish < claim)
             }),
             Property::always("no live file is removed", |model: &Commits, state: &State| {
                 model.live(&state.log).iter().all(|driver| !state.drivers[*driver].has_removed_files)
@@ -350,9 +501,13 @@ fn every_sabotage_breaks_one() {
     for sabotage in SABOTAGES {
         let found = every_setting(sabotage).find_map(|model| {
             let checker = model.checked();
-            let always =
-                ["a run has one effect at most", "the later run is not replaced", "no live file is removed"];
-            let always = always.into_iter().chain(["what is reported is true"]);
+            let always = [
+                "a run has one effect at most",
+                "the later run is not replaced",
+                "a replaced attempt does not publish",
+                "no live file is removed",
+                "what is reported is true",
+            ];
             always.into_iter().find(|property| checker.discovery(property).is_some())
         });
         eprintln!("{sabotage:?} breaks: {found:?}");

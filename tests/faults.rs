@@ -1,7 +1,7 @@
 //! Publishing while something breaks: replies of a store are lost or late, drivers are stopped and killed at any moment.
 //!
 //! Jobs are real processes, and the store is a real S3 server in which faults are planned. Every test checks that its fault
-//! has struck. The slow suites are left out of a plain run:
+//! has struck. A plain run makes a few random rounds from a fixed seed, and leaves out the slow tests:
 //!
 //! ```text
 //! cargo test -p kiln-tests --test faults -- --ignored
@@ -19,6 +19,8 @@ mod generated;
 mod interleavings;
 #[path = "support/job.rs"]
 mod job;
+#[path = "faults/log.rs"]
+mod log;
 #[path = "faults/place.rs"]
 mod place;
 #[path = "support/processes.rs"]
@@ -31,3 +33,5 @@ mod replies;
 mod s3;
 #[path = "support/table.rs"]
 mod table;
+#[path = "faults/tables.rs"]
+mod tables;

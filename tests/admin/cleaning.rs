@@ -95,3 +95,27 @@ fn a_job_at_work_is_left_alone_and_one_that_is_taken_for_dead_is_fenced() {
         }
     }
 }
+
+#[test]
+fn of_a_table_on_disk_commits_that_were_not_linked_are_removed_and_a_job_at_work_goes_on() {
+    let place = Place::Disk(tempfile::tempdir().unwrap());
+    let job = || place.job("append").arg("--delta");
+    job().run().ok();
+    let before = files(&place);
+    let killed = job().env("KILN_FAILPOINT", "delta.written=kill").run();
+    assert_eq!(killed.killed_by(), Some(9));
+    let temporary = || files(&place).into_iter().filter(|path| path.ends_with(".json.tmp")).count();
+    assert_eq!(temporary(), 1, "{:?}", files(&place));
+    assert!(clean(&place, &[]).contains("kept 1 files"));
+    assert!(clean(&place, &["--delete"]).contains("removed 0 files"));
+    let living = job().env("KILN_FAILPOINT", "commit.ready=stop").start();
+    living.wait_until_stopped();
+    std::thread::sleep(TICK);
+    let removed = clean(&place, &EAGER);
+    assert!(removed.contains("removed 1 files") && removed.contains("_delta_log/_commit_"), "{removed}");
+    assert_eq!(temporary(), 0);
+    living.signal(Signal::CONT);
+    living.wait().ok();
+    let log = |files: Vec<String>| files.into_iter().filter(|path| path.contains("_delta_log/0")).count();
+    assert_eq!(log(files(&place)), log(before) + 1);
+}

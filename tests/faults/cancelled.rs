@@ -38,6 +38,7 @@ fn is_published(place: &Place, mode: &str, before: &[u64]) -> bool {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_cancel_in_a_slow_commit_is_told_as_it_ends() {
     for (at, (method, part, number)) in STEPS.into_iter().enumerate() {
         for action in [Action::Late(SLOW), Action::LateReply(SLOW)] {
@@ -58,6 +59,7 @@ fn a_cancel_in_a_slow_commit_is_told_as_it_ends() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_commit_that_outlasts_its_grace_is_told_as_far_as_it_is_known() {
     for (method, part, number) in STEPS {
         for action in [Action::Late(2 * SLOW), Action::LateReply(2 * SLOW)] {

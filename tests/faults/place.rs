@@ -4,14 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::job::Job;
 use super::s3::{BUCKET, S3};
-use super::{folder, table};
+use super::{folder, log, table};
 
 pub(crate) const MODES: [&str; 5] = ["error", "overwrite", "append", "append-once", "replace-partitions"];
 /// Rows of every publish.
 pub(crate) const ROWS: u64 = 600;
 
-/// A folder or a bucket with one output, `out/rows`.
-pub(crate) enum Place {
+/// One output, `out/rows`, in a folder or a bucket.
+pub(crate) struct Place {
+    store: Store,
+    /// Whether it is a Delta table.
+    is_table: bool,
+}
+
+enum Store {
     Disk(tempfile::TempDir),
     S3(S3),
 }
@@ -20,33 +26,44 @@ impl Place {
     pub(crate) fn disk() -> Place {
         let place = tempfile::tempdir().unwrap();
         std::fs::create_dir(place.path().join("out")).unwrap();
-        Place::Disk(place)
+        Place { store: Store::Disk(place), is_table: false }
     }
 
     pub(crate) fn s3() -> Place {
-        Place::S3(S3::start())
+        Place { store: Store::S3(S3::start()), is_table: false }
+    }
+
+    /// The same with a Delta table.
+    pub(crate) fn as_table(self) -> Place {
+        Place { is_table: true, ..self }
+    }
+
+    /// The places, by number: folders and tables, on disk and in a store.
+    pub(crate) fn nth(number: usize) -> Place {
+        let place = if number.is_multiple_of(2) { Place::disk() } else { Place::s3() };
+        if number < 2 { place } else { place.as_table() }
     }
 
     pub(crate) fn server(&self) -> &S3 {
-        match self {
-            Place::S3(s3) => s3,
-            Place::Disk(_) => panic!("there is no server"),
+        match &self.store {
+            Store::S3(s3) => s3,
+            Store::Disk(_) => panic!("there is no server"),
         }
     }
 
     pub(crate) fn uri(&self) -> String {
-        match self {
-            Place::Disk(place) => place.path().join("out/rows").to_string_lossy().into_owned(),
-            Place::S3(_) => format!("s3://{BUCKET}/out/rows"),
+        match &self.store {
+            Store::Disk(place) => place.path().join("out/rows").to_string_lossy().into_owned(),
+            Store::S3(_) => format!("s3://{BUCKET}/out/rows"),
         }
     }
 
     /// A job that knows of the place.
     pub(crate) fn plain(&self) -> Job {
         let job = Job::new(env!("CARGO_BIN_EXE_small")).on("local[2]");
-        match self {
-            Place::Disk(_) => job,
-            Place::S3(s3) => s3.tell(job),
+        match &self.store {
+            Store::Disk(_) => job,
+            Store::S3(s3) => s3.tell(job),
         }
     }
 
@@ -54,6 +71,7 @@ impl Place {
     pub(crate) fn job(&self, mode: &str, offset: u64) -> Job {
         let job = self.plain().option("--mode", mode).option("--offset", offset.to_string());
         let job = if mode == "replace-partitions" { job.arg("--by-day") } else { job };
+        let job = if self.is_table { job.arg("--delta") } else { job };
         job.option("--output", self.uri())
     }
 
@@ -71,50 +89,61 @@ impl Place {
         if mode.starts_with("append") { numbers_from(100_000) } else { Vec::new() }
     }
 
-    /// The numbers of the output by its manifest, in order; none without one.
+    /// The numbers of the output by its manifest or its log, in order; none without one.
     pub(crate) fn numbers(&self) -> Vec<u64> {
-        self.try_numbers().expect("every file that the manifest names is there")
+        self.try_numbers().expect("every file of the output is there")
     }
 
-    /// The same; `None` when a file that the manifest names is missing.
+    /// The same; `None` when a file of the output is missing.
     pub(crate) fn try_numbers(&self) -> Option<Vec<u64>> {
         let copy = tempfile::tempdir().unwrap();
         let root = self.root();
-        for (at, name) in manifest(&root).iter().enumerate() {
+        let names = if self.is_table { log::live(&root) } else { manifest(&root) };
+        for (at, name) in names.iter().enumerate() {
             let to = copy.path().join(format!("{at}.parquet"));
             match std::fs::copy(root.join(name), to) {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
                 copied => copied.unwrap(),
             };
         }
-        let mut numbers = table::numbers(copy.path());
+        let mut numbers = table::column(copy.path(), "n");
         numbers.sort_unstable();
         Some(numbers)
     }
 
-    /// The version of the output, 0 without a manifest.
+    /// How often the output was published.
+    pub(crate) fn publishes(&self) -> u64 {
+        if self.is_table { log::publishes(&self.root()).len() as u64 } else { self.version() }
+    }
+
+    /// The version that the last publish has made; 0 without one.
     pub(crate) fn version(&self) -> u64 {
+        if self.is_table {
+            return log::publishes(&self.root()).last().copied().unwrap_or(0);
+        }
         let Ok(json) = std::fs::read(self.root().join("_SUCCESS")) else { return 0 };
         serde_json::from_slice::<serde_json::Value>(&json).unwrap()["version"].as_u64().unwrap()
     }
 
-    /// Files of data that the manifest does not name, and folders of staging.
+    /// Files of data that no version names, and folders of staging.
     pub(crate) fn left(&self) -> Vec<String> {
         let root = self.root();
-        let named = manifest(&root);
+        let named = if self.is_table { log::named(&root) } else { manifest(&root) };
         let files = if root.is_dir() { folder::data(&root) } else { Vec::new() };
-        let files = files.into_iter().filter(|path| root.join(path).is_file());
+        let is_data = |path: &PathBuf| root.join(path).is_file() && !path.starts_with("_delta_log");
+        let files = files.into_iter().filter(is_data);
         let unnamed =
             files.map(|path| path.to_string_lossy().into_owned()).filter(|name| !named.contains(name));
         let staging = root.with_file_name(".kiln-stage");
-        unnamed.chain(staging.exists().then(|| staging.display().to_string())).collect()
+        let temporary = log::temporary(&root);
+        unnamed.chain(staging.exists().then(|| staging.display().to_string())).chain(temporary).collect()
     }
 
     /// The folder of the output; that of a bucket, too, is one.
-    fn root(&self) -> PathBuf {
-        match self {
-            Place::Disk(place) => place.path().join("out/rows"),
-            Place::S3(s3) => s3.bucket().join("out/rows"),
+    pub(crate) fn root(&self) -> PathBuf {
+        match &self.store {
+            Store::Disk(place) => place.path().join("out/rows"),
+            Store::S3(s3) => s3.bucket().join("out/rows"),
         }
     }
 }

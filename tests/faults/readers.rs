@@ -87,6 +87,7 @@ fn read_while_writers_publish(mode: &str) {
 }
 
 #[test]
+#[ignore = "slow"]
 fn readers_see_whole_versions_while_an_output_is_overwritten() {
     read_while_writers_publish("overwrite");
 }
@@ -97,6 +98,7 @@ fn readers_see_whole_versions_while_partitions_are_replaced() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn readers_see_whole_versions_while_rows_are_appended() {
     read_while_writers_publish("append");
 }

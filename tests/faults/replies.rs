@@ -28,6 +28,7 @@ fn is_published(place: &Place, mode: &str, before: &[u64], what: &str) {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_put_or_removal_that_is_reset_or_refused_once_does_no_harm() {
     for (at, mode) in MODES.iter().cycle().take(8).enumerate() {
         // The head is put by the claim, by the commit and when all is done.
@@ -59,6 +60,7 @@ fn every_fault_of_the_put_that_commits_ends_in_one_version() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_probe_whose_reply_is_lost_is_no_reason_to_fail() {
     for number in 0..4 {
         for action in ONCE {
@@ -97,6 +99,7 @@ const CLIENT: &str = "1s";
 const LATE: Action = Action::Late(Duration::from_millis(2500));
 
 #[test]
+#[ignore = "slow"]
 fn a_put_that_outlasts_its_client_and_lands_later_changes_nothing() {
     for (mode, part, number) in [
         ("error", MANIFEST, 0),
@@ -123,6 +126,7 @@ fn a_put_that_outlasts_its_client_and_lands_later_changes_nothing() {
 }
 
 #[test]
+#[ignore = "slow"]
 fn a_commit_whose_outcome_is_unknown_leaves_its_files_and_a_retry_finds_it() {
     for (action, is_applied) in [(Action::ApplyAndRefuse(500), true), (Action::Refuse(500), false)] {
         for mode in MODES {
@@ -148,6 +152,28 @@ fn a_commit_whose_outcome_is_unknown_leaves_its_files_and_a_retry_finds_it() {
             assert_eq!(place.numbers(), with(&before, offset), "{mode}");
         }
     }
+}
+
+#[test]
+fn a_commit_whose_reply_is_lost_while_another_job_begins_keeps_its_files() {
+    let place = Place::s3();
+    let late = Action::LateReply(Duration::from_secs(8));
+    let put = place.server().fault("PUT", HEAD, 1..2, late);
+    let job = place.attempt("append", 0, 1).env("KILN_SHORT_LIMITS", "500").env("AWS_TIMEOUT", "5s").start();
+    put.wait(1);
+    let other = place.job("append", 1000).env("KILN_FAILPOINT", "claimed=stop").start();
+    other.wait_until_stopped();
+    // It reads back a head that another job has changed since, and then nothing more.
+    let reads = place.server().fault("GET", HEAD, 1..usize::MAX, Action::Drop);
+    let ended = job.wait();
+    assert!(reads.struck() > 0);
+    place.server().heal();
+    ended.exits(75);
+    other.signal(rustix::process::Signal::CONT);
+    other.wait().ok();
+    assert_eq!(place.numbers(), with(&numbers_from(1000), 0), "{}", ended.stderr);
+    place.attempt("append", 2000, 2).run().ok();
+    assert_eq!(place.numbers(), with(&numbers_from(1000), 0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Heavy rows into files of every format and out of them again.
 
+use super::job::EVERYWHERE;
 use super::{ROW, has_all, heavy, run_bounded};
 
 const CLUSTER: &str = "local[2]";
@@ -31,5 +32,28 @@ fn files_of_heavy_rows_are_written_and_read_with_few_of_them_in_memory() {
         let read = job("read").option("--input", &files).option("--output", &output);
         run_bounded(read, ROW, &format!("reading {what}")).ok();
         has_all(&output, rows, &what);
+    }
+}
+
+/// Rows of a job from files to files, several times the memory.
+const COPIED: u64 = 24;
+
+#[test]
+fn heavy_rows_are_read_exchanged_and_written_again() {
+    for cluster in EVERYWHERE {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        let job = |work| {
+            let job = heavy(cluster, work, "text").option("--bytes", ROW.to_string());
+            job.env("KILN_TMP", place.path())
+        };
+        let write = job("write").option("--rows", COPIED.to_string());
+        write.option("--output", path("rows.parquet")).run().ok();
+        let copy = job("copy").option("--input", path("rows.parquet"));
+        run_bounded(copy.option("--output", path("copy.parquet")), ROW, &format!("copying on {cluster}"))
+            .ok();
+        let read = job("read").option("--input", path("copy.parquet"));
+        read.option("--output", path("n")).run().ok();
+        has_all(&path("n"), COPIED, cluster);
     }
 }

@@ -33,6 +33,8 @@ struct Args {
 enum Work {
     Write,
     Read,
+    /// Reads, maps, exchanges and writes heavy rows.
+    Copy,
     Exchange,
     Sort,
     /// By the heavy value.
@@ -97,6 +99,11 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         }
         (Work::Write, Shape::List) => return write(lists(&cx, &args), &args.output),
         (Work::Write, Shape::Fields) => return write(fields(&cx, &args), &args.output),
+        (Work::Copy, _) => {
+            let rows = read::<Text>(&cx, &args.input).map_to::<(u64, String)>(|row| (row.n, row.value));
+            let rows = rows.reduce_by_key(|a, _| a).repartition(4);
+            return write(rows.map_to::<Text>(named_text), &args.output);
+        }
         (Work::Read, Shape::Text) => {
             let read = read::<Text>(&cx, &args.input).map_to::<(u64, String)>(|row| (row.n, row.value));
             checked(&cx, &args, read.erase())

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kiln::{Dataset, Shared};
+
 use crate::random::Random;
-use crate::support::{check_ordered, for_each_seed};
+use crate::support::{Setting, check_ordered, for_each_seed};
 
 /// A declared value that is no row: closures may use any type that serde knows.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -143,6 +145,47 @@ fn top_with_sees_the_shared_value() {
             s.rows(&numbers).top_with(&shared, 5, |rules, n| n.abs_diff(rules.factor))
         });
     });
+}
+
+#[test]
+fn orders_and_groups_with_a_key_that_is_named_see_the_shared_value() {
+    for_each_seed(|seed| {
+        let (numbers, rules) = (numbers(seed), rules());
+        let key = |n: &u64| (rules.name(*n).to_owned(), n % rules.factor);
+        let mut expected = numbers.clone();
+        expected.sort_by_key(key);
+        check_ordered(&expected, |s| {
+            ordered(s, &numbers, |rows, rules| {
+                rows.clone().sort_by_to_with::<ByName, _>(rules, by_name).collect()
+            })
+        });
+        check_ordered(&expected[..5], |s| {
+            ordered(s, &numbers, |rows, rules| rows.take_ordered_to_with::<ByName, _>(rules, 5, by_name))
+        });
+        expected.sort_by_key(|n| std::cmp::Reverse(key(n)));
+        check_ordered(&expected[..5], |s| {
+            ordered(s, &numbers, |rows, rules| rows.top_to_with::<ByName, _>(rules, 5, by_name))
+        });
+        let mut groups = BTreeMap::<_, Vec<u64>>::new();
+        numbers.iter().for_each(|n| groups.entry(key(n)).or_default().push(*n));
+        check_ordered(&groups.into_iter().collect::<Vec<_>>(), |s| {
+            let shared = s.cx().share(self::rules());
+            s.rows(&numbers).group_by_to_with::<ByName, _>(&shared, by_name).sort_by_key().collect()
+        });
+    });
+}
+
+/// A key that borrows from the shared value.
+type ByName = (String, u64);
+
+type Ordered = fn(&Dataset<u64>, &Shared<Rules>) -> kiln::Result<Vec<u64>>;
+
+fn ordered(s: Setting, numbers: &[u64], order: Ordered) -> kiln::Result<Vec<u64>> {
+    order(&s.rows(numbers), &s.cx().share(rules()))
+}
+
+fn by_name(rules: &Rules, n: u64) -> (&str, u64) {
+    (rules.name(n), n % rules.factor)
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(crate) type Money = Decimal<12, 2>;
 pub(crate) type Wide = Decimal<30, 4>;
 
 /// A row with a column of each type that can be compared.
-#[derive(Row, Clone, Debug)]
+#[derive(Row, Clone, Debug, Default)]
 pub(crate) struct Values {
     pub(crate) double: Option<f64>,
     pub(crate) single: Option<f32>,
@@ -66,6 +66,12 @@ pub(crate) enum Condition {
     IsNull(Value),
     In(Value, Vec<Value>, bool),
     Between(Value, Value, bool),
+    /// The column `double` with the column `single`.
+    Columns(Comparison),
+    /// A pattern for the column `text`, and whether it matches in any case.
+    Like(String, bool),
+    /// Whether the condition is neither true nor false.
+    IsUnknown(Box<Condition>),
     Not(Box<Condition>),
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
@@ -167,6 +173,10 @@ impl Condition {
             }
             Condition::Between(low, high, false) => low.column().between(low.literal(), high.literal()),
             Condition::Between(low, high, true) => low.column().not_between(low.literal(), high.literal()),
+            Condition::Columns(op) => op.expr(col("double"), col("single")),
+            Condition::Like(pattern, true) => col("text").ilike(lit(pattern.as_str())),
+            Condition::Like(pattern, false) => col("text").like(lit(pattern.as_str())),
+            Condition::IsUnknown(inner) => inner.expr().is_null(),
             Condition::Not(inner) => !inner.expr(),
             Condition::And(a, b) => a.expr().and(b.expr()),
             Condition::Or(a, b) => a.expr().or(b.expr()),
@@ -190,6 +200,15 @@ impl Condition {
                 let within = and(compared(low, Comparison::GtEq), compared(high, Comparison::LtEq));
                 within.map(|within| within != *negated)
             }
+            Condition::Columns(op) => {
+                let both = row.double.zip(row.single);
+                both.map(|(double, single)| op.holds(double.partial_cmp(&f64::from(single))))
+            }
+            Condition::Like(pattern, any_case) => row.text.as_ref().map(|text| match any_case {
+                true => matches(&text.to_lowercase(), &pattern.to_lowercase()),
+                false => matches(text, pattern),
+            }),
+            Condition::IsUnknown(inner) => Some(inner.of(row).is_none()),
             Condition::Not(inner) => inner.of(row).map(|value| !value),
             Condition::And(a, b) => and(a.of(row), b.of(row)),
             Condition::Or(a, b) => or(a.of(row), b.of(row)),
@@ -209,6 +228,23 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     and(a.map(|a| !a), b.map(|b| !b)).map(|neither| !neither)
 }
 
+/// Whether the whole text is as the pattern of a `LIKE`.
+fn matches(text: &str, pattern: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('%') => {
+            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.any(|at| matches(&text[at..], rest.as_str()))
+        }
+        Some('_') => text.chars().next().is_some_and(|any| matches(&text[any.len_utf8()..], rest.as_str())),
+        Some(char) => {
+            let char = if char == '\\' { rest.next().unwrap_or(char) } else { char };
+            text.strip_prefix(char).is_some_and(|text| matches(text, rest.as_str()))
+        }
+    }
+}
+
 pub(crate) fn condition() -> impl Strategy<Value = Condition> {
     let leaf = column_values().prop_flat_map(|values| {
         let value = || values.clone();
@@ -220,15 +256,26 @@ pub(crate) fn condition() -> impl Strategy<Value = Condition> {
                 .prop_map(|(first, more, negated)| Condition::In(first, more, negated)),
             1 => (value(), value(), any::<bool>())
                 .prop_map(|(low, high, negated)| Condition::Between(low, high, negated)),
+            1 => comparison().prop_map(Condition::Columns),
+            1 => (pattern(), any::<bool>()).prop_map(|(pattern, any_case)| Condition::Like(pattern, any_case)),
         ]
     });
     leaf.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
             inner.clone().prop_map(|inner| Condition::Not(Box::new(inner))),
+            inner.clone().prop_map(|inner| Condition::IsUnknown(Box::new(inner))),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| Condition::And(Box::new(a), Box::new(b))),
             (inner.clone(), inner).prop_map(|(a, b)| Condition::Or(Box::new(a), Box::new(b))),
         ]
     })
+}
+
+/// Patterns that begin as one of the texts does, or as none.
+fn pattern() -> impl Strategy<Value = String> {
+    let part = ["%", "_", "a", "b", "A", "z", "\u{10ffff}", "\\%", "\\_"].map(str::to_owned);
+    let long = ["z".repeat(100), "a".repeat(150), "a".repeat(200)];
+    let part = select([&part[..], &long].concat());
+    prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
 }
 
 fn comparison() -> impl Strategy<Value = Comparison> {
@@ -317,7 +364,8 @@ fn unsigned() -> impl Strategy<Value = u64> {
 
 fn texts() -> impl Strategy<Value = String> {
     let long = ["z".repeat(300), "\u{10ffff}".repeat(40), format!("{}b", "a".repeat(200)), "a".repeat(200)];
-    let short = ["", "a", "ab", "aä", "b", "ä", "ß", "z", "\u{7f}", "\u{10ffff}"].map(str::to_owned);
+    let short = ["", "%", "a%", "a_b", "a", "ab", "aä", "b", "ä", "ß", "z", "\u{7f}", "\u{10ffff}"]
+        .map(str::to_owned);
     select([&short[..], &long].concat())
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -31,6 +31,8 @@ pub(crate) struct Layout {
     text: DataType,
     unit: TimeUnit,
     zone: &'static str,
+    /// Whether a column that is nested, and that no row has, comes before the others.
+    nested: bool,
     footer: Footer,
 }
 
@@ -43,6 +45,8 @@ pub(crate) enum Footer {
     NanAsMax,
     /// NaN took part in the order and hid what came before it: parquet-cpp before 1.4.
     NanHides,
+    /// The same in the deprecated fields, by a writer that is not known for it.
+    NanHidesDeprecated,
     /// A bound that is zero has the wrong sign.
     SwappedZeros,
     /// The deprecated fields alone, with texts and unsigned numbers in signed order: parquet-mr before 1.10.
@@ -54,6 +58,10 @@ pub(crate) enum Footer {
     Undeclared,
     /// Decimals in bytes in the order of unsigned bytes.
     UnsignedDecimals,
+    /// The lower bound above the upper one.
+    SwappedBounds,
+    /// As many nulls as rows, whatever the values are.
+    AllNulls,
 }
 
 pub(crate) fn layout() -> impl Strategy<Value = Layout> {
@@ -64,12 +72,15 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
         NanAsBounds,
         NanAsMax,
         NanHides,
+        NanHidesDeprecated,
         SwappedZeros,
         Deprecated,
         Garbage,
         WithoutNullCounts,
         Undeclared,
         UnsignedDecimals,
+        SwappedBounds,
+        AllNulls,
     ];
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let level = select(vec![EnabledStatistics::None, EnabledStatistics::Chunk, EnabledStatistics::Page]);
@@ -77,18 +88,36 @@ pub(crate) fn layout() -> impl Strategy<Value = Layout> {
     (
         (1_usize..9, level, prop::option::of(1_usize..70), any::<bool>()),
         (text, select(vec![Second, Millisecond, Microsecond]), select(vec!["UTC", "+01:00", "-05:30"])),
-        select(footers),
+        (any::<bool>(), select(footers)),
     )
-        .prop_map(|((group_rows, level, truncated, dictionary), (text, unit, zone), footer)| Layout {
-            group_rows,
-            level,
-            truncated,
-            dictionary,
-            text,
-            unit,
-            zone,
-            footer,
-        })
+        .prop_map(
+            |((group_rows, level, truncated, dictionary), (text, unit, zone), (nested, footer))| Layout {
+                group_rows,
+                level,
+                truncated,
+                dictionary,
+                text,
+                unit,
+                zone,
+                nested,
+                footer,
+            },
+        )
+}
+
+/// All rows in one group, with this footer.
+pub(crate) fn one_group(footer: Footer) -> Layout {
+    Layout {
+        group_rows: 1000,
+        level: EnabledStatistics::Chunk,
+        truncated: None,
+        dictionary: false,
+        text: DataType::Utf8,
+        unit: TimeUnit::Microsecond,
+        zone: "UTC",
+        nested: false,
+        footer,
+    }
 }
 
 /// Writes `rows`, which are those of `batch`.
@@ -117,11 +146,20 @@ fn stored(batch: &RecordBatch, layout: &Layout) -> RecordBatch {
         (_, other) => other.clone(),
     };
     let schema = batch.schema();
-    let fields: Vec<Field> =
+    let mut fields: Vec<Field> =
         schema.fields().iter().map(|field| field.as_ref().clone().with_data_type(to(field))).collect();
     let columns =
         fields.iter().zip(batch.columns()).map(|(field, column)| cast(column, field.data_type()).unwrap());
-    let columns = columns.collect();
+    let mut columns: Vec<ArrayRef> = columns.collect();
+    if layout.nested {
+        let (inner, outer) = (Arc::clone(batch.column(0)), schema.field(0).clone());
+        let inner = StructArray::from(vec![
+            (Arc::new(outer.clone().with_name("a")), Arc::clone(&inner)),
+            (Arc::new(outer.with_name("b")), inner),
+        ]);
+        fields.insert(0, Field::new("nested", inner.data_type().clone(), false));
+        columns.insert(0, Arc::new(inner));
+    }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
@@ -154,7 +192,7 @@ fn renamed(file: &FileMetaData, footer: Footer) -> FileMetaData {
             Some("parquet-mr version 1.9.0 (build 38262e2c80015d0935dad20f8e18f2d6f9fbd03c)")
         }
         Footer::Garbage => Some("parquet-mr version 1.7.0 (build 1)"),
-        Footer::NanAsBounds | Footer::NanAsMax => Some("somebody version 1.0"),
+        Footer::NanAsBounds | Footer::NanAsMax | Footer::NanHidesDeprecated => Some("somebody version 1.0"),
         Footer::Undeclared => None,
         _ => file.created_by(),
     };
@@ -183,9 +221,12 @@ fn replaced(column: &ColumnChunkMetaData, rows: &[Values], footer: Footer) -> Co
 
 fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Footer) -> Statistics {
     let nulls = written.null_count_opt();
+    let is_deprecated = footer == Footer::NanHidesDeprecated;
     let nan = |min: f64, max: f64| match written {
-        Statistics::Float(_) => Statistics::float(Some(min as f32), Some(max as f32), None, nulls, false),
-        _ => Statistics::double(Some(min), Some(max), None, nulls, false),
+        Statistics::Float(_) => {
+            Statistics::float(Some(min as f32), Some(max as f32), None, nulls, is_deprecated)
+        }
+        _ => Statistics::double(Some(min), Some(max), None, nulls, is_deprecated),
     };
     let is_float = matches!(written, Statistics::Float(_) | Statistics::Double(_));
     match (footer, written) {
@@ -196,7 +237,7 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
         (Footer::NanAsMax, Statistics::Double(of)) => {
             Statistics::double(of.min_opt().copied(), Some(f64::NAN), None, nulls, false)
         }
-        (Footer::NanHides, _) if is_float => {
+        (Footer::NanHides | Footer::NanHidesDeprecated, _) if is_float => {
             let of = |row: &Values| if name == "double" { row.double } else { row.single.map(f64::from) };
             let values = || rows.iter().filter_map(of);
             // std::min and std::max with their arguments in the order in which a NaN wins, and then loses.
@@ -211,7 +252,12 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
             let (min, max) = (of.min_opt().map(|min| min + 0.0), of.max_opt().map(|max| -(0.0 - max)));
             Statistics::double(min, max, None, nulls, false)
         }
-        (Footer::WithoutNullCounts, _) => without_null_count(written),
+        (Footer::WithoutNullCounts, _) => changed(written, None, false),
+        (Footer::SwappedBounds, _) => changed(written, nulls, true),
+        // Without bounds nothing tells that the count is wrong.
+        (Footer::AllNulls, _) if written.min_bytes_opt().is_some() => {
+            changed(written, Some(rows.len() as u64), false)
+        }
         (Footer::Deprecated | Footer::Garbage | Footer::Undeclared, _) => signed(written, name, rows, footer),
         (Footer::UnsignedDecimals, Statistics::FixedLenByteArray(_)) => {
             let stored = |wide: Wide| wide.units().to_be_bytes()[3..].to_vec();
@@ -224,19 +270,25 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
     }
 }
 
-fn without_null_count(written: &Statistics) -> Statistics {
-    macro_rules! without {
+/// With another count of nulls, and perhaps with the bounds in each other's place.
+fn changed(written: &Statistics, nulls: Option<u64>, is_swapped: bool) -> Statistics {
+    macro_rules! changed {
         ($($of:ident)*) => {
             match written {
-                $(Statistics::$of(of) => Statistics::$of(
-                    ValueStatistics::new(of.min_opt().cloned(), of.max_opt().cloned(), None, None, false)
-                        .with_min_is_exact(of.min_is_exact())
-                        .with_max_is_exact(of.max_is_exact()),
-                ),)*
+                $(Statistics::$of(of) => {
+                    let (mut min, mut max) = (of.min_opt().cloned(), of.max_opt().cloned());
+                    let (mut min_is_exact, mut max_is_exact) = (of.min_is_exact(), of.max_is_exact());
+                    if is_swapped {
+                        std::mem::swap(&mut min, &mut max);
+                        std::mem::swap(&mut min_is_exact, &mut max_is_exact);
+                    }
+                    let changed = ValueStatistics::new(min, max, None, nulls, false);
+                    Statistics::$of(changed.with_min_is_exact(min_is_exact).with_max_is_exact(max_is_exact))
+                })*
             }
         };
     }
-    without!(Boolean Int32 Int64 Int96 Float Double ByteArray FixedLenByteArray)
+    changed!(Boolean Int32 Int64 Int96 Float Double ByteArray FixedLenByteArray)
 }
 
 /// In signed order, as if all numbers and bytes had a sign.

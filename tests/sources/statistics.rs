@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::files::{cx, write_parquet};
 use crate::filter_model::{Condition, Values, condition, rows};
-use crate::footers::{self, layout};
+use crate::footers::{self, Footer, layout};
 use crate::generated::for_each;
 
 const CASES: u32 = 400;
@@ -35,6 +35,22 @@ fn check(cx: &Context, path: &Path, rows: &[Values], condition: &Condition) {
     let read = read.unwrap_or_else(|e| panic!("{e}"));
     let expected: Vec<_> = rows.iter().filter(|row| condition.of(row) == Some(true)).collect();
     assert_eq!(format!("{read:#?}"), format!("{expected:#?}"), "{}", condition.expr());
+}
+
+#[test]
+fn a_value_that_a_nan_hides_from_the_bounds_is_found() {
+    let value = |x: f64| Values { double: Some(x), single: Some(x as f32), ..Values::default() };
+    let rows = [1.0, f64::NAN, 5.0].map(value);
+    for footer in [Footer::NanHides, Footer::NanHidesDeprecated] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        footers::write(&path, &rows, &ipc::batch_of(rows.iter()).unwrap(), &footers::one_group(footer));
+        for column in ["double", "single"] {
+            let read = cx().read().filter(col(column).eq(lit(1.0)));
+            let count = read.parquet::<Values>(&path.display().to_string()).count();
+            assert_eq!(count.unwrap(), 1, "{column} with {footer:?}");
+        }
+    }
 }
 
 /// The rows of `x` for which the filter is true.

@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use proptest::strategy::Strategy;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 /// The variable that gives the seed.
@@ -15,12 +15,15 @@ const SHRINKS: u32 = 200;
 /// Runs `test` on `cases` of the `values`.
 #[track_caller]
 pub(crate) fn for_each<S: Strategy>(cases: u32, values: S, test: impl Fn(S::Value)) {
-    let asked = std::env::var(SEED).ok().map(|seed| seed.parse().expect("KILN_TEST_SEED is a number"));
-    let seed: u64 = asked.unwrap_or_else(random);
+    for_each_from(random(), cases, values, test);
+}
+
+/// The same with a seed that is always this one, unless another is asked for.
+#[track_caller]
+pub(crate) fn for_each_from<S: Strategy>(seed: u64, cases: u32, values: S, test: impl Fn(S::Value)) {
+    let seed = asked().unwrap_or(seed);
     println!("the seed is {seed}: {SEED}={seed} runs it again");
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: SHRINKS, ..Config::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
-    let outcome = TestRunner::new_with_rng(config, rng).run(&values, |value| {
+    let outcome = runner(seed, cases, SHRINKS).run(&values, |value| {
         test(value);
         Ok(())
     });
@@ -31,6 +34,32 @@ pub(crate) fn for_each<S: Strategy>(cases: u32, values: S, test: impl Fn(S::Valu
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The first of `cases` of the `values` for which `test` gives an error, and its number from 1 up.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) fn first_failure<S: Strategy>(
+    cases: u32,
+    values: S,
+    test: impl Fn(S::Value) -> Result<(), String>,
+) -> Option<(u32, String)> {
+    let seed = asked().unwrap_or_else(random);
+    println!("the seed is {seed}: {SEED}={seed} runs it again");
+    let mut runner = runner(seed, cases, 0);
+    (1..=cases).find_map(|number| {
+        let value = values.new_tree(&mut runner).expect("there is a value").current();
+        test(value).err().map(|error| (number, error))
+    })
+}
+
+fn asked() -> Option<u64> {
+    std::env::var(SEED).ok().map(|seed| seed.parse().expect("KILN_TEST_SEED is a number"))
+}
+
+fn runner(seed: u64, cases: u32, shrinks: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
+    TestRunner::new_with_rng(config, rng)
 }
 
 /// A number that is another one each time.

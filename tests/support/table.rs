@@ -7,7 +7,8 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::UInt64Type;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// The rows of all files of an output, in the order of their names.
@@ -52,9 +53,11 @@ pub(crate) fn values(output: &Path) -> Vec<u64> {
     column(output, "value")
 }
 
-fn column(output: &Path, name: &str) -> Vec<u64> {
+/// A column of whole numbers, in order.
+pub(crate) fn column(output: &Path, name: &str) -> Vec<u64> {
     let values = |batch: RecordBatch| {
-        batch.column_by_name(name).unwrap().as_primitive::<UInt64Type>().values().to_vec()
+        let column = cast(batch.column_by_name(name).unwrap(), &DataType::UInt64).unwrap();
+        column.as_primitive::<UInt64Type>().values().to_vec()
     };
     batches(output).into_iter().flat_map(values).collect()
 }

@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Into1, Plain, RowFn, SharedRowFn, With};
+use crate::chain::{Chain, Exact, Into1, Into2, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::{Key, Row};
@@ -60,5 +60,19 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
     ) -> Result<Vec<T>> {
         self.top_by::<K, _, true>(n, Exact::<_, K>::new(Plain::new(key, Site::caller())))
+    }
+
+    /// `take_ordered_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn take_ordered_to_with<K: Key, P: Param>(
+        &self,
+        shared: &Shared<P>,
+        n: usize,
+        key: impl for<'a> Into2<'a, P, T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, true>(n, Exact::<_, K>::new(With::new(shared, key, Site::caller())))
     }
 }

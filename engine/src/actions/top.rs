@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::key_of::KeyOf;
-use crate::chain::{Chain, Exact, Into1, Plain, RowFn, SharedRowFn, Sink, Step, With};
+use crate::chain::{Chain, Exact, Into1, Into2, Plain, RowFn, SharedRowFn, Sink, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
@@ -75,6 +75,20 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
     ) -> Result<Vec<T>> {
         self.top_by::<K, _, false>(n, Exact::<_, K>::new(Plain::new(key, Site::caller())))
+    }
+
+    /// `top_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    #[track_caller]
+    pub fn top_to_with<K: Key, P: Param>(
+        &self,
+        shared: &Shared<P>,
+        n: usize,
+        key: impl for<'a> Into2<'a, P, T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Result<Vec<T>> {
+        self.top_by::<K, _, false>(n, Exact::<_, K>::new(With::new(shared, key, Site::caller())))
     }
 
     /// The `n` rows with the largest keys, or the smallest, in that order.

@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Into1, Plain, RowFn, SharedRowFn, With};
+use crate::chain::{Chain, Into1, Into2, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
 use crate::operators::key_by::KeyBy;
 use crate::row::{Key, Row};
@@ -52,5 +52,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
     ) -> Dataset<(K, Vec<T>)> {
         self.key_by_to::<K>(key).group_by_key()
+    }
+
+    /// `group_by_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn group_by_to_with<K: Key, P: Param>(
+        self,
+        shared: &Shared<P>,
+        key: impl for<'a> Into2<'a, P, T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<(K, Vec<T>)> {
+        self.key_by_to_with::<K, P>(shared, key).group_by_key()
     }
 }

@@ -3,7 +3,7 @@
 use kiln_planner::Site;
 
 use super::key_by::KeyBy;
-use crate::chain::{Chain, Into1, Plain, RowFn, SharedRowFn, With};
+use crate::chain::{Chain, Into1, Into2, Plain, RowFn, SharedRowFn, With};
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
@@ -59,5 +59,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         key: impl for<'a> Into1<T::View<'a>, K::View<'a>> + Send + Sync + 'static,
     ) -> Dataset<T> {
         self.key_by_to::<K>(key).sort_by_key().map_to::<T>(|(_, row)| row).erase()
+    }
+
+    /// `sort_by_to` with a value from [`Context::share`](crate::Context::share) as the first argument.
+    #[track_caller]
+    pub fn sort_by_to_with<K: Key, P: Param>(
+        self,
+        shared: &Shared<P>,
+        key: impl for<'a> Into2<'a, P, T::View<'a>, K::View<'a>> + Send + Sync + 'static,
+    ) -> Dataset<T> {
+        self.key_by_to_with::<K, P>(shared, key).sort_by_key().map_to::<T>(|(_, row)| row).erase()
     }
 }

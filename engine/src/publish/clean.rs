@@ -13,7 +13,8 @@ use crate::source::Location;
 pub struct CleanOptions {
     /// Whether anything is removed; otherwise it is only listed.
     pub delete: bool,
-    /// Objects in a store that are younger are kept: longer than any job runs. On disk a lock shows which jobs live.
+    /// Objects in a store that are younger are kept: longer than any job runs. On disk a lock shows which jobs live, but
+    /// for commits to a Delta table that were not linked into its log, which have the grace, too.
     pub grace: Duration,
     /// Allows a grace of less than an hour.
     pub force: bool,

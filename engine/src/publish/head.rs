@@ -5,11 +5,16 @@
 //! does no I/O:
 //!
 //! 1. An attempt claims the output before it works, and gets an epoch, larger than all before it.
-//! 2. A run that is published is not published again: its next attempt gets the record of what was published.
+//! 2. A run that is published is not published again: its next attempt gets the record of what was published. One that counts
+//!    itself older than the attempt that has published is fenced.
 //! 3. Of the attempts of one run the one that claimed last may publish. The others are fenced, also when that one has given
 //!    up. An attempt that counts itself older than the claim of another is fenced before it works.
 //! 4. A publish never removes what a run that began later has published. It is fenced instead.
 //! 5. An attempt whose claim was taken away, because it had not written for long, is fenced: its files may be gone.
+//! 6. The first version of a table is decided here, because there is no log yet that could fence an attempt: the head records
+//!    the commit itself, by rule 3. It is put by its publish, or by whoever meets the record first, before anything else.
+//!
+//! An epoch is also larger than all in the log of a table, as that outlives a head that is lost.
 //!
 //! Clocks, process ids and host names decide nothing. Epochs as fencing tokens are described in Kleppmann, "How to do
 //! distributed locking" (2016); the transaction identifiers of Delta Lake's protocol serve the same end.
@@ -82,6 +87,19 @@ pub struct Published {
     pub counters: BTreeMap<String, u64>,
 }
 
+/// The first version of a table: decided, and maybe not put into its log yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstVersion {
+    /// Who publishes.
+    pub claim: Claim,
+    /// The commit, as it is put.
+    pub commit: String,
+    /// What is reported.
+    pub output: Output,
+    /// Whether another attempt may be putting it, so that it cannot be taken back.
+    is_taken: bool,
+}
+
 /// What is known of an output, with the `state` that its kind of store needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head<S> {
@@ -97,6 +115,8 @@ pub struct Head<S> {
     publishes: Vec<Published>,
     /// The publishes whose claims were taken, oldest first.
     revoked: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_version: Option<FirstVersion>,
     /// What the store needs beside.
     pub state: S,
 }
@@ -108,6 +128,19 @@ pub enum Begun {
     Claimed(Claim),
     /// Its run is published already.
     Published(Box<Published>),
+}
+
+impl Publisher {
+    /// Fences an attempt that counts itself older than `other`, another one of its run.
+    ///
+    /// # Errors
+    /// Fenced.
+    pub fn check_not_older(&self, other: &Claim) -> Result<()> {
+        match self.identity.attempt.is_some_and(|attempt| attempt < other.attempt) {
+            true => Err(fenced(other)),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Claim {
@@ -165,7 +198,10 @@ impl<S> Head<S> {
         let Identity { run_id, attempt, is_given } = &publisher.identity;
         let run_id = is_given.then(|| run_id.clone());
         let is_same = |claim: &Claim| claim.is_of(run_id.as_deref(), publisher.sequence);
-        if let Some(done) = self.publishes.iter().rev().find(|done| is_same(&done.claim)) {
+        let is_fenceless = failpoint::is_sabotaged("fence");
+        let mut done = self.publishes.iter().rev().filter(|_| !is_fenceless);
+        if let Some(done) = done.find(|done| is_same(&done.claim)) {
+            publisher.check_not_older(&done.claim)?;
             return Ok(Begun::Published(Box::new(done.clone())));
         }
         let rival = self.rival(publisher);
@@ -278,7 +314,47 @@ impl<S> Head<S> {
 
     /// Whether it knows of no publish and of no attempt.
     pub fn is_empty(&self) -> bool {
-        self.version == 0 && self.claims.is_empty()
+        self.version == 0 && self.claims.is_empty() && self.first_version.is_none()
+    }
+
+    /// Makes the epochs of later claims larger than `epoch`.
+    pub fn raise_epoch(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    /// The first version of the table, if it is decided and may not be put yet (rule 6).
+    pub fn first_version(&self) -> Option<&FirstVersion> {
+        self.first_version.as_ref()
+    }
+
+    /// Decides the first version. The caller has asked [`check`](Head::check), and found none that is decided.
+    pub fn decide_first_version(&mut self, claim: &Claim, commit: String, output: Output) {
+        self.first_version = Some(FirstVersion { claim: claim.clone(), commit, output, is_taken: false });
+        self.changed();
+    }
+
+    /// Marks the first version of `claim` as one that another attempt puts; returns whether it is still to be put.
+    pub fn take_first_version(&mut self, claim: &Claim) -> bool {
+        let first = self.first_version.as_mut().filter(|first| first.claim == *claim);
+        let is_there = first.map(|first| first.is_taken = true).is_some();
+        self.changed();
+        is_there
+    }
+
+    /// Forgets that the first version of `claim` is decided: it was put, or never will be.
+    pub fn end_first_version(&mut self, claim: &Claim) {
+        self.first_version.take_if(|first| first.claim == *claim);
+        self.changed();
+    }
+
+    /// Takes the decision for `claim` back; returns whether it is certain that nobody puts its first version.
+    pub fn retract_first_version(&mut self, claim: &Claim) -> bool {
+        let taken = self.first_version.as_ref().filter(|first| first.claim == *claim && first.is_taken);
+        if taken.is_some() || self.published_as(&claim.publish).is_some() {
+            return false;
+        }
+        self.end_first_version(claim);
+        true
     }
 
     /// Adds a publish, which ends its claim. The caller has asked [`check`](Head::check).
@@ -302,6 +378,23 @@ impl<S> Head<S> {
     pub fn withdraw(&mut self, claim: &Claim) {
         self.claims.retain(|other| other != claim);
         self.changed();
+    }
+
+    /// Lets `change` work on what does not depend on the kind of store.
+    pub fn without_state<T>(&mut self, change: impl FnOnce(&mut Head<()>) -> T) -> T
+    where
+        S: Default,
+    {
+        let (mut head, state) = std::mem::take(self).with_state(());
+        let done = change(&mut head);
+        *self = head.with_state(state).0;
+        done
+    }
+
+    fn with_state<R>(self, state: R) -> (Head<R>, S) {
+        let Head { nonce, version, epoch, forgotten, claims, publishes, revoked, first_version, state: old } =
+            self;
+        (Head { nonce, version, epoch, forgotten, claims, publishes, revoked, first_version, state }, old)
     }
 
     /// Forgets the publishes: the output was removed. Claims and epochs stay.
@@ -340,141 +433,4 @@ fn revoked() -> Error {
 mod model;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Class;
-
-    fn publisher(run: &str, attempt: Option<u32>) -> Publisher {
-        let identity = Identity { run_id: run.to_owned(), attempt, is_given: !run.is_empty() };
-        Publisher { identity, sequence: 0, publish: uuid::Uuid::new_v4().to_string() }
-    }
-
-    fn begin(head: &mut Head<()>, run: &str, attempt: Option<u32>) -> Claim {
-        match head.begin(&publisher(run, attempt)).unwrap() {
-            Begun::Claimed(claim) => claim,
-            Begun::Published(done) => panic!("{done:?}"),
-        }
-    }
-
-    fn days(days: &[&str], replaces: bool) -> Scope {
-        Scope::of(days.iter().map(|day| format!("day={day}")).collect(), replaces)
-    }
-
-    fn publish(head: &mut Head<()>, claim: &Claim, scope: &Scope) -> Result<u64> {
-        head.check(claim, scope)?;
-        let output = Output { rows: claim.epoch, ..Output::default() };
-        head.publish(claim, scope.clone(), output, BTreeMap::new());
-        Ok(head.version)
-    }
-
-    fn is_fenced<T: std::fmt::Debug>(result: Result<T>) -> bool {
-        result.unwrap_err().class() == Class::Fenced
-    }
-
-    #[test]
-    fn a_newer_attempt_fences_an_older_one_before_and_after_it_has_published() {
-        for newer_publishes_first in [true, false] {
-            let mut head = Head::default();
-            let old = begin(&mut head, "nightly", Some(1));
-            let new = begin(&mut head, "nightly", Some(2));
-            if newer_publishes_first {
-                publish(&mut head, &new, &Scope::whole()).unwrap();
-            }
-            for scope in [Scope::whole(), days(&["1"], true), days(&["1"], false)] {
-                assert!(is_fenced(head.check(&old, &scope)));
-            }
-            assert!(newer_publishes_first || publish(&mut head, &new, &Scope::whole()).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_newer_attempt_that_gave_up_still_fences_the_older_one() {
-        let mut head = Head::default();
-        let old = begin(&mut head, "nightly", None);
-        let new = begin(&mut head, "nightly", None);
-        head.withdraw(&new);
-        assert!(is_fenced(head.check(&old, &Scope::whole())));
-        let third = begin(&mut head, "nightly", None);
-        publish(&mut head, &third, &Scope::whole()).unwrap();
-    }
-
-    #[test]
-    fn an_attempt_that_is_older_than_a_claim_does_not_begin() {
-        let mut head = Head::<()>::default();
-        begin(&mut head, "nightly", Some(2));
-        assert!(is_fenced(head.begin(&publisher("nightly", Some(1)))));
-        assert_eq!(begin(&mut head, "nightly", None).attempt, 3);
-    }
-
-    #[test]
-    fn a_run_that_is_published_is_not_published_again() {
-        let mut head = Head::default();
-        let first = begin(&mut head, "nightly", None);
-        publish(&mut head, &first, &Scope::whole()).unwrap();
-        match head.begin(&publisher("nightly", None)).unwrap() {
-            Begun::Published(done) => assert_eq!((done.claim, done.output.rows), (first, 1)),
-            Begun::Claimed(claim) => panic!("{claim:?}"),
-        }
-    }
-
-    #[test]
-    fn runs_without_a_given_id_are_different_runs() {
-        let mut head = Head::default();
-        for version in 1..3 {
-            let claim = begin(&mut head, "", None);
-            assert_eq!(publish(&mut head, &claim, &days(&["1"], false)).unwrap(), version);
-        }
-    }
-
-    #[test]
-    fn nothing_of_a_run_that_began_later_is_removed() {
-        for (later, mine, is_refused) in [
-            (Scope::whole(), Scope::whole(), true),
-            (days(&["1"], true), days(&["1", "2"], true), true),
-            (days(&["1"], false), days(&["1"], true), true),
-            (days(&["1"], false), Scope::whole(), true),
-            (Scope::whole(), days(&["1"], true), true),
-            (days(&["1"], true), days(&["2"], true), false),
-            (Scope::whole(), days(&["1"], false), false),
-        ] {
-            let mut head = Head::default();
-            let (old, new) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
-            publish(&mut head, &new, &later).unwrap();
-            assert_eq!(publish(&mut head, &old, &mine).is_err(), is_refused, "{later:?} {mine:?}");
-        }
-    }
-
-    #[test]
-    fn a_run_that_began_earlier_may_be_replaced() {
-        let mut head = Head::default();
-        let (old, new) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
-        publish(&mut head, &old, &Scope::whole()).unwrap();
-        publish(&mut head, &new, &Scope::whole()).unwrap();
-    }
-
-    #[test]
-    fn an_attempt_whose_claim_was_taken_away_is_fenced_and_the_next_one_is_not() {
-        let mut head = Head::default();
-        let (old, other) = (begin(&mut head, "a", None), begin(&mut head, "b", None));
-        assert_eq!(head.revoke(|claim| *claim == old), std::slice::from_ref(&old));
-        for scope in [Scope::whole(), days(&["1"], false)] {
-            assert_eq!(head.check(&old, &scope).unwrap_err().reason_word(), "claim_revoked");
-        }
-        publish(&mut head, &other, &days(&["1"], true)).unwrap();
-        let again = begin(&mut head, "a", None);
-        publish(&mut head, &again, &days(&["1"], true)).unwrap();
-    }
-
-    #[test]
-    fn what_a_head_remembers_is_bounded_and_forgotten_publishes_still_fence() {
-        let mut head = Head::default();
-        let old = begin(&mut head, "old", None);
-        for _ in 0..=MAX_PUBLISHES {
-            let claim = begin(&mut head, "", None);
-            publish(&mut head, &claim, &days(&["1"], false)).unwrap();
-        }
-        (0..2 * MAX_CLAIMS).for_each(|_| drop(begin(&mut head, "", None)));
-        assert_eq!((head.publishes().len(), head.claims.len()), (MAX_PUBLISHES, MAX_CLAIMS));
-        assert!(is_fenced(head.check(&old, &days(&["2"], true))));
-    }
-}
+mod tests;

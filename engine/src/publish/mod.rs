@@ -45,6 +45,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{BOOKS, Location, ManifestFile, TAG_CHARS};
+use delta::LOG as DELTA_LOG;
 use head::{Published, Publisher};
 use ledger::Entry;
 use local::LocalPublication;

@@ -228,12 +228,13 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
     probe::check(store, target)?;
     let head = HeadObject::of(store, target)?;
     settle(&head, store, target)?;
+    failpoint::reached("begun");
     let is_object = match store.wait(store.objects().head(target)) {
         Ok(_) => true,
         Err(object_store::Error::NotFound { .. }) => false,
         Err(e) => return Err(e.into()),
     };
-    head.change(|head| {
+    let begun = head.change(|head| {
         let is_removed =
             head.state.is_settled && keys::get(store, &keys::below(target, MANIFEST)?)?.is_none();
         if is_removed {
@@ -246,9 +247,10 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         if matches!(begun, Begun::Published(_)) {
             return Ok(Change::Keep(Some(begun)));
         }
+        failpoint::reached("looked");
         let is_there = is_object || !old_files(head, store, target)?.is_empty() || head.state.files.is_some();
         match request.mode {
-            Mode::Ignore if is_there => return Ok(Change::Keep(None)),
+            Mode::Ignore if is_there => return Ok(Change::KeepIfCurrent(None)),
             Mode::Error if is_there => return Err(exists(&store.address(target))),
             _ if is_object => return Err(not_a_folder(&store.address(target))),
             _ => {}
@@ -257,7 +259,12 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         let surplus = head.state.unpublished.len().saturating_sub(MAX_ABANDONED);
         head.state.unpublished.drain(..surplus);
         Ok(Change::Put(Some(begun)))
-    })
+    })?;
+    if matches!(begun, Some(Begun::Published(_))) {
+        // Whoever reports a publish has settled it: its own attempt may have been killed since the look above.
+        settle(&head, store, target)?;
+    }
+    Ok(begun)
 }
 
 /// The head of the output at `target` as it is now, for whoever changes nothing.

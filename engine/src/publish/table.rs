@@ -1,22 +1,21 @@
 //! Publishing a Delta table: the output's head gives the claim, the table's log takes the commit (`delta`).
 //!
 //! The log decides: it has the fence, the identity and the files of a version in one object. The head gives out epochs,
-//! and fences older attempts while there is no table yet. What it remembers of publishes saves a retry the log.
+//! and decides the first version, as there is no log yet (`heads`). What it remembers of publishes saves a retry the log.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod heads;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::delta::{Committed, DeltaTable, Publish};
-use super::head::{Begun, Claim, Head, Publisher, Scope};
-use super::local::locked::LockedHead;
-use super::objects::head_object::{Change, HeadObject};
+use super::head::{Begun, Claim, Publisher};
 use super::objects::{probe, remove_tagged, tag_of};
 use super::{Begin, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::job::{CleanupGuard, CommitGuard, Output, Run};
+use crate::job::{CleanupGuard, CommitGuard, Run};
 use crate::source::Location;
+use heads::{Attempt, Heads};
 
 /// A version of a table that is being made.
 pub struct TablePublication {
@@ -44,15 +43,17 @@ impl TablePublication {
         }
         // Before the claim, so that every commit under a higher epoch is later than what is seen here.
         let mut table = DeltaTable::open(&output)?;
+        failpoint::reached("begun");
         let heads = Heads::of(&output)?;
-        let (claim, has_rival) = match heads.begin(publisher, table.version().is_some(), run)? {
-            // The log knows the version, and the counters.
+        let (claim, has_rival) = match heads.begin(publisher, &mut table, run)? {
+            // The log knows the version, and the counters; it may be ahead of what was read above.
             (Begun::Published(done), _) => {
+                table.refresh()?;
                 return Ok(Begin::Published(table.published(&done.claim)?.map_or(done, Box::new)));
             }
             (Begun::Claimed(claim), has_rival) => (claim, has_rival),
         };
-        let begun = begin_at(&mut table, &claim, has_rival, &request, run);
+        let begun = begin_at(&mut table, publisher, &claim, has_rival, &request, run);
         if !matches!(begun, Ok(None)) {
             heads.end(&claim, None);
         }
@@ -89,8 +90,9 @@ impl TablePublication {
     /// As [`DeltaTable::commit`].
     pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
-        // While there is no table, its log cannot fence this attempt.
-        Heads::of(&self.output)?.check(&self.claim, &self.run)?;
+        let heads = Heads::of(&self.output)?;
+        heads.check(&self.claim, &self.run)?;
+        failpoint::reached("commit.checked");
         let output = super::output(self.output.uri(), partitions, &files);
         let TableColumns { schema, partition_by } = self.columns.clone();
         let publish = Publish {
@@ -103,13 +105,15 @@ impl TablePublication {
             output: output.clone(),
             counters: self.run.facts().counters,
         };
+        let log = self.table.log().clone();
+        let attempt = Attempt { heads: &heads, claim: &self.claim, log, output: &output, run: &self.run };
         self.set_removable(false);
-        match self.table.commit(&publish, &self.run.cancel) {
+        match self.table.commit(&publish, &self.run.cancel, &attempt) {
             Ok(Committed::Version(version)) => {
                 failpoint::reached("commit.published");
                 self.request.report(&self.run, output.clone(), version);
                 guard.decided();
-                Heads::of(&self.output)?.end(&self.claim, Some(&output));
+                heads.end(&self.claim, Some(&output));
             }
             Ok(Committed::Already(done)) => {
                 self.set_removable(true);
@@ -142,12 +146,18 @@ impl Drop for TablePublication {
 /// What there is to say before the rows are computed; `None` when they are wanted.
 fn begin_at(
     table: &mut DeltaTable,
+    publisher: &Publisher,
     claim: &Claim,
     has_rival: bool,
     request: &Request,
     run: &Run,
 ) -> Result<Option<Begin>> {
+    // Older attempts of the run that find the table only after this claim are fenced by the head; the others by the log.
+    if has_rival || table.version().is_none() {
+        table.refresh()?;
+    }
     if let Some(done) = table.published(claim)? {
+        publisher.check_not_older(&done.claim)?;
         return Ok(Some(Begin::Published(Box::new(done))));
     }
     if !table.check(request.mode)? {
@@ -160,79 +170,4 @@ fn begin_at(
         }
     }
     Ok(None)
-}
-
-/// The head of a table, on disk or in a store.
-enum Heads {
-    Disk(PathBuf),
-    Store(HeadObject),
-}
-
-impl Heads {
-    fn of(output: &Location) -> Result<Heads> {
-        match output.local_path() {
-            Some(target) => Ok(Heads::Disk(target)),
-            None => HeadObject::of(&output.store, &output.path).map(Heads::Store),
-        }
-    }
-
-    /// Claims the output; also whether another attempt of the run had claimed it.
-    fn begin(&self, publisher: &Publisher, is_there: bool, run: &Run) -> Result<(Begun, bool)> {
-        match self {
-            Heads::Disk(target) => {
-                let mut locked = LockedHead::take(target, run)?;
-                let begun = begin_in(&mut locked.head, publisher, is_there)?;
-                locked.save(true)?;
-                Ok(begun)
-            }
-            Heads::Store(object) => {
-                object.change(|head| begin_in(head, publisher, is_there).map(Change::Put))
-            }
-        }
-    }
-
-    fn check(&self, claim: &Claim, run: &Run) -> Result<()> {
-        match self {
-            Heads::Disk(target) => LockedHead::take(target, run)?.head.check(claim, &Scope::new_output()),
-            Heads::Store(object) => object.read()?.0.check(claim, &Scope::new_output()),
-        }
-    }
-
-    /// Ends a claim that was published as `output`, or was given up.
-    fn end(&self, claim: &Claim, output: Option<&Output>) {
-        let ended = match self {
-            Heads::Disk(target) => LockedHead::try_take(target).and_then(|locked| {
-                locked.map_or(Ok(()), |mut locked| {
-                    end_in(&mut locked.head, claim, output);
-                    locked.save(false)
-                })
-            }),
-            Heads::Store(object) => object.change(|head| {
-                end_in(head, claim, output);
-                Ok(Change::Put(()))
-            }),
-        };
-        // The log has what counts: a claim that stays does no harm.
-        if let Err(error) = ended {
-            log::debug!("the claim stays: {error}");
-        }
-    }
-}
-
-/// Claims the output, whose publishes are forgotten when the table is not there; also whether there was a rival.
-fn begin_in<S>(head: &mut Head<S>, publisher: &Publisher, is_there: bool) -> Result<(Begun, bool)> {
-    if !is_there {
-        head.forget();
-    }
-    let has_rival = head.rival(publisher).is_some();
-    Ok((head.begin(publisher)?, has_rival))
-}
-
-fn end_in<S>(head: &mut Head<S>, claim: &Claim, output: Option<&Output>) {
-    match output {
-        Some(output) if head.has_claim(claim) => {
-            head.publish(claim, Scope::new_output(), output.clone(), BTreeMap::new());
-        }
-        _ => head.withdraw(claim),
-    }
 }

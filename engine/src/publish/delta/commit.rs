@@ -6,25 +6,24 @@
 
 use std::time::{Duration, Instant};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::actions::{self, Action, Add, FileFormat, Metadata, Protocol};
-use super::info::{self, AppKind, EPOCH_TAG, KilnInfo};
+use super::actions::{self, Action};
+use super::checkpoint;
+use super::info::{self, AppKind, KilnInfo};
 use super::log::name_of;
+use super::prepared::Prepared;
 use super::put::{self, Created};
 use super::snapshot::Snapshot;
 use super::steps::{End, Event, Step, Verdict};
 use super::table::{DeltaTable, Replaced};
-use super::values::{self, PartitionValues};
-use super::{checkpoint, schema};
 use crate::error::{Error, Result};
 use crate::job::{Cancel, Output};
-use crate::publish::head::{Claim, Published, Scope};
-use crate::publish::mode::exists;
+use crate::publish::head::{Claim, Published};
 use crate::publish::pause::jittered;
-use crate::publish::{Mode, OUTCOME_UNKNOWN, OutputFile, local};
+use crate::publish::{Mode, OUTCOME_UNKNOWN, OutputFile, is_unknown, local};
 
 /// What is to be published.
 #[derive(Clone, Debug)]
@@ -52,13 +51,20 @@ pub enum Committed {
     Already(Box<Published>),
 }
 
-/// A publish with what follows from it.
-struct Prepared<'a> {
-    publish: &'a Publish<'a>,
-    file_schema: SchemaRef,
-    adds: Vec<Add>,
-    replaced: Replaced,
-    scope: Scope,
+/// Stands between the attempts of a run where the log of a new table cannot: the head of the output.
+pub trait Coordinator {
+    /// Whether `commit` may be version `version`; of version 0 the answer is recorded. False when another publish was to
+    /// make version 0, which it has now.
+    ///
+    /// # Errors
+    /// Fenced after a newer attempt; transient, `outcome_unknown`, when it is not known whether it was recorded.
+    fn allow(&self, version: u64, commit: &Bytes) -> Result<bool>;
+
+    /// Takes back that this commit may be version 0; returns whether it is certain that nobody has put it or will.
+    ///
+    /// # Errors
+    /// By the failing request.
+    fn retract(&self) -> Result<bool>;
 }
 
 /// A version that is being put.
@@ -87,7 +93,7 @@ impl DeltaTable {
             let info = KilnInfo::of(claim).action("CLAIM", json!({}), true, now)?;
             Ok([Some(info), info::txn(claim, AppKind::Claim, now)].into_iter().flatten().collect())
         };
-        self.drive(claim, &Replaced::Nothing, cancel, &body)
+        self.drive(claim, &Replaced::Nothing, cancel, &body, None)
     }
 
     /// Publishes: afterwards the table has these files, or nothing has changed.
@@ -96,7 +102,12 @@ impl DeltaTable {
     /// Fenced when a newer attempt of the run has taken over, or a later run or another writer has published what would
     /// be replaced; config when the mode or the columns do not fit the table; transient, `outcome_unknown`, when the
     /// outcome is not known, and then no file may be removed; else by the failing request.
-    pub fn commit(&mut self, publish: &Publish<'_>, cancel: &Cancel) -> Result<Committed> {
+    pub fn commit(
+        &mut self,
+        publish: &Publish<'_>,
+        cancel: &Cancel,
+        coordinator: &dyn Coordinator,
+    ) -> Result<Committed> {
         let prepared = Prepared::of(publish).map_err(|e| e.at("output", &self.uri))?;
         if self.log.store.is_local() {
             let files: Vec<OutputFile> = publish.files.iter().filter(|file| file.rows > 0).cloned().collect();
@@ -104,7 +115,7 @@ impl DeltaTable {
         }
         let uri = self.uri.clone();
         let body = |snapshot: Option<&Snapshot>| prepared.actions(snapshot, &uri);
-        self.drive(publish.claim, &prepared.replaced, cancel, &body)
+        self.drive(publish.claim, &prepared.replaced, cancel, &body, Some(coordinator))
     }
 
     fn drive(
@@ -113,6 +124,7 @@ impl DeltaTable {
         replaced: &Replaced,
         cancel: &Cancel,
         body: &dyn Fn(Option<&Snapshot>) -> Result<Vec<Action>>,
+        coordinator: Option<&dyn Coordinator>,
     ) -> Result<Committed> {
         let (mut step, mut ready, mut pace) = (Step::Refresh, None, Pace::new(self));
         let mut cause = Error::transient("other commits took every version");
@@ -120,8 +132,15 @@ impl DeltaTable {
             let event = match step {
                 Step::Refresh if cancel.is_requested() => return Err(Error::job_stopped()),
                 Step::Refresh => self.refreshed(claim, replaced, body, &mut ready, &mut cause)?,
+                Step::Ask { version } => match ask(coordinator, version, ready.as_ref()) {
+                    Err(error) if !is_given_up(coordinator, &error) => return Err(self.unknown(0, error)),
+                    asked => asked?,
+                },
                 Step::Put { version, .. } => self.put(version, ready.as_ref(), &mut cause)?,
                 Step::Look { version, .. } => self.look(version, ready.as_ref(), &mut cause)?,
+                Step::End(End::Failed) if self.is_new && !is_given_up(coordinator, &cause) => {
+                    return Err(self.unknown(0, cause));
+                }
                 Step::End(end) => return self.ended(end, ready, claim, cause),
             };
             step = step.after(event);
@@ -151,7 +170,8 @@ impl DeltaTable {
             let actions = body(self.snapshot.as_ref())?;
             *ready = Some(Body { bytes: actions::format(&actions)?.into(), actions });
         }
-        Ok(Event::Refreshed { next: self.version().map_or(0, |version| version + 1), verdict })
+        let next = self.version().map_or(0, |version| version + 1);
+        Ok(Event::Refreshed { next, verdict, is_new: self.is_new })
     }
 
     fn put(&self, version: u64, ready: Option<&Body>, cause: &mut Error) -> Result<Event> {
@@ -236,6 +256,19 @@ impl DeltaTable {
     }
 }
 
+fn ask(coordinator: Option<&dyn Coordinator>, version: u64, ready: Option<&Body>) -> Result<Event> {
+    let body = ready.ok_or_else(|| Error::bug("a commit has no body"))?;
+    // A claim changes nothing that another attempt could take for a publish.
+    let is_allowed = coordinator.map_or(Ok(true), |coordinator| coordinator.allow(version, &body.bytes))?;
+    Ok(if is_allowed { Event::Allowed } else { Event::Other })
+}
+
+/// Whether it is certain, after `error`, that no attempt puts a commit that the head may have allowed.
+fn is_given_up(coordinator: Option<&dyn Coordinator>, error: &Error) -> bool {
+    let is_certain = |coordinator: &dyn Coordinator| matches!(coordinator.retract(), Ok(true));
+    !is_unknown(error) && coordinator.is_none_or(is_certain)
+}
+
 /// How fast a commit goes on, and when it has taken too long.
 struct Pace {
     limits: super::table::Limits,
@@ -260,6 +293,8 @@ impl Pace {
                 self.wait = self.limits.waits.0;
                 return self.lost > self.limits.lost;
             }
+            // However long the request took: the answer may be there to be read.
+            Event::Unclear => return false,
             Event::Unreadable | Event::Absent | Event::Refused => {
                 std::thread::sleep(jittered(self.wait));
                 self.wait = (self.wait * 2).min(self.limits.waits.1);
@@ -270,148 +305,9 @@ impl Pace {
     }
 }
 
-fn now() -> i64 {
+/// The time in milliseconds, for those who look at the history.
+pub(super) fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
-}
-
-impl<'a> Prepared<'a> {
-    fn of(publish: &'a Publish<'a>) -> Result<Prepared<'a>> {
-        let file_schema = schema::file_schema(publish.schema)?;
-        let (now, columns) = (now(), publish.partition_by);
-        let values = |folder: &str| values::of_folder(folder, &file_schema, columns);
-        let mut adds = Vec::new();
-        for part in publish.files.iter().filter(|part| part.rows > 0) {
-            let folder = part.name.rsplit_once('/').map_or("", |(folder, _)| folder);
-            adds.push(add_of(part, values(folder)?, publish.claim.epoch, now));
-        }
-        let expected =
-            publish.expected.iter().map(|partition| values(partition)).collect::<Result<Vec<_>>>()?;
-        let replaced = match publish.mode {
-            Mode::Error | Mode::Ignore | Mode::Append | Mode::AppendOnce => Replaced::Nothing,
-            Mode::Overwrite => Replaced::Everything,
-            Mode::ReplacePartitions => {
-                let mut partitions = expected;
-                partitions.extend(adds.iter().map(|add| add.partition_values.clone()));
-                partitions.sort();
-                partitions.dedup();
-                Replaced::Partitions(partitions)
-            }
-        };
-        let scope = scope_of(publish);
-        Ok(Prepared { publish, file_schema, adds, replaced, scope })
-    }
-
-    /// The version after `snapshot`.
-    fn actions(&self, snapshot: Option<&Snapshot>, uri: &str) -> Result<Vec<Action>> {
-        let (now, publish) = (now(), self.publish);
-        if snapshot.is_some() && matches!(publish.mode, Mode::Error | Mode::Ignore) {
-            return Err(exists(uri));
-        }
-        let mut actions = vec![self.info(now)?];
-        actions.extend(info::txn(publish.claim, AppKind::Run, now));
-        match snapshot {
-            None => {
-                actions.push(Action { protocol: Some(Protocol::ours()), ..Action::default() });
-                let metadata = new_metadata(&self.file_schema, publish.partition_by, now);
-                actions.push(Action { meta_data: Some(metadata), ..Action::default() });
-            }
-            Some(snapshot) => {
-                let changed = self.check(snapshot).map_err(|e| e.at("output", uri))?;
-                actions.extend(
-                    changed.map(|metadata| Action { meta_data: Some(metadata), ..Action::default() }),
-                );
-                let removed =
-                    snapshot.files.values().filter(|add| self.replaced.meets(&add.partition_values));
-                actions.extend(
-                    removed.map(|add| Action { remove: Some(add.removed(now)), ..Action::default() }),
-                );
-            }
-        }
-        actions.extend(self.adds.iter().map(|add| Action { add: Some(add.clone()), ..Action::default() }));
-        Ok(actions)
-    }
-
-    /// Checks that the table takes the rows; gives its new metadata when an overwrite changes the columns.
-    fn check(&self, snapshot: &Snapshot) -> Result<Option<Metadata>> {
-        let Publish { mode, partition_by, .. } = self.publish;
-        let metadata = &snapshot.metadata;
-        snapshot.protocol.check_writable(metadata, self.replaced != Replaced::Nothing)?;
-        let has_columns = metadata.partition_columns == *partition_by;
-        let fits = snapshot.schema().and_then(|table| schema::check_equal(&table, &self.file_schema));
-        match (fits, has_columns) {
-            (Ok(()), true) => Ok(None),
-            (_, _) if *mode == Mode::Overwrite => {
-                let schema_string = schema::to_string(&self.file_schema);
-                Ok(Some(Metadata {
-                    schema_string,
-                    partition_columns: partition_by.to_vec(),
-                    ..metadata.clone()
-                }))
-            }
-            (Err(error), _) => Err(error),
-            (Ok(()), false) => {
-                let (ours, theirs) = (partition_by.join(", "), metadata.partition_columns.join(", "));
-                let text =
-                    format!("the rows are partitioned by [{ours}], those of the Delta table by [{theirs}]");
-                Err(Error::config(text)
-                    .reason("schema_mismatch")
-                    .help("name the same columns in `partition_by`"))
-            }
-        }
-    }
-
-    fn info(&self, now: i64) -> Result<Action> {
-        let Publish { claim, mode, partition_by, output, counters, .. } = self.publish;
-        let mode = match mode {
-            Mode::Error | Mode::Ignore => "ErrorIfExists",
-            Mode::Append | Mode::AppendOnce => "Append",
-            Mode::Overwrite | Mode::ReplacePartitions => "Overwrite",
-        };
-        let kiln = KilnInfo {
-            scope: Some(self.scope.clone()),
-            output: Some(output.clone()),
-            counters: counters.clone(),
-            ..KilnInfo::of(claim)
-        };
-        let parameters = json!({ "mode": mode, "partitionBy": json!(partition_by).to_string() });
-        kiln.action("WRITE", parameters, self.replaced == Replaced::Nothing, now)
-    }
-}
-
-fn scope_of(publish: &Publish<'_>) -> Scope {
-    let replaces = matches!(publish.mode, Mode::Overwrite | Mode::ReplacePartitions);
-    if publish.mode == Mode::Overwrite || publish.partition_by.is_empty() {
-        return Scope { partitions: None, replaces };
-    }
-    let files = publish.files.iter().filter(|part| part.rows > 0);
-    let folders = files.filter_map(|part| part.name.rsplit_once('/')).map(|(folder, _)| folder.to_owned());
-    Scope::of(folders.chain(publish.expected.iter().cloned()).collect(), replaces)
-}
-
-fn add_of(part: &OutputFile, partition_values: PartitionValues, epoch: u64, now: i64) -> Add {
-    Add {
-        path: values::encoded(&part.name),
-        partition_values,
-        size: i64::try_from(part.bytes).unwrap_or(i64::MAX),
-        modification_time: now,
-        data_change: true,
-        stats: Some(json!({ "numRecords": part.rows }).to_string()),
-        tags: Some([(EPOCH_TAG.to_owned(), Some(epoch.to_string()))].into()),
-        deletion_vector: None,
-    }
-}
-
-fn new_metadata(file_schema: &Schema, partition_by: &[String], now: i64) -> Metadata {
-    Metadata {
-        id: uuid::Uuid::new_v4().to_string(),
-        name: None,
-        description: None,
-        format: FileFormat { provider: "parquet".to_owned(), options: Default::default() },
-        schema_string: schema::to_string(file_schema),
-        partition_columns: partition_by.to_vec(),
-        created_time: Some(now),
-        configuration: Default::default(),
-    }
 }
 
 #[cfg(test)]

@@ -9,16 +9,19 @@
 //! let mut table = DeltaTable::open(&location)?;   // before the output is claimed
 //! table.check(mode)?;                             // exists, unsupported
 //! let claim = …;                                  // the head gives an epoch
-//! table.claim(&claim, cancel)?;                   // on a retry: older attempts are fenced by the log itself
+//! table.claim(&claim, cancel)?;                   // on a retry: older attempts are fenced by the log itself, or
+//!                                                 // by the head, which decides the first version of a table
 //! …                                               // tasks write files below the table's folder
-//! table.commit(&Publish { .. }, cancel)?;
+//! table.commit(&Publish { .. }, cancel, coordinator)?;
 //! ```
 
 mod actions;
 mod checkpoint;
 mod commit;
+mod first;
 mod info;
 mod log;
+mod prepared;
 mod put;
 mod schema;
 mod snapshot;
@@ -26,8 +29,9 @@ mod steps;
 mod table;
 mod values;
 
-pub use commit::{Committed, Publish};
-pub use log::{AsOf, Log};
+pub use commit::{Committed, Coordinator, Publish};
+pub use first::{Carried, carry_out};
+pub use log::{AsOf, LOG, Log};
 pub use schema::{file_schema, to_file};
 pub use snapshot::Snapshot;
 pub use table::DeltaTable;

@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use crate::error::{Class, Error, Result};
+use crate::failpoint;
 use crate::source::Store;
 
 /// How a request to create an object has ended.
@@ -91,6 +92,7 @@ fn create_file(path: &FilePath, bytes: &[u8]) -> Created {
             );
         }
     };
+    failpoint::reached("delta.written");
     // A network file system may link and lose the reply, so that no error of a link is clear.
     let linked = fs::hard_link(&temporary, path).and_then(|()| File::open(folder)?.sync_all());
     let _ = fs::remove_file(&temporary);

@@ -4,11 +4,16 @@
 //!
 //! ```text
 //! Refresh ── may publish ──> Put N ── created ──> End
-//!    ^                        │  ^
+//!    ^  └ new table: Ask N ┘  │  ^
 //!    │                 no clear │  │ nothing is there: the same bytes, the same N
 //!    │                 answer  v  │
 //!    └── another commit ───── Look N ── ours ──> End
 //! ```
+//!
+//! The claims of newer attempts are in the log, unless there was no table when they claimed it. So who has found no
+//! table when it began asks the head of the output, each time after it has read the log and before it puts a version.
+//! The head decides version 0 itself, and records it. Of a later version it is enough that the head knows of no newer
+//! claim: whoever claims after that finds the table, and puts its claim into the log.
 //!
 //! A version is never changed once it is there. So another commit at N means that this one is not, and never will be,
 //! at N, even if its request is still on the way; only then is N + 1 tried. An unclear answer is therefore resolved by
@@ -67,6 +72,8 @@ pub fn judge(epoch: u64, run: RunEpochs, changes: impl IntoIterator<Item = Chang
 pub enum Step {
     /// Read what was committed meanwhile.
     Refresh,
+    /// Ask the head of the output whether this commit may be version `version`.
+    Ask { version: u64 },
     /// Put the commit as version `version`, if there is none. `in_doubt`: an earlier put of it may still succeed.
     Put { version: u64, in_doubt: bool },
     /// Read version `version`.
@@ -94,8 +101,10 @@ pub enum End {
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The log was read; the next version would be `next`.
-    Refreshed { next: u64, verdict: Verdict },
+    /// The log was read; the next version would be `next`. `is_new`: there was no table when the driver began.
+    Refreshed { next: u64, verdict: Verdict, is_new: bool },
+    /// The head lets it be the version.
+    Allowed,
     /// The version was created.
     Created,
     /// The store has refused the request itself: permission, no space, no conditional put.
@@ -118,9 +127,13 @@ impl Step {
     /// What to do after `event`, which answers this step.
     pub fn after(self, event: Event) -> Step {
         match (self, event) {
-            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear }) => {
+            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, is_new: true }) => {
+                Step::Ask { version: next }
+            }
+            (Step::Refresh, Event::Refreshed { next, verdict: Verdict::Clear, is_new: false }) => {
                 Step::Put { version: next, in_doubt: false }
             }
+            (Step::Ask { version }, Event::Allowed) => Step::Put { version, in_doubt: false },
             (Step::Refresh, Event::Refreshed { verdict, .. }) => Step::End(End::Stopped(verdict)),
             (Step::Put { version, .. }, Event::Created) | (Step::Look { version, .. }, Event::Ours) => {
                 Step::End(End::Committed { version })
@@ -128,13 +141,13 @@ impl Step {
             (Step::Put { in_doubt: false, .. }, Event::Refused) => Step::End(End::Failed),
             (Step::Put { version, in_doubt: true }, Event::Refused) => Step::Look { version, in_doubt: true },
             (Step::Put { version, .. }, Event::Unclear) => Step::Look { version, in_doubt: true },
-            (Step::Look { .. }, Event::Other) => Step::Refresh,
+            (Step::Ask { .. } | Step::Look { .. }, Event::Other) => Step::Refresh,
             (Step::Look { version, in_doubt }, Event::Absent) => Step::Put { version, in_doubt },
             (
                 Step::Put { version, in_doubt: true } | Step::Look { version, in_doubt: true },
                 Event::OutOfTime,
             ) => Step::End(End::Unknown { version }),
-            (Step::Refresh | Step::Put { .. } | Step::Look { .. }, Event::OutOfTime) => {
+            (Step::Refresh | Step::Ask { .. } | Step::Put { .. } | Step::Look { .. }, Event::OutOfTime) => {
                 Step::End(End::Failed)
             }
             // What cannot be read now is tried again; any other pair makes no sense and changes nothing.
@@ -151,7 +164,8 @@ mod tests {
         events.iter().fold(Step::Refresh, |step, event| step.after(*event))
     }
 
-    const CLEAR: Event = Event::Refreshed { next: 7, verdict: Verdict::Clear };
+    const CLEAR: Event = Event::Refreshed { next: 7, verdict: Verdict::Clear, is_new: false };
+    const NEW: Event = Event::Refreshed { next: 0, verdict: Verdict::Clear, is_new: true };
 
     #[test]
     fn a_lost_reply_is_resolved_by_reading_and_the_same_version_is_put_again() {
@@ -170,6 +184,14 @@ mod tests {
         let look = Step::Look { version: 7, in_doubt: true };
         assert_eq!(run(&[CLEAR, Event::Unclear, Event::Absent, Event::Refused]), look);
         assert_eq!(run(&[Event::Unreadable, Event::OutOfTime]), Step::End(End::Failed));
+    }
+
+    #[test]
+    fn no_version_of_a_new_table_is_put_before_the_head_allows_it() {
+        assert_eq!(run(&[NEW]), Step::Ask { version: 0 });
+        assert_eq!(run(&[NEW, Event::Allowed]), Step::Put { version: 0, in_doubt: false });
+        assert_eq!(run(&[NEW, Event::Other]), Step::Refresh);
+        assert_eq!(run(&[NEW, Event::OutOfTime]), Step::End(End::Failed));
     }
 
     #[test]

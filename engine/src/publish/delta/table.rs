@@ -13,6 +13,7 @@ use super::snapshot::{Replay, Snapshot};
 use super::steps::{Change, Verdict, judge};
 use super::values::{self, PartitionValues};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::publish::Mode;
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
@@ -28,6 +29,8 @@ pub struct DeltaTable {
     pub(super) uri: String,
     /// What is known now; nothing where there is no table.
     pub(super) snapshot: Option<Snapshot>,
+    /// Whether there was no table when it was opened.
+    pub(super) is_new: bool,
     /// The commits since the table was opened.
     later: Vec<Later>,
     pub(super) limits: Limits,
@@ -47,7 +50,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let waits = (Duration::from_millis(20), Duration::from_secs(5));
-        Limits { version: Duration::from_secs(120), lost: 1000, waits }
+        Limits { version: failpoint::limit(Duration::from_secs(120)), lost: 1000, waits }
     }
 }
 
@@ -102,8 +105,8 @@ impl DeltaTable {
     pub fn open(location: &Location) -> Result<DeltaTable> {
         let log = Log::at(location);
         let snapshot = log.load(AsOf::Latest)?;
-        let table =
-            DeltaTable { log, uri: location.uri(), snapshot, later: Vec::new(), limits: Limits::default() };
+        let (uri, is_new) = (location.uri(), snapshot.is_none());
+        let table = DeltaTable { log, uri, snapshot, is_new, later: Vec::new(), limits: Limits::default() };
         if table.snapshot.is_none()
             && super::put::read(&table.log.store, &table.log.below(MANIFEST)?)?.is_some()
         {
@@ -112,6 +115,20 @@ impl DeltaTable {
             return Err(error.reason("no_delta_table").help("choose another place, or remove the folder"));
         }
         Ok(table)
+    }
+
+    /// The log of the table.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The largest epoch in the table; 0 where there is none.
+    pub fn last_epoch(&self) -> u64 {
+        let Some(snapshot) = &self.snapshot else { return 0 };
+        let txns = snapshot.txns.values().filter(|txn| txn.app_id.starts_with(super::checkpoint::APP));
+        let of_runs = txns.filter_map(|txn| u64::try_from(txn.version).ok());
+        let of_files = snapshot.files.values().filter_map(info::epoch_of);
+        of_runs.chain(of_files).max().unwrap_or(0)
     }
 
     /// The version that is known, if there is a table.
@@ -144,7 +161,7 @@ impl DeltaTable {
     /// By the failing request.
     pub fn published(&self, claim: &Claim) -> Result<Option<Published>> {
         let Some(snapshot) = &self.snapshot else { return Ok(None) };
-        if info::epochs(&snapshot.txns, claim).published.is_none() {
+        if info::epochs(&snapshot.txns, claim).published.is_none() || failpoint::is_sabotaged("fence") {
             return Ok(None);
         }
         let oldest = snapshot.version.saturating_sub(MAX_LOOKED);
@@ -167,7 +184,10 @@ impl DeltaTable {
     }
 
     /// Reads what was committed meanwhile.
-    pub(super) fn refresh(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Data for a commit that cannot be read; else by the failing request.
+    pub fn refresh(&mut self) -> Result<()> {
         loop {
             let next = self.version().map_or(0, |version| version + 1);
             let Some(Commit { actions, .. }) = self.log.commit(next)? else { return Ok(()) };
@@ -198,6 +218,9 @@ impl DeltaTable {
         let changed = self.later.iter().filter_map(|later| self.change(later, replaced));
         let live = snapshot.files.values().filter(|add| replaced.meets(&add.partition_values));
         let live = live.filter_map(info::epoch_of).map(Change::Publish);
+        if failpoint::is_sabotaged("fence") {
+            return Verdict::Clear;
+        }
         let verdict = judge(claim.epoch, epochs, changed.chain(live));
         match verdict {
             Verdict::Clear if claim.run_id.is_some() && self.is_forgotten(claim) => Verdict::NewerRun,

@@ -18,11 +18,8 @@ use super::{keys, settle, tag_of};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::publish::clean::{CleanOptions, CleanReport, Leftover};
-use crate::publish::{BOOKS, TAG_CHARS};
+use crate::publish::{BOOKS, DELTA_LOG, TAG_CHARS};
 use crate::source::{MANIFEST, Manifest, Store, is_tagged};
-
-/// The folder of the log of a Delta table.
-const DELTA_LOG: &str = "_delta_log";
 
 /// A file below the output.
 struct Found {

@@ -37,6 +37,8 @@ pub enum Change<T> {
     Put(T),
     /// The head stays as it was read.
     Keep(T),
+    /// The same, and the answer rests on more than the head: it counts only if the head is still that one.
+    KeepIfCurrent(T),
 }
 
 impl HeadObject {
@@ -48,22 +50,34 @@ impl HeadObject {
     /// Reads the head, changes it, and puts it unless it was changed meanwhile; then all of it again.
     ///
     /// # Errors
-    /// Those of `change`, after which nothing was put; transient or auth with the reason `outcome_unknown` when the store
+    /// Those of `change` about a head that is still there, after which nothing was put; transient or auth with the reason `outcome_unknown` when the store
     /// does not answer whether the head was put.
     pub fn change<T>(&self, mut change: impl FnMut(&mut Head) -> Result<Change<T>>) -> Result<T> {
         let begun = Instant::now();
         let mut pause = Pause::default();
+        let mut has_put = false;
         loop {
-            let (mut head, version) = self.read()?;
-            let done = match change(&mut head)? {
-                Change::Keep(done) => return Ok(done),
-                Change::Put(done) => done,
+            let (mut head, version) = self.read_after(has_put)?;
+            let answer = match change(&mut head) {
+                Ok(Change::Put(done)) if self.put(&head, version.clone(), begun)? => return Ok(done),
+                Ok(Change::Put(_)) => None,
+                Ok(Change::Keep(done)) => return Ok(done),
+                Ok(Change::KeepIfCurrent(done)) => Some(Ok(done)),
+                Err(error) => Some(Err(error)),
             };
-            if self.put(&head, version, begun)? {
-                return Ok(done);
+            // What was seen in the store since the head was read may be of an attempt that it does not know.
+            match answer {
+                Some(answer) if is_same(&self.read_after(has_put)?.1, &version) => return answer,
+                Some(_) => {}
+                None => has_put = true,
             }
             pause.wait();
         }
+    }
+
+    /// The head; once one was put, an error leaves open whether that one is there, or was, as another may have followed it.
+    fn read_after(&self, has_put: bool) -> Result<(Head, Option<UpdateVersion>)> {
+        self.read().map_err(|error| if has_put { self.unknown(error) } else { error })
     }
 
     /// Whether the head is this one now; when not, another one is.

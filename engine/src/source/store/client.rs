@@ -12,6 +12,7 @@ use super::settings;
 #[cfg(feature = "aws")]
 use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::failpoint;
 
 /// A server that is there answers sooner; a packet may be lost twice.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ fn options() -> ClientOptions {
 
 fn retries() -> RetryConfig {
     let backoff = BackoffConfig { max_backoff: MAX_PAUSE, ..BackoffConfig::default() };
-    RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: RETRY_LIMIT }
+    RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: failpoint::limit(RETRY_LIMIT) }
 }
 
 fn unusable(root: &str) -> impl Fn(object_store::Error) -> Error {

@@ -62,7 +62,20 @@ fn publish_of(
     let (partition_by, counters) = (&["day".to_owned()], BTreeMap::new());
     let publish =
         Publish { claim, mode, schema, partition_by, files: &files, expected: &expected, output, counters };
-    table.commit(&publish, &Cancel::default())
+    table.commit(&publish, &Cancel::default(), &Alone)
+}
+
+/// The coordinator of publishes of which no other attempt knows.
+struct Alone;
+
+impl Coordinator for Alone {
+    fn allow(&self, _: u64, _: &Bytes) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn retract(&self) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 fn files(log: &Log) -> Vec<String> {
@@ -256,7 +269,7 @@ fn a_cancel_before_the_put_stops_and_nothing_is_published() {
         output: Output::default(),
         counters: BTreeMap::new(),
     };
-    assert_eq!(open(&log).commit(&publish, &cancel).unwrap_err().class(), Class::Cancelled);
+    assert_eq!(open(&log).commit(&publish, &cancel, &Alone).unwrap_err().class(), Class::Cancelled);
     assert!(log.load(AsOf::Latest).unwrap().is_none());
 }
 
