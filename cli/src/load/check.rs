@@ -15,7 +15,7 @@ pub fn run<S: Scan>(rows: &Copied<S>, target: &Target) -> Result<()> {
         vec![field.name().clone(), field.data_type().to_string(), nulls.to_owned()]
     }));
     print(&table(&lines));
-    let splits = rows.splits();
+    let splits = rows.splits()?;
     print(&format!("{splits} split{}\n{target}\n", if splits == 1 { "" } else { "s" }));
     Ok(())
 }

@@ -302,13 +302,13 @@ impl<R: Rows> Write<'_, R> {
 
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.
     fn chosen_mode(&self) -> Mode {
-        self.mode.or(self.rows.origin().cx.job_run().options().mode).unwrap_or_default()
+        self.mode.or(self.rows.context().job_run().options().mode).unwrap_or_default()
     }
 
     /// The partitions that are replaced even without rows: the job's, and those of its caller that fit the columns.
     fn expected(&self) -> Result<Vec<String>> {
         let columns = &self.layout.partition_by;
-        let given = &self.rows.origin().cx.job_run().options().expect_partitions;
+        let given = &self.rows.context().job_run().options().expect_partitions;
         let given =
             given.iter().filter(|_| !columns.is_empty() && self.chosen_mode() == Mode::ReplacePartitions);
         let expected: BTreeSet<&String> = self.expected.iter().chain(given).collect();

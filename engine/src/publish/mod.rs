@@ -6,6 +6,7 @@
 //! object store (`objects`). Who may publish is decided by the output's head (`head`). Nothing is ever listed to find
 //! out what belongs to a publish. Rows and plans are not known here.
 
+mod before;
 mod clean;
 mod csv;
 #[allow(dead_code, unused_imports, reason = "the sink that commits to it comes later")]
@@ -30,6 +31,7 @@ mod table;
 mod text;
 
 pub use crate::job::Mode;
+pub use before::has_published;
 pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
 pub use layout::{Compression, Format, Layout};
 pub use ledger::{HIDDEN, RunRecord, records};
@@ -46,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{BOOKS, Location, ManifestFile, TAG_CHARS};
 use delta::LOG as DELTA_LOG;
-use head::{Published, Publisher};
+use head::{Head, Published, Publisher};
 use ledger::Entry;
 use local::LocalPublication;
 use objects::ObjectPublication;
