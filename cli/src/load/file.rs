@@ -209,7 +209,6 @@ impl Target {
     /// # Errors
     /// Those of the options, and whatever stops the job.
     pub fn write<S: Scan>(&self, rows: &Copied<S>) -> Result<()> {
-        self.check(rows)?;
         let write = self.options(rows.write())?;
         match self.format {
             Format::Parquet => write.parquet(&self.uri),

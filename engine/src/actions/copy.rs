@@ -85,8 +85,7 @@ impl<S: Scan> Copied<S> {
         let head = Arc::new(Head { source: self.source()?.clone(), rows });
         let origin = self.origin();
         table::anchor::<Head<S>>();
-        let plan: Arc<dyn ExecutionPlan> =
-            Arc::new(OperatorExec::new(head, Vec::new(), origin.partitions));
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(head, Vec::new(), origin.partitions));
         let mut action = self.cx.begin(&plan)?;
         let (mut batches, mut left) = (Vec::new(), rows);
         for partition in 0..action.partitions() {
@@ -121,6 +120,10 @@ impl<S: Scan> Copied<S> {
 impl<S: Scan> Rows for Copied<S> {
     fn context(&self) -> &Context {
         &self.cx
+    }
+
+    fn is_planned(&self) -> bool {
+        self.planned.get().is_some()
     }
 
     fn origin(&self) -> &Origin {

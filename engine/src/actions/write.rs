@@ -13,9 +13,10 @@ use kiln_planner::Site;
 use super::file_sink::FileSink;
 use super::write_to::{Rows, publish};
 use crate::chain::Chain;
+use crate::connect::{Begin, Sink as _, SinkRun};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Format, Layout, Mode, Request, TableColumns};
+use crate::publish::{Compression, Format, Layout, Mode, Request, TableColumns, has_published};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -290,6 +291,9 @@ impl<R: Rows> Write<'_, R> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
         let site = self.site.clone();
+        if !self.rows.is_planned() && has_published(uri, self.rows.context().job_run())? {
+            return self.report(uri);
+        }
         let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
         let table = self.layout.is_table.then(|| TableColumns {
@@ -298,6 +302,23 @@ impl<R: Rows> Write<'_, R> {
         });
         let request = Request { mode: self.chosen_mode(), expected, is_internal: !self.is_listed, table };
         publish(self.rows, FileSink::new(uri, self.layout, request), columns, site)
+    }
+
+    /// Reports what this run has published before.
+    fn report(self, uri: &str) -> Result<()> {
+        let run = SinkRun::new(self.rows.context().job_run());
+        let columns = Arc::new(Schema::empty());
+        let table = self.layout.is_table.then(|| TableColumns {
+            schema: Arc::clone(&columns),
+            partition_by: self.layout.partition_by.clone(),
+        });
+        let request = Request { mode: self.chosen_mode(), expected: Vec::new(), is_internal: false, table };
+        match FileSink::new(uri, self.layout.clone(), request).begin(&columns, &run)? {
+            Begin::Done => Ok(()),
+            Begin::Begun { .. } => {
+                Err(Error::bug("a run that has published was begun again").at("output", uri))
+            }
+        }
     }
 
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.

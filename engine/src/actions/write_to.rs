@@ -28,6 +28,11 @@ pub trait Rows {
     /// Whose they are.
     fn context(&self) -> &Context;
 
+    /// Whether their columns are known without asking their source.
+    fn is_planned(&self) -> bool {
+        true
+    }
+
     /// Where they come from, which may have to be found out first.
     fn origin(&self) -> &Origin;
 
