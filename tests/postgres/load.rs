@@ -110,7 +110,7 @@ fn what_is_wrong_with_a_load_file_is_a_config_error_that_names_it() {
     for (source, target, args, says) in [
         (table, "urj = \"out\"", &[][..], "unknown field `urj`"),
         (table, "uri = \"out\"\nmode = \"all\"", &[], "`all` is no mode"),
-        (table, by_hour, &[], "no column `hour`"),
+        (table, by_hour, &[], "hour"),
         (&both, "uri = \"out\"", &[], "either a `table` or a `query`"),
         (&filtered, "uri = \"out\"", &[], "asks for `{ds}`"),
         (&filtered, "uri = \"out\"", &["--param", "ds=1' OR '1'='1"], "cannot be put into SQL"),
