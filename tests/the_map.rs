@@ -51,15 +51,16 @@ const AGAINST_THE_ORDER: [(&str, &str, &str); 5] = [
 ];
 
 /// Which of our crates each crate's manifest may name.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("proto", &[]),
     ("planner", &[]),
     ("engine/derive", &[]),
     ("engine", &["kiln-derive", "kiln-planner", "kiln-proto"]),
-    ("cli", &["kiln"]),
+    ("cli", &["kiln", "kiln-connectors"]),
+    ("connectors", &["kiln"]),
     ("examples", &["kiln"]),
     ("benches", &["kiln"]),
-    ("tests", &["kiln"]),
+    ("tests", &["kiln", "kiln-connectors"]),
 ];
 
 /// The only folder that may name the crate of the wire's words.

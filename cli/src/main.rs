@@ -3,6 +3,8 @@
 //! Errors and exit codes are those of jobs: `error[class]: …` on standard error, 64 for a wrong command line.
 
 mod clean;
+#[cfg(feature = "postgres")]
+mod load;
 mod rerun;
 mod runs;
 
@@ -19,9 +21,15 @@ enum Verb {
     Runs(runs::Args),
     Rerun(rerun::Args),
     Clean(clean::Args),
+    #[cfg(feature = "postgres")]
+    Load(load::Args),
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "postgres")]
+    if is_load() {
+        return kiln::job::start::<load::Job>(|cx, load::Job::Load(args)| load::run(&cx, &args));
+    }
     kiln::job::init_logging();
     let verb = match Verb::try_parse() {
         Ok(verb) => verb,
@@ -34,6 +42,9 @@ fn main() -> ExitCode {
         Verb::Runs(args) => runs::run(&args),
         Verb::Rerun(args) => rerun::run(&args),
         Verb::Clean(args) => clean::run(&args),
+        // It is a job, which has begun above.
+        #[cfg(feature = "postgres")]
+        Verb::Load(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,6 +53,13 @@ fn main() -> ExitCode {
             error.class().exit_code().into()
         }
     }
+}
+
+/// Whether this process runs a load, or is an executor of one.
+#[cfg(feature = "postgres")]
+fn is_load() -> bool {
+    kiln::job::run_as_executor_if_asked();
+    std::env::args().nth(1).is_some_and(|verb| verb == "load")
 }
 
 /// Prints to standard output; a reader that has gone is no failure.

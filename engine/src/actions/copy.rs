@@ -3,8 +3,9 @@
 //! This is what a bulk load is made of: its columns are known when it runs, not when it is compiled.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
@@ -25,7 +26,8 @@ use crate::task::{Output, Task};
 
 impl Context {
     /// The rows of a source as it has them, to be written somewhere else: columns and types are the source's, no row
-    /// type is needed. The source is planned now, as by [`scan`](Context::scan).
+    /// type is needed. The source is planned by the first method that needs it: a retry of a run that has published files
+    /// does not ask it anything.
     ///
     /// ```no_run
     /// # use kiln::connect::Scan;
@@ -35,26 +37,67 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn copy<S: Scan>(&self, scan: S) -> Copied<S> {
-        let (source, origin) = Planned::all(self, scan, Site::caller());
-        Copied { source, origin }
+        Copied { cx: self.clone(), scan, site: Site::caller(), planned: OnceLock::new() }
     }
 }
 
 /// The rows of a source as they are; see [`Context::copy`].
 #[must_use = "nothing is copied before it is written"]
 pub struct Copied<S: Scan> {
-    source: Planned<S>,
-    origin: Origin,
+    cx: Context,
+    scan: S,
+    site: Site,
+    planned: OnceLock<(Planned<S>, Origin)>,
 }
 
 impl<S: Scan> Copied<S> {
+    fn planned(&self) -> &(Planned<S>, Origin) {
+        self.planned.get_or_init(|| Planned::all(&self.cx, self.scan.clone(), self.site.clone()))
+    }
+
+    /// The planned source, if it can be read.
+    fn source(&self) -> Result<&Planned<S>> {
+        let (source, origin) = self.planned();
+        origin.check().map(|()| source)
+    }
+
     /// The columns of the source.
     ///
     /// # Errors
     /// Why the source cannot be read.
     pub fn schema(&self) -> Result<SchemaRef> {
-        self.origin.check()?;
-        Ok(Arc::clone(&self.source.given))
+        Ok(Arc::clone(&self.source()?.given))
+    }
+
+    /// How many splits, and so tasks, there are.
+    ///
+    /// # Errors
+    /// Why the source cannot be read.
+    pub fn splits(&self) -> Result<usize> {
+        Ok(self.source()?.splits())
+    }
+
+    /// The first rows, at most so many, to look at them. Tasks stop once they have enough.
+    ///
+    /// # Errors
+    /// Whatever stops the job, with its class and place.
+    pub fn take(&self, rows: usize) -> Result<Vec<RecordBatch>> {
+        let head = Arc::new(Head { source: self.source()?.clone(), rows });
+        let origin = self.origin();
+        table::anchor::<Head<S>>();
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(head, Vec::new(), origin.partitions));
+        let mut action = self.cx.begin(&plan)?;
+        let (mut batches, mut left) = (Vec::new(), rows);
+        for partition in 0..action.partitions() {
+            if left == 0 {
+                break;
+            }
+            for batch in action.run(partition..partition + 1)?.batches {
+                batches.push(batch.slice(0, left.min(batch.num_rows())));
+                left = left.saturating_sub(batch.num_rows());
+            }
+        }
+        Ok(batches)
     }
 
     /// Writes the rows as files, with options; see [`Dataset::write`](crate::Dataset::write).
@@ -69,23 +112,72 @@ impl<S: Scan> Copied<S> {
     /// Those of the sink; else whatever stops the job, and then nothing is published.
     #[track_caller]
     pub fn write_to<K: Sink>(&self, sink: K) -> Result<()> {
-        publish(self, sink, Arc::clone(&self.source.given), Site::caller())
+        let columns = self.schema()?;
+        publish(self, sink, columns, Site::caller())
     }
 }
 
 impl<S: Scan> Rows for Copied<S> {
+    fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    fn is_planned(&self) -> bool {
+        self.planned.get().is_some()
+    }
+
     fn origin(&self) -> &Origin {
-        &self.origin
+        &self.planned().1
     }
 
     fn fields(&self) -> Vec<Field> {
-        self.source.given.fields().iter().map(|field| field.as_ref().clone()).collect()
+        self.planned().0.given.fields().iter().map(|field| field.as_ref().clone()).collect()
     }
 
     fn end_in<K: Sink>(&self, end: WriteTo<K>) -> Arc<dyn ExecutionPlan> {
         table::anchor::<CopyTo<S, K>>();
-        let copy = CopyTo { source: self.source.clone(), end };
-        Arc::new(OperatorExec::new(Arc::new(copy), Vec::new(), self.origin.partitions))
+        let (source, origin) = self.planned();
+        let copy = CopyTo { source: source.clone(), end };
+        Arc::new(OperatorExec::new(Arc::new(copy), Vec::new(), origin.partitions))
+    }
+}
+
+/// The first rows of a partition.
+struct Head<S: Scan> {
+    source: Planned<S>,
+    rows: usize,
+}
+
+impl<S: Scan> Operator for Head<S> {
+    fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
+        let mut left = self.rows;
+        self.source.read(task, &mut |batch| {
+            let batch = batch.slice(0, left.min(batch.num_rows()));
+            left -= batch.num_rows();
+            let flow = out.push(0, batch)?;
+            Ok(if left == 0 { ControlFlow::Break(()) } else { flow })
+        })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.source.given)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![self.source.step()]
+    }
+
+    fn closures(&self) -> Vec<Closure> {
+        Vec::new()
+    }
+
+    fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        self.source.ship(params)?;
+        params.put(&self.rows)
+    }
+
+    fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
+        Ok(Head { source: Planned::rebuild(params)?, rows: params.take()? })
     }
 }
 

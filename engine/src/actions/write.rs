@@ -13,9 +13,10 @@ use kiln_planner::Site;
 use super::file_sink::FileSink;
 use super::write_to::{Rows, publish};
 use crate::chain::Chain;
+use crate::connect::{Begin, Sink as _, SinkRun};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Form, Format, Layout, Mode, Request, TableColumns};
+use crate::publish::{Compression, Form, Format, Layout, Mode, Request, TableColumns, has_published};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -320,6 +321,9 @@ impl<R: Rows> Write<'_, R> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
         let site = self.site.clone();
+        if !self.rows.is_planned() && has_published(uri, self.rows.context().job_run())? {
+            return self.report(uri);
+        }
         let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
         let form = if format == Format::Parquet { self.form } else { Form::Plain };
@@ -330,15 +334,31 @@ impl<R: Rows> Write<'_, R> {
         publish(self.rows, FileSink::new(uri, self.layout, request), columns, site)
     }
 
+    /// Reports what this run has published before.
+    fn report(self, uri: &str) -> Result<()> {
+        let run = SinkRun::new(self.rows.context().job_run());
+        let columns = Arc::new(Schema::empty());
+        let of_table = TableColumns { schema: Arc::clone(&columns), partition_by: Vec::new() };
+        let form = if self.layout.format == Format::Parquet { self.form } else { Form::Plain };
+        let mode = self.chosen_mode();
+        let request = Request { mode, expected: Vec::new(), is_internal: false, form, columns: of_table };
+        match FileSink::new(uri, self.layout.clone(), request).begin(&columns, &run)? {
+            Begin::Done => Ok(()),
+            Begin::Begun { .. } => {
+                Err(Error::bug("a run that has published was begun again").at("output", uri))
+            }
+        }
+    }
+
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.
     fn chosen_mode(&self) -> Mode {
-        self.mode.or(self.rows.origin().cx.job_run().options().mode).unwrap_or_default()
+        self.mode.or(self.rows.context().job_run().options().mode).unwrap_or_default()
     }
 
     /// The partitions that are replaced even without rows: the job's, and those of its caller that fit the columns.
     fn expected(&self) -> Result<Vec<String>> {
         let columns = &self.layout.partition_by;
-        let given = &self.rows.origin().cx.job_run().options().expect_partitions;
+        let given = &self.rows.context().job_run().options().expect_partitions;
         let given =
             given.iter().filter(|_| !columns.is_empty() && self.chosen_mode() == Mode::ReplacePartitions);
         let expected: BTreeSet<&String> = self.expected.iter().chain(given).collect();

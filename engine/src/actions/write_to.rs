@@ -13,6 +13,7 @@ use kiln_planner::Site;
 
 use crate::chain::{Chain, Step};
 use crate::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
+use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::operators::Columns;
@@ -24,7 +25,15 @@ use crate::task::{BatchLimits, Output, Task};
 
 /// Rows that a sink can take: those of a dataset, or those of a source as they are.
 pub trait Rows {
-    /// Where they come from.
+    /// Whose they are.
+    fn context(&self) -> &Context;
+
+    /// Whether their columns are known without asking their source.
+    fn is_planned(&self) -> bool {
+        true
+    }
+
+    /// Where they come from, which may have to be found out first.
     fn origin(&self) -> &Origin;
 
     /// Their columns.
@@ -35,6 +44,10 @@ pub trait Rows {
 }
 
 impl<T: Row, C: Chain<Out = T>> Rows for Dataset<T, C> {
+    fn context(&self) -> &Context {
+        &self.origin.cx
+    }
+
     fn origin(&self) -> &Origin {
         &self.origin
     }

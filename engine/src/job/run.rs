@@ -260,6 +260,11 @@ impl Run {
         *next - 1
     }
 
+    /// How often the run has begun to write to `uri`.
+    pub(crate) fn writes_to(&self, uri: &str) -> u32 {
+        lock(&self.writes).get(uri).copied().unwrap_or(0)
+    }
+
     /// Adds what a retry has not counted because its output was published by an earlier attempt.
     pub(crate) fn restore_counts(&self, counters: &BTreeMap<String, u64>) {
         let mut facts = lock(&self.facts);

@@ -6,6 +6,7 @@
 //! object store (`objects`). Who may publish is decided by the output's head (`head`). Nothing is ever listed to find
 //! out what belongs to a publish. Rows and plans are not known here.
 
+mod before;
 mod clean;
 mod csv;
 pub mod delta;
@@ -32,6 +33,7 @@ mod text;
 mod uploaded;
 
 pub use crate::job::Mode;
+pub use before::has_published;
 pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
 pub use form::Form;
 pub use layout::{Compression, Format, Layout};
@@ -49,7 +51,7 @@ use crate::error::{Error, Result};
 use crate::job::{Identity, Output, Run};
 use crate::source::{BOOKS, Location, ManifestFile, TAG_CHARS};
 use form::Chosen;
-use head::{Published, Publisher};
+use head::{Head, Published, Publisher};
 use ledger::Entry;
 use local::LocalPublication;
 use objects::ObjectPublication;

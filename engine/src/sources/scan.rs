@@ -126,6 +126,11 @@ impl<S: Scan> Planned<S> {
         }
     }
 
+    /// How many splits there are.
+    pub(crate) fn splits(&self) -> usize {
+        self.splits.len()
+    }
+
     /// Names itself, for explain.
     pub(crate) fn step(&self) -> Step {
         Step::new(&*self.label, &self.site)

@@ -1,0 +1,273 @@
+//! The load file: what is read, where it goes, and how. It holds no secrets.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use kiln::connect::Scan;
+use kiln::{Compression, Copied, Error, Mode, Result, Write};
+use serde::{Deserialize, Serialize};
+
+use super::params::Params;
+
+/// A load.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadFile {
+    pub source: Source,
+    pub target: Target,
+}
+
+/// Where rows come from; `kind` names the system.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresSource),
+}
+
+/// A table or a query of a PostgreSQL database.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PostgresSource {
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub splits: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text_for: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<usize>,
+    /// As `30s` or `5m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Where rows go.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    pub uri: String,
+    #[serde(default)]
+    pub format: Format,
+    /// Left open, the caller chooses by `--kiln-mode` or `KILN_MODE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<String>,
+    /// Partitions that are emptied or created without rows, as `day=2026-11-20`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Packed>,
+}
+
+/// The kind of the files.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    #[default]
+    Parquet,
+    Delta,
+    Csv,
+    Json,
+}
+
+/// How files are compressed.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Packed {
+    None,
+    Zstd,
+    Gzip,
+    Snappy,
+    Lz4,
+    Brotli,
+}
+
+/// Reads a load file and puts in the values of parameters.
+///
+/// # Errors
+/// Config, with file and line, for what cannot be read, is not known or has no value.
+pub fn read(path: &Path, given: &[(String, String)]) -> Result<LoadFile> {
+    let at = |e: Error| e.at("file", path.display());
+    let text = fs::read_to_string(path).map_err(|e| at(Error::io("cannot read the load file", e)))?;
+    let malformed = |e: toml::de::Error| {
+        let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        Error::config(e.message().replace('\n', " ")).reason("malformed_load").at("line", line)
+    };
+    let mut load: LoadFile = toml::from_str(&text).map_err(|e| at(malformed(e)))?;
+    let mut params = Params::new(given);
+    load.source.fill(&mut params).and_then(|()| load.target.fill(&mut params)).map_err(at)?;
+    params.check_used().map_err(at)?;
+    Ok(load)
+}
+
+impl Source {
+    fn fill(&mut self, params: &mut Params<'_>) -> Result<()> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Source::Postgres(source) => source.fill(params),
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl PostgresSource {
+    fn fill(&mut self, params: &mut Params<'_>) -> Result<()> {
+        self.url = params.fill(&self.url)?;
+        for text in [&mut self.table, &mut self.query, &mut self.filter].into_iter().flatten() {
+            *text = params.fill_sql(text)?;
+        }
+        Ok(())
+    }
+
+    /// The source that reads it.
+    ///
+    /// # Errors
+    /// Config unless exactly one of table and query is given.
+    pub fn scan(&self, cx: &kiln::Context) -> Result<kiln_connectors::postgres::PostgresScan> {
+        use kiln_connectors::postgres::ReadPostgres;
+        let mut reader = match (&self.table, &self.query) {
+            (Some(table), None) => cx.postgres(&self.url).table(table),
+            (None, Some(query)) => cx.postgres(&self.url).query(query),
+            _ => {
+                return Err(
+                    Error::config("a source has either a `table` or a `query`").at("section", "source")
+                );
+            }
+        };
+        if let Some(columns) = &self.columns {
+            reader = reader.columns(columns.iter().map(String::as_str));
+        }
+        for column in &self.text_for {
+            reader = reader.text_for(column);
+        }
+        if let Some(filter) = &self.filter {
+            reader = reader.filter(filter);
+        }
+        if let Some(column) = &self.split_by {
+            reader = reader.split_by(column);
+        }
+        if let Some(splits) = self.splits {
+            reader = reader.splits(splits);
+        }
+        if let Some(connections) = self.max_connections {
+            reader = reader.max_connections(connections);
+        }
+        if let Some(limit) = &self.statement_timeout {
+            let malformed = |e| Error::config(format!("`{limit}` is no time, such as 30s or 5m")).because(e);
+            let limit = humantime::parse_duration(limit).map_err(malformed)?;
+            reader = reader.statement_timeout(limit);
+        }
+        if let Some(path) = &self.password_file {
+            reader = reader.password_file(path);
+        }
+        Ok(reader.scan())
+    }
+}
+
+impl Target {
+    fn fill(&mut self, params: &mut Params<'_>) -> Result<()> {
+        self.uri = params.fill(&self.uri)?;
+        for partition in &mut self.expect {
+            *partition = params.fill(partition)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses options that do not fit the rows.
+    ///
+    /// # Errors
+    /// Config.
+    pub fn check<S: Scan>(&self, rows: &Copied<S>) -> Result<()> {
+        let schema = rows.schema()?;
+        self.mode()?;
+        match self.partition_by.iter().find(|column| schema.index_of(column).is_err()) {
+            None => Ok(()),
+            Some(column) => {
+                Err(Error::config(format!("the source has no column `{column}` to partition by")))
+            }
+        }
+    }
+
+    /// Writes the rows.
+    ///
+    /// # Errors
+    /// Those of the options, and whatever stops the job.
+    pub fn write<S: Scan>(&self, rows: &Copied<S>) -> Result<()> {
+        let write = self.options(rows.write())?;
+        match self.format {
+            Format::Parquet => write.parquet(&self.uri),
+            Format::Delta => write.delta(&self.uri),
+            Format::Csv => write.csv(&self.uri),
+            Format::Json => write.json(&self.uri),
+        }
+    }
+
+    fn options<'r, S: Scan>(&self, write: Write<'r, Copied<S>>) -> Result<Write<'r, Copied<S>>> {
+        let mut write = write.partition_by(self.partition_by.iter().map(String::as_str));
+        if let Some(mode) = self.mode()? {
+            write = write.mode(mode);
+        }
+        if !self.expect.is_empty() {
+            write = write.expect_partitions(self.expect.iter().map(String::as_str));
+        }
+        if let Some(packed) = self.compression {
+            write = write.compression(packed.into());
+        }
+        Ok(write)
+    }
+
+    fn mode(&self) -> Result<Option<Mode>> {
+        let parse = |name: &String| {
+            Mode::from_str(name, false).map_err(|_| {
+                let names = Mode::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+                let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+                let error = Error::config(format!("`{name}` is no mode")).at("section", "target");
+                error.help(format!("modes are {}", names.join(", ")))
+            })
+        };
+        self.mode.as_ref().map(parse).transpose()
+    }
+}
+
+impl From<Packed> for Compression {
+    fn from(packed: Packed) -> Compression {
+        match packed {
+            Packed::None => Compression::None,
+            Packed::Zstd => Compression::Zstd,
+            Packed::Gzip => Compression::Gzip,
+            Packed::Snappy => Compression::Snappy,
+            Packed::Lz4 => Compression::Lz4,
+            Packed::Brotli => Compression::Brotli,
+        }
+    }
+}
+
+/// `to s3://lake/orders as parquet, by day, mode overwrite`
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "to {} as {}", self.uri, format!("{:?}", self.format).to_lowercase())?;
+        if !self.partition_by.is_empty() {
+            write!(f, ", by {}", self.partition_by.join(", "))?;
+        }
+        match &self.mode {
+            Some(mode) => write!(f, ", mode {mode}"),
+            None => write!(f, ", mode as the caller says"),
+        }
+    }
+}

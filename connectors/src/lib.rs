@@ -1,0 +1,20 @@
+//! Connectors: sources and targets outside of Kiln, each behind a cargo feature of its own.
+//!
+//! | feature | module | what it reads |
+//! |---|---|---|
+//! | `postgres` | [`postgres`] | tables, views and queries of PostgreSQL, in parallel, as of one snapshot |
+//!
+//! A connector uses the public traits of [`kiln::connect`] and nothing else of the engine. What connectors share is here,
+//! too: retries with back-off (`retry`), limits on connections (`gate`), the nearest known name (`nearest`).
+
+#[cfg(feature = "postgres")]
+mod gate;
+#[cfg(feature = "postgres")]
+mod nearest;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "postgres")]
+mod retry;
+
+#[cfg(feature = "postgres")]
+pub use retry::Retry;

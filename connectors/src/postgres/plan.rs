@@ -1,0 +1,195 @@
+//! Planning: one connection finds the columns, exports the snapshot, and cuts what is read into splits.
+
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use kiln::connect::{PlannedSplit, ScanPlan};
+use kiln::job::Input;
+use kiln::{Error, Result};
+use tokio_postgres::Statement;
+
+use super::catalog::{self, Estimate, Leaf};
+use super::scan::{PostgresScan, PostgresSplit, Relation};
+use super::session::{Session, identifier, value};
+use super::splits::{self, ByKey, Range};
+use super::types::{self, Decoded};
+
+/// A planned read.
+struct Planner<'p> {
+    scan: &'p PostgresScan,
+    session: &'p Session,
+    /// What follows FROM, and what errors call it.
+    from: String,
+    name: String,
+    table: Option<catalog::Relation>,
+}
+
+/// Planning runs in the driver before there are tasks that could be told to stop.
+fn check() -> Result<()> {
+    Ok(())
+}
+
+/// Finds columns and splits. The connection stays open: as long as it does, its snapshot can be read.
+pub(super) fn plan(scan: &PostgresScan, wanted: Option<&SchemaRef>) -> Result<ScanPlan<PostgresSplit>> {
+    let planned = scan.connect(&check, |session| {
+        let planner = Planner::begin(scan, session)?;
+        planner.plan(wanted)
+    });
+    let address = || kiln::connect::Scan::address(scan);
+    let (session, mut plan) = planned.map_err(|e| e.at("source", address()))?;
+    plan.hold = Some(Arc::new(Mutex::new(session)));
+    Ok(plan)
+}
+
+impl<'p> Planner<'p> {
+    fn begin(scan: &'p PostgresScan, session: &'p Session) -> Result<Planner<'p>> {
+        let timeout = scan.settings.statement_timeout;
+        let (from, name, table) = match &scan.relation {
+            Relation::Table(name) => {
+                let table = catalog::Relation::find(session, name, &check)?;
+                (table.name.clone(), table.name.clone(), Some(table))
+            }
+            Relation::Query(sql) => (format!("({sql}\n) AS source"), "the query".to_owned(), None),
+            Relation::Unset => {
+                return Err(Error::config("neither a table nor a query is named")
+                    .help("`.table(\"shop.orders\")` or `.query(\"SELECT …\")` names what is read"));
+            }
+        };
+        session.begin(timeout, &check)?;
+        // Before the first query, which fixes what the transaction sees.
+        if let Some(table) = &table {
+            table.lock(session, &check)?;
+        }
+        Ok(Planner { scan, session, from, name, table })
+    }
+
+    fn plan(&self, wanted: Option<&SchemaRef>) -> Result<ScanPlan<PostgresSplit>> {
+        let exported = "SELECT pg_export_snapshot(), txid_current_snapshot()::text";
+        let exported = self.session.query("the snapshot cannot be exported", exported, &check)?;
+        let row = exported.first().ok_or_else(|| Error::config("the server exports no snapshot"))?;
+        let (snapshot, seen): (String, String) = (value(row, 0)?, value(row, 1)?);
+        let (schema, columns, selected) = self.columns(wanted)?;
+        let ranges = self.ranges(&selected)?;
+        let bytes = ranges.iter().map(|range| range.bytes).sum();
+        let uri = kiln::connect::Scan::address(self.scan);
+        let input = Input { hash: fingerprint(&[&uri, &selected, &seen]), uri, files: 0, bytes };
+        let split = |range: Range| {
+            let sql = self.select(&selected, &range.from, range.condition.as_deref());
+            let split =
+                PostgresSplit { name: range.name, sql, snapshot: snapshot.clone(), columns: columns.clone() };
+            PlannedSplit { split, rows: range.rows, bytes: range.bytes }
+        };
+        let splits = ranges.into_iter().map(split).collect();
+        Ok(ScanPlan { schema, splits, row_bytes: bytes, input: Some(input), hold: None })
+    }
+
+    /// The columns that are read: as a schema, as they arrive, and as SQL selects them.
+    fn columns(&self, wanted: Option<&SchemaRef>) -> Result<(SchemaRef, Vec<Decoded>, String)> {
+        let all = self.describe("*")?;
+        let known: Vec<&str> = all.columns().iter().map(|column| column.name()).collect();
+        let chosen = self.chosen(&known, wanted)?;
+        let as_text = &self.scan.settings.as_text;
+        let select = |name: &String| match as_text.contains(name) {
+            true => format!("{0}::text AS {0}", identifier(name)),
+            false => identifier(name),
+        };
+        let selected: Vec<String> = chosen.iter().map(select).collect();
+        let selected = selected.join(", ");
+        let statement = self.describe(&selected)?;
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for column in statement.columns() {
+            let decoded = types::decoded(column.name(), column.type_(), column.type_modifier())?;
+            fields.push(Field::new(column.name(), decoded.data_type(), true));
+            columns.push(decoded);
+        }
+        Ok((Arc::new(Schema::new(fields)), columns, selected))
+    }
+
+    fn describe(&self, selected: &str) -> Result<Statement> {
+        self.session.describe(
+            "the columns cannot be read",
+            &format!("SELECT {selected} FROM {}", self.from),
+            &check,
+        )
+    }
+
+    /// The names of the columns that are read: those that were set, those of the row type, or all, for row types whose
+    /// columns are found by position.
+    fn chosen(&self, known: &[&str], wanted: Option<&SchemaRef>) -> Result<Vec<String>> {
+        let settings = &self.scan.settings;
+        let is_known = |name: &str| match known.contains(&name) {
+            true => Ok(()),
+            false => Err(catalog::unknown_column(name, &self.name, known.iter().copied())),
+        };
+        for name in settings.columns.iter().flatten().chain(&settings.as_text).chain(&settings.split_by) {
+            is_known(name)?;
+        }
+        let given: Vec<String> = match &settings.columns {
+            Some(columns) => columns.clone(),
+            None => known.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let Some(wanted) = wanted else { return Ok(given) };
+        let names: Vec<&String> = wanted.fields().iter().map(|field| field.name()).collect();
+        if names.iter().all(|name| given.contains(name)) {
+            return Ok(names.into_iter().cloned().collect());
+        }
+        let is_positional =
+            |(at, name): (usize, &&String)| **name == format!("_{}", at + 1) || *name == "value";
+        if names.iter().enumerate().all(is_positional) && names.len() == given.len() {
+            return Ok(given);
+        }
+        // What may be left out is decided by the engine; what must be there is missed here, with the nearest name.
+        for field in wanted.fields().iter().filter(|field| !field.is_nullable()) {
+            is_known(field.name())?;
+        }
+        Ok(names.into_iter().filter(|name| given.contains(name)).cloned().collect())
+    }
+
+    fn select(&self, selected: &str, from: &str, condition: Option<&str>) -> String {
+        let filter = self.scan.settings.filter.as_ref().map(|filter| format!("({filter}\n)"));
+        let conditions: Vec<String> = filter.into_iter().chain(condition.map(str::to_owned)).collect();
+        match conditions.as_slice() {
+            [] => format!("SELECT {selected} FROM {from}"),
+            conditions => format!("SELECT {selected} FROM {from} WHERE {}", conditions.join(" AND ")),
+        }
+    }
+
+    fn ranges(&self, selected: &str) -> Result<Vec<Range>> {
+        let settings = &self.scan.settings;
+        let leaves = match &self.table {
+            Some(table) => table.leaves(self.session, &check)?,
+            None => None,
+        };
+        let estimate = || Estimate::of(self.session, &self.select(selected, &self.from, None), &check);
+        if let (Some(leaves), None) = (&leaves, &settings.split_by) {
+            let estimate = if settings.filter.is_some() { Some(estimate()?) } else { None };
+            return Ok(splits::by_pages(leaves, estimate.as_ref(), settings.splits));
+        }
+        let estimate = estimate()?;
+        let key = match (&settings.split_by, &self.table) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(table)) => table.primary_key(self.session, &check)?,
+            (None, None) => None,
+        };
+        let Some(key) = key else { return Ok(vec![self.whole(&estimate)]) };
+        let pages = leaves.iter().flatten().map(|leaf: &Leaf| leaf.pages).sum();
+        let filter = settings.filter.as_deref();
+        let (from, name, table) = (&self.from, &self.name, self.table.as_ref());
+        let by_key = ByKey { from, name, key: &key, filter, table, estimate: &estimate, pages };
+        by_key.cut(self.session, settings.splits, &check)
+    }
+
+    fn whole(&self, estimate: &Estimate) -> Range {
+        let (from, name) = (self.from.clone(), self.name.clone());
+        Range { from, name, condition: None, rows: Some(estimate.rows), bytes: estimate.bytes }
+    }
+}
+
+/// A hash of texts, FNV-1a, in hexadecimal: the same in every version of Kiln.
+fn fingerprint(texts: &[&str]) -> String {
+    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

@@ -1,0 +1,213 @@
+//! One connection: opened as the address asks, in a read-only transaction, driven by the thread that uses it.
+//!
+//! Each session owns a small tokio runtime without threads. A task is synchronous, so its thread drives the connection
+//! while it waits for rows, and nothing runs in the background. A session that holds a snapshot open is not driven at all:
+//! the server needs no answer from it.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use kiln::{Error, Result};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, Row, Statement};
+
+use super::address::{Address, Tls};
+use super::{errors, tls};
+
+/// How long a connection may take to come about.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// The same with authentication and encryption, for each host.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
+/// The first question whether an idle peer is still there, and the pause between further ones.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+/// How many of these questions may stay without an answer.
+const KEEPALIVE_TRIES: u32 = 3;
+/// During a wait, how often is checked whether the task is to stop.
+const CHECK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the end of a connection may take: a server that still sends rows is not waited for.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// Values are written and read in one form, whatever the settings of the server and of the role; a transaction that
+/// waits for tasks is not ended for being idle.
+const SETTINGS: &str = "SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
+    SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; \
+    SET LOCAL idle_in_transaction_session_timeout = 0;";
+
+/// What a wait asks, again and again: whether it is to end.
+pub(super) type Check<'c> = &'c dyn Fn() -> Result<()>;
+
+/// A connection and what drives it.
+pub(super) struct Session {
+    /// These three are taken when the session is dropped.
+    runtime: Option<Runtime>,
+    client: Option<Client>,
+    connection: Option<JoinHandle<()>>,
+    /// How long a reply may take.
+    limit: Duration,
+}
+
+impl Session {
+    /// Connects; `limit` bounds every later wait for a reply.
+    pub(super) fn connect(address: &Address, limit: Duration, check: Check<'_>) -> Result<Session> {
+        let cannot_run = |e| Error::io("a connection cannot be driven", e);
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot_run)?;
+        let (config, tls) = (config(address)?, tls::connector(address)?);
+        let connected = wait(&runtime, check, HANDSHAKE_LIMIT, async {
+            let connected = config.connect(tls).await;
+            connected.map_err(|e| errors::of("cannot connect to the PostgreSQL server", e))
+        });
+        let (client, connection) = connected.map_err(|e| e.at("server", address))?;
+        let connection = runtime.spawn(async {
+            // The client's next request reports the same error.
+            let _ = connection.await;
+        });
+        Ok(Session { runtime: Some(runtime), client: Some(client), connection: Some(connection), limit })
+    }
+
+    /// Begins a transaction that sees one state of the database and changes nothing.
+    pub(super) fn begin(&self, statement_timeout: Option<Duration>, check: Check<'_>) -> Result<()> {
+        let timeout = statement_timeout
+            .map(|limit| format!("SET LOCAL statement_timeout = {};", limit.as_millis().max(1)))
+            .unwrap_or_default();
+        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {SETTINGS} {timeout}");
+        self.execute("a transaction cannot be begun", &sql, check)
+    }
+
+    /// Makes the transaction see what the one that exported `snapshot` sees.
+    pub(super) fn join(&self, snapshot: &str, check: Check<'_>) -> Result<()> {
+        let sql = format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot));
+        // A connection that breaks here says nothing about the snapshot.
+        let is_refused = |e: &tokio_postgres::Error| {
+            e.code()
+                .is_some_and(|code| !["08", "53", "57"].iter().any(|class| code.code().starts_with(class)))
+        };
+        self.wait(check, async {
+            self.client()?.batch_execute(&sql).await.map_err(|e| match is_refused(&e) {
+                true => errors::snapshot_lost(errors::of("it cannot be imported", e)),
+                false => errors::of("the snapshot cannot be imported", e),
+            })
+        })
+    }
+
+    /// Runs statements without results.
+    pub(super) fn execute(&self, what: &str, sql: &str, check: Check<'_>) -> Result<()> {
+        self.wait(check, async { self.client()?.batch_execute(sql).await.map_err(|e| errors::of(what, e)) })
+    }
+
+    /// The rows of a small query.
+    pub(super) fn query(&self, what: &str, sql: &str, check: Check<'_>) -> Result<Vec<Row>> {
+        self.wait(check, async { self.client()?.query(sql, &[]).await.map_err(|e| errors::of(what, e)) })
+    }
+
+    /// The columns of a query, which does not run.
+    pub(super) fn describe(&self, what: &str, sql: &str, check: Check<'_>) -> Result<Statement> {
+        self.wait(check, async { self.client()?.prepare(sql).await.map_err(|e| errors::of(what, e)) })
+    }
+
+    /// The client, for requests whose replies are read bit by bit.
+    pub(super) fn client(&self) -> Result<&Client> {
+        self.client.as_ref().ok_or_else(|| Error::bug("a connection is used after its end"))
+    }
+
+    /// Drives the connection until `work` is done.
+    pub(super) fn wait<T>(&self, check: Check<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match &self.runtime {
+            Some(runtime) => wait(runtime, check, self.limit, work),
+            None => Err(Error::bug("a connection is used after its end")),
+        }
+    }
+}
+
+/// Tells the server that the connection ends, if that is quickly done; else the server finds out by itself.
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.client.take());
+        let Some(runtime) = self.runtime.take() else { return };
+        // Where another runtime drives this thread, nothing may be waited for.
+        if let (Some(connection), Err(_)) = (self.connection.take(), Handle::try_current()) {
+            let _ = runtime.block_on(async { tokio::time::timeout(CLOSE_LIMIT, connection).await });
+        }
+        runtime.shutdown_background();
+    }
+}
+
+/// A value of a row of the catalogue.
+pub(super) fn value<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, at: usize) -> Result<T> {
+    row.try_get(at).map_err(|e| Error::config("the catalogue of the server is not as expected").because(e))
+}
+
+/// A text as SQL writes it.
+pub(super) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// A name as SQL writes it.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn wait<T>(
+    runtime: &Runtime,
+    check: Check<'_>,
+    limit: Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let end = Instant::now() + limit;
+    runtime.block_on(async {
+        let mut work = std::pin::pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(CHECK_EVERY, work.as_mut()).await {
+                return done;
+            }
+            check()?;
+            if Instant::now() >= end {
+                let error = Error::transient(format!("the server gave no answer for {limit:?}"));
+                return Err(error.reason("source_stalled").help("`answer_limit` allows for longer waits"));
+            }
+        }
+    })
+}
+
+fn config(address: &Address) -> Result<Config> {
+    let mut config = Config::new();
+    config
+        .user(&address.user)
+        .dbname(&address.database)
+        .port(address.port)
+        .application_name(&address.application_name)
+        .connect_timeout(CONNECT_LIMIT)
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE.0)
+        .keepalives_interval(KEEPALIVE.1)
+        .keepalives_retries(KEEPALIVE_TRIES)
+        .ssl_mode(match address.tls {
+            Tls::Disable => SslMode::Disable,
+            Tls::Prefer if address.is_socket() => SslMode::Disable,
+            Tls::Prefer => SslMode::Prefer,
+            Tls::Require | Tls::VerifyCa | Tls::VerifyFull => SslMode::Require,
+        });
+    match address.is_socket() {
+        true => config.host_path(&address.host),
+        false => config.host(&address.host),
+    };
+    if let Some(password) = address.password()? {
+        config.password(password.reveal());
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_doubled_in_literals_and_names() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+    }
+}

@@ -1,0 +1,28 @@
+//! Whether a run has published before: asked before its source is planned, so that a retry after success costs the source
+//! nothing. Nothing is claimed or changed here; the attempt that goes on asks again, under its claim.
+
+use super::{Head, local, objects};
+use crate::error::Result;
+use crate::job::Run;
+use crate::source::Location;
+
+/// Whether the head of `uri` says that this run has published its next write there.
+///
+/// # Errors
+/// Those of reading the head.
+pub fn has_published(uri: &str, run: &Run) -> Result<bool> {
+    if !run.identity().is_given {
+        return Ok(false);
+    }
+    let output = Location::output(uri)?;
+    let sequence = run.writes_to(&output.uri());
+    let is_it = |run_id: &Option<String>, at: u32| run_id.as_deref() == Some(run.run_id()) && at == sequence;
+    Ok(match output.local_path() {
+        Some(target) => holds(&local::peek(&std::fs::canonicalize(&target).unwrap_or(target))?, is_it),
+        None => holds(&objects::peek(&output.store, &output.path)?, is_it),
+    })
+}
+
+fn holds<S>(head: &Head<S>, is_it: impl Fn(&Option<String>, u32) -> bool) -> bool {
+    head.publishes().iter().any(|done| is_it(&done.claim.run_id, done.claim.sequence))
+}
