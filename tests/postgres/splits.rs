@@ -106,10 +106,10 @@ fn partitions_and_children_are_read_once() {
          CREATE TABLE parent (id bigint);
          CREATE TABLE child (more text) INHERITS (parent);
          CREATE TABLE other () INHERITS (parent);
-         CREATE TABLE both () INHERITS (child, other);
+         CREATE TABLE twice () INHERITS (child, other);
          INSERT INTO parent SELECT generate_series(1, 1000);
          INSERT INTO child SELECT generate_series(1001, 5000), 'x';
-         INSERT INTO both SELECT generate_series(5001, 6000), 'x'",
+         INSERT INTO twice SELECT generate_series(5001, 6000), 'x'",
     );
     for splits in [1, 3, 30] {
         assert_eq!(ids(&db, "p", None, splits).0, (1..=20_000).collect::<Vec<_>>(), "{splits} splits");
@@ -120,7 +120,7 @@ fn partitions_and_children_are_read_once() {
     let cx = Context::local(2);
     let some =
         cx.postgres(&db.url()).table("p").filter(filter).read::<(i64, kiln::chrono::NaiveDate, String)>();
-    let expected: usize = db.sql(&format!("SELECT count(*) FROM p WHERE {filter}")).parse().unwrap();
+    let expected: u64 = db.sql(&format!("SELECT count(*) FROM p WHERE {filter}")).parse().unwrap();
     assert_eq!(some.num_partitions(), 3, "the default partition cannot hold such days and is not read");
     assert_eq!(some.count().unwrap(), expected);
 }
@@ -155,13 +155,14 @@ fn all_splits_see_one_moment_while_others_write() {
     db.sql("CREATE TABLE t AS SELECT g AS id, 100::bigint AS money, repeat('x', 500) AS text FROM generate_series(1::bigint, 20000) g");
     let (is_done, writes) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        let _stop = Stop(&is_done);
         scope.spawn(|| {
             // Money moves, rows move to other pages, rows come in pairs that sum up to nothing, rows go.
             while !is_done.load(Ordering::SeqCst) {
                 let n = writes.fetch_add(1, Ordering::SeqCst) as i64;
                 db.sql(&format!(
                     "BEGIN; UPDATE t SET money = money + CASE WHEN id <= 10000 THEN 1 ELSE -1 END
-                         WHERE id % 50 = {n} % 50 AND id <= 20000;
+                         WHERE id % 50 = {n} % 50 AND id BETWEEN 1 AND 20000;
                      INSERT INTO t VALUES (100000 + {n}, {n}, 'new'), (-100000 - {n}, -{n}, 'new'); COMMIT"
                 ));
             }
@@ -182,8 +183,16 @@ fn all_splits_see_one_moment_while_others_write() {
             assert_eq!((1..=20_000).filter(|id| !distinct.contains(id)).count(), 0, "no row is lost");
             assert_eq!(rows.iter().map(|(_, money)| money).sum::<i64>(), 2_000_000, "the sum of one moment");
         }
-        is_done.store(true, Ordering::SeqCst);
     });
+}
+
+/// Ends the writer with its test, however that ends.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
