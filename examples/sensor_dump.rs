@@ -74,7 +74,7 @@ impl Scan for ReadDump {
     ) -> Result<Box<dyn ScanBatches + 't>> {
         let mut file = File::open(&self.path).map_err(|e| Error::io("cannot open the dump", e))?;
         file.seek(SeekFrom::Start(split.start * RECORD_BYTES)).map_err(|e| Error::io("cannot seek", e))?;
-        task.enter(&self.path, "record", split.start);
+        task.enter("dump", &self.path, "record", split.start);
         Ok(Box::new(Records { file: BufReader::new(file), left: split.clone(), task, read: 0 }))
     }
 }

@@ -178,7 +178,7 @@ impl Scan for PostgresScan {
             })
         };
         let (session, stream) = self.connect(&check, begin).map_err(|e| e.at("split", &split.name))?;
-        task.enter(&split.name, "row", 1);
+        task.enter("split", &split.name, "row", 1);
         let decoder = Decoder::new(&split.columns, task.limits());
         Ok(Box::new(Reader {
             session,

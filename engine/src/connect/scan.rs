@@ -145,21 +145,22 @@ impl<'a> ScanTask<'a> {
         self.task.check()
     }
 
-    /// The rows from here on come from `part`, counted in `unit` from `first` up: `("orders", "row", 0)`. An error about
-    /// one of them, also one in a closure, names both.
-    pub fn enter(&self, part: &str, unit: &'static str, first: u64) {
-        self.enter_finding(part, unit, Box::new(move |row| Some(first + row)));
+    /// The rows from here on come from `part`, which is a `what`, and are counted in `unit` from `first` up:
+    /// `("table", "orders", "row", 1)`. An error about one of them, also one in a closure, names all of it.
+    pub fn enter(&self, what: &'static str, part: &str, unit: &'static str, first: u64) {
+        self.enter_finding(what, part, unit, Box::new(move |row| Some(first + row)));
     }
 
     /// The same, where `find` gives the place of a row by its number; it is called when somebody asks.
     pub(crate) fn enter_finding(
         &self,
+        what: &'static str,
         part: &str,
         unit: &'static str,
         find: Box<dyn FnMut(u64) -> Option<u64>>,
     ) {
         self.given.set(0);
-        self.task.place.enter_finding(part, unit, find);
+        self.task.place.enter_finding(what, part, unit, find);
     }
 
     /// The task, for readers of the engine's own.

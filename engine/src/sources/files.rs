@@ -179,7 +179,7 @@ impl<F: Format> FileBatches<'_, F> {
             task.has_skimmed(skimmed);
         }
         let Places { unit, find } = batches.places();
-        self.task.enter_finding(&piece.address, unit, find);
+        self.task.enter_finding("file", &piece.address, unit, find);
         Ok(Some(batches))
     }
 }

@@ -242,3 +242,6 @@ impl<T: Row, S: Scan> Ship for Scanned<T, S> {
         Ok(Scanned { source: Planned::rebuild(params)?, _row: PhantomData })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,18 +18,21 @@ thread_local! {
 /// The place of the current row of a task's source. A row costs one store.
 #[derive(Default)]
 pub struct Place {
-    file: RefCell<Option<File>>,
+    part: RefCell<Option<Part>>,
     position: Cell<u64>,
     /// Whether rows of another place are being worked on.
     is_left: Cell<bool>,
 }
 
-struct File {
+/// What rows are read from: a file, or what another source is cut into.
+struct Part {
+    /// In the word of an error: "file".
+    what: &'static str,
     address: Arc<str>,
     counted: Option<Counted>,
 }
 
-/// What positions in a file are counted in, and how the number of a row becomes one.
+/// What positions in a part are counted in, and how the number of a row becomes one.
 struct Counted {
     unit: &'static str,
     find: Box<dyn FnMut(u64) -> Option<u64>>,
@@ -38,19 +41,26 @@ struct Counted {
 impl Place {
     /// The rows from here on are of `file`; their positions are counted in `unit`, as in "byte".
     pub fn enter(&self, file: &str, unit: &'static str) {
-        self.enter_finding(file, unit, Box::new(Some));
+        self.enter_finding("file", file, unit, Box::new(Some));
     }
 
-    /// The same, where `find` turns what [`Place::at`] is told into a position; it is called when
-    /// somebody asks.
-    pub fn enter_finding(&self, file: &str, unit: &'static str, find: Box<dyn FnMut(u64) -> Option<u64>>) {
-        self.file.replace(Some(File { address: file.into(), counted: Some(Counted { unit, find }) }));
+    /// The same for a part that errors call `what`, where `find` turns what [`Place::at`] is told into a position; it is
+    /// called when somebody asks.
+    pub fn enter_finding(
+        &self,
+        what: &'static str,
+        address: &str,
+        unit: &'static str,
+        find: Box<dyn FnMut(u64) -> Option<u64>>,
+    ) {
+        let counted = Some(Counted { unit, find });
+        self.part.replace(Some(Part { what, address: address.into(), counted }));
         self.position.set(0);
     }
 
     /// The next row is all of `file`.
     pub fn enter_whole(&self, file: &str) {
-        self.file.replace(Some(File { address: file.into(), counted: None }));
+        self.part.replace(Some(Part { what: "file", address: file.into(), counted: None }));
     }
 
     /// The next row stands at `position`.
@@ -68,14 +78,14 @@ impl Place {
     }
 
     /// Where the current row stands, if its source has said so.
-    pub fn now(&self) -> Option<FilePlace> {
-        let mut file = self.file.borrow_mut();
-        let File { address, counted } = file.as_mut()?;
+    pub fn now(&self) -> Option<PartPlace> {
+        let mut part = self.part.borrow_mut();
+        let Part { what, address, counted } = part.as_mut()?;
         let position = counted.as_mut().and_then(|Counted { unit, find }| {
             let position = find(self.position.get())?;
             Some((*unit, position))
         });
-        Some(FilePlace { file: Arc::clone(address), position })
+        Some(PartPlace { what, address: Arc::clone(address), position })
     }
 
     /// `error` with the current row's place: in its file where the source has said so, else the number
@@ -91,7 +101,7 @@ impl Place {
 /// A panic goes through the task: the place is kept for the one who makes an error of it.
 impl Drop for Place {
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.is_left.get() && self.file.get_mut().is_some() {
+        if std::thread::panicking() && !self.is_left.get() && self.part.get_mut().is_some() {
             let place = std::mem::take(self);
             // While the thread is torn down nobody is left to ask.
             let _ = PANICKED_AT.try_with(|at| at.replace(Some(place)));
@@ -105,20 +115,20 @@ pub(super) fn forget_panic() {
 }
 
 /// Where the row stood at which the latest panic of this thread happened.
-pub(super) fn of_panic() -> Option<FilePlace> {
+pub(super) fn of_panic() -> Option<PartPlace> {
     PANICKED_AT.take()?.now()
 }
 
-/// A row's place in a file.
-pub struct FilePlace {
-    /// The file's address.
-    file: Arc<str>,
-    /// What positions count, and the position; nothing where the row is the whole file, or its position
+/// A row's place in a file, or in a part of another source.
+pub struct PartPlace {
+    what: &'static str,
+    address: Arc<str>,
+    /// What positions count, and the position; nothing where the row is the whole part, or its position
     /// is not known.
     position: Option<(&'static str, u64)>,
 }
 
-impl FilePlace {
+impl PartPlace {
     /// What positions count, and the position.
     pub fn position(&self) -> Option<(&'static str, u64)> {
         self.position
@@ -126,7 +136,7 @@ impl FilePlace {
 
     /// Adds the place to an error.
     pub fn of(self, error: Error) -> Error {
-        let error = error.at("file", self.file);
+        let error = error.at(self.what, self.address);
         match self.position {
             Some((unit, position)) => error.at(unit, position),
             None => error,
@@ -135,9 +145,9 @@ impl FilePlace {
 }
 
 /// `file a.txt, byte 17`
-impl fmt::Display for FilePlace {
+impl fmt::Display for PartPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "file {}", self.file)?;
+        write!(f, "{} {}", self.what, self.address)?;
         match self.position {
             Some((unit, position)) => write!(f, ", {unit} {position}"),
             None => Ok(()),
