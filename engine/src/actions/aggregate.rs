@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, FuncInfo, Plain, Sink, Step, With};
+use crate::chain::{Chain, FuncInfo, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
@@ -161,7 +161,7 @@ struct AggregateSink<'a, A, T, G> {
     _row: PhantomData<fn() -> T>,
 }
 
-impl<A: Row, T: Row, G: Seq<A, T>> Sink<T> for AggregateSink<'_, A, T, G> {
+impl<A: Row, T: Row, G: Seq<A, T>> RowConsumer<T> for AggregateSink<'_, A, T, G> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.acc = self.acc.take().map(|acc| self.seq.add(acc, row));

@@ -5,7 +5,7 @@ use datasketches::tdigest::TDigestMut;
 use kiln_planner::Site;
 
 use super::number::Number;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::Terminal;
@@ -96,7 +96,7 @@ impl<T: Number> Terminal<T> for Digest {
 
 struct DigestSink(TDigestMut);
 
-impl<T: Number> Sink<T> for DigestSink {
+impl<T: Number> RowConsumer<T> for DigestSink {
     #[inline]
     fn push(&mut self, number: T::View<'_>) {
         self.0.update(T::own(number).float());

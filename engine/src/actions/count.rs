@@ -2,7 +2,7 @@
 
 use arrow::datatypes::SchemaRef;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -53,7 +53,7 @@ impl<T: Row> Terminal<T> for Count {
 
 struct Rows(u64);
 
-impl<T: Row> Sink<T> for Rows {
+impl<T: Row> RowConsumer<T> for Rows {
     #[inline]
     fn push(&mut self, _: T::View<'_>) {
         self.0 += 1;

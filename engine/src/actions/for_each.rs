@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::ending::Ending;
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
+use crate::chain::{Chain, Func, FuncInfo, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::Terminal;
@@ -116,7 +116,7 @@ struct Each<'a, G> {
     error: Option<Error>,
 }
 
-impl<T: Row, G, R: Ending> Sink<T> for Each<'_, G>
+impl<T: Row, G, R: Ending> RowConsumer<T> for Each<'_, G>
 where
     G: for<'a> Func<'a, T::View<'a>, Out = R>,
 {

@@ -10,7 +10,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
 use super::number::Number;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -181,7 +181,7 @@ struct BinSink<'a> {
     counts: Vec<u64>,
 }
 
-impl<T: Number> Sink<T> for BinSink<'_> {
+impl<T: Number> RowConsumer<T> for BinSink<'_> {
     #[inline]
     fn push(&mut self, number: T::View<'_>) {
         if let Some(bucket) = bucket(self.edges, T::own(number).float()) {
@@ -220,7 +220,7 @@ impl<T: Number> Terminal<T> for Ends {
 
 struct EndSink(Option<(f64, f64)>);
 
-impl<T: Number> Sink<T> for EndSink {
+impl<T: Number> RowConsumer<T> for EndSink {
     #[inline]
     fn push(&mut self, number: T::View<'_>) {
         let number = T::own(number).float();

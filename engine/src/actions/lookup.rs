@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use crate::aggregate::partition_of;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -90,7 +90,7 @@ struct LookupSink<'a, K, V: Row> {
     writer: PartitionedWriter<'a, V>,
 }
 
-impl<K: Key, V: Row> Sink<(K, V)> for LookupSink<'_, K, V> {
+impl<K: Key, V: Row> RowConsumer<(K, V)> for LookupSink<'_, K, V> {
     #[inline]
     fn push(&mut self, (key, value): (K::View<'_>, V::View<'_>)) {
         if K::same(K::narrow(key), self.key.view()) {

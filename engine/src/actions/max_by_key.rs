@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::key_of::KeyOf;
-use crate::chain::{Chain, Exact, Into1, Into2, Plain, Sink, Step, With};
+use crate::chain::{Chain, Exact, Into1, Into2, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -157,7 +157,9 @@ struct ExtremeSink<'a, K, T, G, const LARGEST: bool> {
     best: Option<(K, T)>,
 }
 
-impl<K: Key, T: Row, G: KeyOf<T, K>, const LARGEST: bool> Sink<T> for ExtremeSink<'_, K, T, G, LARGEST> {
+impl<K: Key, T: Row, G: KeyOf<T, K>, const LARGEST: bool> RowConsumer<T>
+    for ExtremeSink<'_, K, T, G, LARGEST>
+{
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         let best = &mut self.best;

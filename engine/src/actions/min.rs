@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -91,7 +91,7 @@ impl<T: Key, const LARGEST: bool> Terminal<T> for Extreme<T, LARGEST> {
 
 struct ExtremeSink<T, const LARGEST: bool>(Option<T>);
 
-impl<T: Key, const LARGEST: bool> Sink<T> for ExtremeSink<T, LARGEST> {
+impl<T: Key, const LARGEST: bool> RowConsumer<T> for ExtremeSink<T, LARGEST> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         // Only a row that is better than the best is copied.

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::joining::Joining;
-use crate::chain::{Chain, Plain, Sink, Step, With};
+use crate::chain::{Chain, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
@@ -103,7 +103,7 @@ struct ReduceSink<'a, T, G> {
     acc: Option<T>,
 }
 
-impl<T: Row, G: Joining<T>> Sink<T> for ReduceSink<'_, T, G> {
+impl<T: Row, G: Joining<T>> RowConsumer<T> for ReduceSink<'_, T, G> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         let row = T::own(row);

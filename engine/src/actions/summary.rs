@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::Terminal;
@@ -79,7 +79,7 @@ impl<T: Row, S: Summary<T>> Terminal<T> for Summarise<T, S> {
 
 struct SummarySink<T, S>(S, PhantomData<fn() -> T>);
 
-impl<T: Row, S: Summary<T>> Sink<T> for SummarySink<T, S> {
+impl<T: Row, S: Summary<T>> RowConsumer<T> for SummarySink<T, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.0.add(row);

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -81,7 +81,7 @@ struct TakeSink<'a, T: Row> {
     writer: PartitionedWriter<'a, T>,
 }
 
-impl<T: Row> Sink<T> for TakeSink<'_, T> {
+impl<T: Row> RowConsumer<T> for TakeSink<'_, T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         if self.left > 0 {

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::driver::TaskReport;
 use crate::error::{Error, Result};
@@ -130,7 +130,7 @@ struct SampleSink<T> {
     kept: BinaryHeap<Ranked<T>>,
 }
 
-impl<T: Row> Sink<T> for SampleSink<T> {
+impl<T: Row> RowConsumer<T> for SampleSink<T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         let rank = self.random.next();

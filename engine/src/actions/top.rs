@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
 use super::key_of::KeyOf;
-use crate::chain::{Chain, Exact, Into1, Into2, Plain, RowFn, SharedRowFn, Sink, Step, With};
+use crate::chain::{Chain, Exact, Into1, Into2, Plain, RowConsumer, RowFn, SharedRowFn, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::job;
@@ -199,7 +199,7 @@ struct TopSink<'a, O, G, T, const SMALLEST: bool> {
     best: BinaryHeap<Reverse<Ranked<O, T, SMALLEST>>>,
 }
 
-impl<T: Row, O: Key, G: KeyOf<T, O>, const SMALLEST: bool> Sink<T> for TopSink<'_, O, G, T, SMALLEST> {
+impl<T: Row, O: Key, G: KeyOf<T, O>, const SMALLEST: bool> RowConsumer<T> for TopSink<'_, O, G, T, SMALLEST> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.seen += 1;

@@ -12,7 +12,7 @@ use super::carried::Carried;
 use super::kinds::Aggregate;
 use super::room::Room;
 use super::table::{Occupied, Table, partition_of};
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
 use crate::row::{Key, Row, bytes_of_view, schema};
@@ -105,7 +105,7 @@ struct Waiting<K: Key, V> {
     arena: K::Arena,
 }
 
-impl<K: Key, G: Aggregate> Sink<(K, G::Value)> for CombineSink<'_, K, G> {
+impl<K: Key, G: Aggregate> RowConsumer<(K, G::Value)> for CombineSink<'_, K, G> {
     #[inline]
     fn push(&mut self, (key, value): (K::View<'_>, <G::Value as Row>::View<'_>)) {
         let hash = K::hash(key);

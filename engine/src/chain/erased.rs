@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
-use super::{Chain, Sink, Step};
+use super::{Chain, RowConsumer, Step};
 use crate::error::Result;
 use crate::row::{Row, RowReader};
 use crate::ship::closure::Closure;
@@ -45,7 +45,7 @@ impl<T> Ship for Erased<T> {
 impl<T: Row> Chain for Erased<T> {
     type Out = T;
 
-    fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         task.read_input(0, &mut |batch| {
             task.check()?;
             let rows = RowReader::<T>::open(&batch)?;

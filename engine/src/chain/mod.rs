@@ -26,7 +26,7 @@ use crate::ship::params::Ship;
 use crate::task::Task;
 
 /// Receives the rows of a chain.
-pub trait Sink<T: Row> {
+pub trait RowConsumer<T: Row> {
     /// Takes one row.
     fn push(&mut self, row: T::View<'_>);
 
@@ -43,7 +43,7 @@ pub trait Chain: Ship + Clone + Send + Sync + 'static {
     type Out: Row;
 
     /// Pushes all rows of the task's partition into `sink`.
-    fn drive<S: Sink<Self::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()>;
+    fn drive<S: RowConsumer<Self::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()>;
 
     /// Names the source and the operators, for explain.
     fn steps(&self, steps: &mut Vec<Step>);

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use super::{Chain, Sink, Step};
+use super::{Chain, RowConsumer, Step};
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
@@ -27,7 +27,7 @@ pub trait Positional<T: Row>: Ship + Clone + Send + Sync + 'static {
     fn start(&self, partition: usize) -> Self::State;
 
     /// Handles the next row.
-    fn push<S: Sink<Self::Out>>(&self, state: &mut Self::State, row: T::View<'_>, sink: &mut S);
+    fn push<S: RowConsumer<Self::Out>>(&self, state: &mut Self::State, row: T::View<'_>, sink: &mut S);
 }
 
 /// The chain `C`, then the operator `N`.
@@ -66,7 +66,7 @@ impl<C: Chain, N: Positional<C::Out>> Chain for ThenAt<C, N> {
     type Out = N::Out;
 
     #[inline]
-    fn drive<S: Sink<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let state = self.operator.start(task.partition);
         self.chain.drive(task, &mut At { operator: &self.operator, state, sink, _row: PhantomData })
     }
@@ -93,7 +93,7 @@ struct At<'s, T: Row, N: Positional<T>, S> {
     _row: PhantomData<fn(T)>,
 }
 
-impl<T: Row, N: Positional<T>, S: Sink<N::Out>> Sink<T> for At<'_, T, N, S> {
+impl<T: Row, N: Positional<T>, S: RowConsumer<N::Out>> RowConsumer<T> for At<'_, T, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.operator.push(&mut self.state, row, self.sink);

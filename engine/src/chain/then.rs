@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Chain, FuncInfo, Sink, Step};
+use super::{Chain, FuncInfo, RowConsumer, Step};
 use crate::error::Result;
 use crate::row::Row;
 use crate::ship::closure::Closure;
@@ -17,7 +17,7 @@ pub trait Narrow<T: Row, G>: Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Handles one row. `func` and `row` live equally long, so a result may borrow from both.
-    fn push<'a, S: Sink<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S);
+    fn push<'a, S: RowConsumer<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S);
 }
 
 /// The chain `C`, then the operator `N` with the function `G`.
@@ -55,7 +55,7 @@ impl<C: Chain, G: FuncInfo, N: Narrow<C::Out, G>> Chain for Then<C, G, N> {
     type Out = N::Out;
 
     #[inline]
-    fn drive<S: Sink<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         self.chain.drive(task, &mut Onto::<C::Out, G, N, S> { func: &self.func, sink, _types: PhantomData })
     }
 
@@ -81,7 +81,7 @@ struct Onto<'s, T, G, N, S> {
     _types: PhantomData<fn(T) -> N>,
 }
 
-impl<T: Row, G, N: Narrow<T, G>, S: Sink<N::Out>> Sink<T> for Onto<'_, T, G, N, S> {
+impl<T: Row, G, N: Narrow<T, G>, S: RowConsumer<N::Out>> RowConsumer<T> for Onto<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         let func = self.func;

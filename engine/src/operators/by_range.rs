@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::plan::{Fused, OperatorExec, Terminal};
@@ -109,7 +109,7 @@ struct RangeSink<'a, K: Key, V: Row> {
     writer: PartitionedWriter<'a, (K, V)>,
 }
 
-impl<K: Key, V: Row> Sink<(K, V)> for RangeSink<'_, K, V> {
+impl<K: Key, V: Row> RowConsumer<(K, V)> for RangeSink<'_, K, V> {
     #[inline]
     fn push(&mut self, row: (K::View<'_>, V::View<'_>)) {
         let below = |bound: &K| K::compare(bound.view(), row.0) != Ordering::Greater;
@@ -176,7 +176,7 @@ impl<K, V> SampleSink<K, V> {
     }
 }
 
-impl<K: Key, V: Row> Sink<(K, V)> for SampleSink<K, V> {
+impl<K: Key, V: Row> RowConsumer<(K, V)> for SampleSink<K, V> {
     fn push(&mut self, (key, _): (K::View<'_>, V::View<'_>)) {
         self.seen += 1;
         if self.kept.len() < self.room {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
 use crate::row::{Row, schema};
@@ -61,7 +61,7 @@ pub(super) fn batches_of<T: Row, C: Chain<Out = T>>(
 
 struct ColumnSink<'a, T: Row>(PartitionedWriter<'a, T>);
 
-impl<T: Row> Sink<T> for ColumnSink<'_, T> {
+impl<T: Row> RowConsumer<T> for ColumnSink<'_, T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.0.push(0, row);

@@ -12,7 +12,7 @@ use arrow::util::display::array_value_to_string;
 use kiln_planner::Site;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Chain, FuncInfo, Sink, Step};
+use crate::chain::{Chain, FuncInfo, RowConsumer, Step};
 use crate::error::{Class, Error, Result};
 use crate::row::{ColumnBuilder, Row};
 use crate::ship::closure::Closure;
@@ -66,7 +66,11 @@ pub trait Fallible<T: Row, G>: Send + Sync + 'static {
 
     /// Handles one row; a refused one has put out nothing. `func` and `row` live equally long, so a
     /// result may borrow from both.
-    fn push<'a, S: Sink<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), Self::Reason>;
+    fn push<'a, S: RowConsumer<Self::Out>>(
+        func: &'a G,
+        row: T::View<'a>,
+        sink: &mut S,
+    ) -> Result<(), Self::Reason>;
 }
 
 /// The chain `C`, then the operator `N` with the function `G`.
@@ -105,7 +109,7 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Attempt<C, G, N> {
     type Out = N::Out;
 
     #[inline]
-    fn drive<S: Sink<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<N::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let refusal =
             Refusal { refused: &self.refused, place: &task.place, site: self.func.site(), error: None };
         let mut attempts =
@@ -140,7 +144,7 @@ struct Attempts<'s, T, G, N, S> {
     _types: PhantomData<fn(T) -> N>,
 }
 
-impl<T: Row, G, N: Fallible<T, G>, S: Sink<N::Out>> Sink<T> for Attempts<'_, T, G, N, S> {
+impl<T: Row, G, N: Fallible<T, G>, S: RowConsumer<N::Out>> RowConsumer<T> for Attempts<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         if self.refusal.error.is_some() {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Narrow, Plain, Sink, Then, With};
+use crate::chain::{Chain, Func, Narrow, Plain, RowConsumer, Then, With};
 use crate::dataset::Dataset;
 use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
@@ -51,7 +51,7 @@ where
     const NAME: &'static str = "filter";
 
     #[inline]
-    fn push<'a, S: Sink<T>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<T>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
         if func.call(row) {
             sink.push(row);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::chain::{Chain, Positional, RowConsumer, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::{Key, Row};
@@ -71,7 +71,7 @@ impl<K: Key, V: Row> Positional<(K, V)> for KeyRange<K, V> {
     fn start(&self, _: usize) {}
 
     #[inline]
-    fn push<S: Sink<(K, V)>>(&self, (): &mut (), row: (K::View<'_>, V::View<'_>), sink: &mut S) {
+    fn push<S: RowConsumer<(K, V)>>(&self, (): &mut (), row: (K::View<'_>, V::View<'_>), sink: &mut S) {
         let (low, high) = &*self.ends;
         let is_in_range = K::compare(K::narrow(row.0), low.view()) != Ordering::Less
             && K::compare(K::narrow(row.0), high.view()) != Ordering::Greater;

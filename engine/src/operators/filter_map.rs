@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Into1, Into2, Narrow, Plain, Sink, Then, With};
+use crate::chain::{Chain, Func, Into1, Into2, Narrow, Plain, RowConsumer, Then, With};
 use crate::dataset::Dataset;
 use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
@@ -83,7 +83,7 @@ where
     const NAME: &'static str = "filter_map";
 
     #[inline]
-    fn push<'a, S: Sink<R>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<R>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
         if let Some(row) = func.call(row) {
             sink.push(row.view());
         }
@@ -101,7 +101,7 @@ where
     const NAME: &'static str = "filter_map_to";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
         if let Some(row) = (func.code())(row) {
             sink.push(row);
         }
@@ -116,7 +116,7 @@ where
     const NAME: &'static str = "filter_map_to";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
         if let Some(row) = (func.code())(func.shared(), row) {
             sink.push(row);
         }

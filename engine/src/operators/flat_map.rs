@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowsFn, SharedRowsFn, Sink, Then, With};
+use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowConsumer, RowsFn, SharedRowsFn, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -108,7 +108,7 @@ where
     const NAME: &'static str = "flat_map";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
         for item in func.call(row) {
             sink.push(item.as_view());
         }
@@ -127,7 +127,7 @@ where
     const NAME: &'static str = "flat_map_emit";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a Plain<F>, row: T::View<'a>, sink: &mut S) {
         whole(|broken| {
             (func.code())(row, &mut |out: O::View<'_>| emit(sink, out, broken));
         });
@@ -142,7 +142,7 @@ where
     const NAME: &'static str = "flat_map_emit";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a With<P, F>, row: T::View<'a>, sink: &mut S) {
         whole(|broken| {
             (func.code())(func.shared(), row, &mut |out: O::View<'_>| emit(sink, out, broken));
         });
@@ -152,7 +152,7 @@ where
 /// Passes on one row that a closure emits. Here the user's code lies above the operators behind it, so
 /// it could catch their panics; a task goes on with none of them.
 #[inline]
-fn emit<O: Row, S: Sink<O>>(sink: &mut S, row: O::View<'_>, broken: &Cell<bool>) {
+fn emit<O: Row, S: RowConsumer<O>>(sink: &mut S, row: O::View<'_>, broken: &Cell<bool>) {
     assert!(!broken.replace(true), "a row was emitted after a panic behind `emit` was caught");
     sink.push(row);
     broken.set(false);

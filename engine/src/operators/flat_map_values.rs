@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowsFn, SharedRowsFn, Sink, Then, With};
+use crate::chain::{Chain, Func, Map1, Narrow, Plain, RowConsumer, RowsFn, SharedRowsFn, Then, With};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -72,7 +72,7 @@ where
     const NAME: &'static str = "flat_map_values";
 
     #[inline]
-    fn push<'a, S: Sink<(K, O)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
+    fn push<'a, S: RowConsumer<(K, O)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
         for item in func.call(value) {
             sink.push((K::narrow(key), item.as_view()));
         }

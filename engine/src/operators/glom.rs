@@ -3,7 +3,7 @@
 use kiln_planner::Site;
 
 use super::hashed::Room;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, Items, ListView, Row, RowReader, to_batch};
@@ -57,7 +57,7 @@ impl<C: Ship> Ship for Glom<C> {
 impl<C: Chain> Chain for Glom<C> {
     type Out = Vec<C::Out>;
 
-    fn drive<S: Sink<Vec<C::Out>>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<Vec<C::Out>>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         if sink.is_full() {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl<T: Row> List<T> {
     }
 }
 
-impl<T: Row> Sink<T> for List<T> {
+impl<T: Row> RowConsumer<T> for List<T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         if self.is_too_large {

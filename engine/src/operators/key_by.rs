@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowConsumer, RowFn, SharedRowFn, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -74,7 +76,7 @@ where
     const NAME: &'static str = "key_by";
 
     #[inline]
-    fn push<'a, S: Sink<(K, T)>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<(K, T)>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
         let key = func.call(row);
         sink.push((key.as_view(), T::narrow(row)));
     }

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowConsumer, RowFn, SharedRowFn, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -77,7 +79,7 @@ where
     const NAME: &'static str = "map";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
+    fn push<'a, S: RowConsumer<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) {
         sink.push(func.call(row).as_view());
     }
 }

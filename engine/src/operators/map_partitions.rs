@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use kiln_planner::Site;
 
 use super::partition_rows::{PartitionFunc, PartitionRows, pulled};
-use crate::chain::{Chain, Plain, Sink, Step, With};
+use crate::chain::{Chain, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
@@ -92,7 +92,7 @@ where
 {
     type Out = O;
 
-    fn drive<S: Sink<O>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<O>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         pulled(&self.chain, task, |rows| {
             for item in self.func.call(task.partition, rows) {
                 sink.push(item.view());

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowFn, SharedRowFn, Sink, Then, With};
+use crate::chain::{
+    Chain, Exact, Func, Into1, Into2, Narrow, Plain, RowConsumer, RowFn, SharedRowFn, Then, With,
+};
 use crate::dataset::Dataset;
 use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
@@ -75,7 +77,7 @@ where
     const NAME: &'static str = "map_values";
 
     #[inline]
-    fn push<'a, S: Sink<(K, W)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
+    fn push<'a, S: RowConsumer<(K, W)>>(func: &'a G, (key, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
         let value = func.call(value);
         sink.push((K::narrow(key), value.as_view()));
     }

@@ -10,7 +10,7 @@ use kiln_planner::{Movement, Site};
 use super::by_range::ByRange;
 use super::place_by_key::{PlaceByKey, by_hash};
 use crate::aggregate::Slices;
-use crate::chain::{Chain, Func, FuncInfo, Plain, Sink, Step, With};
+use crate::chain::{Chain, Func, FuncInfo, Plain, RowConsumer, Step, With};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::plan::Terminal;
@@ -195,7 +195,7 @@ struct ChosenSink<'a, K: Row, V: Row, G> {
     wrong: Option<usize>,
 }
 
-impl<K: Row, V: Row, G> Sink<(K, V)> for ChosenSink<'_, K, V, G>
+impl<K: Row, V: Row, G> RowConsumer<(K, V)> for ChosenSink<'_, K, V, G>
 where
     G: for<'a> Func<'a, K::View<'a>, Out = usize>,
 {

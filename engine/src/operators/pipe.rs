@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ship::closure::Closure;
@@ -122,7 +122,7 @@ impl<C: Ship> Ship for Pipe<C> {
 impl<C: Chain<Out = String>> Chain for Pipe<C> {
     type Out = String;
 
-    fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         self.run(task, sink)
             .map_err(|error| error.at("command", self.command.join(" ")).at("line", &self.site))
     }
@@ -143,7 +143,7 @@ impl<C: Chain<Out = String>> Chain for Pipe<C> {
 
 impl<C: Chain<Out = String>> Pipe<C> {
     /// Runs the command for the task's partition.
-    fn run<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn run<S: RowConsumer<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let Started { process, stdin, stdout, stderr } = Started::new(&self.command, &self.env)?;
         let (group, cancelled) = (process.group(), &*task.env.cancelled);
         let feed = |task: &Task<'_>| {

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::Movement;
 
 use crate::aggregate::{Slices, partition_of};
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::error::Result;
 use crate::plan::Terminal;
 use crate::row::{Key, Row, schema};
@@ -56,7 +56,7 @@ impl<K: Key, V: Row> Terminal<(K, V)> for PlaceByKey<K, V> {
 
 struct PlaceSink<'a, K: Key, V: Row>(PartitionedWriter<'a, (K, V)>);
 
-impl<K: Key, V: Row> Sink<(K, V)> for PlaceSink<'_, K, V> {
+impl<K: Key, V: Row> RowConsumer<(K, V)> for PlaceSink<'_, K, V> {
     #[inline]
     fn push(&mut self, row: (K::View<'_>, V::View<'_>)) {
         let (key, value) = row;

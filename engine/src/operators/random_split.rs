@@ -5,7 +5,7 @@ use std::ops::Range;
 use kiln_planner::Site;
 
 use super::random::Random;
-use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::chain::{Chain, Positional, RowConsumer, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::Row;
@@ -85,7 +85,7 @@ impl<T: Row> Positional<T> for Share {
     }
 
     #[inline]
-    fn push<S: Sink<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
+    fn push<S: RowConsumer<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
         if self.range.contains(&draws.0.unit()) {
             sink.push(row);
         }

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use super::fallible::{Attempt, Fallible, Refused, failure, of_record, text};
-use crate::chain::{Chain, FuncInfo, Sink, Step};
+use crate::chain::{Chain, FuncInfo, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::Row;
@@ -65,7 +65,7 @@ impl<C: Ship, G: Ship, N> Ship for Rejects<C, G, N> {
 impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
     type Out = Reject;
 
-    fn drive<S: Sink<Reject>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<Reject>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let (partition, place) = (task.partition, &task.place);
         let mut refused = Refusals::<C::Out, G, N, S> {
             func: &self.func,
@@ -110,7 +110,7 @@ struct Refusals<'s, T, G, N, S> {
     _types: PhantomData<fn(T) -> N>,
 }
 
-impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, G, N, S> {
+impl<T: Row, G, N: Fallible<T, G>, S: RowConsumer<Reject>> RowConsumer<T> for Refusals<'_, T, G, N, S> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         if self.error.is_some() {
@@ -141,7 +141,7 @@ impl<T: Row, G, N: Fallible<T, G>, S: Sink<Reject>> Sink<T> for Refusals<'_, T, 
 /// The accepted rows are those of another dataset.
 struct Nowhere;
 
-impl<T: Row> Sink<T> for Nowhere {
+impl<T: Row> RowConsumer<T> for Nowhere {
     #[inline]
     fn push(&mut self, _: T::View<'_>) {}
 }

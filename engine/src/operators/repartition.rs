@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use kiln_planner::{Movement, Site};
 
 use super::partition_by::at_least_one;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::Terminal;
@@ -91,7 +91,7 @@ struct InTurnSink<'a, T: Row> {
     next: usize,
 }
 
-impl<T: Row> Sink<T> for InTurnSink<'_, T> {
+impl<T: Row> RowConsumer<T> for InTurnSink<'_, T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.writer.push(self.next, row);

@@ -3,7 +3,7 @@
 use kiln_planner::Site;
 
 use super::random::Random;
-use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::chain::{Chain, Positional, RowConsumer, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::Row;
@@ -86,7 +86,7 @@ impl<T: Row> Positional<T> for Sample {
     }
 
     #[inline]
-    fn push<S: Sink<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
+    fn push<S: RowConsumer<T>>(&self, draws: &mut Draws, row: T::View<'_>, sink: &mut S) {
         for _ in 0..draw(draws, self.with_replacement, self.fraction) {
             sink.push(row);
         }

@@ -7,7 +7,7 @@ use kiln_planner::Site;
 
 use super::random::Random;
 use super::sample::{Draws, draw, fraction_error};
-use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::chain::{Chain, Positional, RowConsumer, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::{Key, Row};
@@ -100,7 +100,7 @@ impl<K: Key, V: Row> Positional<(K, V)> for SampleByKey<K, V> {
     }
 
     #[inline]
-    fn push<S: Sink<(K, V)>>(&self, draws: &mut Draws, row: (K::View<'_>, V::View<'_>), sink: &mut S) {
+    fn push<S: RowConsumer<(K, V)>>(&self, draws: &mut Draws, row: (K::View<'_>, V::View<'_>), sink: &mut S) {
         let found = self.fractions.binary_search_by(|(key, _)| K::compare(key.view(), K::narrow(row.0)));
         let fraction = found.map_or(0.0, |at| self.fractions[at].1);
         for _ in 0..draw(draws, self.with_replacement, fraction) {

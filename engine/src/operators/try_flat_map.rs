@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use kiln_planner::Site;
 
 use super::fallible::{Attempt, Fallible, OnError};
-use crate::chain::{Chain, Func, Plain, Sink, With};
+use crate::chain::{Chain, Func, Plain, RowConsumer, With};
 use crate::dataset::Dataset;
 use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
@@ -81,7 +81,7 @@ where
     const NAME: &'static str = "try_flat_map";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+    fn push<'a, S: RowConsumer<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
         for item in func.call(row)? {
             sink.push(item.view());
         }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use kiln_planner::Site;
 
 use super::fallible::{Attempt, Fallible, OnError};
-use crate::chain::{Chain, Exact, Func, Into1, Into2, Plain, Sink, With};
+use crate::chain::{Chain, Exact, Func, Into1, Into2, Plain, RowConsumer, With};
 use crate::dataset::Dataset;
 use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
@@ -116,7 +116,7 @@ where
     const NAME: &'static str = "try_map";
 
     #[inline]
-    fn push<'a, S: Sink<R>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+    fn push<'a, S: RowConsumer<R>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
         sink.push(func.call(row)?.view());
         Ok(())
     }
@@ -134,7 +134,7 @@ where
     const NAME: &'static str = "try_map_to";
 
     #[inline]
-    fn push<'a, S: Sink<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
+    fn push<'a, S: RowConsumer<O>>(func: &'a G, row: T::View<'a>, sink: &mut S) -> Result<(), E> {
         sink.push(func.call(row)?);
         Ok(())
     }

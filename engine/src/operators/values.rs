@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Narrow, Plain, Sink, Then};
+use crate::chain::{Chain, Narrow, Plain, RowConsumer, Then};
 use crate::dataset::Dataset;
 use crate::row::Row;
 
@@ -31,7 +31,7 @@ impl<K: Row, V: Row> Narrow<(K, V), Plain<()>> for Values<V> {
     const NAME: &'static str = "values";
 
     #[inline]
-    fn push<'a, S: Sink<V>>(_: &'a Plain<()>, (_, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
+    fn push<'a, S: RowConsumer<V>>(_: &'a Plain<()>, (_, value): (K::View<'a>, V::View<'a>), sink: &mut S) {
         sink.push(value);
     }
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ struct IndexSink<'a, T: Row> {
     writer: PartitionedWriter<'a, (T, u64)>,
 }
 
-impl<T: Row> Sink<T> for IndexSink<'_, T> {
+impl<T: Row> RowConsumer<T> for IndexSink<'_, T> {
     #[inline]
     fn push(&mut self, row: T::View<'_>) {
         self.writer.push(0, (T::narrow(row), self.next));
@@ -152,7 +152,7 @@ struct RowCount<T> {
     _row: PhantomData<fn(T)>,
 }
 
-impl<T: Row> Sink<T> for RowCount<T> {
+impl<T: Row> RowConsumer<T> for RowCount<T> {
     #[inline]
     fn push(&mut self, _: T::View<'_>) {
         self.rows += 1;

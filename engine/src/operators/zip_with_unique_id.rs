@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Positional, Sink, ThenAt};
+use crate::chain::{Chain, Positional, RowConsumer, ThenAt};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
@@ -55,7 +55,7 @@ impl<T: Row> Positional<T> for UniqueId {
     }
 
     #[inline]
-    fn push<S: Sink<(T, u64)>>(&self, next: &mut u64, row: T::View<'_>, sink: &mut S) {
+    fn push<S: RowConsumer<(T, u64)>>(&self, next: &mut u64, row: T::View<'_>, sink: &mut S) {
         sink.push((T::narrow(row), *next));
         *next += self.partitions;
     }

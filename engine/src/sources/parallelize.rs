@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use kiln_planner::Site;
 
 use super::spread;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
@@ -100,7 +100,7 @@ impl<T: Row> Ship for Rows<T> {
 impl<T: Row> Chain for Rows<T> {
     type Out = T;
 
-    fn drive<S: Sink<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<T>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let Some(batch) = &self.batch else { return Ok(()) };
         let cut = |i: usize| batch.num_rows() * i / self.partitions;
         let (start, end) = (cut(task.partition), cut(task.partition + 1));

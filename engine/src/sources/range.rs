@@ -5,7 +5,7 @@ use std::ops::Range;
 use kiln_planner::Site;
 
 use super::spread;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
@@ -64,7 +64,7 @@ impl Chain for Numbers {
     type Out = u64;
 
     #[inline]
-    fn drive<S: Sink<u64>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<u64>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let rows = self.range.end.saturating_sub(self.range.start);
         let cut = |i: u64| {
             self.range.start + (u128::from(rows) * u128::from(i) / u128::from(self.partitions)) as u64

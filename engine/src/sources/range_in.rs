@@ -2,7 +2,7 @@
 
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ impl Ship for SteppedRange {
 impl Chain for SteppedRange {
     type Out = i64;
 
-    fn drive<S: Sink<i64>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<i64>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let rows = rows(self.start, self.end, self.step);
         // Quotient and remainder apart, as the product of the number of rows and a partition may overflow.
         let (partitions, partition) = (self.partitions as u128, task.partition as u128);

@@ -8,7 +8,7 @@ use kiln_planner::Site;
 use super::files;
 use super::read::{Allowed, Read};
 use super::skipped::Skipped;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
@@ -116,7 +116,7 @@ impl Chain for TextLines {
     type Out = String;
 
     #[inline]
-    fn drive<S: Sink<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<String>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
         for piece in read_ahead(&some_or_all(pieces, task), Lead::Start) {
             let mut text = match TextBlocks::open(&piece) {

@@ -13,7 +13,7 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use kiln_planner::Site;
 
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::connect::{Hold, PlannedSplit, Scan, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -174,7 +174,7 @@ pub struct Scanned<T, S: Scan> {
 impl<T: Row, S: Scan> Chain for Scanned<T, S> {
     type Out = T;
 
-    fn drive<K: Sink<T>>(&self, task: &Task<'_>, sink: &mut K) -> Result<()> {
+    fn drive<K: RowConsumer<T>>(&self, task: &Task<'_>, sink: &mut K) -> Result<()> {
         let adapter = adapter::<T>(&self.source.scan.address(), &self.source.given)?;
         self.source.read_from(task, &mut |batch, from| {
             let batch = match &adapter {

@@ -9,7 +9,7 @@ use kiln_planner::Site;
 
 use super::files::{self, Choice};
 use super::skipped::Skipped;
-use crate::chain::{Chain, Sink, Step};
+use crate::chain::{Chain, RowConsumer, Step};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::Result;
@@ -66,7 +66,7 @@ pub(super) fn dataset<B: Content>(
 impl<B: Content> Chain for WholeFiles<B> {
     type Out = (String, B);
 
-    fn drive<S: Sink<(String, B)>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
+    fn drive<S: RowConsumer<(String, B)>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()> {
         let pieces = self.splits.get(task.partition).map_or(&[][..], |split| &split.pieces);
         for piece in read_ahead(pieces, Lead::Whole) {
             task.check()?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 
-use crate::chain::Sink;
+use crate::chain::RowConsumer;
 use crate::error::{Error, Result};
 
 /// The longest line that is read: it must fit in memory once per task.
@@ -35,7 +35,7 @@ impl<W: Write> LineSink<W> {
     }
 }
 
-impl<W: Write> Sink<String> for LineSink<W> {
+impl<W: Write> RowConsumer<String> for LineSink<W> {
     fn push(&mut self, row: &str) {
         if self.failure.is_none() {
             let written = self.out.write_all(row.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
@@ -56,7 +56,7 @@ pub(super) enum ReadTo {
 }
 
 /// Pushes each line as a row, without its `\n` or `\r\n`.
-pub(super) fn read_lines<S: Sink<String>>(pipe: impl Read, sink: &mut S) -> Result<ReadTo> {
+pub(super) fn read_lines<S: RowConsumer<String>>(pipe: impl Read, sink: &mut S) -> Result<ReadTo> {
     let mut pipe = BufReader::with_capacity(BLOCK_BYTES, pipe);
     let mut line = Vec::new();
     while !sink.is_full() {
