@@ -218,3 +218,81 @@ fn of_a_table_and_plain_files_that_are_published_at_once_the_first_wins() {
         assert_eq!(delta_log::live(&s3.bucket().join("out/rows")).is_some(), first.is_empty());
     }
 }
+
+/// Where the outputs of a test are.
+enum Store {
+    Disk(tempfile::TempDir),
+    S3(S3),
+}
+
+impl Store {
+    fn all() -> [Store; 2] {
+        [Store::Disk(tempfile::tempdir().unwrap()), Store::S3(S3::start())]
+    }
+
+    /// A job that appends rows in the given form.
+    fn append(&self, form: &str, offset: u64) -> Job {
+        let job =
+            small("local[2]").option("--offset", offset.to_string()).option("--mode", "append").arg(form);
+        match self {
+            Store::Disk(place) => job.option("--output", place.path().join("rows")),
+            Store::S3(s3) => s3.tell(job.option("--output", format!("s3://{BUCKET}/rows"))),
+        }
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        match self {
+            Store::Disk(place) => place.path().join("rows"),
+            Store::S3(s3) => s3.bucket().join("rows"),
+        }
+    }
+
+    /// How many files the manifest of plain files names, and how many the log of a table.
+    fn files(&self) -> (Option<usize>, Option<usize>) {
+        let manifest = std::fs::read(self.root().join("_SUCCESS")).ok();
+        let manifest = manifest.map(|json| serde_json::from_slice::<serde_json::Value>(&json).unwrap());
+        let named = manifest.map(|manifest| manifest["files"].as_array().unwrap().len());
+        (named, delta_log::live(&self.root()).map(|files| files.len()))
+    }
+}
+
+#[test]
+fn a_table_that_begins_while_plain_files_are_published_is_refused_and_they_stay() {
+    for store in Store::all() {
+        let table = store.append("--delta", 0).env("KILN_FAILPOINT", "begun=stop").start();
+        table.wait_until_stopped();
+        store.append("--plain", 1000).run().ok();
+        table.signal(Signal::CONT);
+        let table = table.wait();
+        table.exits(78);
+        assert_eq!(table.json()["reason"], "no_delta_table");
+        assert_eq!(store.files(), (Some(6), None));
+    }
+}
+
+#[test]
+fn a_table_does_not_make_a_run_forget_that_its_plain_files_are_published() {
+    let store = Store::S3(S3::start());
+    let append = || store.append("--plain", 0).env("KILN_RUN_ID", "nightly");
+    let killed = append().env("KILN_FAILPOINT", "commit.published=kill").run();
+    assert_eq!(killed.killed_by(), Some(9));
+    assert_eq!(store.files(), (None, None), "killed before its manifest");
+    let table = store.append("--delta", 1000).run();
+    table.exits(78);
+    assert_eq!(table.json()["reason"], "no_delta_table");
+    append().run().ok();
+    assert_eq!(store.files(), (Some(6), None), "the rows are there once");
+}
+
+#[test]
+fn the_first_version_of_an_attempt_that_was_killed_is_put_before_plain_files_are_refused() {
+    for store in Store::all() {
+        let killed = store.append("--delta", 0).env("KILN_FAILPOINT", "commit.decided=kill").run();
+        assert_eq!(killed.killed_by(), Some(9));
+        assert_eq!(store.files(), (None, None), "decided, and not put");
+        let plain = store.append("--plain", 1000).run();
+        plain.exits(78);
+        assert_eq!(plain.json()["reason"], "other_form");
+        assert_eq!(store.files(), (None, Some(6)));
+    }
+}

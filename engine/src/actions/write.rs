@@ -344,8 +344,9 @@ impl<R: Rows> Write<'_, R> {
         let request = Request { mode, expected: Vec::new(), is_internal: false, form, columns: of_table };
         match FileSink::new(uri, self.layout.clone(), request).begin(&columns, &run)? {
             Begin::Done => Ok(()),
+            // Somebody has removed it since.
             Begin::Begun { .. } => {
-                Err(Error::bug("a run that has published was begun again").at("output", uri))
+                Err(Error::transient("the output was removed meanwhile").at("output", uri))
             }
         }
     }

@@ -66,10 +66,9 @@ pub fn without_type(error: Error, form: Form) -> Error {
 
 /// The error of a publish of plain files where a table is, or begins.
 pub fn is_table() -> Error {
-    Error::config("the output is a Delta table, and these would be plain files").reason("other_form").help(
-        "write Parquet without `plain`, choose another place, or remove the table; an attempt that was killed when it \
-         began a table counts as one",
-    )
+    Error::config("the output is a Delta table, and these would be plain files")
+        .reason("other_form")
+        .help("write Parquet without `plain`, choose another place, or remove the table")
 }
 
 /// The error of a publish of a table where plain files are.

@@ -28,13 +28,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::delta::LOG;
 use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
-use super::{Begin, Mode, OutputFile, Place, Publication, Request, STAGE, tagged};
+use super::table::Heads;
+use super::{Begin, Mode, OutputFile, Place, Publication, Request, STAGE, form, tagged};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::job::{CleanupGuard, CommitGuard, IfRunning, Output, Run};
-use crate::source::{MANIFEST, Manifest, ManifestFile, file_uri};
+use crate::source::{Location, MANIFEST, Manifest, ManifestFile, file_uri};
 use locked::LockedHead;
 pub use locked::peek;
 use pending::{Change, Pending, Site};
@@ -70,11 +72,13 @@ impl LocalPublication {
         // A link to a folder stands for the folder, which is what is replaced.
         let target = fs::canonicalize(&target).unwrap_or(target);
         let staging = Staging::reserve(&target, &publisher.publish)?;
+        Heads::Disk(target.clone()).carry_out_first(&Location::exact(&target.to_string_lossy())?, run)?;
         let mut locked = match wait_for_rival(&target, publisher, run)? {
             Some(locked) => locked,
             None => return Ok(Begin::Skipped("another attempt of this run is under way")),
         };
         staging::sweep(&target, &locked)?;
+        check_plain(&locked, &target)?;
         if fs::symlink_metadata(&target).is_err() {
             // Nothing is there, or somebody has removed it: it is not published any more.
             locked.head.forget();
@@ -151,6 +155,7 @@ impl LocalPublication {
             return Err(Error::job_stopped());
         }
         recover(&mut locked, &self.target)?;
+        check_plain(&locked, &self.target)?;
         let output = super::output(file_uri(&self.target), partitions, &files);
         let pending = self.pending(&ready, &files, output.clone())?;
         locked.head.check(&self.claim, &pending.scope)?;
@@ -272,6 +277,14 @@ impl Drop for LocalPublication {
     }
 }
 
+/// Refuses plain files where a Delta table is, or is decided to be.
+fn check_plain(locked: &LockedHead, target: &Path) -> Result<()> {
+    match locked.head.first_version().is_some() || target.join(LOG).is_dir() {
+        true => Err(form::is_table().at("output", file_uri(target))),
+        false => Ok(()),
+    }
+}
+
 /// Ends the claim of a publish that came to nothing, and removes the folders that were made for it.
 fn withdraw(target: &Path, claim: &Claim, staging: &Staging) {
     // A claim that stays does no harm: the next attempt takes it over.
@@ -350,7 +363,7 @@ fn finish(locked: &mut LockedHead, site: &Site<'_>) -> Result<()> {
 }
 
 /// Finishes the commit of a driver that was killed in it.
-fn recover(locked: &mut LockedHead, target: &Path) -> Result<()> {
+pub(super) fn recover(locked: &mut LockedHead, target: &Path) -> Result<()> {
     let Some(pending) = locked.head.state.as_ref() else { return Ok(()) };
     log::warn!("finishing the commit of a job that was killed: {}", file_uri(target));
     let ready = target.parent().unwrap_or(target).join(STAGE).join(&pending.staging).join(staging::READY);

@@ -32,6 +32,7 @@ use super::head::{Begun, Claim, Publisher, Scope};
 use super::mode::{exists, not_a_folder};
 use super::pause::Pause;
 use super::sign_of_life::{self, SignOfLife};
+use super::table::Heads;
 use super::uploaded::UploadedFiles;
 use super::{Begin, Mode, OutputFile, Place, Publication, Request, TAG_CHARS, form, is_unknown};
 use crate::error::{Error, Result};
@@ -108,12 +109,14 @@ impl ObjectPublication {
     /// fenced after a newer attempt.
     pub fn begin(output: Location, request: Request, publisher: &Publisher, run: &Arc<Run>) -> Result<Begin> {
         let uri = output.uri();
+        let at = output.clone();
         let Location { store, path: target, .. } = output;
         let rival = || Ok(peek(&store, &target)?.rival(publisher).cloned());
         let goes_on = sign_of_life::wait_for_rival(&store, &target, run, rival);
         if !goes_on.map_err(|e| e.at("output", &uri))? {
             return Ok(Begin::Skipped("another attempt of this run is under way"));
         }
+        Heads::Store(HeadObject::of(&store, &target)?).carry_out_first(&at, run)?;
         let sign = SignOfLife::of(&store, &target, publisher, run).map_err(|e| e.at("output", &uri))?;
         let begun = begin_at(&store, &target, &request, publisher).map_err(|e| e.at("output", &uri))?;
         let claim = match begun {
@@ -258,7 +261,8 @@ fn begin_at(store: &Store, target: &Path, request: &Request, publisher: &Publish
         if matches!(begun, Begun::Published(_)) {
             return Ok(Change::Keep(Some(begun)));
         }
-        if head.first_version().is_some() {
+        let log = Log { store: store.clone(), root: target.clone() };
+        if head.first_version().is_some() || log.exists()? {
             return Err(form::is_table());
         }
         failpoint::reached("looked");

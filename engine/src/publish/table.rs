@@ -18,7 +18,8 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::job::{CommitGuard, Run};
 use crate::source::Location;
-use heads::{Attempt, End, Heads};
+pub use heads::Heads;
+use heads::{Attempt, End};
 
 /// A version of a table that is being made.
 pub struct TablePublication {

@@ -109,7 +109,7 @@ impl Location {
     /// so that two texts for one place give the same.
     pub fn uri(&self) -> String {
         match self.local_path() {
-            Some(path) => file_uri(&path.canonicalize().unwrap_or(path)),
+            Some(path) => file_uri(&resolved(&path)),
             None => self.store.address(&Path::default()) + &escape(self.path.as_ref()),
         }
     }
@@ -216,6 +216,18 @@ fn split_pattern(path: &str) -> (Cow<'_, str>, Option<&str>) {
 
 /// The absolute form of a local path without `..`.
 ///
+/// `path` without links, as far as it is there: a folder that is made later keeps its address.
+fn resolved(path: &FilePath) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match known {
+        Some((above, real)) => match path.strip_prefix(above) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            _ => real,
+        },
+        None => path.to_owned(),
+    }
+}
+
 /// `a/..` is not the same as nothing when `a` is a link, so the part up to the last `..` is looked up.
 fn absolute(path: &str) -> Result<String> {
     // Two slashes at the beginning mean one, but `std::path::absolute` keeps them.

@@ -4,8 +4,9 @@
 //! reader of an object store, where nothing can be renamed, sees all files of one version or all of another: it takes
 //! the manifest and reads what the manifest names. On disk it is written for the same readers.
 
-use object_store::ObjectStoreExt;
+use futures::StreamExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,10 @@ impl Manifest {
         let Some(json) = get(store, &head_key(output)?)? else { return Ok(Vec::new()) };
         let Ok(head) = serde_json::from_slice::<Undecided>(&json) else { return Ok(Vec::new()) };
         let mut tags = head.state.unpublished;
-        // The files of a table are named by its log.
+        // The files of a table are named by its log: an attempt that was killed after its commit has left its tag here.
+        if !tags.is_empty() && has_log(store, output)? {
+            return Ok(Vec::new());
+        }
         if head.state.files.is_some() && !head.state.is_settled {
             let publishes = head.publishes.into_iter();
             tags.extend(publishes.filter_map(|done| done.claim.publish.get(..TAG_CHARS).map(str::to_owned)));
@@ -109,6 +113,13 @@ impl Manifest {
         // Texts and integers: there is nothing in it that JSON cannot hold.
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// Whether the folder of an output has the log of a Delta table.
+fn has_log(store: &Store, output: &Path) -> Result<bool> {
+    let prefix = output.clone().join("_delta_log");
+    let mut objects = store.objects().list(Some(&prefix));
+    Ok(store.wait(objects.next()).transpose()?.is_some())
 }
 
 /// Where the head of the output `output` is in a store: what is published there, and who may publish.

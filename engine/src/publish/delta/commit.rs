@@ -152,7 +152,9 @@ impl DeltaTable {
                     coordinator.is_some(),
                 ),
                 Step::Ask { version } => match ask(coordinator, version, ready.as_ref()) {
-                    Err(error) if !is_given_up(coordinator, &error) => return Err(self.unknown(0, error)),
+                    Err(error) if version == 0 && !is_given_up(coordinator, &error) => {
+                        return Err(self.unknown(0, error));
+                    }
                     asked => asked?,
                 },
                 Step::Put { version, .. } => self.put(version, ready.as_ref(), &mut cause)?,

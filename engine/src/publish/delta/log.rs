@@ -23,7 +23,7 @@ use super::snapshot::{Replay, Snapshot};
 use super::values::decoded;
 use super::{checkpoint, put};
 use crate::error::{Error, Result};
-use crate::source::{Location, Store};
+use crate::source::{Location, MANIFEST, Store};
 
 /// The folder of the log in that of the table.
 pub const LOG: &str = "_delta_log";
@@ -120,6 +120,14 @@ impl Log {
         let prefix = self.below(LOG)?;
         let mut objects = self.store.objects().list(Some(&prefix));
         Ok(self.store.wait(objects.next()).transpose()?.is_some())
+    }
+
+    /// Whether the manifest of plain files is in the folder.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub fn has_manifest(&self) -> Result<bool> {
+        Ok(super::put::read(&self.store, &self.below(MANIFEST)?)?.is_some())
     }
 
     /// The version `wanted`; nothing where there is no table.

@@ -2,7 +2,7 @@
 //!
 //! The log is that of the Delta Lake protocol, reader version 1 and writer version 2, without table features; the
 //! committer is Kiln's own (ARCHITECTURE.md has the reasons). Tasks write files at their final names in the folder of
-//! the table, where nobody sees them before a version names them. Then [`DeltaTable::commit_while`] creates the next version
+//! the table, where nobody sees them before a version names them. Then [`DeltaTable::commit`] creates the next version
 //! (`commit`, by the decisions of `steps`), which holds the files, the fence and the identity of the publish at once.
 //!
 //! ```text

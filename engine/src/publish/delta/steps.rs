@@ -4,15 +4,15 @@
 //!
 //! ```text
 //! Refresh ── may publish ──> Put N ── created ──> End
-//!    ^  └ new table: Ask N ┘  │  ^
+//!    ^  └────── Ask N ─────┘  │  ^
 //!    │                 no clear │  │ nothing is there: the same bytes, the same N
 //!    │                 answer  v  │
 //!    └── another commit ───── Look N ── ours ──> End
 //! ```
 //!
 //! The claims of newer attempts are in the log, unless there was no table when they claimed it. So who has found no
-//! table when it began asks the head of the output, each time after it has read the log and before it puts a version.
-//! The head decides version 0 itself, and records it. Of a later version it is enough that the head knows of no newer
+//! table when it began must ask the head of the output, each time after it has read the log and before it puts a version;
+//! all publishes do, because `kiln clean` takes claims in the head alone. The head decides version 0 itself, and records it. Of a later version it is enough that the head knows of no newer
 //! claim: whoever claims after that finds the table, and puts its claim into the log.
 //!
 //! A version is never changed once it is there. So another commit at N means that this one is not, and never will be,

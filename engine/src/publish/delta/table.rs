@@ -19,7 +19,7 @@ use crate::failpoint;
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
 use crate::publish::{Mode, form};
-use crate::source::{Location, MANIFEST, Store};
+use crate::source::{Location, Store};
 
 /// Commits that are looked through for the record of a run.
 const MAX_LOOKED: u64 = 10_000;
@@ -109,12 +109,15 @@ impl DeltaTable {
         let snapshot = log.load(AsOf::Latest)?;
         let (uri, is_new) = (location.uri(), snapshot.is_none());
         let table = DeltaTable { log, uri, snapshot, is_new, later: Vec::new(), limits: Limits::default() };
-        if table.snapshot.is_none()
-            && super::put::read(&table.log.store, &table.log.below(MANIFEST)?)?.is_some()
-        {
+        if table.snapshot.is_none() && table.log.has_manifest()? {
             return Err(form::is_plain().at("output", &table.uri));
         }
         Ok(table)
+    }
+
+    /// Its address, for users.
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
     /// The log of the table.

@@ -76,7 +76,7 @@ fn find(store: &Store, target: &Path, options: &CleanOptions) -> Result<Candidat
         .and_then(|grace| store_time(store, target).map(|now| now.checked_sub_signed(grace)).transpose());
     let limit = limit.unwrap_or(Ok(DateTime::<Utc>::MIN_UTC))?;
     let found = found_below(store, target)?;
-    let is_table = Log { store: store.clone(), root: target.clone() }.exists()?;
+    let is_table = DeltaTable::existing(store, target)?.is_some();
     let is_old = |file: &Found| file.object.last_modified < limit;
     let head = revoke(&head_object, (&found, is_table), &is_old, options.delete, &mut report)?;
     let unnamed = unnamed(store, target, &head, found)?.into_iter();

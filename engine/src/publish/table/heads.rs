@@ -36,6 +36,15 @@ pub struct Attempt<'a> {
     pub run: &'a Run,
 }
 
+/// What an attempt finds that claims the output.
+enum Met {
+    Nothing(Begun, bool),
+    /// A first version that is decided and may not be put yet.
+    First(Box<FirstVersion>),
+    /// A log that was not there before.
+    Log,
+}
+
 /// How a publish has ended.
 #[derive(Clone, Copy)]
 pub enum End<'a> {
@@ -63,11 +72,18 @@ impl Heads {
     pub fn begin(&self, publisher: &Publisher, table: &mut DeltaTable, run: &Run) -> Result<(Begun, bool)> {
         for _ in 0..MAX_FIRST_VERSIONS {
             let (is_there, last_epoch) = (table.version().is_some(), table.last_epoch());
-            let begun = self.change(run, |head, stored| {
+            let met = self.change(run, |head, stored| {
                 if let Some(first) = head.first_version() {
-                    return Ok(Change::Keep(Err(first.clone())));
+                    return Ok(Change::Keep(Met::First(Box::new(first.clone()))));
                 }
                 if !is_there {
+                    // The head is the newer knowledge: what it counts on may have come since the log was read.
+                    if table.log().exists()? {
+                        return Ok(Change::Keep(Met::Log));
+                    }
+                    if is_plain(table.log(), stored.as_deref())? {
+                        return Err(form::is_plain().at("output", table.uri()));
+                    }
                     // Somebody has removed the table: it is not published any more.
                     head.forget();
                 }
@@ -77,11 +93,12 @@ impl Heads {
                 if let Some(stored) = stored {
                     claim_in(stored, &begun, is_there);
                 }
-                Ok(Change::Put(Ok((begun, has_rival))))
+                Ok(Change::Put(Met::Nothing(begun, has_rival)))
             })?;
-            match begun {
-                Ok(begun) => return Ok(begun),
-                Err(first) => self.carry_out(table.log(), &first, run)?,
+            match met {
+                Met::Nothing(begun, has_rival) => return Ok((begun, has_rival)),
+                Met::First(first) => self.carry_out(table.log(), &first, run)?,
+                Met::Log => {}
             }
             table.refresh()?;
         }
@@ -142,14 +159,26 @@ impl Heads {
             return Ok(());
         }
         let carried = carry_out(log, &first.commit)?;
-        self.change(run, |head, _| {
+        self.change(run, |head, stored| {
             let (claim, output) = (&first.claim, first.output.clone());
             if carried == Carried::Out && head.published_as(&claim.publish).is_none() {
                 head.publish(claim, Scope::new_output(), output, Default::default());
             }
             head.end_first_version(claim);
+            if let Some(stored) = stored.filter(|_| carried == Carried::Out) {
+                stored.forget(&tag_of(claim));
+            }
             Ok(Change::Put(()))
         })
+    }
+
+    /// Puts a first version that is decided and whose attempt may be dead, for whoever is about to publish plain files.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub fn carry_out_first(&self, output: &Location, run: &Run) -> Result<()> {
+        let first = self.change(run, |head, _| Ok(Change::Keep(head.first_version().cloned())))?;
+        first.map_or(Ok(()), |first| self.carry_out(&Log::at(output), &first, run))
     }
 
     /// Changes the head; in a store with what that keeps beside.
@@ -161,6 +190,7 @@ impl Heads {
         match self {
             Heads::Disk(target) => {
                 let mut locked = LockedHead::take(target, run)?;
+                local::recover(&mut locked, target)?;
                 match locked.head.without_state(|head| change(head, None))? {
                     Change::Keep(done) | Change::KeepIfCurrent(done) => Ok(done),
                     Change::Put(done) => locked.save(true).map(|()| done),
@@ -190,7 +220,7 @@ impl Coordinator for Attempt<'_> {
             match head.first_version() {
                 _ if version > 0 => Ok(Change::Keep(None)),
                 Some(other) => Ok(Change::Keep(Some(other.clone()))),
-                None if stored.is_some_and(|stored| stored.is_plain()) => Err(form::is_plain()),
+                None if is_plain(&self.log, stored.as_deref())? => Err(form::is_plain()),
                 None => {
                     head.decide_first_version(claim, commit.to_owned(), self.output.clone());
                     Ok(Change::Put(None))
@@ -214,6 +244,15 @@ impl Coordinator for Attempt<'_> {
                 is_certain => Change::Keep(is_certain),
             })
         })
+    }
+}
+
+/// Whether plain files are published where a table is to be: by the head of a store, or by their manifest. A plain output
+/// that has settled and lost its manifest was removed.
+fn is_plain(log: &Log, stored: Option<&Stored>) -> Result<bool> {
+    match stored {
+        Some(stored) if stored.is_plain() && !stored.is_settled() => Ok(true),
+        _ => log.has_manifest(),
     }
 }
 

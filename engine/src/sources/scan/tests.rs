@@ -129,10 +129,13 @@ fn an_error_names_the_part_and_the_row_that_the_source_has_stated() {
     let error = rows.collect().unwrap_err();
     assert!(error.to_string().contains("number 17"), "a null in a column that is no `Option`: {error}");
     let rows = cx.scan::<Number, _>(Counting { rows: 30, bad: None });
-    let failing = rows.try_map(|row| match row.n {
-        17 => Err(Error::data("seventeen")),
-        n => Ok(n),
-    });
+    let failing = rows.try_map(
+        |row| match row.n {
+            17 => Err(Error::data("seventeen")),
+            n => Ok(n),
+        },
+        crate::OnError::Fail,
+    );
     let error = failing.collect().unwrap_err().to_string();
     assert!(error.contains("decade 10s, number 17"), "{error}");
 }
