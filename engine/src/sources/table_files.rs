@@ -40,33 +40,36 @@ pub(super) fn find(
     let listed = listed?;
     let is_one_file =
         matches!(&listed.files[..], [file] if Location::parse(address)?.address() == file.address);
-    let listed = if has_tables && !is_one_file { keep_live(address, choice, listed)? } else { listed };
-    Ok((listed, None))
+    if has_tables && !is_one_file { keep_live(address, choice, listed) } else { Ok((listed, None)) }
 }
 
 /// Leaves out the files in a partition's folder, or behind a pattern, that have left the table around them or never were
-/// part of it.
-fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<Listed> {
+/// part of it. The others are read as files of their table.
+fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<(Listed, Option<TableValues>)> {
     let tables = tables_around(&listed)?;
     if tables.is_empty() {
-        return Ok(listed);
+        return Ok((listed, None));
     }
     // A version's files are there before it, so a listing after it has all of them.
     let mut listed = list_with(address, &choice.list)?;
-    let is_live = |file: &InputFile| {
+    let (mut kept, mut values) = (Vec::new(), TableValues::new());
+    for file in listed.files {
         let path = Location::exact(&file.address)?.path;
         let table = outputs_of(&path).into_iter().find_map(|root| tables.get(root.as_ref()));
-        Ok(table.is_none_or(|live| live.contains(&file.address)))
-    };
-    let kept = listed.files.iter().map(is_live).collect::<Result<Vec<bool>>>()?;
-    let mut kept = kept.into_iter();
-    listed.files.retain(|_| kept.next().unwrap_or(true));
-    Ok(listed)
+        match table.map(|live| live.get(&file.address)) {
+            Some(None) => continue,
+            Some(Some(of_file)) => drop(values.insert(file.address.clone(), Arc::clone(of_file))),
+            None => {}
+        }
+        kept.push(file);
+    }
+    listed.files = kept;
+    Ok((listed, Some(values)))
 }
 
-/// The tables in whose folders listed files are, by their folders, with the addresses of their live files. Only files with
-/// names as Kiln gives them are looked at, so that reading those of others costs no requests.
-fn tables_around(listed: &Listed) -> Result<BTreeMap<String, BTreeSet<String>>> {
+/// The tables in whose folders listed files are, by their folders, with the partition values of their live files. Only files
+/// with names as Kiln gives them are looked at, so that reading those of others costs no requests.
+fn tables_around(listed: &Listed) -> Result<BTreeMap<String, TableValues>> {
     let (mut seen, mut tables) = (BTreeSet::new(), BTreeMap::new());
     for file in &listed.files {
         let Location { store, path, .. } = Location::exact(&file.address)?;
@@ -79,8 +82,11 @@ fn tables_around(listed: &Listed) -> Result<BTreeMap<String, BTreeSet<String>>> 
             if log.exists()?
                 && let Some(snapshot) = log.load(AsOf::Latest)?
             {
-                let live = snapshot.files.keys();
-                let live = live.map(|path| Ok(log.store.address(&log.below(&decoded(path)?)?)));
+                let schema = snapshot.schema()?;
+                let live = snapshot.files.values().map(|add| {
+                    let address = log.store.address(&log.below(&decoded(&add.path)?)?);
+                    Ok((address, Arc::new(snapshot.read_values(add, &schema))))
+                });
                 tables.insert(root.to_string(), live.collect::<Result<_>>()?);
             }
         }
