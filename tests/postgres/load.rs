@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::job::{Ended, Job};
-use crate::server::{Database, Server};
+use crate::server::{Database, PASSWORD, Server};
 
 const ROWS: u64 = 20_000;
 const DAY: &str = "day = DATE '{ds}'";
@@ -21,14 +21,20 @@ fn orders() -> (Database, TempDir) {
     (db, TempDir::new().unwrap())
 }
 
+/// The address without the password, which a load file does not hold.
+fn url(db: &Database) -> String {
+    db.url().replace(&format!(":{PASSWORD}@"), "@")
+}
+
 fn load_file(db: &Database, folder: &Path, source: &str, target: &str) {
     let text =
-        format!("[source]\nkind = \"postgres\"\nurl = \"{}\"\n{source}\n\n[target]\n{target}\n", db.url());
+        format!("[source]\nkind = \"postgres\"\nurl = \"{}\"\n{source}\n\n[target]\n{target}\n", url(db));
     fs::write(folder.join("load.toml"), text).unwrap();
 }
 
 fn load(folder: &Path, args: &[&str]) -> Job {
     let job = Job::new(env!("CARGO_BIN_EXE_kiln_command")).in_folder(folder).arg("load").arg("load.toml");
+    let job = job.env("PGPASSWORD", PASSWORD);
     args.iter().fold(job, |job, arg| job.arg(*arg))
 }
 
@@ -40,7 +46,7 @@ fn rows(ended: &Ended) -> u64 {
 fn a_guessed_file_is_checked_previewed_and_loaded() {
     let (db, folder) = orders();
     let guess = load(folder.path(), &["guess", "--table", "orders", "--to", "out"]);
-    guess.option("--url", db.url()).run().exits(0);
+    guess.option("--url", url(&db)).run().exits(0);
     let text = fs::read_to_string(folder.path().join("load.toml")).unwrap();
     assert!(text.contains("#   price: Decimal128(10, 2), may be null"), "{text}");
     let check = load(folder.path(), &["check"]).run();
@@ -60,7 +66,7 @@ fn a_guessed_file_is_checked_previewed_and_loaded() {
         ended.exits(0);
         assert_eq!(rows(&ended), ROWS, "{cluster}");
     }
-    let again = load(folder.path(), &["guess", "--table", "orders"]).option("--url", db.url()).run();
+    let again = load(folder.path(), &["guess", "--table", "orders"]).option("--url", url(&db)).run();
     assert_eq!(again.code(), Some(78), "a load file is never overwritten: {}", again.stderr);
 }
 

@@ -75,7 +75,7 @@ impl ScanBatches for Decade<'_> {
     }
 }
 
-#[derive(crate::Row, Clone, Debug, PartialEq)]
+#[derive(kiln::Row, Clone, Debug, PartialEq)]
 struct Number {
     n: i64,
     text: String,
@@ -94,12 +94,12 @@ fn columns_are_found_by_name_and_widened_and_a_split_is_a_partition() {
 
 #[test]
 fn a_column_that_is_missing_or_does_not_fit_is_an_error_before_a_split_is_opened() {
-    #[derive(crate::Row, Clone)]
+    #[derive(kiln::Row, Clone)]
     struct Narrow {
         #[allow(dead_code, reason = "it is never read")]
         n: i16,
     }
-    #[derive(crate::Row, Clone)]
+    #[derive(kiln::Row, Clone)]
     struct Other {
         #[allow(dead_code, reason = "it is never read")]
         price: f64,
@@ -134,7 +134,7 @@ fn an_error_names_the_part_and_the_row_that_the_source_has_stated() {
             17 => Err(Error::data("seventeen")),
             n => Ok(n),
         },
-        crate::OnError::Fail,
+        kiln::OnError::Fail,
     );
     let error = failing.collect().unwrap_err().to_string();
     assert!(error.contains("decade 10s, number 17"), "{error}");
