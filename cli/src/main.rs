@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "postgres")]
 fn is_load() -> bool {
     kiln::job::run_as_executor_if_asked();
-    std::env::args().nth(1).is_some_and(|verb| verb == "load")
+    std::env::args_os().nth(1).is_some_and(|verb| verb == "load")
 }
 
 /// Prints to standard output; a reader that has gone is no failure.

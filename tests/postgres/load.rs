@@ -130,3 +130,24 @@ fn what_is_wrong_with_a_load_file_is_a_config_error_that_names_it() {
         assert!(!folder.path().join("out").exists(), "{says}");
     }
 }
+
+#[test]
+fn a_password_is_neither_taken_from_a_load_file_nor_written_to_one() {
+    let (db, folder) = orders();
+    let as_parameter = format!("{}&password={PASSWORD}", url(&db));
+    for url in [db.url(), as_parameter] {
+        let guess = load(folder.path(), &["guess", "--table", "orders"]).option("--url", &url).run();
+        assert!(!folder.path().join("load.toml").exists());
+        let text = format!(
+            "[source]\nkind = \"postgres\"\nurl = \"{url}\"\ntable = \"orders\"\n\n[target]\nuri = \"out\"\n"
+        );
+        fs::write(folder.path().join("load.toml"), text).unwrap();
+        let loaded = load(folder.path(), &[]).run();
+        for ended in [guess, loaded] {
+            assert_eq!(ended.code(), Some(78), "{}", ended.stderr);
+            assert!(ended.stderr.contains("holds no passwords"), "{}", ended.stderr);
+            assert!(!ended.stderr.contains(PASSWORD) && !ended.stdout.contains(PASSWORD));
+        }
+        fs::remove_file(folder.path().join("load.toml")).unwrap();
+    }
+}

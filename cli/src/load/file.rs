@@ -138,7 +138,7 @@ impl PostgresSource {
     /// The source that reads it.
     ///
     /// # Errors
-    /// Config unless exactly one of table and query is given.
+    /// Config unless exactly one of table and query is given, and for a password in the address.
     pub fn scan(&self, cx: &kiln::Context) -> Result<kiln_connectors::postgres::PostgresScan> {
         use kiln_connectors::postgres::ReadPostgres;
         let mut reader = match (&self.table, &self.query) {
@@ -176,7 +176,14 @@ impl PostgresSource {
         if let Some(path) = &self.password_file {
             reader = reader.password_file(path);
         }
-        Ok(reader.scan())
+        let scan = reader.scan();
+        if scan.holds_password() {
+            let error = Error::config("a load file holds no passwords").at("setting", "url");
+            return Err(
+                error.help("leave it out of the url: PGPASSWORD, ~/.pgpass or `password_file` give it")
+            );
+        }
+        Ok(scan)
     }
 }
 

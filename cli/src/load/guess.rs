@@ -27,16 +27,11 @@ pub struct Args {
 /// Looks at the source and writes a load file, which must not exist.
 ///
 /// # Errors
-/// Those of the source; config for a password in the address, and when the file exists.
+/// Those of the source; config when the file exists.
 pub fn run(path: &Path, args: &Args, cx: &Context) -> Result<()> {
     if args.url.split_once("://").is_none_or(|(scheme, _)| !["postgres", "postgresql"].contains(&scheme)) {
         let error = Error::config("a load begins at postgres://user@host/database").at("url", "of --url");
         return Err(error.reason("unknown_source"));
-    }
-    let user = args.url.split('@').next().unwrap_or_default();
-    if args.url.contains('@') && user.matches(':').count() > 1 {
-        let error = Error::config("a load file holds no passwords");
-        return Err(error.help("leave it out of --url: PGPASSWORD, ~/.pgpass or `password_file` give it"));
     }
     let source = PostgresSource {
         url: args.url.clone(),

@@ -136,6 +136,11 @@ impl Address {
         self.host.starts_with('/')
     }
 
+    /// Whether the address itself has the password, so that whoever keeps the address keeps the password.
+    pub(super) fn holds_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// The password: that of the address, of the file, of PGPASSWORD or of the password file of libpq, in this order.
     pub(super) fn password(&self) -> Result<Option<Secret>> {
         if self.password.is_some() {

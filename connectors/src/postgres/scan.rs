@@ -99,6 +99,11 @@ impl PostgresScan {
         self
     }
 
+    /// Whether the address has a password in it, as its user's or as a parameter: such an address must not be kept in a file.
+    pub fn holds_password(&self) -> bool {
+        self.address.as_ref().is_ok_and(Address::holds_password)
+    }
+
     /// The server, with the password file that was set.
     pub(super) fn server(&self) -> Result<Address> {
         let malformed = |text: &String| Error::config(text.as_str()).reason("malformed_address");
