@@ -1,4 +1,5 @@
-//! The command `kiln`: looks after the outputs of jobs. One file for each verb; the work is done by `kiln::admin`.
+//! The command `kiln`: loads tables, and looks after the outputs of jobs. One file for each verb; the work is done by
+//! `kiln::admin` and, for loads, by the engine and the connectors.
 //!
 //! Errors and exit codes are those of jobs: `error[class]: …` on standard error, 64 for a wrong command line.
 
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kiln::Class;
 
-/// Looks after the outputs of Kiln's jobs.
+/// Loads tables, and looks after the outputs of Kiln's jobs.
 #[derive(Parser)]
 #[command(name = "kiln", version)]
 enum Verb {

@@ -1,4 +1,4 @@
-//! Connectors: sources and targets outside of Kiln, each behind a cargo feature of its own.
+//! Connectors: sources and targets outside of Kiln, each with a cargo feature of its own.
 //!
 //! | feature | module | what it reads |
 //! |---|---|---|

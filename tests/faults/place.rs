@@ -3,10 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::job::Job;
-use super::s3::{BUCKET, S3};
+use super::s3::{Action, BUCKET, S3};
 use super::{folder, log, table};
 
 pub(crate) const MODES: [&str; 5] = ["error", "overwrite", "append", "append-once", "replace-partitions"];
+/// What can happen to one request without harm.
+pub(crate) const HARMLESS_ONCE: [Action; 6] = [
+    Action::Drop,
+    Action::DropReply,
+    Action::Refuse(503),
+    Action::ApplyAndRefuse(500),
+    Action::Refuse(409),
+    Action::ApplyAndRefuse(409),
+];
 /// Rows of every publish.
 pub(crate) const ROWS: u64 = 600;
 

@@ -3,21 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::place::{MODES, Place, numbers_from, with};
+use super::place::{HARMLESS_ONCE, MODES, Place, numbers_from, with};
 use super::s3::Action;
 
 const HEAD: &str = "/heads/rows.json";
 const MANIFEST: &str = "/_SUCCESS";
 const DELETE: &str = "?delete";
-/// What can happen to one request without harm.
-const ONCE: [Action; 6] = [
-    Action::Drop,
-    Action::DropReply,
-    Action::Refuse(503),
-    Action::ApplyAndRefuse(500),
-    Action::Refuse(409),
-    Action::ApplyAndRefuse(409),
-];
 
 /// Checks that one publish is there, with nothing beside.
 #[track_caller]
@@ -37,7 +28,7 @@ fn a_put_or_removal_that_is_reset_or_refused_once_does_no_harm() {
         let removal = [("POST", DELETE, 1)];
         let removes = matches!(*mode, "overwrite" | "replace-partitions");
         for (method, part, number) in requests.iter().chain(removal.iter().filter(|_| removes)) {
-            let action = ONCE[(at + number) % ONCE.len()];
+            let action = HARMLESS_ONCE[(at + number) % HARMLESS_ONCE.len()];
             let place = Place::s3();
             let before = place.prepare(mode);
             let fault = place.server().fault(method, part, *number..number + 1, action);
@@ -50,7 +41,7 @@ fn a_put_or_removal_that_is_reset_or_refused_once_does_no_harm() {
 
 #[test]
 fn every_fault_of_the_put_that_commits_ends_in_one_version() {
-    for action in ONCE {
+    for action in HARMLESS_ONCE {
         let place = Place::s3();
         let fault = place.server().fault("PUT", HEAD, 1..2, action);
         let ended = place.attempt("error", 0, 1).run().ok();
@@ -63,7 +54,7 @@ fn every_fault_of_the_put_that_commits_ends_in_one_version() {
 #[ignore = "slow"]
 fn a_probe_whose_reply_is_lost_is_no_reason_to_fail() {
     for number in 0..4 {
-        for action in ONCE {
+        for action in HARMLESS_ONCE {
             let place = Place::s3();
             let fault = place.server().fault("PUT", "/_kiln/probe-", number..number + 1, action);
             place.attempt("error", 0, 1).run().ok();

@@ -3,19 +3,10 @@
 use rustix::process::Signal;
 
 use super::job::{Ended, Running};
-use super::place::{MODES, Place, numbers_from, with};
+use super::place::{HARMLESS_ONCE, MODES, Place, numbers_from, with};
 use super::s3::Action;
 
 const LOG: &str = "/_delta_log/000";
-/// What can happen to the PUT of a version without harm.
-const ONCE: [Action; 6] = [
-    Action::Drop,
-    Action::DropReply,
-    Action::Refuse(503),
-    Action::ApplyAndRefuse(500),
-    Action::Refuse(409),
-    Action::ApplyAndRefuse(409),
-];
 
 fn both() -> [Place; 2] {
     [Place::disk().into_table(), Place::s3().into_table()]
@@ -181,7 +172,7 @@ fn an_attempt_under_way_is_fenced_by_its_retry_also_when_the_head_was_lost_in_be
 fn a_version_whose_reply_is_lost_is_found_by_reading_it_back() {
     // The first version of a table, and a later one; every action meets both.
     for mode in ["error", "replace-partitions"] {
-        for action in ONCE {
+        for action in HARMLESS_ONCE {
             let place = Place::s3().into_table();
             let before = place.prepare(mode);
             let version = place.publishes();
@@ -197,7 +188,7 @@ fn a_version_whose_reply_is_lost_is_found_by_reading_it_back() {
 
 #[test]
 fn a_claim_whose_reply_is_lost_fences_and_is_made_once() {
-    for action in ONCE {
+    for action in HARMLESS_ONCE {
         let place = Place::s3().into_table();
         let before = place.prepare("append");
         let old = stopped(&place, "append", 1, "commit.ready");

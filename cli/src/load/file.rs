@@ -72,7 +72,7 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compression: Option<Packed>,
+    pub compression: Option<Compression>,
 }
 
 /// The kind of the files.
@@ -84,18 +84,6 @@ pub enum Format {
     Delta,
     Csv,
     Json,
-}
-
-/// How files are compressed.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Packed {
-    None,
-    Zstd,
-    Gzip,
-    Snappy,
-    Lz4,
-    Brotli,
 }
 
 /// Reads a load file and puts in the values of parameters.
@@ -233,8 +221,8 @@ impl Target {
         if !self.expect.is_empty() {
             write = write.expect_partitions(self.expect.iter().map(String::as_str));
         }
-        if let Some(packed) = self.compression {
-            write = write.compression(packed.into());
+        if let Some(compression) = self.compression {
+            write = write.compression(compression);
         }
         Ok(write)
     }
@@ -249,19 +237,6 @@ impl Target {
             })
         };
         self.mode.as_ref().map(parse).transpose()
-    }
-}
-
-impl From<Packed> for Compression {
-    fn from(packed: Packed) -> Compression {
-        match packed {
-            Packed::None => Compression::None,
-            Packed::Zstd => Compression::Zstd,
-            Packed::Gzip => Compression::Gzip,
-            Packed::Snappy => Compression::Snappy,
-            Packed::Lz4 => Compression::Lz4,
-            Packed::Brotli => Compression::Brotli,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the server's catalogue knows: the relation behind a name, its parts, and the names that are near.
+//! What the server's catalogue knows: the relation that a name means, its parts, and the names that are near.
 
 use std::collections::HashMap;
 

@@ -28,7 +28,7 @@ pub(super) struct FileStage {
 }
 
 impl FileSink {
-    /// Files as `layout` says below `uri`.
+    /// Files in `layout` below `uri`.
     pub(super) fn new(uri: &str, layout: Layout, request: Request) -> FileSink {
         FileSink { uri: uri.to_owned(), layout, request: Some(request) }
     }

@@ -326,29 +326,33 @@ impl<R: Rows> Write<'_, R> {
         }
         let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
-        let form = if format == Format::Parquet { self.form } else { Form::Plain };
-        let (mode, is_internal) = (self.chosen_mode(), !self.is_listed);
-        let of_table =
-            TableColumns { schema: Arc::clone(&columns), partition_by: self.layout.partition_by.clone() };
-        let request = Request { mode, expected, is_internal, form, columns: of_table };
-        publish(self.rows, FileSink::new(uri, self.layout, request), columns, site)
+        publish(self.rows, self.sink(uri, &columns, expected), columns, site)
     }
 
     /// Reports what this run has published before.
     fn report(self, uri: &str) -> Result<()> {
         let run = SinkRun::new(self.rows.context().job_run());
         let columns = Arc::new(Schema::empty());
-        let of_table = TableColumns { schema: Arc::clone(&columns), partition_by: Vec::new() };
-        let form = if self.layout.format == Format::Parquet { self.form } else { Form::Plain };
-        let mode = self.chosen_mode();
-        let request = Request { mode, expected: Vec::new(), is_internal: false, form, columns: of_table };
-        match FileSink::new(uri, self.layout.clone(), request).begin(&columns, &run)? {
+        match self.sink(uri, &columns, Vec::new()).begin(&columns, &run)? {
             Begin::Done => Ok(()),
             // Somebody has removed it since.
             Begin::Begun { .. } => {
                 Err(Error::transient("the output was removed meanwhile").at("output", uri))
             }
         }
+    }
+
+    /// The files, or the table, that rows of these columns go to.
+    fn sink(&self, uri: &str, columns: &SchemaRef, expected: Vec<String>) -> FileSink {
+        let partition_by = self.layout.partition_by.clone();
+        let request = Request {
+            mode: self.chosen_mode(),
+            expected,
+            is_internal: !self.is_listed,
+            form: if self.layout.format == Format::Parquet { self.form } else { Form::Plain },
+            columns: TableColumns { schema: Arc::clone(columns), partition_by },
+        };
+        FileSink::new(uri, self.layout.clone(), request)
     }
 
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.

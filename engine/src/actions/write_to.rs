@@ -18,7 +18,7 @@ use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::operators::Columns;
 use crate::plan::Terminal;
-use crate::row::{Row, ipc, schema};
+use crate::row::{Row, schema};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
 use crate::task::{BatchLimits, Output, Task};
@@ -120,11 +120,11 @@ impl<K: Sink> WriteTo<K> {
 
 impl<K: Sink> Ship for WriteTo<K> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
-        params.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(&self.columns)))?)?;
+        params.put_schema(&self.columns)?;
         params.put(&(&self.sink, &self.stage, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let columns = ipc::schema_of(params.take_bytes()?)?;
+        let columns = params.take_schema()?;
         let (sink, stage, site) = (params.take()?, params.take()?, params.take()?);
         Ok(WriteTo { sink, stage, columns, site })
     }

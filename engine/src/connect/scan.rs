@@ -58,7 +58,7 @@ pub struct ScanPlan<S> {
     pub splits: Vec<PlannedSplit<S>>,
     /// Bytes of all rows as columns, about: how many partitions an exchange of them gets follows from it.
     pub row_bytes: u64,
-    /// What the result of the run says was read.
+    /// What the result of the run reports as read.
     pub input: Option<Input>,
     /// What must stay open in the driver as long as the dataset lives: the connection that exports a snapshot.
     pub hold: Hold,

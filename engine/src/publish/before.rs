@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::job::Run;
 use crate::source::Location;
 
-/// Whether the head of `uri` says that this run has published its next write there.
+/// Whether, by the head of `uri`, this run has published its next write there.
 ///
 /// # Errors
 /// Those of reading the head.

@@ -18,6 +18,7 @@ const DEFAULT_GROUP_ROWS: usize = 1 << 20;
 
 /// How files are compressed; see [`Write::compression`](crate::Write::compression).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Not at all: what CSV, JSON lines and text are unless the job says otherwise.
     None,

@@ -90,7 +90,7 @@ impl TablePublication {
     /// Publishes `files`, and no others, as the next version.
     ///
     /// # Errors
-    /// As [`DeltaTable::commit_while`].
+    /// As [`DeltaTable::commit`].
     pub fn commit(mut self, guard: &CommitGuard, partitions: u64, files: Vec<OutputFile>) -> Result<()> {
         failpoint::reached("commit.ready");
         let heads = Heads::of(&self.output)?;

@@ -1,5 +1,9 @@
 //! The data of an operator as bytes: written in one order by the driver, read in the same order.
 
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
@@ -39,6 +43,11 @@ impl ParamWriter {
         self.put_bytes(&ipc::to_bytes(&ipc::batch_of(rows.into_iter())?)?)
     }
 
+    /// Adds columns without rows.
+    pub fn put_schema(&mut self, schema: &SchemaRef) -> Result<()> {
+        self.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(schema)))?)
+    }
+
     /// All bytes so far.
     pub fn finish(self) -> Vec<u8> {
         self.0
@@ -76,6 +85,11 @@ impl<'a> ParamReader<'a> {
     /// The next rows put by [`ParamWriter::put_rows`].
     pub fn take_rows<T: Row>(&mut self) -> Result<Vec<T>> {
         ipc::rows_of(&ipc::from_bytes(self.take_bytes()?)?)
+    }
+
+    /// The next columns put by [`ParamWriter::put_schema`].
+    pub fn take_schema(&mut self) -> Result<SchemaRef> {
+        ipc::schema_of(self.take_bytes()?)
     }
 
     /// The next rows, which are one.

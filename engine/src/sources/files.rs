@@ -67,7 +67,7 @@ pub(super) fn list(
     Ok(listed.files)
 }
 
-/// What the run says was read.
+/// The record of the run about what was read.
 fn input(address: &str, listed: &Listed) -> Input {
     let (files, bytes) = (listed.files.len() as u64, listed.bytes());
     Input { uri: address.to_owned(), files, bytes, hash: listed.hash() }

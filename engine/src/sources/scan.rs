@@ -18,7 +18,7 @@ use crate::connect::{Hold, PlannedSplit, Scan, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
-use crate::row::{self, BATCH_BYTES, BatchLimits, Row, RowReader, ipc};
+use crate::row::{self, BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::source::{Adapter, Wanted};
@@ -80,7 +80,7 @@ impl<S: Scan> Planned<S> {
         Planned::new(cx, scan, site, None)
     }
 
-    /// What is wrong with the source the first action says.
+    /// An error of the source is kept for the first action.
     fn new(cx: &Context, scan: S, site: Site, wanted: Option<&SchemaRef>) -> (Planned<S>, Origin) {
         let (plan, origin) = match scan.plan(wanted) {
             Ok(plan) => {
@@ -101,7 +101,7 @@ impl<S: Scan> Planned<S> {
         self.read_from(task, &mut |batch, _| take(batch))
     }
 
-    /// The same, with where the rows stand.
+    /// The same, with the position of the rows.
     fn read_from(
         &self,
         task: &Task<'_>,
@@ -154,12 +154,12 @@ impl<S: Scan> Clone for Planned<S> {
 impl<S: Scan> Ship for Planned<S> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         params.put(&self.scan)?;
-        params.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(&self.given)))?)?;
+        params.put_schema(&self.given)?;
         params.put(&(&*self.splits, self.bytes, &*self.label, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
         let scan = params.take()?;
-        let given = ipc::schema_of(params.take_bytes()?)?;
+        let given = params.take_schema()?;
         let (splits, bytes, label, site): (Vec<S::Split>, _, String, _) = params.take()?;
         Ok(Planned { scan, splits: splits.into(), given, bytes, label: label.into(), site, hold: None })
     }

@@ -43,7 +43,7 @@ pub(super) fn find(
     if has_tables && !is_one_file { keep_live(address, choice, listed) } else { Ok((listed, None)) }
 }
 
-/// Leaves out the files in a partition's folder, or behind a pattern, that have left the table around them or never were
+/// Leaves out the files in a partition's folder, or matched by a pattern, that have left the table around them or never were
 /// part of it. The others are read as files of their table.
 fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<(Listed, Option<TableValues>)> {
     let tables = tables_around(&listed)?;
@@ -83,9 +83,9 @@ fn tables_around(listed: &Listed) -> Result<BTreeMap<String, TableValues>> {
                 && let Some(snapshot) = log.load(AsOf::Latest)?
             {
                 let schema = snapshot.schema()?;
-                let live = snapshot.files.values().map(|add| {
-                    let address = log.store.address(&log.below(&decoded(&add.path)?)?);
-                    Ok((address, Arc::new(snapshot.read_values(add, &schema))))
+                let live = snapshot.files.values();
+                let live = live.map(|add| {
+                    Ok((address_of(&log, &add.path)?, Arc::new(snapshot.read_values(add, &schema))))
                 });
                 tables.insert(root.to_string(), live.collect::<Result<_>>()?);
             }
@@ -125,7 +125,7 @@ fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Tab
             skipped += 1;
             continue;
         }
-        let address = log.store.address(&log.below(&decoded(&add.path)?)?);
+        let address = address_of(log, &add.path)?;
         let size = u64::try_from(add.size).map_err(|e| {
             Error::data("a size in the Delta log is negative").because(e).at("file", &add.path)
         })?;
@@ -135,4 +135,9 @@ fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Tab
     }
     files.sort_by(|a, b| a.address.cmp(&b.address));
     Ok((Listed { files, skipped }, values))
+}
+
+/// Where a file of a table is, by its path in the log.
+fn address_of(log: &Log, path: &str) -> Result<String> {
+    Ok(log.store.address(&log.below(&decoded(path)?)?))
 }
