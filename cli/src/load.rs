@@ -8,6 +8,7 @@ mod file;
 mod guess;
 mod params;
 mod preview;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -15,7 +16,8 @@ use clap::{Parser, Subcommand};
 use kiln::connect::Scan;
 use kiln::{Context, Copied, Result};
 
-use file::{LoadFile, Source, Target};
+use file::{LoadFile, Target};
+use sources::{LoadSource, with_source};
 
 /// What the command line of a load is; the options of a run come from the engine.
 #[derive(Parser)]
@@ -66,10 +68,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<()> {
         return guess::run(&args.file, guess, cx);
     }
     let LoadFile { source, target } = file::read(&args.file, &args.params)?;
-    match source {
-        #[cfg(feature = "postgres")]
-        Source::Postgres(source) => step(&cx.copy(source.scan(cx)?), &target, args),
-    }
+    with_source!(&source, source => step(&cx.copy(source.scan(cx)?), &target, args))
 }
 
 fn step<S: Scan>(rows: &Copied<S>, target: &Target, args: &Args) -> Result<()> {

@@ -4,7 +4,7 @@
 //! Errors and exit codes are those of jobs: `error[class]: …` on standard error, 64 for a wrong command line.
 
 mod clean;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "load")]
 mod load;
 mod rerun;
 mod runs;
@@ -22,12 +22,12 @@ enum Verb {
     Runs(runs::Args),
     Rerun(rerun::Args),
     Clean(clean::Args),
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "load")]
     Load(load::Args),
 }
 
 fn main() -> ExitCode {
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "load")]
     if is_load() {
         return kiln::job::start::<load::Job>(|cx, load::Job::Load(args)| load::run(&cx, &args));
     }
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Verb::Rerun(args) => rerun::run(&args),
         Verb::Clean(args) => clean::run(&args),
         // It is a job, which has begun above.
-        #[cfg(feature = "postgres")]
+        #[cfg(feature = "load")]
         Verb::Load(_) => Ok(()),
     };
     match done {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 /// Whether this process runs a load, or is an executor of one.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "load")]
 fn is_load() -> bool {
     kiln::job::run_as_executor_if_asked();
     std::env::args_os().nth(1).is_some_and(|verb| verb == "load")

@@ -7,14 +7,14 @@
 //! A connector uses the public traits of [`kiln::connect`] and nothing else of the engine. What connectors share is here,
 //! too: retries with back-off (`retry`), limits on connections (`gate`), the nearest known name (`nearest`).
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_shared")]
 mod gate;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_shared")]
 mod nearest;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_shared")]
 mod retry;
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_shared")]
 pub use retry::Retry;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
 use kiln::connect::Scan;
@@ -10,6 +10,7 @@ use kiln::{Compression, Copied, Error, Mode, Result, Write};
 use serde::{Deserialize, Serialize};
 
 use super::params::Params;
+use super::sources::Source;
 
 /// A load.
 #[derive(Debug, Deserialize, Serialize)]
@@ -17,43 +18,6 @@ use super::params::Params;
 pub struct LoadFile {
     pub source: Source,
     pub target: Target,
-}
-
-/// Where rows come from; `kind` names the system.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Source {
-    #[cfg(feature = "postgres")]
-    Postgres(PostgresSource),
-}
-
-/// A table or a query of a PostgreSQL database.
-#[cfg(feature = "postgres")]
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PostgresSource {
-    pub url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub columns: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filter: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub split_by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub splits: Option<usize>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub text_for: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_connections: Option<usize>,
-    /// As `30s` or `5m`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub statement_timeout: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
 }
 
 /// Where rows go.
@@ -102,77 +66,6 @@ pub fn read(path: &Path, given: &[(String, String)]) -> Result<LoadFile> {
     load.source.fill(&mut params).and_then(|()| load.target.fill(&mut params)).map_err(at)?;
     params.check_used().map_err(at)?;
     Ok(load)
-}
-
-impl Source {
-    fn fill(&mut self, params: &mut Params<'_>) -> Result<()> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Source::Postgres(source) => source.fill(params),
-        }
-    }
-}
-
-#[cfg(feature = "postgres")]
-impl PostgresSource {
-    fn fill(&mut self, params: &mut Params<'_>) -> Result<()> {
-        self.url = params.fill(&self.url)?;
-        for text in [&mut self.table, &mut self.query, &mut self.filter].into_iter().flatten() {
-            *text = params.fill_sql(text)?;
-        }
-        Ok(())
-    }
-
-    /// The source that reads it.
-    ///
-    /// # Errors
-    /// Config unless exactly one of table and query is given, and for a password in the address.
-    pub fn scan(&self, cx: &kiln::Context) -> Result<kiln_connectors::postgres::PostgresScan> {
-        use kiln_connectors::postgres::ReadPostgres;
-        let mut reader = match (&self.table, &self.query) {
-            (Some(table), None) => cx.postgres(&self.url).table(table),
-            (None, Some(query)) => cx.postgres(&self.url).query(query),
-            _ => {
-                return Err(
-                    Error::config("a source has either a `table` or a `query`").at("section", "source")
-                );
-            }
-        };
-        if let Some(columns) = &self.columns {
-            reader = reader.columns(columns.iter().map(String::as_str));
-        }
-        for column in &self.text_for {
-            reader = reader.text_for(column);
-        }
-        if let Some(filter) = &self.filter {
-            reader = reader.filter(filter);
-        }
-        if let Some(column) = &self.split_by {
-            reader = reader.split_by(column);
-        }
-        if let Some(splits) = self.splits {
-            reader = reader.splits(splits);
-        }
-        if let Some(connections) = self.max_connections {
-            reader = reader.max_connections(connections);
-        }
-        if let Some(limit) = &self.statement_timeout {
-            let malformed = |e| Error::config(format!("`{limit}` is no time, such as 30s or 5m")).because(e);
-            let limit = humantime::parse_duration(limit).map_err(malformed)?;
-            reader = reader.statement_timeout(limit);
-        }
-        if let Some(path) = &self.password_file {
-            reader = reader.password_file(path);
-        }
-        let scan = reader.scan();
-        if scan.holds_password() {
-            let error = Error::config("a load file holds no passwords").at("setting", "url");
-            return Err(
-                error.help("leave it out of the url: PGPASSWORD, ~/.pgpass or `password_file` give it")
-            );
-        }
-        Ok(scan)
-    }
 }
 
 impl Target {

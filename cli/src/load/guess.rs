@@ -8,7 +8,8 @@ use std::path::Path;
 use kiln::connect::Scan;
 use kiln::{Context, Copied, Error, Result};
 
-use super::file::{LoadFile, PostgresSource, Source, Target};
+use super::file::{LoadFile, Target};
+use super::sources::{LoadSource, Source, with_source};
 use crate::print;
 
 #[derive(clap::Args)]
@@ -29,19 +30,11 @@ pub struct Args {
 /// # Errors
 /// Those of the source; config when the file exists.
 pub fn run(path: &Path, args: &Args, cx: &Context) -> Result<()> {
-    if args.url.split_once("://").is_none_or(|(scheme, _)| !["postgres", "postgresql"].contains(&scheme)) {
-        let error = Error::config("a load begins at postgres://user@host/database").at("url", "of --url");
-        return Err(error.reason("unknown_source"));
-    }
-    let source = PostgresSource {
-        url: args.url.clone(),
-        table: Some(args.table.clone()),
-        ..PostgresSource::default()
-    };
-    let rows = cx.copy(source.scan(cx)?);
+    let source = Source::guess(&args.url, &args.table)?;
     let beside = path.with_extension("").display().to_string();
     let target = Target { uri: args.to.clone().unwrap_or(beside), ..Target::default() };
-    let text = text(&LoadFile { source: Source::Postgres(source), target }, &rows)?;
+    let load = LoadFile { source, target };
+    let text = with_source!(&load.source, source => text(&load, &cx.copy(source.scan(cx)?)))?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(path);
     let written = file
         .as_mut()
