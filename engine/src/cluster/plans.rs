@@ -2,7 +2,6 @@
 //!
 //! Both add the same plans in the same order, so both drop the same plan when there are too many. No message
 //! about a dropped plan is needed, and a lookup must not change the order.
-//! must not change the order.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
 //! Blocks a plain thread on a future.
 //!
 //! Slots and the user's own thread wait for sockets that a runtime on other threads drives. The blocking
-//! calls of tokio and futures panic on a thread that is already inside one of theirs, and a job may well call
-//! an action from inside its own runtime.
+//! calls of tokio and futures panic on a thread that already runs such a call, and a job may well call an
+//! action from inside its own runtime.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -5,7 +5,6 @@
 //! `memchr`. Each part is scanned as if it began outside quotes and as if it began inside; which of the two
 //! is right is known as soon as the previous part's result is. After a field that is never closed there is no
 //! record start, so one task reads the rest of the file and reports the error.
-//! record start after it, so one task reads the rest of the file and reports it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
