@@ -57,7 +57,7 @@ pub struct Config {
     pub batch_rows: usize,
     /// The value of [`Context::seed`](crate::Context::seed).
     pub seed: u64,
-    /// The number of partitions after an exchange, unless the job gives an exact number for it; derived from
+    /// The number of partitions after an exchange, unless the job sets an exact number for it; derived from
     /// the size of the input by default.
     pub exchange_partitions: Option<usize>,
     /// The number of sub-partitions of each partition after an exchange by key; derived from the size of the

@@ -20,7 +20,7 @@ const MAX_PARTITIONS: u64 = 1024;
 
 /// The number of partitions after the next exchanges of a dataset; it is decided only here.
 ///
-/// A number given by the job takes precedence, as in Spark. A number given for the next exchange is exact. A
+/// A number set by the job takes precedence, as in Spark. A number set for the next exchange is exact. A
 /// number that the rows have because the job chose it (`repartition`, `coalesce`, `partition_by`,
 /// `parallelize_in`, an exchange with an exact number) is kept by later exchanges, unless another input has
 /// more. Otherwise the number is derived from the bytes of the sources. Slots and executors never matter,

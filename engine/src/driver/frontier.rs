@@ -65,7 +65,7 @@ impl Frontier {
             return;
         }
         self.complete[stage] = is_complete;
-        // A producer can be wanted only to repair this output. Whether another stage still needs it takes a
+        // A wanted producer may be wanted only to repair this output. Whether another stage needs it takes a
         // new traversal.
         let is_repair = links.producers[stage].iter().any(|producer| self.wanted[*producer]);
         if !is_complete || is_repair {

@@ -69,7 +69,7 @@ impl<F> Code<F> {
 impl<F: Send + Sync + 'static> Ship for Code<F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         if !is_its_type::<F>() {
-            // `captures` refuses such a job before it comes to this.
+            // `captures` normally refuses such a job earlier.
             return Err(Error::bug("a closure with captures cannot travel").at("line", &self.site));
         }
         params.put(&self.site)

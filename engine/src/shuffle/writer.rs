@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::row::{BATCH_BYTES, ColumnBuilder, Row, check_row, to_batch};
 use crate::task::{BatchLimits, Output};
 
-/// Smaller batches cost more than the memory that they save.
+/// The smallest batch: a smaller one costs more than the memory that it saves.
 const MIN_BLOCK_BYTES: usize = 16 << 10;
 /// How many rows of one partition are written together, if a row is no larger than `RUN_ROW_BYTES`.
 const RUN_ROWS: usize = 16;

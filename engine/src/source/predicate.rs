@@ -12,8 +12,8 @@
 //! skipped by statistics:
 //!
 //! - **A filter keeps what a closure with the same comparison keeps.** Floats compare as in Rust (IEEE 754):
-//!   −0.0 equals 0.0, and NaN equals nothing and is neither less nor greater than anything. So for NaN `x >
-//!   2` is false and `NOT x > 2` is true, `x = NaN` is never true, and `x != 1` keeps it. Texts and bytes
+//!   −0.0 equals 0.0, and NaN equals nothing and is neither less nor greater than anything. So for NaN
+//!   `x > 2` is false, `NOT x > 2` is true, `x = NaN` is never true, and `x != 1` is true. Texts and bytes
 //!   compare byte by byte, numbers and times by their value, whatever type, unit or zone a file stores them
 //!   in.
 //! - **A null is unknown, as in SQL.** A comparison with a null is neither true nor false, and neither is its

@@ -39,7 +39,7 @@ impl Length for Pages {
 impl ChunkReader for Pages {
     type T = HeaderReader;
 
-    /// Called where a header begins, and where the end of one was read; in that case nothing is read from it.
+    /// Called at the start of a header, or after one that was read before; then nothing is read from it.
     fn get_read(&self, start: u64) -> ParquetResult<HeaderReader> {
         Ok(HeaderReader { file: self.0.clone(), budget: Arc::clone(&self.1), start, rest: None })
     }
@@ -60,8 +60,8 @@ pub(super) struct HeaderReader {
 impl HeaderReader {
     fn open(&self) -> io::Result<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>> {
         let (mut reader, mut header) = (self.file.reader(self.start), Vec::with_capacity(HEADER_BYTES));
-        // Bytes after the chunk are not planned and would cost a request. If the chunk ends too early, its
-        // last header is read once more.
+        // Bytes after the chunk are not planned and would cost a request. If the footer declares too short a
+        // chunk, its last header is read once more.
         let planned = self.file.planned_end(self.start) - self.start;
         fill(&mut reader, &mut header, HEADER_BYTES.min(usize::try_from(planned).unwrap_or(HEADER_BYTES)))?;
         let mut checked = check(&header);
