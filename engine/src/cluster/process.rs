@@ -1,9 +1,9 @@
 //! One executor process: started from this program's own file, watched, killed and reaped.
 //!
-//! Its arguments and environment contain nothing secret. The token is sent through its standard input, which
-//! then stays open: when this process dies, even by SIGKILL, the system closes the pipe and the executor
-//! exits. A thread waits for the executor's exit, so that it is noticed at once without polling. What the
-//! process does is not known here.
+//! Nothing secret is added to its arguments or environment. The token is sent through its standard input,
+//! which then stays open: when this process dies, even by SIGKILL, the system closes the pipe and the
+//! executor exits. A thread waits for the executor's exit, so that it is noticed at once without polling.
+//! What the process does is not known here.
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Consistency checks of the driver's state.
 //!
 //! The same fact is recorded in several places (a running task, its slot, its `Cell`, the set of waiting
-//! partitions) so that each lookup is cheap. Tests and debug builds run these checks after every step;
-//! release builds skip them.
+//! partitions) so that each lookup is cheap. The driver's tests run these checks after every step, debug
+//! builds after some of the steps, and release builds never.
 
 use std::collections::BTreeSet;
 

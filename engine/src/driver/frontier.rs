@@ -3,8 +3,8 @@
 //! The answer follows from which outputs are complete: a traversal starts at the result and stops at every
 //! complete output. The producers of a complete output are not run, and not run again if their own output is
 //! lost. A job can have thousands of stages, so the traversal is not repeated for every event: when an output
-//! becomes complete, the frontier is updated in place, and only a loss requires a new traversal. The
-//! consistency checks in `books` compare the updated frontier with a fresh one.
+//! becomes complete, the frontier is updated in place. Only a loss, and the repair of one, require a new
+//! traversal. The consistency checks in `books` compare the updated frontier with a fresh one.
 
 use std::collections::BTreeSet;
 

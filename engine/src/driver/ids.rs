@@ -24,7 +24,7 @@ macro_rules! ids {
 }
 
 ids! {
-    /// One run of an action, such as `collect`: from a dataset to its result.
+    /// A list of stages that compute one result. An action of the program runs one or several jobs.
     JobId(u64) "job"
     /// One partition of a stage, counted from 0.
     Partition(u32) "task"

@@ -1,10 +1,10 @@
 //! The memory of a process's tasks, and the files to which they spill.
 //!
-//! One number limits a process (`KILN_MEMORY`). Half of it is for the outputs of finished tasks, which wait
-//! for their readers. The other half is divided evenly among the task slots, so the memory of one task never
-//! depends on what the others use. Memory is reserved in DataFusion's memory pools; files are created by its
-//! disk manager, in a folder that is removed when the run ends (`folder`). Operators and exchanges decide
-//! what is spilled, and when.
+//! One number limits a process (`KILN_MEMORY`). Half of it is for the outputs of tasks, which wait for their
+//! readers. The other half is divided evenly among the task slots, so the memory of one task never depends on
+//! what the others use. Memory is reserved in DataFusion's memory pools; files are created by its disk
+//! manager, in a folder that is removed when the run ends (`folder`). Operators and exchanges decide what is
+//! spilled, and when.
 
 mod allocator;
 mod folder;

@@ -26,7 +26,8 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// Threads for the connections of remote stores; the waiting thread itself drives its request.
+/// Threads for the connections of remote stores and for requests in the background (`start`). A thread that
+/// waits for a request drives it itself.
 const IO_THREADS: usize = 2;
 
 /// An open store: the local file system, this process's memory, or a bucket.

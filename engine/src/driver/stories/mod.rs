@@ -1,6 +1,6 @@
 //! Scenario tests: an event is passed to the driver, and its actions are compared as text.
 //!
-//! Each test shows one fact. The simulation checks properties for every order of events; here a reader sees
+//! Each test shows one fact. The simulation checks properties for random orders of events; here a reader sees
 //! what happens in one order. After each event the driver's state is checked for consistency.
 
 use std::time::Duration;
