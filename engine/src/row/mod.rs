@@ -97,7 +97,7 @@ pub trait Row: IntoRow<Row = Self> + Sized + Send + Sync + 'static {
     /// Whether a column of this type is nullable: [`Required`] for all types but `Option`.
     type Nullability: Nullability;
 
-    /// [`Self::Nullability`] as a constant.
+    /// Whether a column of this type is nullable, as a constant.
     const NULLABLE: bool = <Self::Nullability as Nullability>::NULLABLE;
 
     /// An owned copy of a view.
