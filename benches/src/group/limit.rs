@@ -13,7 +13,7 @@ use super::sums::Sums;
 use crate::files::scan;
 use crate::partitions::{Partitions, for_each_partition, slot_of};
 
-/// Binary logarithm of the number of partitions: 60 M rows give tables of some 60 k keys.
+/// Binary logarithm of the number of partitions: 60 M rows give partitions of some 60 k rows.
 const PARTITION_BITS: u32 = 10;
 
 /// Sums the table in `input` by key on `slots` threads.

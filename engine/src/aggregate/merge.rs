@@ -125,8 +125,8 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         table.upsert(hash.of(key), key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
     }
 
-    /// Merges the rows of one range of a slice; a range that turns out too large is halved on the way,
-    /// and what comes back is the range that was merged.
+    /// Merges the rows of one hash range of a sub-partition. A range that turns out to be too large is
+    /// halved during the merge; returns the range that was merged.
     fn pass(
         &self,
         slice: usize,

@@ -3,8 +3,8 @@
 //! `reduce_by_key`, `fold_by_key`, `count_by_value`, `distinct` and similar operators differ only in
 //! their [`Aggregate`]. [`Combine`] ends a fused chain: it folds each row into a hash [`table`] and
 //! writes one row per key and task. [`Merge`] starts the stage after the exchange. [`Placed`] does
-//! both, for rows that are already hash-partitioned by key. The hash is computed once per record, on
-//! the view, and travels with the row.
+//! both, for rows that are already hash-partitioned by key. The hash is computed on the view and travels
+//! with the row, unless computing it again is cheaper (`carried`).
 
 mod carried;
 mod combine;

@@ -22,7 +22,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with a config error when `relative_sd` is not between 0.001 and 1.
+    /// An action fails with a config error when `relative_sd` is not between about 0.00072 and 1.
     #[track_caller]
     pub fn count_approx_distinct_by_key(self, relative_sd: f64) -> Dataset<(K, u64)>
     where

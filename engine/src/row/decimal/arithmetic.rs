@@ -12,7 +12,8 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
     /// The sum, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        // The sum of two numbers of 38 digits cannot overflow an `i128`.
+        // For `P` = 38 the sum can overflow an `i128`. It then wraps to a number of more than `P` digits,
+        // which `of_units` rejects; with overflow checks it panics.
         Decimal::of_units(self.0 + other.0)
     }
 

@@ -67,7 +67,8 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
         self.0
     }
 
-    /// The nearest float.
+    /// The value as a float: the nearest one up to 2^53 units and 22 decimals, else with a rounding error of
+    /// a few units in the last place.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / Self::ONE as f64
     }

@@ -74,8 +74,8 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
 /// `number` · 10^`shift` / `divisor` to the nearest whole number, with ties away from zero. `None` for
 /// a division by zero and when an `i128` cannot hold the result.
 ///
-/// When an intermediate value overflows, so does the result: the larger number then has more than 76
-/// digits, and no divisor has more than 38.
+/// If `number` · 10^`shift` overflows 256 bits, it has more than 76 digits and the divisor at most 38, so
+/// the result overflows, too.
 fn rounded(number: i256, divisor: i128, shift: i32) -> Option<i128> {
     let (up, down) = (shift.max(0).unsigned_abs(), shift.min(0).unsigned_abs());
     let number = number.checked_mul(power_of_ten(up)?)?;
