@@ -1,4 +1,4 @@
-//! Progress bars: one for the whole job, and one for each running stage.
+//! Progress bars: one for the whole job, and one for each stage of which some but not all tasks are done.
 //!
 //! Draws the job's numbers and elapsed time on the shared screen; dropping clears the bars. The first
 //! bar has the rate and the time left. Bars of finished stages are removed, so that a job of a hundred

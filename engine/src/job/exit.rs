@@ -117,8 +117,8 @@ impl Ending {
     }
 }
 
-/// Describes the outputs that were published before the run failed, which whoever runs it again must
-/// know.
+/// Describes the outputs that were published before the run failed or was cancelled. Users must know them
+/// before they run the job again.
 pub(super) fn left_behind(facts: &Facts) -> String {
     let published = match facts.outputs.len() {
         0 => String::new(),

@@ -21,6 +21,10 @@ pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
 
 /// Turns this process into an executor and never returns, if a driver has started it as one. Otherwise
 /// does nothing.
+///
+/// `#[kiln::main]` calls it before any code of the job. A program with its own `main` calls it first. A
+/// test binary has a test that only calls this, and names that test in
+/// [`Config::executor_args`](crate::Config::executor_args).
 pub fn run_as_executor_if_asked() {
     if executor_requested() {
         executor_main();
