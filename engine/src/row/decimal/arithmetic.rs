@@ -1,6 +1,7 @@
-//! Sums and multiples of decimals: exact, so they have the scale of their parts, and operators.
+//! Exact arithmetic on decimals: sums and whole multiples, which have the scale of their operands.
 //!
-//! What cannot be exact is not here but in `rounding`: there the caller names the scale of the result.
+//! Products and quotients of decimals are in `rounding`, where the caller chooses the scale of the
+//! result.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, Neg, Sub};
@@ -8,14 +9,15 @@ use std::ops::{Add, Mul, Neg, Sub};
 use super::Decimal;
 
 impl<const P: u8, const S: i8> Decimal<P, S> {
-    /// The sum, unless it has more than `P` digits.
+    /// The sum, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        // Two numbers of 38 digits are far from overflowing an `i128` in one sum.
+        // For `P` = 38 the sum can overflow an `i128`. It then wraps to a number of more than `P` digits,
+        // which `of_units` rejects; with overflow checks it panics.
         Decimal::of_units(self.0 + other.0)
     }
 
-    /// The difference, unless it has more than `P` digits.
+    /// The difference, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(-other)
@@ -42,7 +44,7 @@ impl<const P: u8, const S: i8> Sub for Decimal<P, S> {
     }
 }
 
-/// So many times the decimal, which has the same scale: a price for a quantity.
+/// The decimal times a whole number, with the same scale: a price times a quantity.
 ///
 /// # Panics
 /// When the product has more than `P` digits; `checked_mul` does not.
@@ -64,7 +66,7 @@ impl<const P: u8, const S: i8> Neg for Decimal<P, S> {
 }
 
 /// # Panics
-/// When a sum on the way has more than `P` digits.
+/// When an intermediate sum has more than `P` digits.
 impl<const P: u8, const S: i8> Sum for Decimal<P, S> {
     fn sum<I: Iterator<Item = Self>>(decimals: I) -> Self {
         decimals.fold(Decimal(0), Add::add)
