@@ -19,6 +19,9 @@ const INPUT: &str = "in/lines.csv";
 /// Rows of the input.
 const ROWS: u64 = 600;
 
+/// The variable that turns a protection off.
+const SABOTAGE: &str = "KILN_SABOTAGE";
+
 /// The folder that `job.sh` works in, and the server that has the input of the job.
 pub(crate) struct Desk {
     folder: TempDir,
@@ -42,6 +45,10 @@ impl Desk {
             ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ];
         settings.iter().for_each(|(name, value)| desk.tell("every.env", name, value));
+        // So that a test can be seen to fail without the fence.
+        if let Ok(sabotage) = std::env::var(SABOTAGE) {
+            desk.tell_all(SABOTAGE, &sabotage);
+        }
         desk.input(0);
         desk
     }

@@ -38,7 +38,8 @@ struct Scheduler {
 
 use Field::{Azkaban, Dagster, Variable};
 
-/// The first scheduler whose task is complete decides. Metaflow may run on Airflow or Kubernetes, so it is asked first.
+/// The first scheduler whose task is complete decides. Metaflow runs on others, so it is asked first; of its tasks only those
+/// on Argo Workflows have all of these variables.
 const SCHEDULERS: [Scheduler; 6] = [
     Scheduler {
         task: &[
