@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::job::Job;
-use super::s3::{BUCKET, Request, S3};
+use super::s3::{Request, S3};
 use super::versions::{parquet, table};
 use super::{printed, reading_key};
 
@@ -130,30 +129,4 @@ fn arrow(rows: std::ops::Range<u64>) -> Vec<u8> {
     writer.finish().unwrap();
     drop(writer);
     bytes
-}
-
-/// How often the key `end` was asked for with `method`.
-fn count(requests: &[Request], method: &str, end: &str) -> usize {
-    requests.iter().filter(|request| request.method == method && request.key.ends_with(end)).count()
-}
-
-#[test]
-fn a_publish_asks_for_its_head_and_its_log_a_few_times() {
-    // The most requests of one publish over another: reads of the head, lists of the log.
-    for (form, heads, lists) in [("--plain", 6, 3), ("--delta", 6, 4)] {
-        let s3 = S3::start();
-        let job = || {
-            let job = Job::new(env!("CARGO_BIN_EXE_small")).on("local[2]").arg(form);
-            s3.tell(job).option("--mode", "overwrite").option("--output", format!("s3://{BUCKET}/out/rows"))
-        };
-        job().run().ok();
-        s3.requests();
-        job().run().ok();
-        let requests = s3.requests();
-        let head = count(&requests, "GET", "_kiln/heads/rows.json");
-        // The key of a list is what follows the first slash of its prefix.
-        let list = requests.iter().filter(|request| request.key.starts_with("rows")).count();
-        println!("{form}: {head} reads of the head, {list} lists, {} requests", requests.len());
-        assert!(head <= heads && list <= lists, "{form}: {requests:#?}");
-    }
 }
