@@ -1,6 +1,17 @@
-//! Delta tables between Kiln and Python: what one writes, the other reads. See CONTRIBUTING.md for how to run it.
+//! Delta tables between Kiln and Python: what one writes, the other reads. README.md has the command.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/job.rs"]
+mod job;
+#[path = "support/processes.rs"]
+mod processes;
+#[path = "delta/readers.rs"]
+mod readers;
+#[path = "support/s3.rs"]
+mod s3;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,11 +30,19 @@ struct CityNumber {
     n: i64,
 }
 
+/// A script of `tests/delta/`, to be run by a Python that has what it needs.
+fn script(name: &str) -> Command {
+    let python = std::env::var("KILN_DELTA_PYTHON").expect(
+        "`tests/delta/install.sh FOLDER` installs readers of Delta tables; KILN_DELTA_PYTHON=FOLDER/bin/python tells this test",
+    );
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("delta").join(name));
+    command
+}
+
 /// Runs a script of `tests/delta/`; gives the words of each line that it prints.
-fn python(script: &str, table: &Path) -> Vec<Vec<u64>> {
-    let python = std::env::var("KILN_DELTA_PYTHON").expect("KILN_DELTA_PYTHON names a Python with deltalake");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("delta").join(script);
-    let ended = Command::new(python).arg(script).arg(table).output().unwrap();
+fn python(name: &str, table: &Path) -> Vec<Vec<u64>> {
+    let ended = script(name).arg(table).output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let text = String::from_utf8(ended.stdout).unwrap();
     text.lines().map(|line| line.split(' ').map(|word| word.parse().unwrap()).collect()).collect()

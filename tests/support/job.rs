@@ -169,13 +169,8 @@ impl Running {
 
     /// Waits until a signal has stopped the driver.
     pub(crate) fn wait_until_stopped(&self) {
-        let is_stopped = || {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-            // The state follows the name in parentheses.
-            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
-        };
         let end = Instant::now() + LIMIT;
-        while !is_stopped() {
+        while !processes::is_stopped(self.pid) {
             assert!(Instant::now() < end, "it is not stopped; it said:\n{}", self.stderr.so_far());
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -60,6 +60,21 @@ pub(crate) fn peak_bytes(pid: u32) -> Option<u64> {
 
 /// Whether process `pid` is still running.
 pub(crate) fn runs(pid: u32) -> bool {
-    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    fields(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
+}
+
+/// Whether process `pid` was stopped by a signal.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    fields(pid).is_some_and(|fields| fields[0] == "T")
+}
+
+/// The parent of process `pid`.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    fields(pid)?[1].parse().ok()
+}
+
+/// What /proc says of a process after its name in brackets: its state, its parent and so on.
+fn fields(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
 }

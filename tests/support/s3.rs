@@ -349,9 +349,7 @@ impl Shared {
         if condition.is_some_and(|condition| condition != tag) {
             return answer.status(412).body(s3s::Body::empty()).unwrap();
         }
-        let (first, last) = range.split_once('-').unwrap();
-        let (first, last): (u64, u64) =
-            (first.parse().unwrap(), last.parse::<u64>().unwrap().min(meta.len() - 1));
+        let (first, last) = bounds(&range, meta.len());
         let mut bytes = vec![0; (last - first + 1) as usize];
         file.read_exact_at(&mut bytes, first).unwrap();
         self.replace(&path);
@@ -382,6 +380,17 @@ impl Shared {
 
     fn is_held(&self, path: &str) -> bool {
         is_named(&self.held, path)
+    }
+}
+
+/// The first and the last byte of a range such as `0-99`, `100-` or `-8`, of an object of `length` bytes.
+fn bounds(range: &str, length: u64) -> (u64, u64) {
+    let (first, last) = range.split_once('-').unwrap();
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    match (first, last) {
+        ("", suffix) => (length.saturating_sub(number(suffix)), length - 1),
+        (first, "") => (number(first), length - 1),
+        (first, last) => (number(first), number(last).min(length - 1)),
     }
 }
 

@@ -38,8 +38,8 @@ struct Scheduler {
 
 use Field::{Azkaban, Dagster, Variable};
 
-/// The first scheduler with a complete task is used. Metaflow comes first, because it may run on
-/// Airflow or Kubernetes.
+/// The first scheduler whose task is complete decides. Metaflow runs on others, so it is asked first; of its tasks only those
+/// on Argo Workflows have all of these variables.
 const SCHEDULERS: [Scheduler; 6] = [
     Scheduler {
         task: &[
