@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::accumulators::Accumulators;
+use super::bottleneck::{Bottleneck, Times};
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
 use super::commit::{CommitGuard, Commits};
@@ -71,11 +72,16 @@ pub struct Facts {
     pub retries: u32,
     /// The version that the last publish made, where the sink counts versions.
     pub version: Option<u64>,
+    /// What limited the run most, if its tasks took long enough to tell.
+    pub bottleneck: Option<Bottleneck>,
     /// Why there was nothing to do, if the job said so.
     pub skipped: Option<String>,
     /// Whether a commit has ended, or was left, without its outcome being known.
     pub is_unresolved: bool,
 }
+
+/// Counts with this number and those after it are times of tasks in nanoseconds, one number for each resource.
+pub(crate) const TIMES: u32 = u32::MAX - 15;
 
 /// One run of a job binary; the process holds one and shares it.
 pub struct Run {
@@ -86,6 +92,8 @@ pub struct Run {
     counters: Mutex<Vec<String>>,
     /// What closures accumulate beyond that.
     pub(crate) accumulators: Accumulators,
+    /// What the time of tasks was spent on.
+    pub(crate) times: Times,
     /// How often the run has begun to write to an address.
     writes: Mutex<BTreeMap<String, u32>>,
     /// Where checkpoints were made.
@@ -137,6 +145,7 @@ impl Run {
             facts: Mutex::default(),
             counters: Mutex::default(),
             accumulators: Accumulators::default(),
+            times: Times::default(),
             writes: Mutex::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
@@ -235,6 +244,10 @@ impl Run {
     /// Adds what tasks have counted.
     pub(crate) fn add_counts(&self, counts: &[(u32, u64)]) {
         for (id, delta) in counts {
+            if let Some(resource) = id.checked_sub(TIMES) {
+                self.times.add(resource as usize, *delta);
+                continue;
+            }
             let name = lock(&self.counters).get(*id as usize).cloned();
             name.iter().for_each(|name| self.count(name, *delta));
         }
@@ -294,7 +307,8 @@ impl Run {
         let counters_i64 = self.accumulators.named();
         let counters_f64 = self.accumulators.named();
         let is_unresolved = self.commits.is_unresolved();
-        Facts { counters_i64, counters_f64, is_unresolved, ..lock(&self.facts).clone() }
+        let bottleneck = self.times.bottleneck();
+        Facts { counters_i64, counters_f64, is_unresolved, bottleneck, ..lock(&self.facts).clone() }
     }
 
     /// Whether this caller is the one that ends the run and reports it; true exactly once.
