@@ -1,4 +1,4 @@
-//! Where and how a job runs, as its environment says.
+//! The configuration of a job, read from the environment: where and how it runs.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use crate::memory;
 use crate::ship::captures::Captures;
 use crate::source::Location;
 
-/// The variable that says where a job runs.
+/// The variable that selects where a job runs.
 const CLUSTER: &str = "KILN_CLUSTER";
-/// The variable that makes undeclared captures an error in one process, too.
+/// The variable that makes undeclared captures an error in one process too.
 const STRICT: &str = "KILN_STRICT";
-/// The variable that bounds the memory of one process's tasks.
+/// The variable that limits the memory of one process's tasks.
 pub(crate) const MEMORY: &str = "KILN_MEMORY";
-/// The variable that says where temporary files go.
+/// The variable with the folder for temporary files.
 pub(crate) const TMP: &str = "KILN_TMP";
-/// The variable that gives the seed of a job's sampling.
+/// The variable with the seed for a job's sampling.
 const SEED: &str = "KILN_SEED";
-/// Rows in one batch at most, unless the configuration says otherwise.
+/// The default for the most rows in one batch.
 const BATCH_ROWS: usize = 1 << 16;
-/// Task slots or executors at most, against slips such as `local[20000]`.
+/// The most task slots or executors, as a guard against typing errors such as `local[20000]`.
 const MAX_COUNT: usize = 4096;
 
 /// Where tasks run.
@@ -28,14 +28,14 @@ const MAX_COUNT: usize = 4096;
 pub enum Cluster {
     /// On slots of this process.
     Local {
-        /// Tasks at once.
+        /// The number of concurrent tasks.
         slots: usize,
     },
     /// On executor processes on this machine.
     LocalCluster {
-        /// Processes.
+        /// The number of processes.
         executors: usize,
-        /// Tasks at once in each.
+        /// The number of concurrent tasks in each process.
         slots: usize,
     },
 }
@@ -55,27 +55,28 @@ impl Cluster {
 pub struct Config {
     /// Where tasks run.
     pub cluster: Cluster,
-    /// What becomes of jobs whose closures capture undeclared values.
+    /// What happens to jobs whose closures capture undeclared values.
     pub captures: Captures,
-    /// Arguments with which this binary is started as an executor; tests need some.
+    /// The arguments for starting this binary as an executor; tests need some.
     pub executor_args: Vec<String>,
-    /// Bytes that the tasks of one process, and their outputs, may hold before they spill.
+    /// The memory for the tasks of one process and their outputs, in bytes, before they spill.
     pub memory: u64,
-    /// Where temporary files go.
+    /// The folder for temporary files.
     pub tmp: PathBuf,
-    /// Rows in a batch at most.
+    /// The most rows in a batch.
     pub batch_rows: usize,
-    /// What [`Context::seed`](crate::Context::seed) gives.
+    /// The value of [`Context::seed`](crate::Context::seed).
     pub seed: u64,
-    /// Partitions behind every exchange; by default they follow from the size of the input.
+    /// The number of partitions after an exchange, unless the job sets an exact number for it; derived from
+    /// the size of the input by default.
     pub exchange_partitions: Option<usize>,
-    /// Slices of each partition behind an exchange by keys; by default they follow from the size of
-    /// the input, too.
+    /// The number of sub-partitions of each partition after an exchange by key; derived from the size of the
+    /// input by default.
     pub exchange_slices: Option<usize>,
 }
 
 impl Config {
-    /// Tasks on `cluster`, and everything else as usual.
+    /// Runs tasks on `cluster`, with defaults for everything else.
     pub fn new(cluster: Cluster) -> Config {
         let (captures, processes) = match cluster {
             Cluster::Local { .. } => (Captures::Warn, 1),
@@ -94,10 +95,10 @@ impl Config {
         }
     }
 
-    /// What `KILN_CLUSTER`, `KILN_STRICT`, `KILN_MEMORY`, `KILN_TMP` and `KILN_SEED` say.
+    /// The configuration in `KILN_CLUSTER`, `KILN_STRICT`, `KILN_MEMORY`, `KILN_TMP` and `KILN_SEED`.
     ///
     /// # Errors
-    /// Of class config when one of them cannot be read.
+    /// Of class config when one of them is malformed.
     pub fn from_env() -> Result<Config> {
         let cluster = match std::env::var(CLUSTER) {
             Ok(text) if !text.trim().is_empty() => parse_cluster(text.trim())?,
@@ -121,7 +122,7 @@ impl Config {
     }
 }
 
-/// The folder for temporary files, absolute: its address is one of this machine.
+/// The absolute path of the folder for temporary files, which must be on this machine.
 fn parse_tmp(address: &OsStr) -> Result<PathBuf> {
     let text = address.to_str().ok_or_else(|| Error::config("the address is not UTF-8"));
     let folder = text.and_then(Location::folder).and_then(|location| {
@@ -130,7 +131,7 @@ fn parse_tmp(address: &OsStr) -> Result<PathBuf> {
     folder.map_err(|e| e.at(TMP, address.display()).reason(MALFORMED_CONFIG))
 }
 
-/// A seed by the program's name, which is the same in every run; its folder may differ.
+/// A seed from the program's name, which is the same in every run, whatever the program's folder.
 fn seed_of_program() -> u64 {
     let program = std::env::args_os().next().map(PathBuf::from);
     let name = program.as_deref().and_then(|path| path.file_name()).unwrap_or_default();
@@ -143,7 +144,7 @@ fn parse_seed(text: &str) -> Result<u64> {
     text.trim().parse().map_err(|e: std::num::ParseIntError| malformed(e).help("give a number from 0"))
 }
 
-/// Reads `local`, `local[N]` or `local-cluster[E,S]`.
+/// Parses `local`, `local[N]` or `local-cluster[E,S]`.
 pub fn parse_cluster(text: &str) -> Result<Cluster> {
     if text == "local" {
         return Ok(Cluster::Local { slots: all_cores() });

@@ -1,4 +1,4 @@
-//! The start of every job: makes datasets, shares values, and runs what actions ask for.
+//! The context of a job: creates datasets, shares values, and runs the jobs of actions.
 
 mod action;
 mod counters;
@@ -25,12 +25,12 @@ use crate::ship::lazy::Lazy;
 use crate::ship::shared::{Param, Shared};
 use action::RESULT;
 
-/// How long a failed job's tasks are waited for.
+/// How long to wait for the tasks of a failed job to stop.
 const QUIESCE_LIMIT: Duration = Duration::from_millis(1200);
 
-/// Makes datasets and runs jobs; cheap to clone.
+/// Creates datasets and runs jobs; cheap to clone.
 ///
-/// `#[kiln::main]` hands one to the job. Nothing is started before the first action.
+/// `#[kiln::main]` passes one to the job. Nothing is started before the first action.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -47,14 +47,14 @@ struct Inner {
 /// The exchanges of `persist`.
 #[derive(Default)]
 struct Persisted {
-    /// Those that a job has computed.
+    /// The exchanges that a job has computed.
     computed: BTreeSet<ExchangeId>,
-    /// Those that are to be kept no more.
+    /// The exchanges that are no longer kept.
     ended: BTreeSet<ExchangeId>,
 }
 
 impl Persisted {
-    /// A job with these stages is done.
+    /// Records that a job with these stages has ended successfully.
     fn add(&mut self, graph: &StageGraph) {
         let kept = graph.stages.iter().filter(|stage| is_persisted(stage)).map(|stage| stage.output);
         self.computed.extend(kept.filter(|exchange| !self.ended.contains(exchange)));
@@ -94,20 +94,20 @@ impl Context {
         )
     }
 
-    /// A context as the environment says: `KILN_CLUSTER`, `KILN_MEMORY`, `KILN_TMP`, `KILN_STRICT` and
+    /// A context configured by the environment: `KILN_CLUSTER`, `KILN_MEMORY`, `KILN_TMP`, `KILN_STRICT` and
     /// `KILN_SEED`.
     ///
     /// # Errors
-    /// Of class config when a variable cannot be read.
+    /// Of class config when a variable is malformed.
     pub fn from_env(run: Arc<Run>) -> Result<Context> {
         Ok(Context::new(Config::from_env()?, run))
     }
 
-    /// Declares a value, so that closures may use it wherever they run: the `…_with` operators take
-    /// it and hand it to the closure as its first argument.
+    /// Declares a value, so that closures may use it wherever they run: the `…_with` operators pass it to the
+    /// closure as its first argument.
     ///
-    /// Every type that serde can write and read will do, if it owns what it holds: collections, the types
-    /// of rows, and structs that derive `Serialize` and `Deserialize`. Several values are one tuple.
+    /// Any type that serde can serialise and deserialise is allowed, if it owns its data: collections, the
+    /// types of rows, and structs that derive `Serialize` and `Deserialize`. Share several values as a tuple.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -120,9 +120,9 @@ impl Context {
         Shared::new(value)
     }
 
-    /// A value that each process makes for itself when a closure first uses it: for what is dear to
-    /// make and cannot travel. `make` captures nothing; it runs once in a process, and the value lives
-    /// as long as that.
+    /// A value that each process creates when a closure first uses it, for values that are expensive to
+    /// create and cannot be sent to executors. `make` captures nothing and runs once per process; the value
+    /// lives as long as the process.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -140,8 +140,8 @@ impl Context {
         Shared::new(Lazy::new(make))
     }
 
-    /// A seed for sampling: the same for all tasks, attempts and runs of this program. `KILN_SEED`
-    /// gives another; without it the seed follows from the program's name.
+    /// A seed for sampling: the same for all tasks, attempts and runs of this program. It is set by
+    /// `KILN_SEED`, and derived from the program's name by default.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -164,12 +164,12 @@ impl Context {
         &self.0.config
     }
 
-    /// Whether both are one context.
+    /// Whether both are the same context.
     pub(crate) fn is(&self, other: &Context) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// A number for a source, so that it is told apart from others.
+    /// A new number that identifies a source.
     pub(crate) fn new_source(&self) -> u64 {
         self.0.sources.fetch_add(1, Ordering::Relaxed)
     }
@@ -187,15 +187,15 @@ impl Context {
         Ok(cut(plan, result, &|exchange| self.keeps(exchange))?)
     }
 
-    /// Whether the rows of `exchange` are kept and complete, as far as is known here.
+    /// Whether the rows of `exchange` are kept and complete, as far as the context knows.
     fn keeps(&self, exchange: &ExchangeExec) -> bool {
         exchange.movement == Movement::Keep && self.persisted().computed.contains(&exchange.id)
     }
 
-    /// Runs a job to its end; its rows are the exchange `result` then.
+    /// Runs a job to its end; its rows are then in the exchange `result`.
     ///
-    /// Kept rows that turn out to be lost end the job. It starts again with the stages that compute them, so
-    /// that no job has to name all stages that ever led to kept rows.
+    /// If kept rows turn out to be lost, the job fails and is submitted again with the stages that compute
+    /// them. So a job need not include all the stages that ever led to kept rows.
     fn submit(
         &self,
         runtime: &Runtime,
@@ -212,7 +212,7 @@ impl Context {
             self.persisted().computed.remove(&ExchangeId(lost.exchange));
             let again = self.stages(plan, result)?;
             outcome = self.submit_stages(runtime, &again, durable);
-            // What computes kept rows is of no use to the rest of the action.
+            // The outputs of stages that only compute the kept rows are useless to the rest of the action.
             let known: BTreeSet<ExchangeId> = first.stages.iter().map(|stage| stage.output).collect();
             let more =
                 again.stages.iter().filter(|stage| !known.contains(&stage.output) && !self.is_kept(stage));
@@ -233,7 +233,7 @@ impl Context {
         let stages = graph.stages.iter().cloned().map(Arc::new).collect();
         let submission = runtime.submit(spec(id, graph, durable), stages);
         let stop = runtime.events();
-        // A cancel that came before this line is told at once, and the driver knows the job by now.
+        // A cancel request from before this line is passed on at once, and the driver knows the job by now.
         let _guard = run.cancel.on_request_while(Box::new(move || {
             stop.send(Event::Cancel { job: id, error: Error::job_stopped() });
         }));
@@ -251,7 +251,7 @@ impl Context {
         outcome
     }
 
-    /// Drops the rows that `persist` keeps of an exchange, and keeps them no more.
+    /// Drops the rows that `persist` keeps of an exchange, and stops keeping them.
     pub(crate) fn unpersist(&self, exchange: ExchangeId) {
         self.persisted().end(exchange);
         if let Some(runtime) = self.lock().clone() {
@@ -264,7 +264,7 @@ impl Context {
         is_persisted(stage) && !self.persisted().ended.contains(&stage.output)
     }
 
-    /// Bytes that the sources of a job will read, if any: what `persist` holds is not read again.
+    /// The bytes that the sources of a job will read, if any; persisted rows are not read again.
     fn source_bytes(&self, graph: &StageGraph) -> Result<Option<u64>> {
         let (mut wanted, mut bytes) = (BTreeSet::<ExchangeId>::new(), 0);
         for stage in graph.stages.iter().rev() {
@@ -297,7 +297,7 @@ impl Context {
     }
 
     fn start(&self) -> Result<Runtime> {
-        // A context of a program's own, too, must say where a closure panicked.
+        // A context that a program created itself must report the position of a panic in a closure, too.
         crate::job::install_panic_hook();
         let (run, config) = (Arc::clone(&self.0.run), &self.0.config);
         memory::sweep(&config.tmp);
@@ -331,8 +331,8 @@ fn is_persisted(stage: &Stage) -> bool {
     stage.exchange.as_ref().is_some_and(|how| how.movement == Movement::Keep)
 }
 
-/// What the driver must know of the stages. All but the result are kept until the action ends, as
-/// it may consist of several jobs.
+/// The driver's view of the stages. All outputs but the result are kept until the action ends, since it may
+/// consist of several jobs.
 fn spec(id: JobId, graph: &StageGraph, durable: bool) -> JobSpec {
     let last = graph.stages.len() - 1;
     let stages = graph.stages.iter().enumerate().map(|(at, stage)| StageSpec {

@@ -1,37 +1,37 @@
-//! One error for the whole engine: what failed, where, of which class, and what to do about it.
+//! The single error type of the engine: what failed, where, its class, and what to do about it.
 //!
-//! The class decides everything that acts on an error: whether a task is tried again, which exit
-//! code a scheduler sees, which word stands in the result JSON. The place is added by the layer
-//! that knows it, on the way up. An error that crosses a process keeps all of its parts
-//! ([`Error::to_wire`]); only the Rust type of its cause becomes text.
+//! The class decides how an error is handled: whether a task is retried, which exit code a scheduler sees,
+//! which word is in the result JSON. The location is added by the layer that knows it, on the way up. An
+//! error that is sent to another process keeps all its parts ([`Error::to_wire`]); only the Rust type of its
+//! cause is reduced to text.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The result of everything in Kiln that can fail.
+/// The result of every fallible function in Kiln.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The reason of a setting that cannot be read.
+/// The reason of a setting that cannot be parsed.
 pub(crate) const MALFORMED_CONFIG: &str = "malformed_config";
 
-/// What kind of failure it is, and so what may be done about it.
+/// The kind of a failure, which determines what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// The command line is wrong.
     Usage,
-    /// The job, its plan or its environment is wrong; running it again changes nothing.
+    /// The job, its plan or its environment is wrong; running it again does not help.
     Config,
-    /// The data is wrong: it cannot be decoded, or breaks a limit.
+    /// The data is wrong: it cannot be decoded, or exceeds a limit.
     Data,
     /// Permission or credentials are missing.
     Auth,
-    /// May go away by itself: the only class that is retried.
+    /// May disappear by itself: the only class that is retried.
     Transient,
     /// A source or sink cannot be reached at all.
     Unavailable,
-    /// Memory or disk ran out.
+    /// Memory or disk space ran out.
     Resource,
     /// Someone asked for the job to stop.
     Cancelled,
@@ -78,15 +78,15 @@ impl Class {
     }
 }
 
-/// A failure with its class, its place and its cause.
+/// A failure with its class, its location and its cause.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);
 
-/// All that an error holds; also its form on the wire.
+/// The parts of an error, which are also its serialised form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Parts {
     class: Class,
-    /// A stable word for programs, such as `output_exists`.
+    /// A stable identifier for programs, such as `output_exists`.
     reason: Option<String>,
     message: String,
     /// Innermost first: ("file", "a.txt"), ("byte", "17"), ("stage", "1").
@@ -96,12 +96,12 @@ struct Parts {
     lost: Option<LostOutput>,
 }
 
-/// The output of a finished task that could not be fetched any more.
+/// The output of a finished task that can no longer be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostOutput {
     /// The exchange whose output is missing.
     pub exchange: u64,
-    /// The executor that should have held it.
+    /// The executor that should have stored it; `u32::MAX` if there may have been several.
     pub executor: u32,
 }
 
@@ -113,7 +113,7 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error of `class` that says `message`: lower case, no full stop, no function name.
+    /// An error of `class` with `message`, which is in lower case, without a full stop or function name.
     pub fn new(class: Class, message: impl Into<String>) -> Error {
         Error(Box::new(Parts {
             class,
@@ -139,12 +139,12 @@ impl Error {
         bug Bug "A fault in the job's closures or in Kiln."
     }
 
-    /// What a job fails with once it was asked to stop.
+    /// The error of a job that was asked to stop.
     pub(crate) fn job_stopped() -> Error {
         Error::cancelled("the job was stopped; nothing was published")
     }
 
-    /// A file operation that failed: the class follows from the kind of `source`.
+    /// A failed file operation: the class follows from the kind of `source`.
     pub fn io(message: impl Into<String>, source: std::io::Error) -> Error {
         use std::io::ErrorKind::*;
         let class = match source.kind() {
@@ -157,14 +157,14 @@ impl Error {
         Error::new(class, message).because(source)
     }
 
-    /// Output of a finished task that `executor` no longer serves; its task is run again.
+    /// The output of a finished task that `executor` no longer serves; its task is run again.
     pub fn lost_output(message: impl Into<String>, lost: LostOutput) -> Error {
         let mut error = Error::transient(message);
         error.0.lost = Some(lost);
         error
     }
 
-    /// Adds where it happened; callers further out add wider places.
+    /// Adds the location of the failure; outer callers add wider locations.
     #[must_use]
     pub fn at(mut self, what: &str, place: impl fmt::Display) -> Error {
         let place = (what.to_owned(), place.to_string());
@@ -181,15 +181,15 @@ impl Error {
         self
     }
 
-    /// Adds the word by which a program tells this failure from others of its class: `snake_case`, never changed
-    /// once it is released. The innermost reason stays.
+    /// Adds the word by which a program distinguishes this failure from others of its class: `snake_case`,
+    /// and never changed after a release. The innermost reason is kept.
     #[must_use]
     pub fn reason(mut self, reason: &str) -> Error {
         self.0.reason.get_or_insert_with(|| reason.to_owned());
         self
     }
 
-    /// The word that [`reason`](Error::reason) gave; without one, the name of the class.
+    /// The word set by [`reason`](Error::reason), or the name of the class.
     pub fn reason_word(&self) -> &str {
         self.0.reason.as_deref().unwrap_or(self.0.class.name())
     }
@@ -210,22 +210,22 @@ impl Error {
         self
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn class(&self) -> Class {
         self.0.class
     }
 
-    /// Whether the same task may be tried again.
+    /// Whether the same task may be retried.
     pub fn is_retryable(&self) -> bool {
         self.0.class == Class::Transient
     }
 
-    /// The output that went missing, when that is what failed.
+    /// The output that is missing, if that is what failed.
     pub fn lost(&self) -> Option<LostOutput> {
         self.0.lost
     }
 
-    /// The message alone, without place, cause and advice.
+    /// The message alone, without location, cause and advice.
     pub fn message(&self) -> &str {
         &self.0.message
     }

@@ -1,13 +1,14 @@
-//! Places in the code at which a test ends or stops the process.
+//! Failpoints: places in the code at which a test kills or stops the process.
 //!
-//! With the cargo feature `failpoints` the variable `KILN_FAILPOINT` names one of them and what happens there:
-//! `commit.applied=kill` ends the process by SIGKILL, `commit.applied=stop` stops it by SIGSTOP until a SIGCONT.
-//! `KILN_SHORT_LIMITS` gives limits of time that would keep a test waiting in milliseconds, and `KILN_SABOTAGE=fence` lets
-//! every attempt publish, also one whose run is published, so that tests of the fence can be seen to fail. Without the feature nothing of this is compiled.
+//! With the cargo feature `failpoints` the variable `KILN_FAILPOINT` selects one of them and its effect:
+//! `commit.applied=kill` kills the process by SIGKILL, `commit.applied=stop` stops it by SIGSTOP until a
+//! SIGCONT. `KILN_SHORT_LIMITS` sets, in milliseconds, time limits that would otherwise keep a test waiting,
+//! and `KILN_SABOTAGE=fence` lets every attempt publish, even if its run is already published, so that tests
+//! of the fence can be shown to fail. Without the feature none of this is compiled.
 
 use std::time::Duration;
 
-/// Marks the place `name`.
+/// A failpoint called `name`.
 #[cfg(feature = "failpoints")]
 pub fn reached(name: &str) {
     use rustix::process::{Signal, getpid, kill_process};
@@ -17,7 +18,7 @@ pub fn reached(name: &str) {
         Some("=stop") => Signal::STOP,
         _ => return,
     };
-    // The process ends or stops here; a signal to oneself cannot be refused.
+    // The process is killed or stopped here; a signal to oneself cannot be refused.
     let _ = kill_process(getpid(), signal);
     if signal == Signal::KILL {
         loop {
@@ -26,7 +27,7 @@ pub fn reached(name: &str) {
     }
 }
 
-/// Marks the place `name`.
+/// A failpoint called `name`.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn reached(_name: &str) {}
@@ -44,14 +45,14 @@ pub fn slow(name: &str) {
 #[inline(always)]
 pub fn slow(_name: &str) {}
 
-/// A limit of time, which a test may shorten.
+/// A time limit, which a test may shorten.
 #[cfg(feature = "failpoints")]
 pub fn limit(limit: Duration) -> Duration {
     let short = std::env::var("KILN_SHORT_LIMITS").ok().and_then(|limit| limit.parse().ok());
     short.map_or(limit, Duration::from_millis)
 }
 
-/// A limit of time.
+/// A time limit.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn limit(limit: Duration) -> Duration {

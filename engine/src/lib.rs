@@ -1,8 +1,8 @@
 //! Kiln: typed, lazily evaluated datasets that run in one process or across executors.
 //!
-//! A job is an ordinary program. It builds [`Dataset`]s from sources and operators and asks for a
-//! result with an action; the plan is cut into stages wherever rows must move, and stages run on
-//! task slots of this process or on executor processes of the same binary.
+//! A job is an ordinary program. It builds [`Dataset`]s from sources and operators and requests a result with
+//! an action. The plan is cut into stages wherever rows must be exchanged, and stages run on task slots of
+//! this process or on executor processes of the same binary.
 //!
 //! ```no_run
 //! use kiln::Context;
@@ -23,15 +23,15 @@
 //! }
 //! ```
 
-// A file that needs it allows it, beside its argument, and is named in ARCHITECTURE.md.
+// A file that needs unsafe code allows it, next to the reason, and is listed in ARCHITECTURE.md.
 #![deny(unsafe_code)]
-// A dataset's type spells out its chain, and nobody writes it down.
+// A dataset's type contains its whole chain, and is never written out.
 #![allow(clippy::type_complexity)]
 
-// Code that the derive writes names this crate; so do the tests inside it.
+// Generated code of the derive macro refers to this crate by name, and so do the tests inside it.
 extern crate self as kiln;
 
-/// The programs of the page are doc tests.
+/// The programs of this page are doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-spark.md")]
 struct FromSpark;

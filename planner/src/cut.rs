@@ -1,4 +1,4 @@
-//! Cuts a plan at its exchanges.
+//! Cuts a plan into stages at its exchanges.
 //!
 //! ```text
 //! before                                after
@@ -8,7 +8,7 @@
 //!       flat_map, map, combine          stage 1:  flat_map, map, combine   → exchange 7
 //! ```
 //!
-//! An exchange that is used twice, as in a loop over one cached dataset, becomes one stage.
+//! An exchange that is used several times, as in a loop over one cached dataset, becomes one stage.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -26,46 +26,46 @@ use crate::walk::{identity, post_order};
 /// A part of the plan that runs partition by partition without waiting for another part.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// Its number within the job; inputs have smaller ones.
+    /// The number of the stage within the job; its inputs have smaller ones.
     pub id: StageId,
-    /// What each task runs; a task is this plan at one partition.
+    /// The plan of the stage; a task runs it at one partition.
     pub plan: Arc<dyn ExecutionPlan>,
-    /// Exchanges that it reads.
+    /// The exchanges that it reads.
     pub inputs: Vec<ExchangeId>,
-    /// The exchange that it fills.
+    /// The exchange that it writes.
     pub output: ExchangeId,
-    /// Tasks.
+    /// The number of tasks.
     pub tasks: usize,
-    /// How its rows leave, and why; nothing for the result stage.
+    /// How its rows are exchanged, and why; `None` for the result stage.
     pub exchange: Option<StageExchange>,
 }
 
 /// How the rows of a stage reach the next one.
 #[derive(Clone, Debug)]
 pub struct StageExchange {
-    /// How they move.
+    /// How they are partitioned.
     pub movement: Movement,
-    /// Partitions after it.
+    /// The number of partitions after the exchange, where sub-partitions are counted separately.
     pub partitions: usize,
-    /// Why they must.
+    /// Why an exchange is necessary.
     pub reason: String,
-    /// The user's line.
+    /// The line in the user's program.
     pub site: Site,
 }
 
-/// The stages of one job in an order in which inputs come first; the last one gives the result.
+/// The stages of one job, inputs first; the last one computes the result.
 #[derive(Clone, Debug)]
 pub struct StageGraph {
     /// The stages.
     pub stages: Vec<Stage>,
-    /// Outputs of earlier jobs that these stages read and none of them fills.
+    /// Outputs of earlier jobs that these stages read and do not compute.
     pub kept: BTreeSet<ExchangeId>,
 }
 
-/// Cuts `plan` into stages; the result stage fills `result`.
+/// Cuts `plan` into stages; the result stage writes `result`.
 ///
-/// An exchange for which `is_kept` holds is read where an earlier job has left its rows. Nothing that feeds
-/// it is looked at, so a loop that keeps every round pays for the last round alone.
+/// If `is_kept` is true for an exchange, its rows are read from where an earlier job has stored them. The
+/// nodes below it are not visited, so a loop that keeps every round only pays for the last one.
 ///
 /// # Errors
 /// Those of nodes that refuse their new inputs.
@@ -74,7 +74,7 @@ pub fn cut(
     result: ExchangeId,
     is_kept: &dyn Fn(&ExchangeExec) -> bool,
 ) -> Result<StageGraph> {
-    // Asked once for each exchange: another thread may let go of it meanwhile.
+    // Asked once per exchange, because another thread may release it in the meantime.
     let known = RefCell::new(HashMap::new());
     let ends = |node: &Arc<dyn ExecutionPlan>| {
         let is_end = |exchange: &ExchangeExec| {
@@ -97,7 +97,7 @@ struct Cutter {
     stages: Vec<Stage>,
     /// By old node: the node with every exchange below it replaced by its reading end.
     new: HashMap<usize, Arc<dyn ExecutionPlan>>,
-    /// The exchanges that have a stage.
+    /// The exchanges that a stage writes.
     filled: HashSet<ExchangeId>,
 }
 
@@ -145,7 +145,7 @@ impl Cutter {
         self.stage(plan, exchange.id, Some(how))
     }
 
-    /// Adds the stage that runs `plan`; those that it needs are there.
+    /// Adds the stage that runs `plan`; the stages of its inputs must exist.
     fn stage(
         &mut self,
         plan: Arc<dyn ExecutionPlan>,

@@ -1,8 +1,9 @@
-//! The two ends of an exchange: where rows must move, and where they are read after the cut.
+//! The two ends of an exchange: the node at which rows are exchanged, and the node that reads them after the
+//! cut.
 //!
-//! An exchange says how rows move and why; it says nothing about waiting, blocks or sockets. Its
-//! input already puts every batch out under its target partition. Neither node runs by itself: the
-//! engine reads an [`ExchangeReadExec`] from wherever the stage before it left its output.
+//! An exchange declares how rows are partitioned and why; it knows nothing of waiting, blocks or sockets. Its
+//! input already outputs every batch under its target partition. Neither node runs by itself: the engine
+//! reads an [`ExchangeReadExec`] from wherever the upstream stage has stored its output.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,38 +25,39 @@ use crate::walk::Inputs;
 /// How rows move from the partitions of one stage to those of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {
-    /// Equal keys meet in one slice of one of `partitions`.
+    /// Rows with equal keys are in the same sub-partition of one of `partitions`.
     Hash {
-        /// Partitions of the stage after the exchange.
+        /// The partitions of the next stage.
         partitions: usize,
-        /// Slices of each, which its task reads one behind another.
+        /// The sub-partitions of each, which its task reads one after the other.
         slices: usize,
     },
-    /// Each of `partitions` holds a range of keys, in order.
+    /// Each of `partitions` has a range of keys, and the ranges are in order.
     Range {
-        /// Partitions after the exchange.
+        /// The partitions after the exchange.
         partitions: usize,
     },
-    /// Rows go to each of `partitions` in turn.
+    /// Rows are distributed among `partitions` in turn.
     RoundRobin {
-        /// Partitions after the exchange.
+        /// The partitions after the exchange.
         partitions: usize,
     },
-    /// A function of the user's names one of `partitions` for each row.
+    /// A function of the user chooses one of `partitions` for each row.
     Chosen {
-        /// Partitions after the exchange.
+        /// The partitions after the exchange.
         partitions: usize,
     },
-    /// All rows lie in one place, and every task behind the exchange reads them.
+    /// All rows are in one partition, which every task downstream of the exchange reads (broadcast).
     Everywhere,
-    /// Every partition stays as it is, and its rows are kept for later jobs.
+    /// Partitions do not change, and their rows are kept for later jobs (`persist`).
     Keep,
-    /// Every partition stays as it is: a task that ran the operators on both sides would run too many.
+    /// Partitions do not change: the exchange only keeps one task from running too many operators.
     Continue,
 }
 
 impl Movement {
-    /// Partitions after the exchange, for an input of `before` partitions.
+    /// The number of partitions after the exchange, for an input of `before` partitions. Sub-partitions are
+    /// counted separately.
     pub fn partitions(self, before: usize) -> usize {
         match self {
             Movement::Hash { partitions, slices } => partitions * slices,
@@ -82,23 +84,23 @@ impl fmt::Display for Movement {
     }
 }
 
-/// An edge on which rows move; the plan is cut here.
+/// An exchange of rows between partitions; the plan is cut here.
 #[derive(Debug)]
 pub struct ExchangeExec {
-    /// Names the rows that cross.
+    /// Identifies the rows.
     pub id: ExchangeId,
     inputs: Inputs,
-    /// How they move.
+    /// How the rows are partitioned.
     pub movement: Movement,
-    /// Why they must, in the words of the user's operator.
+    /// Why an exchange is necessary, in the words of the user's operator.
     pub reason: String,
-    /// The user's line that asked for it.
+    /// The line in the user's program that needs the exchange.
     pub site: Site,
     properties: Arc<PlanProperties>,
 }
 
 impl ExchangeExec {
-    /// Rows of `input` move as `movement` says, because of `reason` at `site`.
+    /// Exchanges the rows of `input` as `movement` declares, because of `reason` at `site`.
     pub fn new(
         id: ExchangeId,
         input: Arc<dyn ExecutionPlan>,
@@ -111,33 +113,33 @@ impl ExchangeExec {
         ExchangeExec { id, inputs: input.into(), movement, reason: reason.into(), site, properties }
     }
 
-    /// What puts out the rows, each batch under its target partition.
+    /// The input, which outputs each batch under its target partition.
     pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
         &self.inputs[0]
     }
 
-    /// Partitions after the exchange.
+    /// The number of partitions after the exchange, where sub-partitions are counted separately.
     pub fn partitions(&self) -> usize {
         self.properties.partitioning.partition_count()
     }
 }
 
-/// Rows that a stage before this one has put out.
+/// Reads the rows that an upstream stage has written.
 #[derive(Debug)]
 pub struct ExchangeReadExec {
-    /// Names the rows.
+    /// Identifies the rows.
     pub id: ExchangeId,
     properties: Arc<PlanProperties>,
 }
 
 impl ExchangeReadExec {
-    /// The rows of exchange `id`, in `partitions`.
+    /// Reads the rows of exchange `id`, in `partitions` partitions.
     pub fn new(id: ExchangeId, schema: SchemaRef, partitions: usize) -> ExchangeReadExec {
         ExchangeReadExec { id, properties: leaf_properties(schema, partitions) }
     }
 }
 
-/// Properties of a node about which a planner knows its schema and partitions and nothing else.
+/// The properties of a node of which a planner knows only the schema and the partitions.
 pub fn leaf_properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
         EquivalenceProperties::new(schema),

@@ -1,4 +1,4 @@
-//! Stages as text: stable, so that a test can hold a plan against what it should be.
+//! Stages as text, in a stable form that tests can compare.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub fn explain(graph: &StageGraph) -> String {
     text
 }
 
-/// A line for each node, inputs under the node that they feed. The inputs of a union in a union are inputs of
-/// the outer one: a long chain of unions is wide, not deep.
+/// Writes a line for each node, with inputs below the node that reads them. The inputs of a union inside a
+/// union are shown as inputs of the outer one: a long chain of unions is wide, not deep.
 fn write_nodes(plan: &Arc<dyn ExecutionPlan>, text: &mut String) {
     let mut left = vec![(plan, 1, false)];
     while let Some((node, depth, is_in_union)) = left.pop() {

@@ -1,4 +1,4 @@
-//! Names of the things a plan is made of, and the user's source line behind each of them.
+//! Ids of stages and exchanges, and lines in the user's program.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StageId(pub u32);
 
-/// The output of a stage, in one context: the same in every job that uses the same dataset.
+/// The output of a stage, unique within a context: the same in every job that uses the same dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ExchangeId(pub u64);
 
@@ -26,10 +26,10 @@ impl fmt::Display for ExchangeId {
     }
 }
 
-/// A line of the user's program.
+/// A line in the user's program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
-    /// The file, as the compiler was given it.
+    /// The file, as it was given to the compiler.
     pub file: Cow<'static, str>,
     /// The line, from 1.
     pub line: u32,

@@ -1,10 +1,9 @@
-//! A plan in, stages out.
+//! Cuts a plan into stages.
 //!
-//! A plan is a tree of DataFusion `ExecutionPlan`s in which an [`ExchangeExec`] stands wherever
-//! rows must move between partitions. [`cut`] splits it there into [`Stage`]s, each of which runs
-//! partition by partition without waiting for another; [`explain`] prints them with the reason of
-//! every exchange and the user's source line. This crate never sees a row, never waits, and does
-//! not know where stages run.
+//! A plan is a graph of DataFusion `ExecutionPlan`s with an [`ExchangeExec`] wherever rows must be exchanged
+//! between partitions. [`cut`] splits it there into [`Stage`]s, each of which runs partition by partition
+//! without waiting for another; [`explain`] prints them with the reason of every exchange and the user's
+//! source line. This crate never sees a row, never waits, and does not know where stages run.
 
 mod cut;
 mod exchange;

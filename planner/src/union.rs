@@ -15,13 +15,13 @@ use datafusion_physical_plan::{
 use crate::exchange::leaf_properties;
 use crate::walk::Inputs;
 
-/// The partitions of its inputs, those of the first input first. Unlike DataFusion's node of that name, one
-/// that holds another is made in constant time and dropped without recursion.
+/// The partitions of its inputs, those of the first input first. Unlike DataFusion's `UnionExec`, a union
+/// that contains another one is created in constant time and dropped without recursion.
 #[derive(Debug)]
 pub struct UnionExec {
     inputs: Inputs,
-    /// Operators that a task runs one inside the other, at most: the largest number of any input. It is the
-    /// engine's count, kept here so that nobody walks a chain of unions for it.
+    /// How many operators a task nests, at most: the largest number of any input. The engine computes it and
+    /// stores it here, so that a chain of unions need not be traversed for it.
     pub nesting: usize,
     properties: Arc<PlanProperties>,
 }
@@ -39,7 +39,8 @@ impl UnionExec {
         Ok(UnionExec { inputs: inputs.into(), nesting, properties })
     }
 
-    /// The input that holds `partition` of the union, which is no union itself, and its partition there.
+    /// The input that contains `partition` of the union, and its partition there. The result is never a union
+    /// itself.
     pub fn branch(&self, mut partition: usize) -> Option<(&Arc<dyn ExecutionPlan>, usize)> {
         let mut union = self;
         loop {

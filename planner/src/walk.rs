@@ -1,12 +1,12 @@
-//! Walks over plans, and the end of plans.
+//! Traversals of plans, and dropping them.
 //!
-//! **The depth of a plan is not the depth of the stack.** A loop of the user's makes a plan as deep as it
-//! has rounds, so nothing recurses over a plan:
+//! **The depth of a plan must not be the depth of the stack.** A loop in a user's program creates a plan as
+//! deep as its number of rounds, so nothing recurses over a plan:
 //!
-//! - whoever plans, explains or encodes one goes through [`post_order`], which keeps its path on the heap and
-//!   visits a node that several others share once, however many paths lead to it;
+//! - code that plans, explains or serialises one uses [`post_order`], which keeps its path on the heap and
+//!   visits a shared node once, however many paths lead to it;
 //! - every node holds its inputs as [`Inputs`], which drops a plan node by node;
-//! - a task recurses over the operators of its stage alone, and the engine bounds those by an exchange.
+//! - a task only recurses over the operators of its stage, and the engine limits those by an exchange.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
 
-/// Calls `visit` for every node of `plan`, inputs first, shared ones once. Whatever feeds a node for which
-/// `ends` holds is left out.
+/// Calls `visit` for every node of `plan`, inputs first, shared nodes once. Nodes below one for which `ends`
+/// is true are not visited.
 ///
 /// # Errors
-/// The first one of `visit`, which ends the walk.
+/// The first error of `visit`, which ends the traversal.
 pub fn post_order<'a, E>(
     plan: &'a Arc<dyn ExecutionPlan>,
     ends: &dyn Fn(&Arc<dyn ExecutionPlan>) -> bool,
@@ -47,8 +47,7 @@ pub fn identity(plan: &Arc<dyn ExecutionPlan>) -> usize {
     Arc::as_ptr(plan).addr()
 }
 
-/// The inputs of a plan node. The last owner of a plan drops its nodes one after the other, not one inside
-/// the other.
+/// The inputs of a plan node. The last owner of a plan drops its nodes one after the other, not recursively.
 #[derive(Clone)]
 pub struct Inputs(Vec<Arc<dyn ExecutionPlan>>);
 
@@ -72,7 +71,7 @@ impl Deref for Inputs {
     }
 }
 
-/// Their number: the nodes themselves would be written one inside the other.
+/// Shows only their number: the nodes themselves would be written recursively.
 impl fmt::Debug for Inputs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} inputs", self.0.len())
@@ -80,13 +79,14 @@ impl fmt::Debug for Inputs {
 }
 
 thread_local! {
-    /// Inputs of nodes that this thread is dropping; nothing while it drops none.
+    /// Inputs of nodes that this thread is dropping; `None` while it drops none.
     static DROPPED: RefCell<Option<Vec<Arc<dyn ExecutionPlan>>>> = const { RefCell::new(None) };
 }
 
 impl Drop for Inputs {
     fn drop(&mut self) {
-        // A thread at its end has no list any more. Its plans stay allocated, as dropping them could overflow.
+        // A thread that is ending has no list any more. Its plans are leaked, as dropping them could overflow
+        // the stack.
         let mut inputs = ManuallyDrop::new(std::mem::take(&mut self.0));
         let is_outermost = DROPPED.try_with(|dropped| match &mut *dropped.borrow_mut() {
             Some(plans) => {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_node_that_is_reached_on_many_ways_is_visited_once_and_after_its_inputs() {
-        // 2^200 ways lead from the last node to the first.
+        // There are 2^200 paths from the last node to the first.
         let plan = (0..200).fold(leaf(), |plan, _| union(&plan, &plan));
         let mut visited = HashSet::new();
         let walked = post_order(&plan, &|_| false, &mut |node| {

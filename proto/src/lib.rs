@@ -1,8 +1,8 @@
-//! The wire's words: what a driver and its executors say to each other.
+//! The wire protocol between a driver and its executors.
 //!
-//! `kiln.proto` is the text to read; the Rust code beside it is made from it and checked in, so that
-//! nobody who builds Kiln needs a protobuf compiler. `tests/generated.rs` keeps the two the same.
-//! What the words mean to a scheduler or a slot is not known here.
+//! `kiln.proto` is the file to read. The Rust code is generated from it and checked in, so that building Kiln
+//! needs no protobuf compiler; `tests/generated.rs` checks that the two match. What a scheduler or a slot
+//! does with the messages is not known here.
 
 /// The messages, the driver's client and the driver's server.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

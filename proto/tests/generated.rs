@@ -1,4 +1,4 @@
-//! The checked-in code is what `kiln.proto` says.
+//! The checked-in code is generated from the current `kiln.proto`.
 //!
 //! After a change of `kiln.proto`: `KILN_REGENERATE=1 cargo test -p kiln-proto`.
 
@@ -17,13 +17,13 @@ fn the_checked_in_code_is_made_from_kiln_proto() {
     assert!(kept == made, "{} is stale: run KILN_REGENERATE=1 cargo test -p kiln-proto", path.display());
 }
 
-/// The code for `kiln.proto`, made without a `protoc` on this machine.
+/// Generates the code for `kiln.proto`, without a `protoc` on this machine.
 fn generate() -> String {
     let files = protox::compile(["kiln.proto"], [crate_dir()]).unwrap();
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()
         .out_dir(out.path())
-        // Cheap to clone: one plan goes to many executors.
+        // Cheap to clone: one plan is sent to many executors.
         .bytes(".")
         .emit_rerun_if_changed(false)
         .compile_fds(files)

@@ -1,8 +1,8 @@
-//! Carries out what the driver decides on executor processes of this machine.
+//! Carries out the driver's decisions on executor processes of this machine.
 //!
-//! Decisions come in on the driver's thread, which must not wait: each becomes a message in the
-//! outbox of one executor. A stage's plan goes before its first task to each executor, and is encoded
-//! once for all of them. Who has attached and who is lost is known to `members`.
+//! Decisions arrive on the driver's thread, which must not block: each becomes a message in the outbox of one
+//! executor. The plan of a stage is sent to each executor before its first task of the stage, and is encoded
+//! once for all of them. `members` records which executors are attached or lost.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,30 +33,30 @@ use crate::plan;
 use crate::runtime::{Backend, Events, Launch, Peers, TaskInputs};
 use crate::shuffle::BlockStore;
 
-/// How long all executors together may take to join.
+/// The time limit for all executors to join.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// How long executors may take to end by themselves before they are killed.
+/// How long executors may take to exit by themselves before they are killed.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
-/// How long an answer may be on its way, beyond the limit that executors were given for it.
+/// Extra time for an answer to arrive, beyond the limit that the executors were given.
 const ANSWER_GRACE: Duration = Duration::from_millis(100);
-/// Threads for sockets.
+/// Threads for network I/O.
 const IO_THREADS: usize = 2;
-/// Bytes of a message around a plan, at most.
+/// The size of a plan message without the plan, at most.
 const MESSAGE_FRAME_BYTES: usize = 1 << 10;
 
-/// How this binary is started as an executor.
+/// The command that starts this binary as an executor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExecutorCommand {
-    /// Arguments; none for a job, the name of a test for a test binary.
+    /// Arguments: none for a job, the name of a test for a test binary.
     pub(crate) args: Vec<String>,
-    /// Its environment beside this process's: what the configuration says.
+    /// Variables added to the environment of this process: the configuration.
     pub(crate) env: Vec<(&'static str, OsString)>,
-    /// Where executors leave temporary files if they are killed.
+    /// The folder in which killed executors leave temporary files.
     pub(crate) tmp: PathBuf,
 }
 
 impl ExecutorCommand {
-    /// Executors as `config` wants them.
+    /// The command for executors with this configuration.
     pub(crate) fn new(config: &Config) -> ExecutorCommand {
         let env = vec![
             (MEMORY, config.memory.to_string().into()),
@@ -67,14 +67,14 @@ impl ExecutorCommand {
     }
 }
 
-/// Executor processes, ended when it is dropped.
+/// Executor processes. Dropping the backend ends them.
 pub(crate) struct ClusterBackend {
     members: Arc<Members>,
     peers: Arc<FlightPeers>,
     events: Events,
-    /// The latest encoded plans.
+    /// The most recent encoded plans.
     encoded: Plans<Bytes>,
-    /// The number of the last question about quiet.
+    /// The number of the latest quiesce request.
     questions: u64,
     tmp: PathBuf,
     runtime: Option<Runtime>,
@@ -82,11 +82,11 @@ pub(crate) struct ClusterBackend {
 }
 
 impl ClusterBackend {
-    /// Starts `executors` processes of `slots` slots and waits until all of them have joined.
+    /// Starts `executors` processes with `slots` slots each and waits until all of them have joined.
     ///
     /// # Errors
-    /// When one of them ends or is refused meanwhile, when they take too long, and when the system
-    /// refuses processes, threads or sockets.
+    /// When a process exits or is refused before all have joined, when they take too long, or when the system
+    /// refuses a process, a thread or a socket.
     pub(crate) fn start(
         executors: usize,
         slots: usize,
@@ -95,7 +95,7 @@ impl ClusterBackend {
         events: Events,
     ) -> Result<ClusterBackend> {
         let token = Token::random()?;
-        // From here on dropping it ends what was started.
+        // From here on, dropping the backend ends the processes that were started.
         let (backend, driver_address) =
             ClusterBackend::without_executors(&token, run, launcher.tmp.clone(), events)?;
         for id in (0..executors as u32).map(ExecutorId) {
@@ -112,7 +112,7 @@ impl ClusterBackend {
         Ok(backend)
     }
 
-    /// The driver's side alone, and where executors reach it.
+    /// The backend without executors, and the address of its control service.
     fn without_executors(
         token: &Token,
         run: &Arc<Run>,
@@ -158,7 +158,7 @@ impl ClusterBackend {
         Ok(())
     }
 
-    /// Sends the plan of the task's stage to an executor that lacks it.
+    /// Sends the plan of the task's stage, unless the executor already has it.
     fn send_plan(&mut self, launch: &Launch) -> Result<()> {
         let id = PlanId::of(launch.task);
         let plan = match self.encoded.find(id) {
@@ -224,7 +224,7 @@ impl Backend for ClusterBackend {
 
     fn reader(&self, inputs: Vec<TaskInput>) -> TaskInputs {
         let peers: Arc<dyn Peers> = Arc::<FlightPeers>::clone(&self.peers);
-        // The driver holds no outputs of its own.
+        // The driver stores no outputs itself.
         TaskInputs::new(inputs, Arc::new(BlockStore::default()), None, Some(peers))
     }
 
@@ -244,7 +244,7 @@ impl Drop for ClusterBackend {
         self.members.close(GOODBYE_LIMIT);
         memory::sweep(&self.tmp);
         if let Some(runtime) = self.runtime.take() {
-            // A runtime cannot be waited for inside another one, where a job may well drop this.
+            // Waiting for a runtime inside another runtime panics, and a job may drop the backend there.
             runtime.shutdown_background();
         }
     }

@@ -1,8 +1,8 @@
-//! Which binary this process is, in a short text that two processes can compare.
+//! Identifies the binary of this process by a short text that two processes can compare.
 //!
-//! The linker's build id is a hash over the program already, so it is taken where there is one: a
-//! few hundred bytes are read, however large the program is. Without it, all of the file is hashed.
-//! The length is added because `strip` keeps the build id.
+//! The linker's build id is already a hash of the program, so it is used where it exists: only a few hundred
+//! bytes are read, however large the program is. Without a build id the whole file is hashed. The text
+//! includes the file's length, because `strip` keeps the build id.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -16,11 +16,11 @@ use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
 
-/// The running program's file, also when another file has taken its name since.
+/// The file of the running program, even if its name now refers to another file.
 const SELF: &str = "/proc/self/exe";
-/// Bytes of notes or of program headers that are looked at, at most.
+/// The most bytes that are read of the notes or of the program headers.
 const MAX_TABLE_BYTES: u64 = 1 << 16;
-/// Bytes that are hashed at once.
+/// Bytes that are hashed at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
 const ELF_HEADER_BYTES: usize = 64;
@@ -28,8 +28,9 @@ const NOTE_HEADER_BYTES: usize = 12;
 const PROGRAM_HEADER_IS_NOTE: u32 = 4;
 const NOTE_IS_BUILD_ID: u32 = 3;
 
-/// The file to start the running program from once more. It is the program's name as long as that is
-/// the same file, so that `ps` and `top` show it; the handshake would notice if it changed just now.
+/// The file from which to start the running program again: its name as long as that still refers to the same
+/// file, so that `ps` and `top` show it. If the file is replaced right after this check, the handshake
+/// detects it.
 pub(super) fn path() -> PathBuf {
     let running = PathBuf::from(SELF);
     std::env::current_exe().ok().filter(|named| is_same_file(named, &running)).unwrap_or(running)
@@ -40,7 +41,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     id(a).is_some_and(|file| Some(file) == id(b))
 }
 
-/// The hash of the running program; computed once.
+/// The hash of the running program, computed once.
 pub(super) fn hash() -> Result<String> {
     static HASH: OnceLock<Result<String>> = OnceLock::new();
     HASH.get_or_init(|| hash_of(Path::new(SELF))).clone()
@@ -56,7 +57,7 @@ fn hash_of(path: &Path) -> Result<String> {
     }
 }
 
-/// 128 bits over the whole file.
+/// A 128-bit hash of the whole file.
 fn content(file: &mut File) -> std::io::Result<[u8; 16]> {
     let mut halves = [XxHash3_64::with_seed(0), XxHash3_64::with_seed(1)];
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -71,7 +72,7 @@ fn content(file: &mut File) -> std::io::Result<[u8; 16]> {
     Ok((high << 64 | low).to_be_bytes())
 }
 
-/// The GNU build id of a 64-bit little-endian ELF file; nothing where it has none or is another kind.
+/// The GNU build id of a 64-bit little-endian ELF file; `None` if it has no build id or another format.
 fn build_id(file: &File) -> Option<Vec<u8>> {
     let header = read_at(file, 0, ELF_HEADER_BYTES as u64)?;
     if !header.starts_with(b"\x7fELF\x02\x01") {
@@ -86,7 +87,7 @@ fn build_id(file: &File) -> Option<Vec<u8>> {
     })
 }
 
-/// Looks through notes that follow each other at multiples of `align`.
+/// Searches consecutive notes, each aligned to `align` bytes.
 fn build_id_note(mut notes: &[u8], align: usize) -> Option<Vec<u8>> {
     loop {
         let (name_bytes, id_bytes) = (u32_at(notes, 0)? as usize, u32_at(notes, 4)? as usize);

@@ -1,12 +1,12 @@
-//! Batches as sealed Flight messages: encoded, checksummed, and verified before they are decoded.
+//! Batches as Flight messages with a checksum, which is verified before they are decoded.
 //!
 //! ```text
 //!   app_metadata = partition of the task that wrote the rows, u32 │ xxh3-64, u64   (little-endian)
 //!                                                  checksum over: partition, data_header, data_body
 //! ```
 //!
-//! TCP's checksum misses one damaged segment in 65536, and memory is damaged, too; a damaged offset
-//! would make Arrow read rows that never were. Who asks for blocks is not known here.
+//! TCP's checksum misses one damaged segment in 65536, and memory can be damaged too. A damaged offset would
+//! make Arrow read rows that never existed. This module does not know who requests the blocks.
 
 use std::hash::Hasher;
 
@@ -20,14 +20,14 @@ use twox_hash::XxHash3_64;
 
 use crate::row::bytes_of;
 
-/// Bytes of rows in one message; larger batches are cut, far below the longest message.
+/// The most bytes of rows in one message, far below the limit of a message; larger batches are split.
 const MAX_BLOCK_BYTES: usize = 32 << 20;
-/// Bytes of partition and checksum.
+/// The bytes of partition and checksum.
 const SEAL_BYTES: usize = 12;
-/// The partition that a message carries which holds no rows of any.
+/// The partition number in a message that has no rows, such as a schema.
 const NO_PARTITION: u32 = u32::MAX;
 
-/// A message that is not as it was sent.
+/// A message whose content has changed since it was sent.
 #[derive(Debug)]
 pub(super) struct Damaged;
 
@@ -41,7 +41,7 @@ impl std::error::Error for Damaged {}
 
 /// Encodes the batches of one stream.
 pub(super) struct Encoder {
-    /// The schema that was sent last; it goes before the first batch.
+    /// The schema that was sent last. A schema is sent before the first batch that has it.
     schema: Option<SchemaRef>,
     generator: IpcDataGenerator,
     dictionaries: DictionaryTracker,
@@ -60,7 +60,7 @@ impl Encoder {
         }
     }
 
-    /// The messages for a batch that the task of `partition` wrote.
+    /// The messages for a batch written by the task of `partition`.
     pub(super) fn encode(
         &mut self,
         partition: u32,
@@ -92,7 +92,8 @@ impl Encoder {
     }
 }
 
-/// `batch` in pieces of the longest block at most, or of one row: halved until they are, as rows are uneven.
+/// Splits `batch` into slices of at most `MAX_BLOCK_BYTES`, or of one row. Row sizes vary, so it halves each
+/// slice until it is small enough.
 fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
     let mut left = vec![batch.clone()];
     std::iter::from_fn(move || {
@@ -117,14 +118,14 @@ fn seal(mut data: FlightData, partition: u32) -> FlightData {
 fn checksum(data: &FlightData, partition: u32) -> u64 {
     let mut hasher = XxHash3_64::with_seed(0);
     hasher.write(&partition.to_le_bytes());
-    // The lengths tell a byte at the header's end from one at the body's start.
+    // Hashing the lengths distinguishes a byte at the end of the header from one at the start of the body.
     hasher.write(&(data.data_header.len() as u64).to_le_bytes());
     hasher.write(&data.data_header);
     hasher.write(&data.data_body);
     hasher.finish()
 }
 
-/// Nothing, if `data` is as it was sent.
+/// Checks that `data` has not changed since it was sent.
 pub(super) fn verify(data: &FlightData) -> Result<(), Damaged> {
     let seal: &[u8; SEAL_BYTES] = data.app_metadata.as_ref().try_into().map_err(|_| Damaged)?;
     let [.., a, b, c, d, e, f, g, h] = *seal;

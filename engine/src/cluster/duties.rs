@@ -1,7 +1,7 @@
-//! What an executor does with each message of its driver, in the order in which they come.
+//! Handles the messages of the driver in an executor, in the order in which they arrive.
 //!
-//! Everything here is short: tasks start on slots of their own. A plan that cannot be decoded is
-//! kept as its error, so that it fails the tasks that need it and not the executor.
+//! Every handler returns quickly, because tasks run on slots of their own. A plan that cannot be decoded is
+//! stored as its error, so that the tasks that need it fail and not the executor.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::runtime::{Assignment, Peers, TaskInputs, Worker};
 use crate::{plan, task};
 
-/// An executor at work.
+/// The message handler of an executor.
 pub(super) struct Duties {
     me: ExecutorId,
     worker: Arc<Worker>,
@@ -41,7 +41,7 @@ impl Duties {
         Duties { me, worker, peers, plans: Plans::default(), outbox }
     }
 
-    /// Carries out what the driver says; breaks when it says goodbye.
+    /// Handles one message; breaks on `Goodbye`.
     pub(super) async fn carry_out(&mut self, kind: Option<Kind>) -> Result<ControlFlow<()>> {
         match kind {
             Some(Kind::StagePlan(plan)) => self.keep(&plan),
@@ -60,7 +60,7 @@ impl Duties {
 
     fn keep(&mut self, sent: &v1::StagePlan) {
         let id = PlanId { job: JobId(sent.job), stage: StageId(sent.stage) };
-        // The job's own types are read here, and their code may panic.
+        // Decoding runs code of the job's own types, which may panic.
         let plan = task::guarded(|| plan::decode(&sent.plan));
         self.plans.add(id, sent.plan.len(), plan);
     }
@@ -79,15 +79,15 @@ impl Duties {
         Ok(())
     }
 
-    /// Says that a task failed before it began.
+    /// Reports that a task failed before it started.
     async fn refuse(&self, task: TaskId, error: Error) -> Result<()> {
         let status = ToDriver::TaskStatus(wire::status(task, &Err(error)));
-        // If the driver has gone, the end of its stream ends this process, too.
+        // If the driver has exited, the end of its stream ends this process too.
         let _ = self.outbox.send(ExecutorMessage { kind: Some(status) }).await;
         Ok(())
     }
 
-    /// Answers when no task runs any more; other messages are carried out meanwhile.
+    /// Answers when no task is running any more; other messages are handled in the meantime.
     fn quiesce(&self, question: v1::Quiesce) {
         let (worker, outbox) = (Arc::clone(&self.worker), self.outbox.clone());
         tokio::task::spawn_blocking(move || {

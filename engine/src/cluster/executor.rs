@@ -1,8 +1,8 @@
-//! An executor process, from its start to its end.
+//! An executor process, from start to exit.
 //!
-//! It enters here before any of the user's code and never gets there: it runs what its driver sends
-//! and nothing else. It holds a lease on its driver: when the stream of messages or the pipe on its
-//! standard input ends, the driver is gone, and nobody is left to want its outputs.
+//! The process enters here before any user code and never reaches the job's `main`: it only runs what its
+//! driver sends. Its lifetime is bound to the driver's: when the message stream or the pipe on standard input
+//! ends, the driver has exited, and nobody needs the executor's outputs any more.
 
 use std::io::{BufRead, Read};
 use std::path::PathBuf;
@@ -36,22 +36,22 @@ use crate::job;
 use crate::memory::Memory;
 use crate::runtime::{Process, Worker};
 
-/// Threads for sockets; tasks have their own.
+/// Threads for network I/O; tasks have their own.
 const IO_THREADS: usize = 2;
-/// How often the driver hears that this process lives.
+/// The interval of the heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Messages that may wait for the connection; then the slots wait, too.
+/// The capacity of the outbox; when it is full, the slots block.
 const OUTBOX_MESSAGES: usize = 1024;
-/// The exit code of an executor whose driver has gone.
+/// The exit code of an executor whose driver has exited.
 const DRIVER_IS_GONE: i32 = 75;
 
-/// Whether this process was started as an executor: then [`executor_main`] must be called before any
-/// code of the job.
+/// Whether this process was started as an executor. If so, [`executor_main`] must be called before any code
+/// of the job.
 pub fn executor_requested() -> bool {
     std::env::var_os(EXECUTOR).is_some()
 }
 
-/// Runs this process as an executor until its driver ends, and ends the process.
+/// Runs this process as an executor until its driver exits, then exits.
 pub fn executor_main() -> ! {
     job::install_panic_hook();
     job::init_logging();
@@ -62,7 +62,7 @@ pub fn executor_main() -> ! {
     std::process::exit(code)
 }
 
-/// What the driver has said by environment and standard input.
+/// The settings from the environment and from standard input.
 struct Settings {
     me: ExecutorId,
     driver_address: String,
@@ -75,7 +75,7 @@ struct Settings {
 
 fn run() -> Result<i32> {
     let flag = Arc::new(AtomicBool::new(false));
-    // Handled and not looked at: whoever presses Ctrl-C means the driver.
+    // Handled, but ignored: Ctrl-C is meant for the driver.
     signal_hook::flag::register(signal_hook::consts::SIGINT, flag)
         .map_err(|e| Error::io("signals cannot be handled", e))?;
     let settings = Settings {
@@ -114,20 +114,20 @@ fn token() -> Result<Token> {
     Token::from_line(&line)
 }
 
-/// Ends this process when standard input ends, whatever its other threads do.
+/// Exits when standard input ends, whatever the other threads are doing.
 fn end_with_stdin() -> Result<()> {
     let watch = || {
         let mut bytes = [0; 64];
         let mut stdin = std::io::stdin().lock();
         while !matches!(stdin.read(&mut bytes), Ok(0) | Err(_)) {}
-        // Not `exit`, which may wait for what another thread holds.
+        // Not `exit`, which may wait for something that another thread holds.
         signal_hook::low_level::exit(DRIVER_IS_GONE)
     };
     let thread = Builder::new().name("kiln-lease".to_owned()).spawn(watch);
     thread.map(drop).map_err(|e| Error::io("the thread that watches the driver cannot be started", e))
 }
 
-/// Attaches to the driver and does what it says; comes back with the exit code.
+/// Attaches to the driver and handles its messages; returns the exit code.
 async fn serve(settings: Settings) -> Result<i32> {
     let (outbox, inbox) = channel(OUTBOX_MESSAGES);
     let bytes_read = Arc::<AtomicU64>::default();
@@ -149,7 +149,7 @@ async fn serve(settings: Settings) -> Result<i32> {
     let mut duties = Duties::new(settings.me, worker, peers, outbox);
     while let Some(kind) = next(&mut inbound).await {
         if duties.carry_out(Some(kind)).await?.is_break() {
-            // Nothing is dropped at the exit that follows.
+            // The process exits next without running destructors.
             memory.clear();
             return Ok(0);
         }
@@ -164,7 +164,7 @@ fn worker(slots: usize, process: Process, outbox: Sender<ExecutorMessage>) -> Re
     })
 }
 
-/// Serves the worker's outputs and says where.
+/// Serves the worker's outputs and returns the address.
 fn serve_outputs(worker: &Worker, token: &Token) -> Result<String> {
     let (incoming, address) = net::listen()?;
     let service = flight::service(Arc::clone(worker.store()), token);
@@ -201,7 +201,7 @@ async fn attach(settings: &Settings, inbox: Receiver<ExecutorMessage>) -> Result
     Ok(client.attach(numbered(inbox)).await.map_err(refused)?.into_inner())
 }
 
-/// Numbers statuses where there is only one at a time: slots end at the same moment.
+/// Numbers the statuses where only one passes at a time, because slots finish concurrently.
 fn numbered(inbox: Receiver<ExecutorMessage>) -> impl futures::Stream<Item = ExecutorMessage> {
     let mut sequence = 0;
     ReceiverStream::new(inbox).map(move |mut message| {
@@ -213,7 +213,7 @@ fn numbered(inbox: Receiver<ExecutorMessage>) -> impl futures::Stream<Item = Exe
     })
 }
 
-/// The driver's next message; nothing when its stream has ended or broken, or has lost its meaning.
+/// The next message of the driver; `None` if its stream has ended or broken, or if the message has no kind.
 async fn next(inbound: &mut Streaming<DriverMessage>) -> Option<FromDriver> {
     inbound.message().await.ok().flatten()?.kind
 }

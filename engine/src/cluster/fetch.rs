@@ -1,4 +1,4 @@
-//! Reads one stream of another executor's outputs, on the thread that wants the rows.
+//! Reads one stream of another executor's outputs, on the thread that consumes the rows.
 //!
 //! ```text
 //!   do_get ──▶ verify ──▶ decode ──▶ batch        damaged: ask once more, skip what was handed out
@@ -6,10 +6,10 @@
 //!     └ gone, refused, broken └ damaged again ──▶ lost output: its tasks run again
 //! ```
 //!
-//! A runtime drives the connection; blocks are verified and decoded by the slot that needs them, so
-//! that heartbeats do not wait for either. What has arrived and is not yet wanted lies in the
-//! stream's HTTP/2 window, which is the queue between the two: bounded in bytes, and its bound slows
-//! the sender.
+//! A runtime drives the connection, but the slot that needs the blocks verifies and decodes them, so that
+//! heartbeats are not delayed by either. Data that has arrived but not been read yet is buffered in the
+//! HTTP/2 window of the stream. The window is the queue between the two: it is bounded in bytes, and when it
+//! is full the sender slows down.
 
 mod failure;
 
@@ -28,21 +28,22 @@ use super::wait::wait;
 use crate::error::{LostOutput, Result};
 use crate::meter::{self, Resource};
 
-/// How often damaged blocks are asked for again, before their output counts as lost.
+/// How often damaged blocks are requested again before their output counts as lost.
 const MAX_REFETCHES: u32 = 1;
 
 /// Messages as they arrive.
 pub(super) type Messages = BoxStream<'static, Result<FlightData, Status>>;
-/// A request that is on its way.
+/// A request in flight.
 pub(super) type Opening = JoinHandle<Result<Messages, Status>>;
 
 /// The batches of one ticket, in order, each with the partition of the task that wrote it.
 pub(super) struct Fetched<F> {
-    /// Sends the request, again if it must be.
+    /// Sends the request, possibly more than once.
     request: F,
     lost: LostOutput,
     state: State,
-    /// Batches that were handed out; outputs do not change, so a second stream begins with the same.
+    /// The number of batches returned so far. Outputs never change, so a second stream starts with the same
+    /// batches.
     handed_out: u64,
     refetches: u32,
 }
@@ -51,21 +52,21 @@ enum State {
     Opening(Opening),
     Reading {
         decoder: Box<FlightDataDecoder>,
-        /// Batches that this stream has given.
+        /// The number of batches read from this stream.
         seen: u64,
     },
     Ended,
 }
 
 impl<F: Fn() -> Opening> Fetched<F> {
-    /// Sends the request at once and returns without waiting for the answer. `lost` is what a reader
-    /// misses if none comes.
+    /// Sends the request at once and returns without waiting for the answer. `lost` is the output to report
+    /// as lost if none arrives.
     pub(super) fn open(request: F, lost: LostOutput) -> Fetched<F> {
         let state = State::Opening(request());
         Fetched { request, lost, state, handed_out: 0, refetches: 0 }
     }
 
-    /// The next batch that was not handed out.
+    /// The next batch that has not been returned before.
     fn read(&mut self) -> Result<Option<(u32, RecordBatch)>, Failure> {
         loop {
             match &mut self.state {
@@ -115,7 +116,7 @@ impl<F: Fn() -> Opening> Iterator for Fetched<F> {
     }
 }
 
-/// Verified messages into the decoder: what is damaged must not reach it.
+/// Decodes verified messages; damaged ones must not reach the decoder.
 fn decoder(messages: Messages) -> FlightDataDecoder {
     FlightDataDecoder::new(messages.map(|message| {
         let data = message.map_err(|status| FlightError::Tonic(Box::new(status)))?;
@@ -197,7 +198,8 @@ mod tests {
 
     type Answer = Result<Vec<FlightData>, Status>;
 
-    /// Partition and value of each row, where the requests are answered by `answers` in turn.
+    /// Fetches with the requests answered by `answers` in order; returns the partition and the value of each
+    /// row.
     fn fetch(answers: Vec<Answer>) -> Result<Vec<(u32, i64)>> {
         let runtime = runtime();
         let answers = RefCell::new(answers.into_iter());
@@ -211,7 +213,7 @@ mod tests {
         Fetched::open(request, LOST).map(|batch| batch.map(row)).collect()
     }
 
-    /// A schema and three batches of one row, of tasks 0, 1 and 2.
+    /// A schema and three batches of one row, written by tasks 0, 1 and 2.
     fn messages() -> Vec<FlightData> {
         let mut encoder = Encoder::new();
         let mut encode = |partition: u32| {

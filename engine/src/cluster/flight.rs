@@ -1,9 +1,9 @@
 //! Serves the outputs of this process's tasks to other executors and to the driver.
 //!
-//! A ticket names one target partition of some tasks' outputs; their batches leave in the order asked
-//! for, each encoded when the connection has room for it. So a slow reader costs one block of memory
-//! and not an output. Whether all outputs are here is found out before the first block leaves: a
-//! reader then knows at once that it must wait for them to be computed again.
+//! A ticket names one target partition of the outputs of some tasks. Their batches are sent in the requested
+//! order, each encoded only when the connection can take it, so a slow reader costs the memory of one block,
+//! not of a whole output. Before the first block is sent, the service checks that all outputs are available,
+//! so the reader learns at once that it must wait for them to be computed again.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::runtime::Fetch;
 use crate::shuffle::{Block, BlockStore, OutputKey, TaskOutput};
 
-/// A [`Fetch`] on the wire.
+/// The serialized form of a [`Fetch`].
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     exchange: ExchangeId,
@@ -41,7 +41,7 @@ pub(super) fn ticket(fetch: Fetch) -> Result<Ticket> {
     Ok(Ticket { ticket: Bytes::from(bytes) })
 }
 
-/// The service that serves `store` to callers with the token.
+/// The service for `store`; callers must send the token.
 pub(super) fn service(
     store: Arc<BlockStore>,
     token: &Token,
@@ -68,7 +68,7 @@ impl Outputs {
     }
 }
 
-/// The messages for one target partition of `outputs`, made as they are asked for.
+/// The messages for one target partition of `outputs`, encoded on demand.
 fn messages(
     outputs: Vec<(u32, Arc<TaskOutput>)>,
     target: usize,

@@ -1,9 +1,9 @@
-//! Whether an executor runs the same program as its driver.
+//! Checks that an executor runs the same program as its driver.
 //!
-//! A task names its code by a position in the link-time table, so two binaries that differ in one
-//! function could run the wrong code without an error. Three numbers are compared, from the widest
-//! to the narrowest, and a refusal shows both values: that is what tells a stale binary on one side
-//! from a table that the linker has cut.
+//! A task refers to its code by a position in the link-time table, so two binaries that differ in one
+//! function could run the wrong code without an error. Three values are compared, from the broadest to the
+//! most specific, and a refusal shows both sides. That distinguishes a stale binary from a table that the
+//! linker has truncated.
 
 use kiln_proto::v1::Hello;
 
@@ -11,10 +11,10 @@ use super::binary;
 use crate::error::Result;
 use crate::ship::table;
 
-/// The version of `kiln.proto` that this code speaks; raised when an old reader would misread it.
+/// The version of `kiln.proto` in this binary; raised when an older reader would misread it.
 pub(super) const PROTOCOL_VERSION: u32 = 1;
 
-/// What must be the same in a driver and its executors.
+/// What a driver and its executors must have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) protocol_version: u32,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// That of this process.
+    /// The identity of this process.
     pub(super) fn own() -> Result<Identity> {
         Ok(Identity {
             protocol_version: PROTOCOL_VERSION,
@@ -34,7 +34,7 @@ impl Identity {
         })
     }
 
-    /// That of the one who says `hello`.
+    /// The identity of the sender of `hello`.
     pub(super) fn of(hello: &Hello) -> Identity {
         Identity {
             protocol_version: hello.protocol_version,
@@ -44,7 +44,7 @@ impl Identity {
         }
     }
 
-    /// Nothing, or why `theirs` is refused.
+    /// `None` if both are the same, else why `theirs` is refused.
     pub(super) fn refusal(&self, theirs: &Identity) -> Option<String> {
         if self.protocol_version != theirs.protocol_version {
             return Some(differs("protocol version", theirs.protocol_version, self.protocol_version));

@@ -1,4 +1,4 @@
-//! One member of the cluster, and what its driver remembers of it.
+//! One member of the cluster, and the driver's record of it.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::error::Error;
 /// An executor that was started.
 pub(super) struct Member {
     pub(super) standing: Standing,
-    /// Its process; nothing before the start has returned, and after the end was asked for.
+    /// Its process; `None` before it has started, and after it was asked to exit.
     pub(super) process: Option<Arc<Process>>,
 }
 
-/// How far it has got.
+/// The state of a member.
 pub(super) enum Standing {
     Starting,
     Attached(Attached),
     Lost(Error),
 }
 
-/// What is known of a member that takes part.
+/// The state of an attached member.
 pub(super) struct Attached {
     pub(super) outbox: Sender<DriverMessage>,
     pub(super) flight_address: String,
-    /// The highest question about quiet that it has answered.
+    /// The highest quiesce request that it has answered.
     pub(super) last_quiet: u64,
-    /// The plans that it keeps.
+    /// The plans that it stores.
     plans: Plans<()>,
-    /// The highest number of a status that has come.
+    /// The highest sequence number of its statuses so far.
     last_status: u64,
 }
 
@@ -60,7 +60,7 @@ impl Attached {
         Attached { outbox, flight_address, last_quiet: 0, plans: Plans::default(), last_status: 0 }
     }
 
-    /// Whether it must be sent this plan first; from then on the plan counts as sent.
+    /// Whether this plan has to be sent first; the plan counts as sent from then on.
     pub(super) fn needs_plan(&mut self, plan: PlanId, bytes: usize) -> bool {
         let needs = self.plans.find(plan).is_none();
         if needs {
@@ -69,7 +69,7 @@ impl Attached {
         needs
     }
 
-    /// Whether a status with this number is no repeat; from then on it would be one.
+    /// Whether a status with this sequence number is new, and records the number.
     pub(super) fn is_new_status(&mut self, sequence: u64) -> bool {
         let is_new = sequence > self.last_status;
         self.last_status = self.last_status.max(sequence);
@@ -101,7 +101,7 @@ pub(super) mod tests {
         assert_eq!([1, 2, 2, 1, 3].map(|n| attached.is_new_status(n)), [true, true, false, false, true]);
     }
 
-    /// A list of addresses, and the runtime that it needs.
+    /// An empty list of addresses, and the runtime that it needs.
     pub(crate) fn peers_of_nobody() -> (Runtime, Arc<FlightPeers>) {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let peers = FlightPeers::new(runtime.handle().clone(), &Token::random().unwrap()).unwrap();

@@ -1,13 +1,13 @@
-//! Who belongs to the cluster: the executors that were started, have attached, or are lost.
+//! The members of the cluster: executors that were started, have attached, or are lost.
 //!
 //! ```text
 //!   expect ──▶ Starting ──attach──▶ Attached ──lose──▶ Lost      (never back: an id is used once)
 //!                  └──────────lose──────────────────────▲
 //! ```
 //!
-//! The first reason for a loss is the one that counts. Every change is told to the driver as an
-//! event, and to the other members as a new list of addresses that goes before whatever is sent to
-//! them next. Sockets are `server`'s business, what is sent is `backend`'s.
+//! Only the first reason for a loss counts. Every change is reported to the driver as an event, and to the
+//! other members as a new list of addresses, which precedes whatever is sent to them next. `server` handles
+//! the sockets, `backend` decides what is sent.
 
 mod waits;
 
@@ -26,11 +26,11 @@ use super::process::Process;
 use crate::driver::{Event, ExecutorId};
 use crate::error::{Error, Result};
 
-/// Messages that may wait for an executor to take them. It takes them within microseconds, so one
-/// that lets so many wait hangs.
+/// The capacity of an executor's outbox. An executor normally takes messages within microseconds, so one with
+/// a full outbox hangs.
 const OUTBOX_MESSAGES: usize = 4096;
 
-/// All members, shared by the driver's thread, the server and the watchers of processes.
+/// All members, shared by the driver's thread, the server and the threads that watch processes.
 pub(super) struct Members {
     state: Mutex<State>,
     changed: Condvar,
@@ -38,13 +38,13 @@ pub(super) struct Members {
     tell: Tell,
 }
 
-/// Tells the driver.
+/// Sends an event to the driver.
 type Tell = Box<dyn Fn(Event) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
     members: BTreeMap<ExecutorId, Member>,
-    /// The driver ends: what ends now is not lost.
+    /// The driver is shutting down: a process that exits now is not lost.
     closing: bool,
 }
 
@@ -53,17 +53,17 @@ impl Members {
         Members { state: Mutex::default(), changed: Condvar::new(), peers, tell: Box::new(tell) }
     }
 
-    /// Tells the driver what a member has said.
+    /// Passes an event from a member to the driver.
     pub(super) fn tell(&self, event: Event) {
         (self.tell)(event);
     }
 
-    /// Says that a process with this id is about to start.
+    /// Registers an executor whose process is about to start.
     pub(super) fn expect(&self, id: ExecutorId) {
         self.lock().members.insert(id, Member::starting());
     }
 
-    /// Says which process it is, so that it is ended when it is lost.
+    /// Records the process of an executor, so that it is killed when the executor is lost.
     pub(super) fn started(&self, id: ExecutorId, process: Arc<Process>) {
         if let Some(member) = self.lock().members.get_mut(&id) {
             match member.standing {
@@ -73,10 +73,10 @@ impl Members {
         }
     }
 
-    /// Takes an executor in; what comes out of the receiver is for it, in order.
+    /// Attaches an executor. Messages for it come out of the receiver, in order.
     ///
     /// # Errors
-    /// Why it cannot take part.
+    /// Why it cannot attach.
     pub(super) fn attach(
         &self,
         id: ExecutorId,
@@ -92,7 +92,7 @@ impl Members {
             Standing::Lost(reason) => return Err(format!("{id} was given up: {reason}")),
         }
         let (outbox, inbox) = channel(OUTBOX_MESSAGES);
-        // A new channel has room.
+        // A new channel is empty.
         let _ = outbox.try_send(message(Kind::Welcome(v1::Welcome {})));
         member.standing = Standing::Attached(Attached::new(outbox, flight_address));
         self.tell_addresses(&state);
@@ -101,7 +101,7 @@ impl Members {
         Ok(inbox)
     }
 
-    /// Writes a member off and ends its process. Does nothing if it is lost already.
+    /// Marks a member as lost and kills its process. Does nothing if it is already lost.
     pub(super) fn lose(&self, id: ExecutorId, reason: Error) {
         let mut state = self.lock();
         let closing = state.closing;
@@ -119,7 +119,7 @@ impl Members {
         self.changed.notify_all();
     }
 
-    /// Sends to an attached member; one that does not take its messages is lost.
+    /// Sends a message to an attached member. A member with a full outbox is lost.
     pub(super) fn send(&self, id: ExecutorId, kind: Kind) {
         let sent = match self.lock().members.get(&id).and_then(Member::attached) {
             Some(attached) => attached.outbox.try_send(message(kind)).is_ok(),
@@ -130,21 +130,21 @@ impl Members {
         }
     }
 
-    /// Whether the member must be sent this plan first; from then on it counts as sent.
+    /// Whether this plan has to be sent to the member first; the plan counts as sent from then on.
     pub(super) fn needs_plan(&self, id: ExecutorId, plan: PlanId, bytes: usize) -> bool {
         let mut state = self.lock();
         let attached = state.members.get_mut(&id).and_then(Member::attached_mut);
         attached.is_some_and(|attached| attached.needs_plan(plan, bytes))
     }
 
-    /// Whether a status with this number is no repeat.
+    /// Whether a status with this sequence number is new.
     pub(super) fn is_new_status(&self, id: ExecutorId, sequence: u64) -> bool {
         let mut state = self.lock();
         let attached = state.members.get_mut(&id).and_then(Member::attached_mut);
         attached.is_some_and(|attached| attached.is_new_status(sequence))
     }
 
-    /// Notes that a member runs no task, as the question `number` asked.
+    /// Records that a member has answered the quiesce request `number`.
     pub(super) fn quiet(&self, id: ExecutorId, number: u64) {
         if let Some(attached) = self.lock().members.get_mut(&id).and_then(Member::attached_mut) {
             attached.last_quiet = attached.last_quiet.max(number);
@@ -152,14 +152,14 @@ impl Members {
         self.changed.notify_all();
     }
 
-    /// The ids of those that take part.
+    /// The ids of the attached members.
     pub(super) fn attached(&self) -> Vec<ExecutorId> {
         let state = self.lock();
         let attached = state.members.iter().filter(|(_, member)| member.attached().is_some());
         attached.map(|(id, _)| *id).collect()
     }
 
-    /// Says goodbye to all, waits at most `limit` for their processes, and kills those that are left.
+    /// Sends `Goodbye` to all members, waits at most `limit` for their processes, and kills the rest.
     pub(super) fn close(&self, limit: Duration) {
         let mut state = self.lock();
         state.closing = true;
@@ -170,7 +170,7 @@ impl Members {
             }
             processes.extend(member.process.take());
         }
-        // The watchers of the processes take the lock when they end.
+        // The threads that watch the processes take the lock when a process exits.
         drop(state);
         let until = Instant::now() + limit;
         for process in processes {
@@ -178,7 +178,7 @@ impl Members {
         }
     }
 
-    /// Tells all members, and this process, where all of them serve their outputs.
+    /// Sends the addresses of all attached members to each of them and to this process.
     fn tell_addresses(&self, state: &State) {
         let attached = state.members.iter().filter_map(|(id, member)| Some((id, member.attached()?)));
         let peer = |(id, attached): (&ExecutorId, &Attached)| v1::Peer {
@@ -187,7 +187,7 @@ impl Members {
         };
         let peers = v1::Peers { peers: attached.map(peer).collect() };
         for member in state.members.values().filter_map(Member::attached) {
-            // One with a full outbox is found out by the next message for it.
+            // A member with a full outbox is detected by the next message to it.
             let _ = member.outbox.try_send(message(Kind::Peers(peers.clone())));
         }
         self.peers.set(peers);
@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    /// Two members that are expected, and what the driver is told about them.
+    /// Runs `body` with two expected members and the events sent to the driver.
     fn check(body: impl FnOnce(&Members, &mpsc::Receiver<Event>)) {
         let (runtime, peers) = peers_of_nobody();
         let _inside = runtime.enter();

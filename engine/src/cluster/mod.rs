@@ -1,4 +1,4 @@
-//! Executor processes: how the driver starts them, speaks with them, and notices their end.
+//! Executor processes: how the driver starts them, communicates with them, and notices their exit.
 //!
 //! ```text
 //!   driver process                                executor process
@@ -7,9 +7,9 @@
 //!      └ peers ◀────────── Arrow Flight: fetch ◀── flight ──────────┘──▶ other executors
 //! ```
 //!
-//! Executors are the same binary on the same machine. What enters is what the driver wants done
-//! (`runtime::Backend`); events leave. Only this folder knows the wire's words (`kiln_proto`) and
-//! sockets; what a task computes and which task runs where is not known here.
+//! Executors run the same binary on the same machine. The driver's decisions come in (`runtime::Backend`),
+//! events go out. Only this folder uses the protocol (`kiln_proto`) and sockets; it does not know what a task
+//! computes or which task runs where.
 
 mod backend;
 mod binary;

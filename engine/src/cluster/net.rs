@@ -1,8 +1,8 @@
-//! How the cluster's sockets are set up: addresses, windows and message limits in one place.
+//! The setup of the cluster's sockets: addresses, flow-control windows and message limits in one place.
 //!
-//! Flow control is per stream. A window per connection as well could stop all tasks that read from
-//! one executor because one of them is slow, and two executors that wait so for each other would
-//! wait for ever; so the connection's window is as large as HTTP/2 allows.
+//! Flow control is per stream. A limit on the window of the connection could block all tasks that read from
+//! one executor because one of them is slow, and two executors that wait for each other like this would
+//! deadlock. So the connection's window is as large as HTTP/2 allows.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,21 +13,22 @@ use tonic::transport::{Endpoint, Server};
 use crate::error::{Error, Result};
 use crate::row::MAX_ROW_BYTES;
 
-/// The longest message of the control service that is accepted: a stage's plan.
+/// The longest message that the control service accepts: the plan of a stage.
 pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
-/// The longest block of rows that is accepted: a row that fits a batch also moves between executors.
+/// The longest block of rows that is accepted: a row that fits in a batch can also be sent to another
+/// executor.
 pub(super) const MAX_BLOCK_MESSAGE_BYTES: usize = MAX_ROW_BYTES + (64 << 20);
-/// Bytes that may be on their way in one stream before its reader takes some.
+/// The bytes that may be in flight in one stream before its reader takes some.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-/// The most that HTTP/2 allows.
+/// The largest window that HTTP/2 allows.
 const CONNECTION_WINDOW_BYTES: u32 = i32::MAX as u32;
-/// Streams on one connection: tasks that read from the same executor at once.
+/// Streams on one connection: the tasks that read from the same executor at the same time.
 const MAX_STREAMS: u32 = 1 << 16;
 
-/// A socket on this machine alone, at a free port. To be called inside a runtime.
+/// A listener on the loopback address, at a free port. Call it inside a runtime.
 pub(super) fn listen() -> Result<(TcpIncoming, SocketAddr)> {
     let failed = |e| Error::io("no port can be opened on this machine", e);
-    // Bound without waiting, so that it works from wherever the job calls an action.
+    // Bound synchronously, so that it works wherever the job calls an action.
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -43,10 +44,10 @@ pub(super) fn server() -> Server {
         .max_concurrent_streams(MAX_STREAMS)
 }
 
-/// The client's end for `address`, for example `127.0.0.1:4711`.
+/// A client endpoint for `address`, for example `127.0.0.1:4711`.
 ///
-/// It has no keep-alive: both ends are on one machine, where the system ends the connections of a
-/// dead process, and where a driver that a person stops with Ctrl-Z must keep its executors.
+/// It has no keep-alive. Both ends are on one machine, where the system closes the connections of a dead
+/// process, and a driver that a user has suspended with Ctrl-Z must keep its executors.
 pub(super) fn endpoint(address: &str) -> Result<Endpoint> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|e| Error::bug("an address cannot be read").at("address", address).because(e))?;

@@ -1,7 +1,7 @@
-//! Where other executors serve their outputs, and one connection to each that is read from.
+//! The addresses of the other executors' outputs, and one connection to each that is read from.
 //!
-//! The list comes from the driver whenever it changes. A connection is opened by the first fetch and
-//! shared by all that follow; whoever is not on the list any more has taken its outputs along.
+//! The driver sends the list of addresses whenever it changes. The first fetch opens a connection, which all
+//! later ones share. The outputs of an executor that is no longer in the list are lost.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -42,7 +42,7 @@ impl FlightPeers {
         Ok(FlightPeers { runtime, token: token.shown()?, known: RwLock::default() })
     }
 
-    /// From now on exactly these take part.
+    /// Replaces the list of executors.
     pub(super) fn set(&self, peers: v1::Peers) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *known);
@@ -142,7 +142,7 @@ mod tests {
         assert!(error.to_string().contains("the token is missing or wrong"), "{error}");
     }
 
-    /// Partition and rows of each batch.
+    /// The partition and the number of rows of each batch.
     fn fetch(peers: &FlightPeers, target: u32, sources: &[(u32, u32)]) -> Result<Vec<(u32, usize)>> {
         let fetch = Fetch { exchange: ExchangeId(4), target, sources: sources.to_vec() };
         peers.fetch(HERE, fetch)?.map(|item| item.map(|(from, batch)| (from, batch.num_rows()))).collect()
@@ -160,7 +160,7 @@ mod tests {
         v1::Peers { peers: vec![v1::Peer { executor: HERE.0, flight_address: address.to_owned() }] }
     }
 
-    /// Outputs of tasks 0 and 1 for two targets, on a real socket.
+    /// Serves outputs of tasks 0 and 1 with two target partitions, on a real socket.
     fn serve(token: &Token) -> (Runtime, String) {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let store = Arc::new(BlockStore::default());

@@ -1,8 +1,7 @@
-//! The latest stage plans, of which a driver and each of its executors keep the same ones.
+//! The most recent stage plans, a cache that the driver and each of its executors keep in step.
 //!
-//! Both put in the same plans in the same order, so both drop the same one when there are too many.
-//! That is why nothing needs to be said on the wire when a plan is dropped, and why looking one up
-//! must not change the order.
+//! Both add the same plans in the same order, so both drop the same plan when there are too many. No message
+//! about a dropped plan is needed, and a lookup must not change the order.
 
 use std::collections::VecDeque;
 
@@ -10,13 +9,13 @@ use kiln_planner::StageId;
 
 use crate::driver::{JobId, TaskId};
 
-/// Plans that are kept at most.
+/// The most plans that are kept.
 const KEPT_PLANS: usize = 256;
-/// Bytes of encoded plans that are kept at most, beside the latest one: a plan carries what its
-/// closures share.
+/// The most bytes of encoded plans that are kept; the latest plan is kept even if it is larger. A plan
+/// includes the shared values of its closures.
 const KEPT_BYTES: usize = 256 << 20;
 
-/// Which plan: a stage of a job.
+/// Identifies a plan: a stage of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlanId {
     pub(super) job: JobId,
@@ -30,10 +29,10 @@ impl PlanId {
     }
 }
 
-/// The latest plans, or what is known about them.
+/// The most recent plans, or what is known about them.
 pub(super) struct Plans<T> {
     kept: VecDeque<Kept<T>>,
-    /// Of all of them, encoded.
+    /// The encoded bytes of all of them.
     bytes: usize,
 }
 
@@ -50,7 +49,7 @@ impl<T> Default for Plans<T> {
 }
 
 impl<T> Plans<T> {
-    /// Adds a plan of so many encoded bytes and drops the oldest while there is too much.
+    /// Adds a plan of `bytes` encoded bytes and drops the oldest ones beyond the limits.
     pub(super) fn add(&mut self, id: PlanId, bytes: usize, plan: T) {
         self.kept.push_back(Kept { id, bytes, plan });
         self.bytes += bytes;
@@ -59,7 +58,8 @@ impl<T> Plans<T> {
         }
     }
 
-    /// The plan, if it is kept. The latest are looked at first, as tasks run what has just come.
+    /// Returns the plan if it is kept. The search starts at the latest plan, because tasks usually run the
+    /// plan that was just sent.
     pub(super) fn find(&self, id: PlanId) -> Option<&T> {
         self.kept.iter().rev().find(|kept| kept.id == id).map(|kept| &kept.plan)
     }

@@ -1,9 +1,9 @@
 //! One executor process: started from this program's own file, watched, killed and reaped.
 //!
-//! Nothing that is secret stands in its arguments or environment; the token goes through its
-//! standard input, which then stays open. When this process dies, even by SIGKILL, the system closes
-//! that pipe and the executor ends itself. A thread waits for the executor's end, so that it is
-//! known at once and nothing polls. What the process does meanwhile is not known here.
+//! Nothing secret is added to its arguments or environment. The token is sent through its standard input,
+//! which then stays open: when this process dies, even by SIGKILL, the system closes the pipe and the
+//! executor exits. A thread waits for the executor's exit, so that it is noticed at once without polling.
+//! What the process does is not known here.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -21,17 +21,17 @@ use super::token::Token;
 use crate::driver::ExecutorId;
 use crate::error::{Error, Result};
 
-/// The variable by which a process learns that it is an executor, and which one.
+/// The variable that marks a process as an executor and contains its id.
 pub(super) const EXECUTOR: &str = "KILN_EXECUTOR";
 /// The variable with the driver's address.
 pub(super) const DRIVER: &str = "KILN_DRIVER";
 /// The variable with the number of tasks that an executor runs at once.
 pub(super) const SLOTS: &str = "KILN_EXECUTOR_SLOTS";
 
-/// The variable with the rows of a batch.
+/// The variable with the number of rows in a batch.
 pub(super) const BATCH_ROWS: &str = "KILN_BATCH_ROWS";
 
-/// What an executor process is started with.
+/// The parameters of a new executor process.
 pub(super) struct Start<'a> {
     pub(super) executor: ExecutorId,
     pub(super) slots: usize,
@@ -48,13 +48,13 @@ pub(super) struct Process {
 }
 
 struct State {
-    /// The process until it is reaped; after that its number may be another's.
+    /// The process until it is reaped; after that its pid may belong to another process.
     child: Option<Child>,
     stdin: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Starts one; `on_exit` hears how it ended, on a thread of its own.
+    /// Starts a process; `on_exit` is called with its exit, on a separate thread.
     ///
     /// # Errors
     /// When the system refuses a process or a thread.
@@ -67,7 +67,7 @@ impl Process {
         let mut child = command(start).spawn().map_err(failed)?;
         let mut stdin = child.stdin.take();
         if let Some(pipe) = &mut stdin {
-            // A process that ends at once closes the pipe; its exit says more than this error.
+            // A process that exits at once closes the pipe; its exit explains more than this error.
             let _ = pipe.write_all(start.token.line().as_bytes());
         }
         let pid = child.id();
@@ -84,14 +84,14 @@ impl Process {
         Ok(process)
     }
 
-    /// Ends the process at once, if it has not ended.
+    /// Kills the process, unless it has exited.
     pub(super) fn kill(&self) {
         if let Some(child) = &mut self.lock().child {
             let _ = child.kill();
         }
     }
 
-    /// Lets the process see that its driver has gone, waits for its end until `limit`, then kills it.
+    /// Closes the pipe to the process, waits at most `limit` for its exit, then kills it.
     pub(super) fn end(&self, limit: Duration) {
         let until = Instant::now() + limit;
         let mut state = self.lock();
@@ -109,10 +109,11 @@ impl Process {
         }
     }
 
-    /// Waits until the process has ended, and reaps it.
+    /// Waits until the process has exited, and reaps it.
     fn wait(&self) -> Exit {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        // The process stays a zombie while this waits without the lock, so `kill` cannot hit another.
+        // This waits without the lock. The process stays a zombie meanwhile, so `kill` cannot hit another
+        // one.
         if let Some(pid) = pid {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
@@ -141,12 +142,13 @@ fn command(start: &Start<'_>) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
-        // Its own group: a Ctrl-C at the terminal is for the driver, which then ends its executors.
+        // Its own process group: Ctrl-C at the terminal is meant for the driver, which then ends its
+        // executors.
         .process_group(0);
     command
 }
 
-/// How a process ended.
+/// How a process exited.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exit {
     pid: u32,
@@ -154,8 +156,8 @@ pub(super) struct Exit {
 }
 
 impl Exit {
-    /// The exit as the reason of a loss. A process that was killed may live longer the next time; one
-    /// that has ended by itself had a reason that stays.
+    /// The exit as the reason of a loss. A process that was killed may run longer next time; one that exited
+    /// by itself would do so again.
     pub(super) fn into_error(self) -> Error {
         match self.status.and_then(|status| status.code()) {
             None => Error::transient(self.to_string()),

@@ -1,7 +1,8 @@
-//! The driver's door: lets executors in, turns what they say into events, and notices when they go.
+//! The driver's control service: attaches executors, turns their messages into events, and notices when they
+//! disconnect.
 //!
-//! The token is checked before this code sees a call. Then the first message must show that the
-//! executor runs the same program. From then on the stream is the executor's life: its end is a loss.
+//! The token is checked before a call reaches this code. The first message must then prove that the executor
+//! runs the same program. From then on the end of the stream means the loss of the executor.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +27,13 @@ use crate::driver::{Event, ExecutorId};
 use crate::error::{Error, Result};
 use crate::job::Run;
 
-/// How long an executor that has connected may take to say who it is.
+/// How long an executor that has connected may take to send its hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
-/// How long a broken connection waits for the end of its process, which says more about the cause.
+/// How long to wait for the exit of the process after its connection broke: the exit explains more about the
+/// cause.
 const EXIT_GRACE: Duration = Duration::from_millis(100);
 
-/// What the door needs to know.
+/// The control service.
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) members: Arc<Members>,
@@ -40,7 +42,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Serves callers with the token until the runtime ends. To be called inside a runtime.
+    /// Serves callers with the token until the runtime ends. Call it inside a runtime.
     pub(super) fn open(self, incoming: TcpIncoming, token: &Token) {
         let server = DriverServer::new(self).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let service = InterceptedService::new(server, token.wanted());
@@ -51,7 +53,7 @@ impl Door {
         });
     }
 
-    /// Takes the executor in, or says why not.
+    /// Attaches the executor, or returns why not.
     fn admit(&self, hello: &Hello) -> Result<Receiver<DriverMessage>, String> {
         match self.identity.refusal(&Identity::of(hello)) {
             Some(reason) => Err(reason),
@@ -61,7 +63,7 @@ impl Door {
         }
     }
 
-    /// Hears an executor out until it goes.
+    /// Handles the messages of an executor until it disconnects.
     async fn listen(self, id: ExecutorId, mut inbound: Streaming<ExecutorMessage>) {
         let reason = loop {
             match inbound.message().await {
@@ -123,7 +125,7 @@ impl Driver for Door {
     }
 }
 
-/// The hello that a stream must begin with.
+/// The hello, which must be the first message of a stream.
 async fn first(inbound: &mut Streaming<ExecutorMessage>) -> Result<Hello, Status> {
     let message = tokio::time::timeout(HELLO_LIMIT, inbound.message()).await;
     match message.map_err(|_| Status::deadline_exceeded("no hello came"))?? {
@@ -174,7 +176,7 @@ mod tests {
         Hello { protocol_version: 1, binary_hash, executor: 1, slots: 2, ..Hello::default() }
     }
 
-    /// The first answer to `hello`, and what the driver is told meanwhile.
+    /// Returns the first answer to `hello`, and the events sent to the driver.
     fn attach(
         token: &Token,
         shown: Option<&Token>,

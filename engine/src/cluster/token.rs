@@ -1,7 +1,7 @@
-//! The secret that a driver and its executors share, and the check on both ends of a call.
+//! The secret that a driver shares with its executors, and the check on both ends of a call.
 //!
-//! It is made anew by every driver and reaches an executor through a pipe: arguments and environment
-//! can be read by other programs of the machine. Every call carries it in its metadata.
+//! Every driver generates a new token and sends it to an executor through a pipe, because other programs on
+//! the machine can read arguments and environment. Every call carries the token in its metadata.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -16,16 +16,16 @@ use crate::error::{Error, Result};
 
 /// Random bytes in a token.
 const TOKEN_BYTES: usize = 32;
-/// Where the system gives random bytes.
+/// The system's source of random bytes.
 const RANDOM: &str = "/dev/urandom";
 const HEADER: &str = "authorization";
 
-/// 256 random bits in hexadecimal digits. It has no `Debug`, so that it gets into no log.
+/// 256 random bits as hexadecimal digits. It has no `Debug`, so that it cannot end up in a log.
 #[derive(Clone)]
 pub(super) struct Token(Arc<str>);
 
 impl Token {
-    /// A new one.
+    /// Generates a token.
     pub(super) fn random() -> Result<Token> {
         let mut bytes = [0; TOKEN_BYTES];
         let mut source = File::open(RANDOM).map_err(no_random)?;
@@ -37,7 +37,7 @@ impl Token {
         Ok(Token(text.into()))
     }
 
-    /// The one that a driver wrote as a line.
+    /// Parses the line that a driver wrote.
     pub(super) fn from_line(line: &str) -> Result<Token> {
         let text = line.trim_end();
         if text.len() != 2 * TOKEN_BYTES || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -46,23 +46,23 @@ impl Token {
         Ok(Token(text.into()))
     }
 
-    /// The token as the line that [`Token::from_line`] reads.
+    /// The token as the line that [`Token::from_line`] parses.
     pub(super) fn line(&self) -> String {
         format!("{}\n", self.0)
     }
 
-    /// Adds the token to calls.
+    /// An interceptor that adds the token to calls.
     pub(super) fn shown(&self) -> Result<ShowToken> {
         let value = format!("Bearer {}", self.0).parse();
         Ok(ShowToken(value.map_err(|e| Error::bug("the token is no header").because(e))?))
     }
 
-    /// Refuses calls without the token.
+    /// An interceptor that refuses calls without the token.
     pub(super) fn wanted(&self) -> WantToken {
         WantToken(self.clone())
     }
 
-    /// Takes the same time wherever the first difference is, so that nothing can be guessed from it.
+    /// Compares in constant time, so that the time does not reveal the position of the first difference.
     fn is(&self, given: &[u8]) -> bool {
         let ours = self.0.as_bytes();
         let differences = ours.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
@@ -74,7 +74,7 @@ fn no_random(cause: std::io::Error) -> Error {
     Error::io("no random bytes for a token", cause).at("file", RANDOM)
 }
 
-/// The client's half.
+/// The client's interceptor.
 #[derive(Clone)]
 pub(super) struct ShowToken(MetadataValue<Ascii>);
 
@@ -85,7 +85,7 @@ impl Interceptor for ShowToken {
     }
 }
 
-/// The server's half.
+/// The server's interceptor.
 #[derive(Clone)]
 pub(super) struct WantToken(Token);
 

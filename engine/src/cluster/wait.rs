@@ -1,8 +1,8 @@
-//! Waits for a future on a plain thread.
+//! Blocks a plain thread on a future.
 //!
-//! Slots and the user's own thread wait for sockets that a runtime elsewhere drives. The waits that
-//! tokio and futures offer panic when the thread is already inside one of theirs, and a job may well
-//! call an action from inside a runtime of its own.
+//! Slots and the user's own thread wait for sockets that a runtime on other threads drives. The blocking
+//! calls of tokio and futures panic on a thread that already runs such a call, and a job may well call an
+//! action from inside its own runtime.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl Wake for Unpark {
     }
 }
 
-/// What `future` comes to; the thread sleeps meanwhile.
+/// Blocks the thread until `future` is ready and returns its value.
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));

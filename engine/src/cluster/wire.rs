@@ -1,7 +1,7 @@
-//! The engine's ids, inputs and statuses as the wire's words, and back.
+//! Converts the engine's ids, inputs and statuses to protobuf messages and back.
 //!
-//! What comes from the wire may lack a part, as protobuf lets every message be absent; that is an
-//! error here and never a default, or a task 0 would run that nobody asked for.
+//! Protobuf lets every message field be absent. A missing part is an error here and never a default, or a
+//! task 0 that nobody asked for would run.
 
 use kiln_planner::{ExchangeId, StageId};
 use kiln_proto::v1::{self, task_status::Outcome};
@@ -49,7 +49,7 @@ pub(super) fn read_inputs(inputs: Vec<v1::TaskInput>) -> Vec<TaskInput> {
     inputs.into_iter().map(input).collect()
 }
 
-/// How a task ended; the sequence number is set when the status is sent.
+/// The outcome of a task; its sequence number is set when the status is sent.
 pub(super) fn status(id: TaskId, outcome: &Result<TaskReport>) -> v1::TaskStatus {
     let outcome = match outcome.as_ref().map(postcard::to_stdvec) {
         Ok(Ok(report)) => Outcome::Report(report.into()),

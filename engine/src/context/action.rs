@@ -1,9 +1,8 @@
-//! One action: what must be known first, its jobs, and the end of what they kept for each other.
+//! One action: the preparation of its operators, its jobs, and the release of outputs that these jobs shared.
 //!
-//! A plan enters, outcomes leave. An action may take several jobs: the sample of a sort, or a few
-//! partitions now and more if they do not suffice. Stages that these jobs share run once, because
-//! outputs are kept until the action is dropped; those of `persist` stay. What an action makes of
-//! its rows is not known here.
+//! An action may need several jobs: the sample for a sort, or a few partitions first and more if they are not
+//! enough. Stages that these jobs share run once, because outputs are kept until the action is dropped;
+//! outputs of `persist` stay longer. What an action does with its rows is not known here.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -20,37 +19,37 @@ use crate::runtime::{FetchedBatches, Runtime, whole};
 use crate::ship::captures;
 use crate::task::{ExchangeReader, counts};
 
-/// Submissions of one job at most: a result that is lost before it is fetched is computed again.
+/// The most submissions of one job: a result that is lost before it is fetched is computed again.
 pub(crate) const MAX_SUBMISSIONS: u32 = 4;
-/// Names the result of a plan that is not a job yet.
+/// A placeholder for the result of a plan that is not a job yet.
 pub(super) const RESULT: ExchangeId = ExchangeId(0);
 
-/// An action that may run its jobs; dropped, it lets go of what they kept.
+/// An action that is ready to run its jobs. When it is dropped, the outputs that they kept are released.
 pub(crate) struct Action {
     cx: Context,
     plan: Arc<dyn ExecutionPlan>,
-    /// The stages as they were before its first job: what it lets go of.
+    /// The stages before the first job, whose outputs are released in the end.
     graph: StageGraph,
-    /// The first partition of the result of which nothing was counted yet.
+    /// The first partition of the result whose counts have not been added yet.
     uncounted: usize,
 }
 
-/// What a job has brought.
+/// The result of a job.
 pub(crate) struct Outcome {
     /// The rows of the result stage, by partition.
     pub(crate) batches: Vec<RecordBatch>,
-    /// What its tasks noted, by partition.
+    /// The reports of its tasks, by partition.
     pub(crate) reports: Vec<TaskReport>,
 }
 
 impl Context {
-    /// Runs an action of one job.
+    /// Runs an action that is a single job.
     pub(crate) fn act(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
         self.act_with(plan, false)
     }
 
-    /// The same for an action that wants no rows but what the tasks noted: a sink, whose files lie in
-    /// shared storage, survives its executors.
+    /// The same for an action that needs no rows but only the reports of its tasks. A sink is `durable`: its
+    /// files are in shared storage and survive its executors.
     pub(crate) fn act_with(&self, plan: &Arc<dyn ExecutionPlan>, durable: bool) -> Result<Outcome> {
         let mut action = self.begin(plan)?;
         if !durable {
@@ -61,7 +60,7 @@ impl Context {
         Ok(Outcome { batches: Vec::new(), reports: done.reports })
     }
 
-    /// Checks the closures, and runs what operators must know before the first job.
+    /// Checks the closures, and runs what operators need before the first job.
     pub(crate) fn begin(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Action> {
         if counts::in_task() {
             let text = "an action was called inside a closure";
@@ -79,8 +78,8 @@ impl Context {
         Ok(action)
     }
 
-    /// Runs a job and fetches its rows; again if they are lost before that. On the way to an action, what it
-    /// computes below its result is kept for the rest of the action.
+    /// Runs a job and fetches its rows; runs it again if they are lost before that. Within an action,
+    /// intermediate outputs are kept for the rest of the action.
     pub(crate) fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Outcome> {
         let mut tries = 1;
         loop {
@@ -92,15 +91,15 @@ impl Context {
         }
     }
 
-    /// Runs a job and leaves its rows where they are.
+    /// Runs a job and leaves its rows on the executors.
     fn hold(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Held> {
         let (runtime, result) = (self.runtime()?, self.new_exchange());
         let done = self.submit(&runtime, plan, result, false)?;
         Ok(Held { runtime, result, outputs: done.outputs, reports: done.reports })
     }
 
-    /// Calls `act` for every operator of ours that an action on `plan` may run, inputs first: the walk ends at
-    /// rows that are kept.
+    /// Calls `act` for every typed operator that an action on `plan` may run, inputs first. The traversal
+    /// ends at exchanges whose rows are kept.
     pub(super) fn visit(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
@@ -114,7 +113,7 @@ impl Context {
 }
 
 impl Action {
-    /// Partitions of the result.
+    /// The number of partitions of the result.
     pub(crate) fn partitions(&self) -> usize {
         self.graph.stages.last().map_or(0, |stage| stage.tasks)
     }
@@ -126,15 +125,15 @@ impl Action {
         Ok(outcome)
     }
 
-    /// Runs some partitions of the result and leaves their rows where they are.
+    /// Runs some partitions of the result and leaves their rows on the executors.
     pub(crate) fn hold(&mut self, partitions: Range<usize>) -> Result<Held> {
         let held = self.cx.hold(&self.only(partitions.clone()))?;
         self.count(partitions.start, &held.reports);
         Ok(held)
     }
 
-    /// Adds what the closures of partitions have counted, once, however often they are computed. Jobs on
-    /// the way do not count: their rows are computed again by the action's own.
+    /// Adds the counts of these partitions once, however often they are computed. Preparatory jobs are not
+    /// counted, because the action's own job computes their rows again.
     fn count(&mut self, first: usize, reports: &[TaskReport]) {
         let new = reports.iter().skip(self.uncounted.saturating_sub(first));
         let run = self.cx.job_run();
@@ -164,7 +163,7 @@ impl Drop for Action {
     }
 }
 
-/// A finished result on its executors, until this is dropped.
+/// A finished result on the executors, which is released when this is dropped.
 pub(crate) struct Held {
     runtime: Arc<Runtime>,
     result: ExchangeId,
@@ -174,12 +173,12 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Partitions that it has.
+    /// The number of its partitions.
     pub(crate) fn partitions(&self) -> usize {
         self.outputs.len()
     }
 
-    /// The batches of one of its partitions, as they are asked for.
+    /// The batches of one of its partitions, fetched on demand.
     pub(crate) fn open(&self, partition: usize) -> Result<FetchedBatches> {
         let source = self.outputs.get(partition).ok_or_else(|| Error::bug("a result lacks a partition"))?;
         self.runtime.reader(Vec::new())?.batches_of(self.result, source, 0)

@@ -1,12 +1,12 @@
-//! What closures count and accumulate, wherever they run.
+//! Counters and accumulators that closures can use wherever they run.
 
 use super::Context;
 use crate::ship::shared::{Param, Shared};
 use crate::task::{Accumulator, Counter};
 
 impl Context {
-    /// The counter `name`, at 0 unless it was used before. Closures get it by the `…_with` operators;
-    /// its total is in the result JSON under `counters`, and [`Counter::value`] here.
+    /// The counter `name`, which is 0 unless it was used before. Pass it to a closure with the `…_with`
+    /// operators. Its total is in the result JSON under `counters`, and available as [`Counter::value`].
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -20,8 +20,9 @@ impl Context {
         Shared::new(Counter::new(name, &self.0.run))
     }
 
-    /// A counter that may go down, at 0 unless the name was used before: [`counter`](Context::counter) with numbers
-    /// of both signs. It is in the result JSON as other counters are, and stops at the ends of `i64`.
+    /// A counter that can also decrease, which is 0 unless the name was used before: a
+    /// [`counter`](Context::counter) of signed numbers. Like other counters it is in the result JSON. It
+    /// saturates at the limits of `i64`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -36,9 +37,9 @@ impl Context {
         Shared::new(Accumulator::new(Some(name), 0, add, &self.0.run))
     }
 
-    /// A counter of floats, at 0 unless the name was used before; NaN and infinities are null in the result JSON.
-    /// Tasks end in any order, so the last digits may differ from run to run; [`sum`](crate::Dataset::sum) is
-    /// exact in that.
+    /// A counter of floats, which is 0 unless the name was used before; NaN and infinities are null in the
+    /// result JSON. Tasks end in any order, so the last digits may differ from run to run; use
+    /// [`sum`](crate::Dataset::sum) where the result must be the same in every run.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -53,8 +54,8 @@ impl Context {
     }
 
     /// A new accumulator: a value that closures add to, wherever they run, and that the driver reads. `merge`
-    /// merges a value into another; it captures nothing, is associative and commutative, and `zero` is neutral: every
-    /// task begins with it.
+    /// merges a value into another one. It must capture nothing and be associative and commutative, and
+    /// `zero` must be neutral, because every task starts with it.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,7 +1,7 @@
-//! Methods that iterators have and datasets have not: each is a compile error that names what there is instead.
+//! Methods of iterators that datasets do not have: each is a compile error that names the alternative.
 //!
-//! Without them rustc answers that a dataset "is not an iterator" and offers to make it one. They are hidden
-//! from the docs, and their bounds cannot be met.
+//! Without them rustc reports that a dataset "is not an iterator" and suggests making it one. They are hidden
+//! from the docs, and their bounds cannot be satisfied.
 
 use super::Dataset;
 use crate::chain::Chain;

@@ -1,9 +1,9 @@
-//! What users hold: a typed, lazily evaluated dataset.
+//! Datasets: typed and lazily evaluated.
 //!
-//! A [`Dataset`] is a fused chain over the plan nodes that feed it. Narrow operators lengthen the
-//! chain and change its type; wide operators end it in a plan node, so that what they return is
-//! always `Dataset<T>`, a type that a loop variable or a signature can name. The methods stand in
-//! the files of the operators (`operators/`) and actions (`actions/`), one each.
+//! A [`Dataset`] is a fused chain over the plan nodes that produce its input. Narrow operators extend the
+//! chain and change its type; wide operators end it in a plan node, so they always return `Dataset<T>`, a
+//! type that a loop variable or a signature can name. The methods are in the files of the operators
+//! (`operators/`) and actions (`actions/`), one file each.
 
 mod absent;
 mod plan;
@@ -23,15 +23,15 @@ use crate::error::Result;
 use crate::plan::{Fused, OperatorExec, Terminal};
 use crate::row::Row;
 
-/// Rows of type `T`, not computed before an action asks for them.
+/// Rows of type `T`, computed only when an action needs them.
 ///
-/// Operators take a dataset and give another one; actions borrow it, run a job and give a result or write
-/// files. A clone is cheap: it copies the plan and no rows. Each action computes the rows anew, from their
-/// sources, unless they were kept by [`cache`](Dataset::cache) or [`persist`](Dataset::persist).
-/// Methods with keys (`reduce_by_key`, `join`, …) are those of datasets of pairs, `Dataset<(K, V)>`.
+/// Operators consume a dataset and return another one; actions borrow it, run a job and return a result or
+/// write files. A clone is cheap: it copies the plan and no rows. Each action computes the rows again from
+/// their sources, unless [`cache`](Dataset::cache) or [`persist`](Dataset::persist) keeps them. Methods with
+/// keys (`reduce_by_key`, `join`, …) are available on datasets of pairs, `Dataset<(K, V)>`.
 ///
-/// The second parameter is the fused chain; it defaults to that of a dataset that starts a stage,
-/// so `Dataset<T>` is the type to write down:
+/// The second parameter is the fused chain. It defaults to the chain at the start of a stage, so `Dataset<T>`
+/// is the type to use in signatures:
 ///
 /// ```
 /// use kiln::{Context, Dataset};
@@ -51,7 +51,7 @@ pub struct Dataset<T, C = Erased<T>> {
 }
 
 impl<T, C> Dataset<T, C> {
-    /// The rows that `chain` makes of those of `origin`.
+    /// The rows that `chain` computes from those of `origin`.
     pub(crate) fn over(chain: C, origin: Origin) -> Dataset<T, C> {
         Dataset { chain, origin, _row: PhantomData }
     }
@@ -71,18 +71,18 @@ impl<T: Row> Dataset<T> {
 }
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Gives the dataset a type that can be written down: `Dataset<T>`.
+    /// Converts to a type that can be written down: `Dataset<T>`.
     ///
-    /// The chain ends here; rows cross to the next one as Arrow batches. Wide operators do this by
+    /// The chain ends here, and rows are passed to the next one as Arrow batches. Wide operators do this by
     /// themselves.
     pub fn erase(self) -> Dataset<T> {
         let plan = self.to_plan();
         Dataset::from_plan(plan, self.origin)
     }
 
-    /// The stages that an action on this dataset would run, why rows move between them, and the
-    /// lines of your program that asked for it. Reads no data. Rows that `persist` keeps are read: the stages
-    /// that have computed them are not shown.
+    /// The stages that an action on this dataset would run, why rows are exchanged between them, and the
+    /// lines of your program that caused it. Reads no data. Rows that `persist` keeps are read: the stages
+    /// that computed them are not shown.
     ///
     /// # Errors
     /// Of class config when a source cannot be found.
@@ -96,7 +96,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         &self.origin.cx
     }
 
-    /// The chain, then the narrow operator `N`.
+    /// Appends the narrow operator `N` to the chain.
     pub(crate) fn then<G, N>(self, func: G) -> Dataset<N::Out, Then<C, G, N>>
     where
         G: FuncInfo,
@@ -105,19 +105,19 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then_unchecked(func)
     }
 
-    /// [`then`](Self::then) whose bounds are left to the next method, so that a closure's result that is no
-    /// row is reported at the closure, once.
+    /// [`then`](Self::then) without its bounds, which the next method has: if a closure's result is not a
+    /// row, the error is reported at the closure, and only once.
     pub(crate) fn then_unchecked<R, G, N>(self, func: G) -> Dataset<R, Then<C, G, N>> {
-        // A new row may have a new key, so nothing is known of how rows are partitioned.
+        // A new row may have a new key, so the partitioning is unknown.
         Dataset::over(Then::new(self.chain, func), self.origin.moved())
     }
 
-    /// The same, for an operator that leaves the key of every row as it is.
+    /// The same, for an operator that does not change the keys of rows.
     pub(crate) fn then_keyed_unchecked<R, G, N>(self, func: G) -> Dataset<R, Then<C, G, N>> {
         Dataset::over(Then::new(self.chain, func), self.origin)
     }
 
-    /// The same, checked here.
+    /// The same, with the bounds.
     pub(crate) fn then_keyed<G, N>(self, func: G) -> Dataset<N::Out, Then<C, G, N>>
     where
         G: FuncInfo,
@@ -126,12 +126,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then_keyed_unchecked(func)
     }
 
-    /// The chain, then an operator that goes by where rows stand; rows that it keeps keep their keys.
+    /// Appends an operator that depends on the positions of rows; rows that it keeps keep their keys.
     pub(crate) fn then_at<N: Positional<T>>(self, operator: N, site: Site) -> Dataset<N::Out, ThenAt<C, N>> {
         Dataset::over(ThenAt::new(self.chain, operator, site), self.origin)
     }
 
-    /// The plan node that gives these rows as columns.
+    /// The plan node that returns these rows as columns.
     pub(crate) fn to_plan(&self) -> Arc<dyn ExecutionPlan> {
         match self.origin.inputs.first() {
             Some(input) if self.chain.is_input() => Arc::clone(input),

@@ -1,4 +1,4 @@
-//! What a dataset knows about its rows without their type.
+//! The properties of a dataset that do not depend on the type of its rows.
 
 use std::sync::Arc;
 
@@ -10,49 +10,50 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::plan::bounded;
 
-/// Input bytes that one partition after an exchange should stand for. It depends on the input
-/// alone, never on slots or executors, because the output must not depend on them.
+/// The input bytes per partition after an exchange. The number of partitions depends on the input alone,
+/// never on slots or executors, because the output must not depend on them.
 const BYTES_PER_PARTITION: u64 = 32 << 20;
-/// Input bytes that one slice of a partition should stand for: tables of its keys lie in the cache.
+/// The input bytes per sub-partition: small enough that hash tables of its keys stay in the cache.
 const BYTES_PER_SLICE: u64 = 4 << 20;
-/// Partitions after an exchange at most, and slices of all of them.
+/// The most partitions after an exchange, and the most sub-partitions of all of them together.
 const MAX_PARTITIONS: u64 = 1024;
 
-/// How many partitions exchanges after a dataset have: the one place where this is decided.
+/// The number of partitions after the next exchanges of a dataset; it is decided only here.
 ///
-/// A count that the job gives holds, as it does in Spark. A count for the next exchange is exact. A count that rows
-/// have because the job chose it (`repartition`, `coalesce`, `partition_by`, `parallelize_in`, an exchange of an
-/// exact count) is kept by later exchanges, unless another input has more. Else the count follows from the
-/// bytes of the sources. Slots and executors never count, because results must not depend on them.
+/// A number set by the job takes precedence, as in Spark. A number set for the next exchange is exact. A
+/// number that the rows have because the job chose it (`repartition`, `coalesce`, `partition_by`,
+/// `parallelize_in`, an exchange with an exact number) is kept by later exchanges, unless another input has
+/// more. Otherwise the number is derived from the bytes of the sources. Slots and executors never matter,
+/// because results must not depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
-    /// As many as the sources ask for, and at least this many.
+    /// As many as the size of the sources suggests, and at least this many.
     AtLeast(usize),
     /// As many as the rows have now.
     Kept(usize),
-    /// Exactly this many after the next exchange; then they are kept.
+    /// Exactly this many after the next exchange; later exchanges keep the number.
     Exactly(usize),
 }
 
-/// Where the rows of a dataset come from.
+/// The origin of a dataset's rows: their inputs, sources and partitioning.
 #[derive(Clone)]
 pub struct Origin {
     pub(crate) cx: Context,
-    /// The plan nodes that feed the chain: one, or none when the chain starts with a source.
+    /// The plan nodes that are the chain's input: one, or none when the chain starts with a source.
     pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,
     pub(crate) partitions: usize,
-    /// The sources behind it, each once, with their estimated bytes.
+    /// All upstream sources, each once, with their estimated bytes.
     sources: Sources,
-    /// The partitions that the job wants after exchanges.
+    /// The number of partitions that the job wants after exchanges.
     wanted: Wanted,
-    /// The rows are pairs that lie by the hash of their key among so many partitions.
+    /// The rows are pairs that are hash-partitioned by key into this many partitions.
     pub(crate) placed: Option<usize>,
-    /// Why the source cannot be read: said by the first action, as nothing runs before.
+    /// Why the source cannot be read. The first action returns the error, because nothing runs before it.
     error: Option<Error>,
 }
 
 impl Origin {
-    /// A source of `partitions`.
+    /// A source with `partitions` partitions.
     pub(crate) fn source(cx: &Context, partitions: usize, bytes: u64) -> Origin {
         Origin {
             cx: cx.clone(),
@@ -70,29 +71,29 @@ impl Origin {
         Origin { error: Some(error), ..Origin::source(cx, 1, 0) }
     }
 
-    /// The same, but an action fails with `error` unless there was one before.
+    /// Makes actions fail with `error`, unless there is an earlier error.
     pub(crate) fn failing(self, error: impl Into<Option<Error>>) -> Origin {
         Origin { error: self.error.or(error.into()), ..self }
     }
 
-    /// The same rows, out of `plan`.
+    /// The same rows, produced by `plan`.
     pub(crate) fn over(self, plan: Arc<dyn ExecutionPlan>) -> Origin {
         let plan = bounded(plan, &self.cx);
         let partitions = plan.properties().partitioning.partition_count();
         Origin { inputs: vec![plan], partitions, ..self }
     }
 
-    /// The same, but nothing is known of where keys lie.
+    /// Drops the knowledge of how the rows are partitioned.
     pub(crate) fn moved(self) -> Origin {
         Origin { placed: None, ..self }
     }
 
-    /// The same, with pairs that lie by the hash of their key among `partitions`.
+    /// The rows are hash-partitioned by key into `partitions`.
     pub(crate) fn placed_by_key(self, partitions: usize) -> Origin {
         Origin { placed: Some(partitions), ..self.exchanged(partitions) }
     }
 
-    /// The same, after an exchange into `partitions`: an exact count is used up, and kept.
+    /// After an exchange into `partitions`: an exact number is used up, and kept for later exchanges.
     pub(crate) fn exchanged(self, partitions: usize) -> Origin {
         match self.wanted {
             Wanted::Exactly(_) => self.keeping(partitions),
@@ -100,24 +101,24 @@ impl Origin {
         }
     }
 
-    /// The same, in `partitions` that the job chose, so that later exchanges keep the count.
+    /// The job chose `partitions`, so later exchanges keep this number.
     pub(crate) fn keeping(self, partitions: usize) -> Origin {
         Origin { wanted: Wanted::Kept(partitions), ..self.moved() }
     }
 
-    /// The same, but the next exchange has exactly `partitions`. Pairs that are hash-partitioned into
-    /// another number move once more.
+    /// The next exchange has exactly `partitions`. Pairs that are hash-partitioned into another number are
+    /// exchanged again.
     pub(crate) fn exactly(self, partitions: usize) -> Origin {
         let placed = self.placed.filter(|placed| *placed == partitions);
         Origin { wanted: Wanted::Exactly(partitions), placed, ..self }
     }
 
-    /// Both together; the first error of the two stays.
+    /// Combines both; the first error is kept.
     pub(crate) fn with(self, other: &Origin) -> Origin {
         self.with_all([other])
     }
 
-    /// This one and `others` together; the first error of them stays.
+    /// Combines this one with `others`; the first error is kept.
     pub(crate) fn with_all<'a>(mut self, others: impl IntoIterator<Item = &'a Origin>) -> Origin {
         let foreign = || Error::config("datasets of two contexts cannot be combined");
         for other in others {
@@ -129,7 +130,7 @@ impl Origin {
         self
     }
 
-    /// What holds for an exchange of the rows of both.
+    /// The number of partitions for an exchange of both inputs' rows.
     fn wanted_with(&self, other: &Origin) -> Wanted {
         use Wanted::{AtLeast, Exactly};
         match (self.wanted, other.wanted) {
@@ -140,7 +141,7 @@ impl Origin {
         }
     }
 
-    /// The same, but exchanges have at least so many partitions.
+    /// Exchanges have at least `partitions`.
     pub(crate) fn at_least(self, partitions: usize) -> Origin {
         let wanted = match self.wanted {
             Wanted::AtLeast(n) => Wanted::AtLeast(n.max(partitions)),
@@ -150,7 +151,7 @@ impl Origin {
         Origin { wanted, ..self }
     }
 
-    /// Partitions that rows should have after an exchange.
+    /// The number of partitions after an exchange.
     pub(crate) fn exchange_partitions(&self) -> usize {
         match (self.wanted, self.cx.config().exchange_partitions) {
             (Wanted::Exactly(partitions), _) => partitions,
@@ -159,12 +160,12 @@ impl Origin {
         }
     }
 
-    /// Whether pairs that are hash-partitioned into `partitions` may stay where they are.
+    /// Whether pairs that are hash-partitioned into `partitions` need no further exchange.
     pub(crate) fn allows(&self, partitions: usize) -> bool {
         !matches!(self.wanted, Wanted::Exactly(wanted) if wanted != partitions)
     }
 
-    /// Partitions after an exchange, as the rows and the job ask for them.
+    /// The number of partitions after an exchange, without the setting in the configuration.
     fn unconfigured(&self) -> usize {
         match self.wanted {
             Wanted::AtLeast(least) => {
@@ -175,8 +176,8 @@ impl Origin {
         }
     }
 
-    /// The partitions in which pairs lie by their key, or should lie after an exchange, and the slices that each
-    /// should have.
+    /// The number of partitions in which pairs are hash-partitioned, or would be after an exchange, and the
+    /// number of sub-partitions of each.
     pub(crate) fn slices(&self) -> Slices {
         let partitions = self.placed.unwrap_or_else(|| self.exchange_partitions());
         let slices = self.sources.bytes().div_ceil(BYTES_PER_SLICE).clamp(1, MAX_PARTITIONS) as usize;
@@ -226,7 +227,7 @@ mod tests {
         let placed = source(1).placed_by_key(4);
         assert_eq!(placed.clone().exactly(4).placed, Some(4));
         assert_eq!(placed.clone().exactly(5).placed, None);
-        // A narrow operator that may change keys: the count is still exact.
+        // A narrow operator that may change keys: the number of partitions is still exact.
         assert_eq!(placed.clone().exactly(4).moved().with(&source(GIB)).exchange_partitions(), 4);
         let both = source(1).exactly(5).with(&placed);
         assert!(both.allows(5) && !both.allows(4) && placed.allows(4));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-/// A set of sources. A loop combines such sets in every round, so they share what they have in common: adding
-/// a source to a large set takes as many steps as its number has bits. It is Okasaki's and Gill's tree
-/// ("Fast Mergeable Integer Maps", 1998).
+/// A set of sources. A loop combines such sets in every round, so they share common parts: adding a source to
+/// a large set takes one step per bit of its number. It is the tree of Okasaki and Gill ("Fast Mergeable
+/// Integer Maps", 1998).
 #[derive(Clone, Debug)]
 pub(super) struct Sources(Arc<Tree>);
 
@@ -14,11 +14,11 @@ enum Tree {
         id: u64,
         bytes: u64,
     },
-    /// Sources whose numbers agree above `bit`, by that bit.
+    /// Sources whose numbers agree above `bit`, divided by that bit.
     Fork {
         prefix: u64,
         bit: u64,
-        /// Of all of them.
+        /// The bytes of all its sources.
         bytes: u64,
         clear: Arc<Tree>,
         set: Arc<Tree>,
@@ -26,12 +26,12 @@ enum Tree {
 }
 
 impl Sources {
-    /// One source.
+    /// A set of one source.
     pub(super) fn one(id: u64, bytes: u64) -> Sources {
         Sources(Arc::new(Tree::Source { id, bytes }))
     }
 
-    /// All of both. A source of both counts once, or a loop would double it in every round.
+    /// The union of both sets. A source in both counts once, or a loop would double it in every round.
     pub(super) fn with(&self, other: &Sources) -> Sources {
         Sources(union(&self.0, &other.0))
     }
@@ -49,7 +49,7 @@ impl Tree {
         }
     }
 
-    /// What all numbers in it agree in, and the highest bit in which they differ.
+    /// The common prefix of all numbers in it, and the highest bit in which they differ.
     fn range(&self) -> (u64, u64) {
         match self {
             Tree::Source { id, .. } => (*id, 0),
@@ -63,12 +63,12 @@ fn fork(bit: u64, clear: Arc<Tree>, set: Arc<Tree>) -> Arc<Tree> {
     Arc::new(Tree::Fork { prefix: above(bit, clear.range().0), bit, bytes, clear, set })
 }
 
-/// `id` without `bit` and all that are lower.
+/// `id` without `bit` and all lower bits.
 fn above(bit: u64, id: u64) -> u64 {
     id & !(bit | bit.wrapping_sub(1))
 }
 
-/// Recurses once for each bit of a number, whatever the sizes.
+/// Recurses at most once per bit of a number, whatever the sizes.
 fn union(a: &Arc<Tree>, b: &Arc<Tree>) -> Arc<Tree> {
     if Arc::ptr_eq(a, b) {
         return Arc::clone(a);
@@ -95,7 +95,7 @@ fn union(a: &Arc<Tree>, b: &Arc<Tree>) -> Arc<Tree> {
     }
 }
 
-/// A fork of `clear` and `set`: the `old` one if it is the same.
+/// A fork of `clear` and `set`; returns `old` if it has the same parts.
 fn replaced(old: &Arc<Tree>, bit: u64, clear: &Arc<Tree>, set: &Arc<Tree>) -> Arc<Tree> {
     match &**old {
         Tree::Fork { clear: old_clear, set: old_set, .. }

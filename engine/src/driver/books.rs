@@ -1,8 +1,8 @@
-//! An audit: do the driver's books agree with each other?
+//! Consistency checks of the driver's state.
 //!
-//! The same fact is written in several places (a task that is out, its slot, its cell, the waiting
-//! set) so that each question is cheap to answer. Tests and debug builds call this after every step;
-//! a release build has no need to.
+//! The same fact is recorded in several places (a running task, its slot, its `Cell`, the set of waiting
+//! partitions) so that each lookup is cheap. The driver's tests run these checks after every step, debug
+//! builds after some of the steps, and release builds never.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,12 @@ use super::{Driver, Running};
 use crate::error::{Error, Result};
 
 impl Driver {
-    /// Checks that used slots are running tasks, and that every partition is in exactly one state.
+    /// Checks that every used slot belongs to a running task and that every partition is in exactly one
+    /// state.
     ///
     /// # Errors
-    /// `Bug` with the first disagreement. Looks at everything: meant for tests and debug builds.
+    /// `Bug` with the first inconsistency. The check visits the whole state, so it is meant for tests and
+    /// debug builds.
     pub fn check_books(&self) -> Result<()> {
         for (id, executor) in self.executors.iter() {
             let ours = self.running.iter().filter(|(_, running)| running.executor == id);

@@ -1,8 +1,8 @@
-//! How a job ends, and what is cleaned up then: its running tasks and the output nobody needs.
+//! The end of a job, and the cleanup that follows: its running tasks, and the outputs nobody needs any more.
 //!
-//! An output outlives its job for one of three reasons: another live job uses it, it is a cache, or
-//! the caller has not yet fetched a result out of it. Executors are told to forget the others. The
-//! end of the job is reported last, so whoever hears of it finds nothing running any more.
+//! An output outlives its job for one of three reasons: another live job uses it, it is cached, or the caller
+//! has not yet fetched the result. Executors delete all other outputs. The end of the job is reported last,
+//! so by the time a caller sees it, none of the job's tasks is running.
 
 use super::ids::{ExchangeId, JobId, TaskId};
 use super::job::Job;
@@ -10,7 +10,7 @@ use super::{Action, Driver};
 use crate::error::Error;
 
 impl Driver {
-    /// Ends a live job with its result, which must be complete.
+    /// Ends a live job successfully; its result must be complete.
     pub(super) fn finish(&mut self, id: JobId) {
         let Some(job) = self.jobs.remove(&id) else { return };
         let (mut reports, mut outputs) = (Vec::new(), Vec::new());
@@ -23,14 +23,14 @@ impl Driver {
         self.actions.push(Action::JobDone { job: id, reports, outputs, retries: job.retries });
     }
 
-    /// Ends a live job with an error; a job that has ended stays as it is.
+    /// Fails a live job. A job that has already ended is not affected.
     pub(super) fn fail(&mut self, id: JobId, error: Error) {
         let Some(job) = self.jobs.remove(&id) else { return };
         self.clean_up(&job);
         self.actions.push(Action::JobFailed { job: id, error, retries: job.retries });
     }
 
-    /// One reason less to keep an output.
+    /// Drops one of the references that keep an output.
     pub(super) fn release(&mut self, exchange: ExchangeId) {
         let Some(output) = self.outputs.find_mut(exchange) else { return };
         match output.holds {

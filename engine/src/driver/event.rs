@@ -1,9 +1,9 @@
-//! What the driver hears and what it wants done.
+//! The input and output of the driver's state machine: events and actions.
 //!
-//! Events enter through [`Driver::step`](super::Driver::step), actions leave it in the order in which
-//! they must be carried out for one executor. Whoever owns the sockets and the clock turns messages
-//! into events and actions into messages; the driver knows neither. Statuses may come twice, late or
-//! out of order: the driver ignores what no longer counts.
+//! Events enter through [`Driver::step`](super::Driver::step). The actions that it returns must be carried
+//! out in order for each executor. The caller owns the sockets and the clock: it turns messages into events
+//! and actions into messages, and the driver knows neither. A task status may arrive twice, late or out of
+//! order; the driver ignores every status that no longer counts.
 
 use std::sync::Arc;
 
@@ -16,168 +16,170 @@ use crate::error::Error;
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An executor is ready for work. Ids are never used again, not even after a restart.
+    /// An executor is ready for work. Executor ids are never reused, not even after a restart.
     ExecutorJoined {
-        /// Its new id.
+        /// The id of the new executor.
         executor: ExecutorId,
-        /// How many tasks it runs at once.
+        /// How many tasks it can run at once.
         slots: u32,
     },
     /// The connection to an executor broke or its process ended.
     ExecutorLost {
-        /// Which one.
+        /// The lost executor.
         executor: ExecutorId,
-        /// What was seen, for the log and for the error if no executor is left.
+        /// What was observed: for the log, and for the error if no executor is left.
         reason: String,
     },
-    /// An executor says that it is alive. Every other message from it counts as well.
+    /// A sign of life from an executor. Every other message from it counts as one too.
     Heartbeat {
-        /// Which one.
+        /// The executor that sent it.
         executor: ExecutorId,
     },
-    /// A job is to be run.
+    /// A new job.
     Submit(JobSpec),
-    /// An executor says how a task ended.
+    /// A task has ended, as reported by its executor.
     TaskFinished {
-        /// The one that ran it.
+        /// The executor that ran the task.
         executor: ExecutorId,
         /// The task.
         task: TaskId,
-        /// What it made, or why it failed.
+        /// The report of a success, or the error.
         outcome: Result<TaskReport, Error>,
     },
-    /// A job is to be ended; it fails with `error`.
+    /// Cancels a job, which then fails with `error`.
     Cancel {
-        /// Which one; a job that has ended is left alone.
+        /// The job. If it has already ended, nothing happens.
         job: JobId,
-        /// Why, for [`Action::JobFailed`].
+        /// The reason, passed on in [`Action::JobFailed`].
         error: Error,
     },
-    /// An output that outlived its job is not needed any more.
+    /// An output that outlived its job is no longer needed.
     ///
-    /// One release answers one [`Action::JobDone`] whose result lay on executors; once those are
-    /// answered, it ends `keep`. A release of nothing does nothing.
+    /// Every [`Action::JobDone`] whose result is stored on executors needs one release. A further release
+    /// ends `keep`; after that a release has no effect.
     Release {
-        /// Which one.
+        /// The output.
         exchange: ExchangeId,
     },
-    /// Time has passed. To be sent about every second, and only when all waiting messages have been
-    /// handed in: a heartbeat still in a queue must not look like silence.
+    /// Time has passed. Send it about once a second, and only after all pending messages have been passed on:
+    /// a heartbeat that is still queued must not look like silence.
     Tick,
 }
 
-/// Something that is to be done.
+/// Something that the caller has to do.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Run this task there.
+    /// Start a task on an executor.
     Launch {
-        /// Where.
+        /// The executor.
         executor: ExecutorId,
-        /// What.
+        /// The task.
         task: TaskId,
-        /// Where its inputs lie, in the order of the stage's inputs.
+        /// Where its inputs are stored, in the order of the stage's inputs.
         inputs: Vec<TaskInput>,
     },
-    /// Stop this task and drop what it wrote; no status is expected, one that comes is ignored.
+    /// Stop a task and delete what it wrote. No status is expected; one that still arrives is ignored.
     Abort {
-        /// Where it runs.
+        /// The executor that runs the task.
         executor: ExecutorId,
-        /// Which one.
+        /// The task.
         task: TaskId,
     },
-    /// Drop all that this executor holds of that output.
+    /// Delete everything that an executor stores of an output.
     Forget {
-        /// Where.
+        /// The executor.
         executor: ExecutorId,
-        /// Which one.
+        /// The output.
         exchange: ExchangeId,
     },
-    /// Close the connection and kill the process: it was silent too long, or its id is used up.
+    /// Close the connection to an executor and kill its process: it was silent for too long, or its id has
+    /// been used up.
     GiveUp {
-        /// Which one.
+        /// The executor.
         executor: ExecutorId,
-        /// Why, for the log.
+        /// The reason, for the log.
         reason: String,
     },
-    /// The job has succeeded.
+    /// A job has succeeded.
     JobDone {
-        /// Which one.
+        /// The job.
         job: JobId,
-        /// What the winning attempts of the result stage reported, by partition.
+        /// The reports of the successful attempts of the result stage, by partition.
         reports: Vec<TaskReport>,
-        /// Where the output of the result stage lies, by partition, until [`Event::Release`].
+        /// Where the output of the result stage is stored, by partition, until [`Event::Release`].
         outputs: Vec<Located>,
-        /// Task starts beyond the first of each partition.
+        /// How many tasks were started beyond the first start of each partition.
         retries: u32,
     },
-    /// The job has failed or was cancelled.
+    /// A job has failed or was cancelled.
     JobFailed {
-        /// Which one.
+        /// The job.
         job: JobId,
         /// The root cause.
         error: Error,
-        /// Task starts beyond the first of each partition.
+        /// How many tasks were started beyond the first start of each partition.
         retries: u32,
     },
-    /// A partition of an inner stage is computed for the first time: what its closures counted. The
-    /// counts of the result stage are in its reports, as only the caller knows whether they count.
+    /// A partition of an intermediate stage was computed for the first time: the counts of its closures. The
+    /// counts of the result stage are in its reports, because only the caller knows whether they are valid.
     Counted {
-        /// By the counters' numbers.
+        /// Counter numbers, each with its count.
         counters: Vec<(u32, u64)>,
-        /// By the accumulators' numbers; opaque here.
+        /// Accumulator numbers, each with its partial value, which is opaque to the driver.
         accumulated: Vec<(u32, Vec<u8>)>,
     },
     /// A line for the log.
     Notice {
-        /// The job it is about, if it is about one.
+        /// The job that the line is about, if any.
         job: Option<JobId>,
-        /// The line.
+        /// The text.
         text: String,
     },
-    /// A stage got on, or lost finished work that it has to do again.
+    /// A stage has finished more partitions, or has lost finished ones that it must compute again.
     Progress {
         /// The job.
         job: JobId,
-        /// Its stage.
+        /// The stage.
         stage: StageId,
-        /// Partitions that are finished.
+        /// The number of finished partitions.
         done: u32,
-        /// All partitions.
+        /// The number of all partitions.
         total: u32,
     },
 }
 
-/// What a finished task says about its output.
+/// What a task reports about its output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskReport {
     /// Rows written.
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
-    /// What the job's closures counted: each counter's number and by how much.
+    /// What the job's closures counted: counter numbers, each with its count.
     pub counters: Vec<(u32, u64)>,
-    /// What they accumulated beyond that: each accumulator's number and its partial value; opaque here.
+    /// What they accumulated: accumulator numbers, each with its partial value, which is opaque to the
+    /// driver.
     pub accumulated: Vec<(u32, Vec<u8>)>,
-    /// A sink's file manifest; opaque here.
+    /// The file manifest of a sink; opaque to the driver.
     pub payload: Vec<u8>,
 }
 
-/// Where the output of one partition lies.
+/// Where the output of one partition is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Located {
     /// The partition that was computed.
     pub partition: Partition,
-    /// The attempt that won.
+    /// The attempt that succeeded first.
     pub attempt: Attempt,
-    /// The executor that holds the output.
+    /// The executor that stores the output.
     pub executor: ExecutorId,
 }
 
 /// One input of a task: all partitions of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskInput {
-    /// Which exchange.
+    /// The exchange.
     pub exchange: ExchangeId,
-    /// Where its partitions lie, in partition order; shared by all tasks that read it.
+    /// The locations of its partitions, in partition order; shared by all tasks that read the exchange.
     pub sources: Arc<[Located]>,
 }

@@ -1,7 +1,7 @@
-//! Who can run tasks: the living executors, their slots, and when each was last heard.
+//! The living executors: their slots, and when the driver last received a message from each.
 //!
-//! The used slots of an executor are the set of tasks it runs and not a counter, so a slot cannot be
-//! given back twice. What the tasks are for is not known here.
+//! An executor stores the set of tasks that it runs instead of a counter of used slots, so that no slot can
+//! be freed twice. What the tasks compute does not matter here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,14 +22,15 @@ impl Executor {
     }
 }
 
-/// The answer to an executor that wants to join.
+/// The result of an executor's request to join.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Joined {
-    /// It is new and takes part.
+    /// The executor is new and joins.
     Welcome,
-    /// It takes part already; the message came twice.
+    /// The executor has already joined; the message was a duplicate.
     Again,
-    /// It was given up: what it held has been written off, and it must not come back under that id.
+    /// The executor was removed as lost. Its outputs count as lost, so it must not come back under the same
+    /// id.
     TooLate,
 }
 
@@ -53,20 +54,20 @@ impl Executors {
         Joined::Welcome
     }
 
-    /// A message from `id` came in.
+    /// Records that a message from `id` arrived.
     pub(super) fn heard(&mut self, id: ExecutorId, now: Duration) {
         if let Some(executor) = self.living.get_mut(&id) {
             executor.last_heard = now;
         }
     }
 
-    /// Those that said nothing for longer than `limit`.
+    /// The executors that sent no message for longer than `limit`.
     pub(super) fn silent(&self, now: Duration, limit: Duration) -> Vec<ExecutorId> {
         let is_silent = |executor: &Executor| now.saturating_sub(executor.last_heard) > limit;
         self.living.iter().filter(|(_, executor)| is_silent(executor)).map(|(id, _)| *id).collect()
     }
 
-    /// Takes a lost one out; `None` if it does not live.
+    /// Removes a lost executor and returns it; `None` if it is not living.
     pub(super) fn bury(&mut self, id: ExecutorId) -> Option<Executor> {
         let executor = self.living.remove(&id)?;
         self.dead.insert(id);
@@ -81,26 +82,26 @@ impl Executors {
         self.living.iter().map(|(id, executor)| (*id, executor))
     }
 
-    /// Whether there is any slot, free or not.
+    /// Whether any executor has slots, free or not.
     pub(super) fn have_slots(&self) -> bool {
         self.living.values().any(|executor| executor.slots > 0)
     }
 
-    /// The one with the most free slots, the lowest id first; `None` if all slots are taken.
+    /// The executor with the most free slots, the lowest id among equals; `None` if all slots are taken.
     pub(super) fn freest(&self) -> Option<ExecutorId> {
         let free = self.living.iter().filter(|(_, executor)| executor.free() > 0);
-        // `max_by_key` keeps the last of equals, so the walk goes from the highest id down.
+        // `max_by_key` returns the last of equal elements, so the iteration starts at the highest id.
         free.rev().max_by_key(|(_, executor)| executor.free()).map(|(id, _)| *id)
     }
 
-    /// Takes a slot of `id` for `task`.
+    /// Assigns a slot of `id` to `task`.
     pub(super) fn occupy(&mut self, id: ExecutorId, task: TaskId) {
         if let Some(executor) = self.living.get_mut(&id) {
             executor.running.insert(task);
         }
     }
 
-    /// Gives the slot of `task` back.
+    /// Frees the slot of `task`.
     pub(super) fn vacate(&mut self, id: ExecutorId, task: TaskId) {
         if let Some(executor) = self.living.get_mut(&id) {
             executor.running.remove(&task);

@@ -1,18 +1,19 @@
-//! Which stages of a job are wanted, and which of them can run now.
+//! Which stages of a job have to run, and which of them can run now.
 //!
-//! It follows from which outputs are complete, by a walk back from the result that ends at every complete
-//! output; what feeds one of those is not run, and not run again when it is lost. A job may have thousands
-//! of stages, so the walk is not repeated after every event: an output that becomes complete moves the
-//! frontier past it, and only a loss takes the walk again. The books hold both against each other.
+//! The answer follows from which outputs are complete: a traversal starts at the result and stops at every
+//! complete output. The producers of a complete output are not run, and not run again if their own output is
+//! lost. A job can have thousands of stages, so the traversal is not repeated for every event: when an output
+//! becomes complete, the frontier is updated in place. Only a loss, and the repair of one, require a new
+//! traversal. The consistency checks in `books` compare the updated frontier with a fresh one.
 
 use std::collections::BTreeSet;
 
-/// How the stages of a job feed each other, by their index; producers come first.
+/// The edges between the stages of a job, by stage index; producers come first.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// By stage: those that make its inputs.
+    /// By stage: the stages that produce its inputs.
     pub(super) producers: Vec<Vec<usize>>,
-    /// By stage: those that read its output.
+    /// By stage: the stages that read its output.
     consumers: Vec<Vec<usize>>,
 }
 
@@ -30,16 +31,16 @@ impl Links {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Frontier {
     complete: Vec<bool>,
-    /// Incomplete, and the way from there to the result is too.
+    /// The stage is incomplete, and so is every stage on some path from it to the result.
     wanted: Vec<bool>,
-    /// By stage: its inputs that are not complete.
+    /// By stage: how many of its inputs are not complete.
     missing: Vec<usize>,
     /// The wanted stages whose inputs are complete.
     ready: BTreeSet<usize>,
 }
 
 impl Frontier {
-    /// The walk back from the result.
+    /// Traverses the stages backwards from the result.
     pub(super) fn new(links: &Links, complete: Vec<bool>) -> Frontier {
         let mut wanted = vec![false; complete.len()];
         if let Some((wanted, complete)) = wanted.last_mut().zip(complete.last()) {
@@ -58,13 +59,14 @@ impl Frontier {
         Frontier { complete, wanted, missing, ready }
     }
 
-    /// Takes in whether the output of `stage` is complete.
+    /// Updates the frontier when the output of `stage` becomes complete or incomplete.
     pub(super) fn set(&mut self, links: &Links, stage: usize, is_complete: bool) {
         if self.complete[stage] == is_complete {
             return;
         }
         self.complete[stage] = is_complete;
-        // A producer that is wanted although its consumer is complete may have been wanted for that one alone.
+        // A wanted producer may be wanted only to repair this output. Whether another stage needs it takes a
+        // new traversal.
         let is_repair = links.producers[stage].iter().any(|producer| self.wanted[*producer]);
         if !is_complete || is_repair {
             *self = Frontier::new(links, std::mem::take(&mut self.complete));
@@ -84,7 +86,7 @@ impl Frontier {
         self.wanted.get(stage).copied().unwrap_or(false)
     }
 
-    /// The wanted stages whose inputs are complete, in their order.
+    /// The wanted stages whose inputs are complete, in stage order.
     pub(super) fn ready(&self) -> impl Iterator<Item = usize> + '_ {
         self.ready.iter().copied()
     }

@@ -1,18 +1,19 @@
-//! The protections that the simulation takes away one at a time, to prove that it would notice.
+//! Safety rules of the driver that the simulation disables one at a time, to prove that it would detect their
+//! absence.
 //!
-//! A simulation that stays green proves nothing unless it goes red when the driver is wrong. In a
-//! build that is not a test every guard holds and the question costs nothing.
+//! A simulation that always passes proves nothing unless it fails when the driver is wrong. Outside tests
+//! every rule is always active, and the check compiles to nothing.
 
 use super::Driver;
 
-/// A protection that can be missing in a test.
+/// A rule that a test can disable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// Only the status of a task that is out counts.
+    /// A status counts only if its task is running.
     StatusOfRunningTask,
-    /// Output that lay on a lost executor is forgotten.
+    /// The output on a lost executor is dropped.
     OutputDiesWithExecutor,
-    /// An attempt number is used once.
+    /// An attempt number is never reused.
     FreshAttempt,
 }
 
@@ -28,7 +29,7 @@ impl Driver {
         self.broken != Some(guard)
     }
 
-    /// A driver that lacks one protection.
+    /// A driver without one of the rules.
     #[cfg(test)]
     pub(super) fn without(mut self, guard: Guard) -> Driver {
         self.broken = Some(guard);

@@ -1,8 +1,8 @@
-//! The names of jobs, stages, tasks and executors: numbers that the compiler does not mix up.
+//! The ids of jobs, stages, tasks and executors, as newtypes that cannot be confused.
 //!
-//! They cross the wire and stand in log lines, so each has a serde form and a `Display` that reads
-//! as words ("stage 2"). An [`ExchangeId`] is the only one that outlives a job: it names the output
-//! of a stage for as long as the context lives. Nothing here knows what the numbers stand for.
+//! Ids are sent over the network and written to logs, so each has a serde form and a `Display` that reads as
+//! words ("stage 2"). Only an [`ExchangeId`] outlives its job: it identifies the output of a stage for as
+//! long as the context lives. Nothing here knows what an id refers to.
 
 use std::fmt;
 
@@ -24,26 +24,26 @@ macro_rules! ids {
 }
 
 ids! {
-    /// One action of the program: from a dataset to its result.
+    /// A list of stages that compute one result. An action of the program runs one or several jobs.
     JobId(u64) "job"
-    /// One of the pieces that a stage works on, counted from 0.
+    /// One partition of a stage, counted from 0.
     Partition(u32) "task"
-    /// One try to run a partition; never used twice for the same partition of the same exchange.
+    /// One attempt at a partition; the number is never reused for the same partition of the same exchange.
     Attempt(u32) "attempt"
-    /// A process that runs tasks; a restarted one gets a new number.
+    /// A process that runs tasks; after a restart it gets a new id.
     ExecutorId(u32) "executor"
 }
 
-/// One try to run one partition of one stage.
+/// One attempt at one partition of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId {
-    /// The job that pays for it.
+    /// The job that the task runs for.
     pub job: JobId,
-    /// The stage it belongs to.
+    /// The stage of the task.
     pub stage: StageId,
-    /// The piece of the stage that it computes.
+    /// The partition that the task computes.
     pub partition: Partition,
-    /// Which try this is.
+    /// The number of the attempt.
     pub attempt: Attempt,
 }
 

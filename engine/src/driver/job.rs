@@ -1,7 +1,7 @@
-//! One live job: its stages, how often each task was tried, and which stages it still needs.
+//! One live job: its stages, the failures of each task, and the stages that still have to run.
 //!
-//! A job owns no outputs; it only says which it wants. What it wants follows from what exists
-//! (`frontier`): there is no list of stages to run that a loss would have to repair.
+//! A job does not own outputs, it only needs them. Which stages it needs is derived from the outputs that
+//! exist (`frontier`), so there is no list of pending stages that a loss would have to repair.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,14 +19,14 @@ pub(super) struct Job {
     /// Producers first; never empty.
     pub(super) stages: Vec<Stage>,
     pub(super) submitted: Duration,
-    /// Task starts beyond the first of each partition of an output.
+    /// How many tasks were started beyond the first start of each partition.
     pub(super) retries: u32,
     links: Links,
     frontier: Frontier,
     /// The index of each stage, by its id and by its output.
     by_id: HashMap<StageId, usize>,
     by_output: HashMap<ExchangeId, usize>,
-    /// The outputs of earlier jobs that it reads, each with the stages that read it.
+    /// The outputs of earlier jobs that this job reads, each with the stages that read it.
     kept: BTreeMap<ExchangeId, Vec<usize>>,
 }
 
@@ -34,28 +34,28 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) spec: StageSpec,
-    /// By partition.
+    /// Failed attempts, by partition.
     pub(super) tries: Vec<Tries>,
-    /// Inputs found missing since the last success.
+    /// How many inputs were found missing since the last success.
     pub(super) fetch_failures: u32,
-    /// The number of finished partitions that was last reported.
+    /// The number of finished partitions in the last progress report.
     pub(super) shown: u32,
 }
 
-/// How often this job tried one partition in vain.
+/// How often this job has failed to compute one partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tries {
-    /// Transient errors.
+    /// Attempts that ended with a transient error.
     pub(super) failures: u32,
-    /// Executors lost while they ran it.
+    /// Executors that were lost while they ran an attempt.
     pub(super) losses: u32,
 }
 
 impl Job {
-    /// A job with nothing tried and nothing computed.
+    /// A job of which nothing has been attempted or computed.
     ///
     /// # Errors
-    /// If the list of stages is not one that can be run.
+    /// If the list of stages is not a valid job.
     pub(super) fn new(spec: JobSpec, submitted: Duration) -> Result<Job> {
         let links = Links::new(spec.producers()?);
         let readers = |kept: &ExchangeId| {
@@ -70,7 +70,7 @@ impl Job {
         Ok(Job { id: spec.id, stages, submitted, retries: 0, links, frontier, by_id, by_output, kept })
     }
 
-    /// The output that the job is about.
+    /// The output of the result stage.
     pub(super) fn result(&self) -> Option<ExchangeId> {
         self.stages.last().map(|stage| stage.spec.output)
     }
@@ -83,7 +83,7 @@ impl Job {
         self.stages.get_mut(*self.by_id.get(&id)?)
     }
 
-    /// The index of a stage among the stages.
+    /// The position of a stage in the list of stages.
     pub(super) fn index(&self, id: StageId) -> Option<usize> {
         self.by_id.get(&id).copied()
     }
@@ -92,7 +92,7 @@ impl Job {
         self.stages.get_mut(*self.by_output.get(&exchange)?)
     }
 
-    /// The outputs that it computes, and those that it reads of earlier jobs.
+    /// The outputs that this job computes, and those of earlier jobs that it reads.
     pub(super) fn outputs_used(&self) -> impl Iterator<Item = ExchangeId> {
         self.stages.iter().map(|stage| stage.spec.output).chain(self.kept.keys().copied())
     }
@@ -101,12 +101,12 @@ impl Job {
         self.by_output.contains_key(&exchange) || self.kept.contains_key(&exchange)
     }
 
-    /// Takes in what is known of all outputs.
+    /// Updates the frontier from the state of all outputs.
     pub(super) fn look_at_all(&mut self, outputs: &Outputs) {
         self.frontier = self.fresh_frontier(outputs);
     }
 
-    /// Takes in what is known of an output that may have changed.
+    /// Updates the frontier after a possible change of one output.
     pub(super) fn look_at(&mut self, exchange: ExchangeId, outputs: &Outputs) {
         if let Some(index) = self.by_output.get(&exchange) {
             self.frontier.set(&self.links, *index, outputs.is_complete(exchange));
@@ -118,17 +118,18 @@ impl Job {
         Frontier::new(&self.links, self.stages.iter().map(is_complete).collect())
     }
 
-    /// Whether what it knows of the outputs is so.
+    /// Whether the frontier matches the state of the outputs.
     pub(super) fn is_up_to_date(&self, outputs: &Outputs) -> bool {
         self.frontier == self.fresh_frontier(outputs)
     }
 
-    /// Whether the output is incomplete and the way from there to the result is too.
+    /// Whether `output` has to be computed: it is incomplete, and so is every output on some path from it to
+    /// the result.
     pub(super) fn wants(&self, output: ExchangeId) -> bool {
         self.by_output.get(&output).is_some_and(|index| self.frontier.is_wanted(*index))
     }
 
-    /// A kept output that is not complete any more although a wanted stage reads it.
+    /// Returns a kept output that is no longer complete although a wanted stage reads it.
     pub(super) fn lost_input(&self, outputs: &Outputs) -> Option<ExchangeId> {
         let is_lost = |kept: &ExchangeId, readers: &[usize]| {
             !outputs.is_complete(*kept) && readers.iter().any(|reader| self.frontier.is_wanted(*reader))
@@ -136,8 +137,8 @@ impl Job {
         self.kept.iter().find(|(kept, readers)| is_lost(kept, readers)).map(|(kept, _)| *kept)
     }
 
-    /// By stage: whether what its tasks count is new. A stage that runs only to make up for what was
-    /// lost of counted stages behind it repeats itself.
+    /// By stage: whether the counts of its tasks are new. A stage that runs again only because the output of
+    /// a counted downstream stage was lost repeats its earlier counts.
     pub(super) fn counts_anew(&self, outputs: &Outputs) -> Vec<bool> {
         let mut anew = vec![false; self.stages.len()];
         if let Some(result) = anew.last_mut() {
@@ -153,7 +154,7 @@ impl Job {
         anew
     }
 
-    /// The next task to start: the earliest wanted stage whose inputs are complete, lowest partition.
+    /// The next task to start: the lowest partition of the earliest wanted stage whose inputs are complete.
     pub(super) fn next_ready(&self, outputs: &Outputs) -> Option<(StageId, Partition)> {
         self.frontier.ready().find_map(|index| {
             let stage = self.stages.get(index)?;
@@ -169,7 +170,7 @@ impl Stage {
         Stage { spec, tries, fetch_failures: 0, shown: 0 }
     }
 
-    /// The tries of one partition.
+    /// The failed attempts at one partition.
     pub(super) fn tries_mut(&mut self, partition: Partition) -> Option<&mut Tries> {
         self.tries.get_mut(partition.0 as usize)
     }

@@ -1,8 +1,8 @@
-//! What is gone with an executor: its running tasks and the output that lay on it.
+//! The loss of an executor: of the tasks that it ran and the outputs that it stored.
 //!
-//! Both are only written off here. What has to be computed again follows in `settle` from what is
-//! still wanted: a lost cache of no current job is left alone, a lost input of an unfinished stage
-//! pulls its producers back in, as far towards the sources as it takes.
+//! Both are only removed here. `settle` derives what has to be computed again from what is still needed: a
+//! lost cache that no current job reads is left alone, and a lost input of an unfinished stage makes its
+//! producers run again, back to the sources if necessary.
 
 use super::guard::Guard;
 use super::ids::{ExecutorId, TaskId};
@@ -30,7 +30,7 @@ impl Driver {
         }
     }
 
-    /// Counts the loss against a task that was running there; too many of them end its job.
+    /// Counts the loss against a task that was running on the executor; at the limit the job fails.
     fn blame(&mut self, executor: ExecutorId, task: TaskId, reason: &str) {
         let limit = self.limits.max_losses_per_task;
         let stage = self.jobs.get_mut(&task.job).and_then(|job| job.stage_mut(task.stage));
@@ -44,7 +44,7 @@ impl Driver {
         }
     }
 
-    /// Gives up every executor that has been silent for too long.
+    /// Removes every executor that has been silent for too long.
     pub(super) fn give_up_silent(&mut self) {
         let limit = self.limits.executor_silence;
         for executor in self.executors.silent(self.now, limit) {

@@ -1,10 +1,10 @@
-//! The driver: runs jobs on executors, whatever happens to them, as a pure state machine.
+//! The driver: runs jobs on executors and survives their failures, as a pure state machine.
 //!
-//! Events and the time go in, actions come out; there is no clock, socket, thread or randomness
-//! inside, so a whole cluster can be simulated from one seed (`simulation`). Each step has two
-//! halves: the event changes what is known (`outcome`, `loss`, `ending`), then `settle` derives what
-//! follows: jobs that are done, tasks that can start. Nothing that can be derived is stored, and so
-//! a loss needs no repair: a stage that lost output is simply incomplete again.
+//! Events and the time go in, actions come out. There is no clock, socket, thread or randomness inside, so a
+//! whole cluster can be simulated from one seed (`simulation`). Each step has two halves: the event changes
+//! the recorded state (`outcome`, `loss`, `ending`), then `settle` derives the consequences: jobs that are
+//! done, tasks that can start. Nothing that can be derived is stored, so a loss needs no repair: a stage
+//! whose output was lost is simply incomplete again.
 //!
 //! ```text
 //!   event ──▶ step ──▶ executors   who lives, which slots are taken
@@ -13,7 +13,7 @@
 //!                        └──▶ settle ──▶ actions
 //! ```
 //!
-//! What a task computes, how bytes travel and how executors are started is not known here.
+//! The driver does not know what a task computes, how data is transferred or how executors are started.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,36 +54,36 @@ use settle::kept_is_lost;
 
 use crate::error::Error;
 
-/// Runs jobs on executors; see the module for how.
+/// Runs jobs on executors; the module documentation explains how.
 #[derive(Debug)]
 pub struct Driver {
     limits: Limits,
-    /// The latest time that was told.
+    /// The latest time passed to `step`.
     now: Duration,
     executors: Executors,
     outputs: Outputs,
     /// The jobs that have not ended.
     jobs: BTreeMap<JobId, Job>,
-    /// The tasks that are out; a status about any other task does not count.
+    /// The running tasks. A status of any other task is ignored.
     running: BTreeMap<TaskId, Running>,
-    /// Since when there is no executor, and why the last one went.
+    /// Since when there has been no executor, and why the last one was lost.
     deserted: Deserted,
-    /// What the current step wants done.
+    /// The actions of the current step.
     actions: Vec<Action>,
     #[cfg(test)]
     broken: Option<guard::Guard>,
 }
 
-/// A task that is out.
+/// A running task.
 #[derive(Clone, Debug)]
 struct Running {
     executor: ExecutorId,
     output: ExchangeId,
-    /// As they were at the start: a missing input is judged by what the task was told.
+    /// The inputs as they were at the start: a missing input is compared with what the task was given.
     inputs: Vec<TaskInput>,
 }
 
-/// What is known about having no executor.
+/// The state that matters when there are no executors.
 #[derive(Debug, Default)]
 struct Deserted {
     since: Duration,
@@ -107,8 +107,8 @@ impl Driver {
         }
     }
 
-    /// Takes in one event that happened at `now`, counted from the start on a clock that never goes
-    /// back, and says what is to be done, in order.
+    /// Handles one event that happened at `now`, measured from the start by a clock that never goes back, and
+    /// returns the actions to carry out, in order.
     pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
         self.now = self.now.max(now);
         match event {
@@ -141,7 +141,7 @@ impl Driver {
     fn submit(&mut self, spec: JobSpec) {
         let id = spec.id;
         if self.jobs.contains_key(&id) {
-            // Two jobs under one name: whatever is said about it would be wrong for one of them.
+            // Two jobs have the same id: every further message about it would be wrong for one of them.
             return self.fail(id, Error::bug("a job was submitted twice").at("job", id.0));
         }
         let checked = spec.stages.iter().try_for_each(|stage| self.outputs.check(stage));

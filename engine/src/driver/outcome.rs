@@ -1,4 +1,4 @@
-//! What the end of a task means: a winner, another try, producers that run again, or a failed job.
+//! The end of a task: success, another attempt, a new run of its producers, or the failure of the job.
 //!
 //! ```text
 //!   success            → the winner of its partition
@@ -7,8 +7,8 @@
 //!   any other error    → the job fails with it
 //! ```
 //!
-//! A status counts only while its task is out, on the executor that it was sent to. That one rule
-//! covers duplicates, old attempts, ended jobs and executors that were given up.
+//! A status counts only while its task is running, and only from the executor that runs it. This one rule
+//! covers duplicates, old attempts, jobs that have ended and executors that were removed.
 
 use super::guard::Guard;
 use super::ids::{ExchangeId, ExecutorId, TaskId};
@@ -42,7 +42,7 @@ impl Driver {
         }
     }
 
-    /// Ends the run of a task on the books: its slot is free, its partition waits.
+    /// Removes a running task: its slot becomes free and its partition waits again.
     pub(super) fn take_back(&mut self, task: TaskId) -> Option<Running> {
         let running = self.running.remove(&task)?;
         self.executors.vacate(running.executor, task);
@@ -78,8 +78,8 @@ impl Driver {
         self.notice(Some(task.job), text);
     }
 
-    /// The output of `lost.executor` is written off as far as the task was told of it. What has been
-    /// computed anew since then is not, or tasks that started together would each undo the repair.
+    /// Drops the output on `lost.executor`, but only the locations that the task was given. What has been
+    /// computed again since then stays, or tasks that started together would each undo the repair.
     fn input_lost(&mut self, task: TaskId, running: &Running, lost: LostOutput, error: Error) {
         let from = ExecutorId(lost.executor);
         let told = running.inputs.iter().find(|input| input.exchange.0 == lost.exchange);
@@ -99,7 +99,7 @@ impl Driver {
         self.notice(Some(task.job), text);
     }
 
-    /// Counts a missing input against the stage; says whether that is one too many.
+    /// Counts a missing input against the stage and returns whether the limit is exceeded.
     fn one_fetch_failure_too_many(&mut self, task: TaskId) -> bool {
         let limit = self.limits.max_consecutive_fetch_failures;
         let stage = self.jobs.get_mut(&task.job).and_then(|job| job.stage_mut(task.stage));
@@ -110,11 +110,12 @@ impl Driver {
     }
 }
 
-/// What a task has counted, and what it has accumulated.
+/// The counters and accumulators of a task.
 type Counted = (Vec<(u32, u64)>, Vec<(u32, Vec<u8>)>);
 
-/// What a task of an inner stage has counted, if that is new. The result stage's counts stay in the
-/// report: whether they count is for the caller, who may run it again.
+/// Takes the counts of a task of an intermediate stage out of its report, and returns them if they are new.
+/// The counts of the result stage stay in the report: only the caller knows whether they are valid, since it
+/// may run that stage again.
 fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskReport) -> Counted {
     let at = job.index(task.stage);
     let is_any = !(report.counters.is_empty() && report.accumulated.is_empty());
@@ -123,7 +124,7 @@ fn inner_counts(job: &Job, outputs: &Outputs, task: TaskId, report: &mut TaskRep
     if job.counts_anew(outputs)[at] { counted } else { Counted::default() }
 }
 
-/// `error` with the place of the task that it ended.
+/// Adds the location of the task that failed to `error`.
 pub(super) fn placed(error: Error, executor: ExecutorId, task: TaskId) -> Error {
     error
         .at("stage", task.stage.0)

@@ -1,4 +1,4 @@
-//! The output of one stage: for each partition, whether it waits, runs or lies somewhere.
+//! The output of one stage: for each partition, whether it is waiting, running or done.
 //!
 //! ```text
 //!            start                  finish
@@ -7,8 +7,8 @@
 //!      └──────────────────┴────────────────────────┘
 //! ```
 //!
-//! It belongs to no job, since two jobs may use the same dataset: whoever starts a partition first
-//! computes it for both. Why a partition is put back or lost is not known here.
+//! An output belongs to no job, because two jobs can use the same dataset: the job that starts a partition
+//! first computes it for both. Why a partition is put back or lost does not matter here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,41 +20,41 @@ use super::spec::StageSpec;
 /// The state of one partition.
 #[derive(Clone, Debug)]
 pub(super) enum Cell {
-    /// To be computed.
+    /// Not computed yet.
     Waiting,
     /// Being computed by this task.
     Running(TaskId),
-    /// Computed: the first success, where it lies and what it said.
+    /// Computed: the location and the report of the first success.
     Done(Located, TaskReport),
 }
 
 /// The partitions of one exchange.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// It survives the executors that made it.
+    /// The output survives the executors that wrote it.
     pub(super) durable: bool,
-    /// It is a cache: it outlives its jobs until it is released.
+    /// The output is cached: it outlives its jobs until it is released.
     pub(super) keep: bool,
-    /// How many finished jobs have their result here and have not released it.
+    /// The number of finished jobs whose result is this output and that have not released it.
     pub(super) holds: u32,
     cells: Vec<Cell>,
-    /// The indices of the `Waiting` cells, so that a start does not search all of them.
+    /// The indices of the `Waiting` cells, so that starting a task does not search all of them.
     waiting: BTreeSet<Partition>,
     done: u32,
-    /// The number of the first attempt at each partition.
+    /// The number of each partition's first attempt.
     first_attempt: u32,
-    /// The partitions that were computed once already: what they counted is not counted again.
+    /// The partitions that have been computed before: their counts are not added again.
     counted: BTreeSet<Partition>,
-    /// By partition: the number that its next attempt gets.
+    /// By partition: the number of its next attempt.
     next_attempts: Vec<u32>,
-    /// Executors that started a partition: even an aborted one may have left something.
+    /// The executors on which a partition was started: even an aborted attempt may have left data there.
     touched: BTreeSet<ExecutorId>,
-    /// The location table, once made and as long as it holds.
+    /// The location table, cached until a partition changes.
     table: Option<Arc<[Located]>>,
 }
 
 impl Output {
-    /// The output of `spec` with nothing computed; attempts count from `first_attempt`.
+    /// The output of `spec` with nothing computed; attempts are numbered from `first_attempt`.
     pub(super) fn new(spec: &StageSpec, first_attempt: u32) -> Output {
         let count = spec.partitions as usize;
         Output {
@@ -92,32 +92,32 @@ impl Output {
         self.done == self.total()
     }
 
-    /// Whether every partition was computed once at least.
+    /// Whether every partition has been computed at least once.
     pub(super) fn is_counted(&self) -> bool {
         self.counted.len() == self.cells.len()
     }
 
-    /// An attempt number above all that were used.
+    /// An attempt number higher than all that were used.
     pub(super) fn unused_attempt(&self) -> u32 {
         self.next_attempts.iter().copied().max().unwrap_or(0)
     }
 
-    /// The executors that may hold something of it.
+    /// The executors that may store data of this output.
     pub(super) fn touched(&self) -> impl Iterator<Item = ExecutorId> + '_ {
         self.touched.iter().copied()
     }
 
-    /// The number that the next attempt of `partition` has to bear.
+    /// The number of the next attempt at `partition`.
     pub(super) fn next_attempt(&self, partition: Partition) -> Attempt {
         Attempt(self.next_attempts.get(partition.0 as usize).copied().unwrap_or(0))
     }
 
-    /// Whether `partition` was started before, for whichever job.
+    /// Whether `partition` was started before, by any job.
     pub(super) fn was_started(&self, partition: Partition) -> bool {
         self.next_attempt(partition).0 > self.first_attempt
     }
 
-    /// `task` is being sent to `executor`.
+    /// Records that `task` is sent to `executor`.
     pub(super) fn start(&mut self, task: TaskId, executor: ExecutorId) {
         if let Some(next) = self.next_attempts.get_mut(task.partition.0 as usize) {
             *next = task.attempt.0.saturating_add(1);
@@ -126,18 +126,18 @@ impl Output {
         self.set(task.partition, Cell::Running(task));
     }
 
-    /// A running partition ended without success.
+    /// Records that a running partition ended without success.
     pub(super) fn put_back(&mut self, partition: Partition) {
         self.set(partition, Cell::Waiting);
     }
 
-    /// A partition is computed; says whether for the first time.
+    /// Records a success and returns whether it is the partition's first.
     pub(super) fn finish(&mut self, located: Located, report: TaskReport) -> bool {
         self.set(located.partition, Cell::Done(located, report));
         self.counted.insert(located.partition)
     }
 
-    /// Forgets `located` if it is still the winner; says whether it was.
+    /// Drops `located` if it is still the current location, and returns whether it was.
     pub(super) fn lose(&mut self, located: Located) -> bool {
         let cell = self.cells.get(located.partition.0 as usize);
         let current = matches!(cell, Some(Cell::Done(winner, _)) if *winner == located);
@@ -147,14 +147,14 @@ impl Output {
         current
     }
 
-    /// Forgets all that lies on `executor`; says how many partitions that were.
+    /// Drops all partitions that are stored on `executor` and returns their number.
     pub(super) fn lose_executor(&mut self, executor: ExecutorId) -> u32 {
         self.touched.remove(&executor);
         let there: Vec<Located> = self.winners().filter(|winner| winner.executor == executor).collect();
         there.into_iter().map(|located| u32::from(self.lose(located))).sum()
     }
 
-    /// What is computed, in partition order.
+    /// The locations of the computed partitions, in partition order.
     pub(super) fn winners(&self) -> impl Iterator<Item = Located> + '_ {
         self.cells.iter().filter_map(|cell| match cell {
             Cell::Done(located, _) => Some(*located),
@@ -162,7 +162,7 @@ impl Output {
         })
     }
 
-    /// The winners' reports, in partition order.
+    /// The reports of the computed partitions, in partition order.
     pub(super) fn reports(&self) -> impl Iterator<Item = TaskReport> + '_ {
         self.cells.iter().filter_map(|cell| match cell {
             Cell::Done(_, report) => Some(report.clone()),
@@ -170,14 +170,15 @@ impl Output {
         })
     }
 
-    /// The location table; made once and shared by all tasks that read it.
+    /// The location table, built once and shared by all tasks that read the output.
     pub(super) fn table(&mut self) -> Arc<[Located]> {
         let table = self.table.take().unwrap_or_else(|| self.winners().collect());
         self.table = Some(Arc::clone(&table));
         table
     }
 
-    /// The only place that changes a cell, so that the count, the set and the table follow it.
+    /// Every state change goes through here, so that the counter, the waiting set and the table stay
+    /// consistent.
     fn set(&mut self, partition: Partition, cell: Cell) {
         let Some(place) = self.cells.get_mut(partition.0 as usize) else { return };
         self.done -= u32::from(matches!(place, Cell::Done(..)));

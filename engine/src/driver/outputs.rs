@@ -1,8 +1,9 @@
-//! All stage outputs that the driver knows, of running jobs and kept ones.
+//! All stage outputs that the driver knows: those of running jobs, and those kept after their job.
 //!
-//! An output enters with the first job that names it and leaves when nobody needs it. What stays of
-//! it is one number: a later job that makes it again counts its attempts on from there, so that a
-//! straggler of the earlier job can never be taken for a new attempt. Who needs what is for jobs to say.
+//! An output is added by the first job that uses it and removed when nobody needs it. Only one number
+//! survives the removal: a later job that computes the same output numbers its attempts from there, so that a
+//! late message from the earlier job cannot be mistaken for a new attempt. Which job needs which output is
+//! decided by the jobs.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +16,14 @@ use crate::error::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     known: BTreeMap<ExchangeId, Output>,
-    /// First unused attempt of outputs that are gone.
+    /// The first unused attempt number of each removed output.
     retired: BTreeMap<ExchangeId, u32>,
-    /// Those that may have changed since the jobs last looked at them.
+    /// The outputs that may have changed since the jobs last checked.
     touched: Vec<ExchangeId>,
 }
 
 impl Outputs {
-    /// Whether what `spec` says agrees with what an earlier job said about the same exchange.
+    /// Checks that `spec` agrees with what an earlier job declared about the same exchange.
     pub(super) fn check(&self, spec: &StageSpec) -> Result<()> {
         let agrees = |known: &Output| known.total() == spec.partitions && known.durable == spec.durable;
         if self.known.get(&spec.output).is_none_or(agrees) {
@@ -32,7 +33,7 @@ impl Outputs {
         Err(Error::bug(text).at("stage", spec.id.0))
     }
 
-    /// Makes room for the output of a stage, or finds what an earlier job left.
+    /// Adds the output of a stage, or reuses the one that an earlier job left.
     pub(super) fn admit(&mut self, spec: &StageSpec) {
         let first_attempt = self.retired.remove(&spec.output).unwrap_or(0);
         let output = self.known.entry(spec.output).or_insert_with(|| Output::new(spec, first_attempt));
@@ -59,7 +60,7 @@ impl Outputs {
         self.find(exchange).is_some_and(Output::is_complete)
     }
 
-    /// Drops what lay on `executor` alone; says how many partitions that were.
+    /// Drops the partitions that are stored only on `executor` and returns their number.
     pub(super) fn lose_executor(&mut self, executor: ExecutorId) -> u32 {
         let mortal = self.known.iter_mut().filter(|(_, output)| !output.durable);
         let lose = |(exchange, output): (&ExchangeId, &mut Output)| {
@@ -69,12 +70,12 @@ impl Outputs {
         mortal.map(lose).sum()
     }
 
-    /// The outputs that may have changed since this was last asked.
+    /// The outputs that may have changed since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<ExchangeId> {
         std::mem::take(&mut self.touched)
     }
 
-    /// Takes an output out that nobody needs any more.
+    /// Removes an output that nobody needs any more.
     pub(super) fn retire(&mut self, exchange: ExchangeId) -> Option<Output> {
         let output = self.known.remove(&exchange)?;
         self.touched.push(exchange);

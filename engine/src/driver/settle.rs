@@ -1,9 +1,9 @@
-//! What follows from what is known, worked out after every event.
+//! The consequences of the current state, derived after every event.
 //!
-//! First the jobs that need no more work end, then those that cannot get any; then free slots are
-//! filled: the oldest job first, its earliest stage, its lowest partition, on the executor with the
-//! most free slots. Last comes the watchdog: a job that neither runs nor waits for a slot would hang
-//! for ever, and an error is better.
+//! First the jobs whose result is complete end, then those that cannot go on, because there is no executor or
+//! a kept input is lost. Then free slots are filled: the oldest job first, its earliest stage, its lowest
+//! partition, on the executor with the most free slots. Last comes the watchdog: a job that has no running
+//! task and does not wait for a slot would hang for ever, so it fails with an error instead.
 
 use super::guard::Guard;
 use super::ids::{Attempt, ExchangeId, ExecutorId, JobId, Partition, StageId, TaskId};
@@ -84,7 +84,8 @@ impl Driver {
             inputs.push(TaskInput { exchange, sources: self.outputs.find_mut(exchange)?.table() });
         }
         let output = self.outputs.find_mut(exchange)?;
-        // A lost cache may have been computed by an earlier job.
+        // A start counts as a retry even if an earlier job computed the partition before, as for a lost
+        // cache.
         job.retries += u32::from(output.was_started(partition));
         let attempt = if fresh { output.next_attempt(partition) } else { Attempt(0) };
         let task = TaskId { job: id, stage, partition, attempt };
@@ -96,7 +97,7 @@ impl Driver {
         Some(())
     }
 
-    /// Whether nothing that the job wants is being computed or could be.
+    /// Whether the job makes no progress: nothing that it wants is running or waits for a slot.
     fn stands_still(&self, job: &Job) -> bool {
         let is_running = self.running.values().any(|running| job.wants(running.output));
         let waits_for_slot = self.executors.freest().is_none() && job.next_ready(&self.outputs).is_some();
@@ -117,7 +118,7 @@ impl Driver {
         job.stages.iter().map(state).collect::<Vec<_>>().join("; ")
     }
 
-    /// Shows the jobs which outputs have changed, and reports how far their stages are.
+    /// Passes the changed outputs to each job, and reports the progress of its stages.
     fn look_at_changes(&mut self) {
         let touched = self.outputs.take_touched();
         for job in self.jobs.values_mut() {
@@ -126,7 +127,7 @@ impl Driver {
                 let (id, wanted) = (job.id, job.wants(*exchange));
                 let Some(stage) = job.stage_that_fills(*exchange) else { continue };
                 let done = self.outputs.find(*exchange).map_or(0, |output| output.done());
-                // What is lost but not wanted will not be done again: no step back to show.
+                // Lost partitions that no stage needs are not computed again, so progress does not go back.
                 if done > stage.shown || (done < stage.shown && wanted) {
                     stage.shown = done;
                     let (stage, total) = (stage.spec.id, stage.spec.partitions);
@@ -137,9 +138,10 @@ impl Driver {
     }
 }
 
-/// Whoever submitted the job names the stages that compute the output and submits it again.
+/// The error of a lost kept output. The caller then adds the stages that compute it and submits the job
+/// again.
 pub(super) fn kept_is_lost(exchange: ExchangeId) -> Error {
-    // No executor in particular: several may have held a part.
+    // No particular executor: several may have stored a part of the output.
     let lost = LostOutput { exchange: exchange.0, executor: u32::MAX };
     Error::lost_output("rows that an earlier job has kept are lost", lost)
 }

@@ -1,9 +1,9 @@
-//! A whole cluster from one seed: the driver against executors that fail in every way they can.
+//! Simulates a whole cluster from one seed: the driver with executors that fail in every way they can.
 //!
-//! `world` has the clock and a queue of messages that come late, twice or never; `fakes` are its
-//! executors. `judge` hears and sees all that the driver hears and says, keeps its own simple account of
-//! what must be true, and objects. `weather` makes the random numbers, the faults and the jobs. A
-//! failing test names its seed; `World::new(seed, None).run()` plays it again, step by step the same.
+//! `world` has the clock and a queue of messages that arrive late, twice or never; `fakes` are its mock
+//! executors. `judge` is the oracle: it sees every event and action of the driver, keeps its own simple model
+//! of what must be true, and reports violations. `weather` generates random numbers, faults and jobs. A
+//! failing test prints its seed; `World::new(seed, None).run()` repeats exactly the same run.
 
 mod fakes;
 mod judge;
@@ -13,7 +13,7 @@ mod world;
 use super::guard::Guard;
 use world::{Summary, World};
 
-/// Enough for a few seconds of unoptimised test time; for a search, raise it by hand.
+/// Enough for a few seconds in an unoptimised test; raise it by hand for a longer search.
 const SEEDS: u64 = 2_000;
 
 #[test]

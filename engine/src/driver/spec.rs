@@ -1,54 +1,54 @@
-//! What is to be run: a job as a list of stages, joined by exchanges.
+//! The input of the driver: a job as a list of stages, connected by exchanges.
 //!
-//! The planner makes it, the driver checks it once at the door: behind the door every input has a
-//! producer that stands earlier in the list, so a walk over the stages cannot run in circles. What a
-//! task of a stage does is not known here.
+//! The planner creates it and the driver checks it once, on submission. After that check every input has a
+//! producer earlier in the list, so a traversal of the stages cannot loop. What a task of a stage computes is
+//! not known here.
 
 use std::collections::{HashMap, HashSet};
 
 use super::ids::{ExchangeId, JobId, StageId};
 use crate::error::{Error, Result};
 
-/// The most partitions that a stage may have; the driver keeps a few dozen bytes for each.
+/// The most partitions that a stage may have; the driver needs a few dozen bytes for each.
 pub const MAX_PARTITIONS: u32 = 1_000_000;
 
 /// A job: its stages, producers first; the last one is the result stage.
 #[derive(Clone, Debug)]
 pub struct JobSpec {
-    /// The id under which the job's end is reported.
+    /// The id under which the end of the job is reported.
     pub id: JobId,
     /// The stages, in topological order.
     pub stages: Vec<StageSpec>,
-    /// Outputs of earlier jobs that the stages read. They must be complete; once one is not and a stage still
-    /// has to read it, the job fails with a lost output, and whoever submitted it names the stages that
-    /// compute it.
+    /// Outputs of earlier jobs that the stages read. They must be complete. If one is lost while a stage
+    /// still has to read it, the job fails with a lost output, and the caller submits it again with the
+    /// stages that compute the output.
     pub kept: Vec<ExchangeId>,
 }
 
-/// A stage: the tasks that make one exchange out of others.
+/// A stage: the tasks that compute one exchange from others.
 #[derive(Clone, Debug)]
 pub struct StageSpec {
-    /// Its id within the job.
+    /// The id of the stage within the job.
     pub id: StageId,
-    /// What it makes.
+    /// The exchange that it writes.
     pub output: ExchangeId,
-    /// What it reads, all partitions of each.
+    /// The exchanges that it reads, all partitions of each.
     pub inputs: Vec<ExchangeId>,
-    /// How many tasks it has.
+    /// The number of its tasks.
     pub partitions: u32,
-    /// Whether the output lies in shared storage (a sink's files): it survives its executor and is
-    /// never forgotten there.
+    /// Whether the output is in shared storage (a sink's files): it survives the executors that wrote it, and
+    /// the driver never asks them to delete it.
     pub durable: bool,
     /// Whether the output is kept after the job (`cache()`), until it is released.
     pub keep: bool,
 }
 
 impl JobSpec {
-    /// The index of the producer of each input that is not kept, by stage.
+    /// By stage, the index of the producer of each input that is not kept.
     ///
     /// # Errors
-    /// `Bug` if the list is empty, not in topological order, or names something twice; `Config` if a
-    /// stage is too large.
+    /// `Bug` if the list is empty, is not in topological order or contains a duplicate; `Config` if a stage
+    /// has too many partitions.
     pub(super) fn producers(&self) -> Result<Vec<Vec<usize>>> {
         if self.stages.is_empty() {
             return Err(Error::bug("a job without stages was submitted"));
@@ -68,7 +68,7 @@ impl JobSpec {
     }
 }
 
-/// The stages before `stage` that make its `inputs`.
+/// The earlier stages that produce the `inputs` of `stage`.
 fn producers_of<'a>(
     stage: &StageSpec,
     inputs: impl Iterator<Item = &'a ExchangeId>,

@@ -1,12 +1,13 @@
-//! What the C library's allocator does with memory that is freed.
+//! Sets how the C library's allocator treats freed memory.
 //!
-//! Left alone, glibc gives the end of its heap back to the system as soon as a little of it is free. A task
-//! frees what the next one takes again a moment later, so that the system clears the same pages over
-//! and over: that was a fifth of the time of a sort. Other allocators are left as they are.
+//! By default glibc returns the end of its heap to the system as soon as a little of it is free. A task frees
+//! what the next one allocates again a moment later, so the system would clear the same pages over and over;
+//! that took a fifth of the time of a sort. Other allocators are not changed.
 
 #![allow(unsafe_code)]
 
-/// Has the allocator keep freed memory for the next task, at most half of the `task_bytes` that a task may hold.
+/// Makes the allocator keep freed memory for the next task: at most half of `task_bytes`, the memory limit of
+/// a task.
 pub fn keep_freed_memory(task_bytes: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::keep_freed_memory(task_bytes);
@@ -16,21 +17,22 @@ pub fn keep_freed_memory(task_bytes: usize) {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
-    /// Freed memory that an arena of the allocator keeps at most. There is one for every few threads.
+    /// The most freed memory that an arena keeps. There is one arena for every few threads.
     const KEPT_BYTES: usize = 64 << 20;
-    /// Larger blocks are mapped one by one, and given back at once: the most that glibc takes.
+    /// Larger blocks are mapped one by one and returned at once. This is the largest threshold that glibc
+    /// accepts.
     const MAPPED_BYTES: usize = 32 << 20;
-    /// By these the user of a job sets it, and then has the last word.
+    /// If the user has set one of these variables, the allocator is left alone.
     const SETTINGS: [&str; 3] = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
 
     pub fn keep_freed_memory(task_bytes: usize) {
         if SETTINGS.iter().any(|name| std::env::var_os(name).is_some()) {
             return;
         }
-        // Both fit an `i32` by their limits.
+        // Both fit in an `i32`, because of the limits above.
         let kept = (task_bytes / 2).min(KEPT_BYTES) as i32;
         let mapped = (task_bytes / 8).min(MAPPED_BYTES) as i32;
-        // SAFETY: `mallopt` takes the allocator's own locks, and changes when memory is given back to the
+        // SAFETY: `mallopt` takes the allocator's own locks. It changes when memory is returned to the
         // system, not which memory is in use.
         let taken = unsafe {
             libc::mallopt(libc::M_TRIM_THRESHOLD, kept) & libc::mallopt(libc::M_MMAP_THRESHOLD, mapped)
@@ -50,7 +52,8 @@ mod tests {
         keep_freed_memory(1 << 30);
         let faults = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-            // Behind the name in brackets: the state is the first word, the small faults the eighth.
+            // After the name in brackets, the state is the first field and the number of minor faults the
+            // eighth.
             stat.rsplit(") ").next().unwrap().split(' ').nth(7).unwrap().parse::<u64>().unwrap()
         };
         let task = || {

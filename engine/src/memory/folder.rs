@@ -1,8 +1,8 @@
-//! The folder of one process's temporary files: gone when the process ends, or at the next start.
+//! The folder for the temporary files of one process: removed when the process ends, or at the next start.
 //!
-//! A lock on a file in it is held for as long as the process lives, so a folder whose lock is free
-//! belongs to nobody, and [`sweep`] may remove it. So may it a folder that is empty: its process was
-//! killed before it had the lock, or has yet to take it and then makes another folder.
+//! The process locks a file in the folder for as long as it lives, so a folder whose lock is free is
+//! abandoned and [`sweep`] may remove it. It may also remove an empty folder: its process was killed before
+//! it took the lock, or has yet to take it and then creates another folder.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::lock;
 
-/// How the folders' names begin.
+/// The prefix of the folders' names.
 const PREFIX: &str = "kiln-tmp-";
-/// The file with the lock.
+/// The name of the locked file.
 const LOCK: &str = "lock";
 
-/// A folder for temporary files; dropped, it is removed with all that is in it.
+/// A folder for temporary files; dropping it removes the folder and everything in it.
 pub struct TempFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl TempFolder {
-    /// A new folder in `tmp`, which is made if it is not there.
+    /// Creates a new folder in `tmp`, which is created too if it does not exist.
     ///
     /// # Errors
     /// Auth without permission, resource when the disk is full.
@@ -39,7 +39,7 @@ impl TempFolder {
         Ok(TempFolder { path, _lock: lock })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -59,13 +59,13 @@ pub fn sweep(tmp: &Path) {
             log::info!("removing the temporary files of a process that was killed: {}", path.display());
             remove(&path);
         } else {
-            // Takes empty folders only.
+            // Removes empty folders only.
             let _ = fs::remove_dir(&path);
         }
     }
 }
 
-/// Whether it is a folder of this user's whose name [`TempFolder::make`] has given.
+/// Whether `path` is a folder of this user with a name made by [`TempFolder::make`].
 fn is_ours(path: &Path) -> bool {
     let id = path.file_name().and_then(|name| name.to_str()?.strip_prefix(PREFIX));
     let me = rustix::process::geteuid().as_raw();

@@ -1,9 +1,9 @@
-//! Where an output waits for its readers.
+//! The storage level of persisted rows.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the rows of [`Dataset::persist`](crate::Dataset::persist) are kept, by the process that
-/// computed them.
+/// Where [`Dataset::persist`](crate::Dataset::persist) stores rows; they stay in the process that computed
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Level {
     /// In memory while there is room, then in temporary files.

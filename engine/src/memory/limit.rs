@@ -1,20 +1,20 @@
-//! How much memory a process may use: what a user says, or what the machine has.
+//! The memory limit of a process: set by the user, or derived from the machine.
 
 use std::fs;
 
 use crate::error::{Error, MALFORMED_CONFIG, Result};
 
-/// The part of the machine's memory that is used unless the user says how much.
+/// The fraction of the machine's memory that is used by default.
 const DEFAULT_SHARE: (u64, u64) = (6, 10);
-/// Taken for the machine's memory where it cannot be read.
+/// Assumed if the machine's memory cannot be read.
 const FALLBACK_BYTES: u64 = 4 << 30;
-/// The least that can be worked with.
+/// The smallest usable limit.
 const MIN_BYTES: u64 = 16 << 20;
 
-/// Reads `512MB`, `2GB`, `1.5GiB` or a plain number of bytes; units are powers of 1024, as Spark's are.
+/// Parses `512MB`, `2GB`, `1.5GiB` or a plain number of bytes; units are powers of 1024, as in Spark.
 ///
 /// # Errors
-/// Of class config when `text` is no size, or one too small to work with.
+/// Of class config when `text` is not a size, or is too small.
 pub fn parse_bytes(variable: &str, text: &str) -> Result<u64> {
     let malformed = |why: &str| {
         Error::config(format!("{variable}=`{text}` cannot be read: {why}"))
@@ -39,8 +39,8 @@ pub fn parse_bytes(variable: &str, text: &str) -> Result<u64> {
     Ok(bytes)
 }
 
-/// What each of `processes` on this machine may use when nobody says: a part of the memory that the
-/// machine, or the container, has.
+/// The default limit for each of `processes` on this machine: a fraction of the memory of the machine or the
+/// container.
 pub fn default_bytes(processes: usize) -> u64 {
     let machine = machine_bytes().unwrap_or(FALLBACK_BYTES);
     let all = container_bytes().map_or(machine, |limit| limit.min(machine));
@@ -53,7 +53,7 @@ fn machine_bytes() -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
 }
 
-/// The limit of this process's control group, version 2 or 1.
+/// The memory limit of this process's control group, version 2 or 1.
 fn container_bytes() -> Option<u64> {
     let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     files.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())

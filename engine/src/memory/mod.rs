@@ -1,10 +1,10 @@
-//! What the tasks of a process may hold in memory, and the files to which the rest spills.
+//! The memory of a process's tasks, and the files to which they spill.
 //!
-//! One number bounds a process (`KILN_MEMORY`). Half of it is for the outputs of finished tasks, which
-//! wait for their readers; the other half is shared out evenly to the task slots, so that what one
-//! task may hold never depends on what its neighbour does. Reservations are DataFusion's, files are its disk
-//! manager's, in a folder that goes when the run ends (`folder`). What is spilled, and when, is the
-//! business of the operators and of the exchange.
+//! One number limits a process (`KILN_MEMORY`). Half of it is for the outputs of tasks, which wait for their
+//! readers. The other half is divided evenly among the task slots, so the memory of one task never depends on
+//! what the others use. Memory is reserved in DataFusion's memory pools; files are created by its disk
+//! manager, in a folder that is removed when the run ends (`folder`). Operators and exchanges decide what is
+//! spilled, and when.
 
 mod allocator;
 mod folder;
@@ -30,34 +30,34 @@ use crate::error::{Error, Result};
 use folder::TempFolder;
 use spill::Purpose;
 
-/// A task may always hold so much, however small the limit and however many the slots.
+/// The least memory of a task, however small the limit and however many slots there are.
 const MIN_TASK_BYTES: usize = 1 << 20;
-/// The part of a task's share that its unfinished batches may take.
+/// The fraction of a task's memory that its unfinished batches may use.
 const BATCH_SHARE: usize = 4;
-/// Bytes in temporary files at most: as much as the disk takes.
+/// The most bytes in temporary files: as much as fits on the disk.
 const MAX_DISK_BYTES: u64 = u64::MAX;
 
 /// The memory of one process's tasks.
 pub struct Memory {
     exchange: Arc<dyn MemoryPool>,
     task_bytes: usize,
-    /// Where the folder of this process's temporary files is made.
+    /// Where the folder for this process's temporary files is created.
     tmp: PathBuf,
     disk: Mutex<Disk>,
 }
 
 /// The temporary files of one process.
 enum Disk {
-    /// There was none yet.
+    /// None was created yet.
     Unused,
-    /// Where they are.
+    /// The disk manager, and the folder that contains the files.
     Used { manager: Arc<DiskManager>, _folder: TempFolder },
-    /// They are gone, and a task that has not noticed yet gets no more.
+    /// The files are removed; a task that is still running cannot create more.
     Cleared,
 }
 
 impl Memory {
-    /// `bytes` for `slots` tasks at once and their outputs, and temporary files below `tmp`.
+    /// `bytes` for the outputs and for `slots` concurrent tasks, with temporary files below `tmp`.
     pub fn new(bytes: u64, slots: usize, tmp: &Path) -> Arc<Memory> {
         let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
         Arc::new(Memory {
@@ -68,37 +68,38 @@ impl Memory {
         })
     }
 
-    /// Room for an output that waits for its readers.
+    /// A memory reservation for an output that waits for its readers.
     pub fn for_output(&self) -> MemoryReservation {
         MemoryConsumer::new("output").with_can_spill(true).register(&self.exchange)
     }
 
-    /// The share of one task, less what its unfinished batches may take.
+    /// The memory pool of one task, without the part for its unfinished batches.
     pub fn for_task(&self) -> Arc<dyn MemoryPool> {
         Arc::new(GreedyMemoryPool::new(self.task_bytes - self.batch_bytes()))
     }
 
-    /// Bytes in the share of one task.
+    /// The memory of one task, in bytes.
     pub fn task_bytes(&self) -> usize {
         self.task_bytes
     }
 
-    /// Bytes that the unfinished batches of one task may take.
+    /// The memory for the unfinished batches of one task, in bytes.
     pub fn batch_bytes(&self) -> usize {
         self.task_bytes / BATCH_SHARE
     }
 
-    /// A new temporary file; `what` says for whom, in errors.
+    /// Creates a temporary file; errors name its purpose, `what`.
     ///
     /// # Errors
-    /// Resource when the disk is full, cancelled when the process ends; else by the failing operation.
+    /// Resource when the disk is full, cancelled when the process is ending, otherwise by the operation that
+    /// failed.
     pub fn spill_file(&self, what: &str) -> Result<SpillFile> {
         let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*disk, Disk::Unused) {
             *disk = Disk::make(&self.tmp).map_err(|e| spill::advise(e, &self.tmp))?;
         }
         match &*disk {
-            // Made under the lock: a file that came while the folder is removed would stay.
+            // Created under the lock: a file created while the folder is being removed would stay.
             Disk::Used { manager, .. } => {
                 SpillFile::new(manager, Purpose { what: what.to_owned(), tmp: self.tmp.clone() })
             }
@@ -106,8 +107,8 @@ impl Memory {
         }
     }
 
-    /// Removes all temporary files, for good. Whoever comes second finds them gone: they go while the lock
-    /// is held.
+    /// Removes all temporary files for good. The lock is held during the removal, so a concurrent second call
+    /// returns only when the files are gone.
     pub fn clear(&self) {
         *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Disk::Cleared;
     }

@@ -1,9 +1,9 @@
-//! How many files this process may have open at once.
+//! The limit on open files of this process.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit to what the system lets this process have: outputs that are written to disk, and
-/// merges of them, hold a file each, and the usual limit of 1024 is one for interactive programs.
+/// Raises the limit to the maximum that the system allows. Every output written to disk and every merge keeps
+/// files open, and the usual limit of 1024 is meant for interactive programs.
 pub fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

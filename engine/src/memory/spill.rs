@@ -1,7 +1,7 @@
-//! A temporary file of Arrow batches: appended to, and read at any place.
+//! A temporary file of Arrow batches: written sequentially, read at any position.
 //!
-//! Each batch is an Arrow IPC stream of its own with a checksum, so that a disk that gives back
-//! something else is an error and never a wrong row.
+//! Each batch is a separate Arrow IPC stream with a checksum, so that a disk that returns wrong bytes
+//! causes an error and never a wrong row.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,26 +21,26 @@ use crate::row::ipc;
 /// A file that is being written.
 pub struct SpillFile {
     home: Arc<Home>,
-    /// Locked by nobody: it makes the file one that threads may share.
+    /// Never locked: the mutex only makes the type `Sync`.
     writer: Mutex<Box<dyn datafusion_execution::SpillWriter>>,
     bytes: u64,
 }
 
-/// The file itself; it goes with the last of those who hold it.
+/// The file itself; removed when its last owner is dropped.
 struct Home {
     path: PathBuf,
     purpose: Purpose,
     _owner: Arc<dyn datafusion_execution::SpillFile>,
 }
 
-/// What a file is for and in which folder it was asked for: what its errors say.
+/// The purpose of a file and the folder in which it was created, for error messages.
 #[derive(Clone)]
 pub(super) struct Purpose {
     pub(super) what: String,
     pub(super) tmp: PathBuf,
 }
 
-/// Where one batch lies. It keeps the file on disk.
+/// The position of one batch. It keeps the file on disk.
 #[derive(Clone)]
 pub struct Spilled {
     home: Arc<Home>,
@@ -89,14 +89,14 @@ impl Spilled {
     /// Reads the batch back.
     ///
     /// # Errors
-    /// Transient when the disk gives back something else than was written: the task is run again.
+    /// Transient when the bytes differ from those that were written: the task is then retried.
     pub fn read(&self) -> Result<RecordBatch> {
         meter::spending(Resource::Memory, || self.read_back())
     }
 
     fn read_back(&self) -> Result<RecordBatch> {
         let mut block = vec![0; self.length];
-        // Opened each time: a job may have more of these files than a process may have open ones.
+        // Opened for each read: a job may have more of these files than a process may have open at once.
         let purpose = &self.home.purpose;
         let file = File::open(&self.home.path).map_err(|e| purpose.failed("opened", e))?;
         file.read_exact_at(&mut block, self.offset).map_err(|e| purpose.failed("read", e))?;
@@ -115,7 +115,8 @@ impl Purpose {
     }
 }
 
-/// The system's error inside of DataFusion's: only its kind tells a full disk from what may pass.
+/// Unwraps the system's error from DataFusion's: only its kind distinguishes a full disk from a transient
+/// failure.
 fn own(error: io::Error) -> io::Error {
     match error.downcast::<DataFusionError>() {
         Ok(DataFusionError::IoError(inner)) => inner,
@@ -124,7 +125,7 @@ fn own(error: io::Error) -> io::Error {
     }
 }
 
-/// Adds the folder of the temporary files, and what to do when it has no room.
+/// Adds the folder of the temporary files, and advice for a full disk.
 pub(super) fn advise(error: Error, tmp: &Path) -> Error {
     error.at("folder", tmp.display()).help(
         "free some room there, name another folder by KILN_TMP, or raise KILN_MEMORY, so that less has to go there",

@@ -1,4 +1,4 @@
-//! Where a stage ends because it would run too many operators one inside the other.
+//! Ends a stage that would otherwise nest too many operators in one task.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use kiln_planner::{ExchangeExec, Inputs, Movement, Site, UnionExec, leaf_propert
 use super::OperatorExec;
 use crate::context::Context;
 
-/// Operators that a task runs one inside the other, about: each has a frame on the stack of its slot and an
-/// unfinished batch in memory. An operator that is reached on two ways runs twice and counts twice, so that
-/// a loop over `rows.join(rows)` does not take twice as long with each round.
+/// The approximate number of operators that a task may nest: each has a frame on the stack of its slot and an
+/// unfinished batch in memory. An operator that is reached on two paths runs twice and counts twice. This
+/// keeps a loop over `rows.join(rows)` from taking twice as long with each round.
 const MAX_NESTING: usize = 64;
 
-/// Operators that a task of `plan` runs one inside the other, on all ways together.
+/// The number of nested operators in a task of `plan`, summed over all paths.
 pub(super) fn nesting(plan: &Arc<dyn ExecutionPlan>) -> usize {
     match (plan.downcast_ref::<OperatorExec>(), plan.downcast_ref::<UnionExec>()) {
         (Some(operator), _) => operator.nesting,
-        // A task runs one of the inputs.
+        // A task runs only one of the inputs.
         (_, Some(union)) => union.nesting,
         _ => 0,
     }
@@ -40,7 +40,7 @@ pub fn union(inputs: Vec<Arc<dyn ExecutionPlan>>) -> crate::error::Result<Arc<dy
     Ok(Arc::new(UnionExec::try_new(inputs, nesting)?))
 }
 
-/// The rows of `plan`, in the same partitions. Where its tasks nest deeply, a stage ends here.
+/// The rows of `plan`, in the same partitions. If its tasks are nested too deeply, a stage ends here.
 pub fn bounded(plan: Arc<dyn ExecutionPlan>, cx: &Context) -> Arc<dyn ExecutionPlan> {
     if nesting(&plan) < MAX_NESTING {
         return plan;
@@ -52,8 +52,8 @@ pub fn bounded(plan: Arc<dyn ExecutionPlan>, cx: &Context) -> Arc<dyn ExecutionP
     Arc::new(ExchangeExec::new(cx.new_exchange(), rows, Movement::Continue, reason, site))
 }
 
-/// The rows of its input, each partition under its own number. It is only used at the top of a stage: the
-/// worker runs it.
+/// Passes on the rows of its input, each partition under its own number. It is only used at the top of a
+/// stage, where the worker runs it.
 #[derive(Debug)]
 pub struct ContinuedExec {
     inputs: Inputs,
@@ -61,13 +61,13 @@ pub struct ContinuedExec {
 }
 
 impl ContinuedExec {
-    /// The rows of `input`.
+    /// Passes on the rows of `input`.
     pub fn new(input: Arc<dyn ExecutionPlan>) -> ContinuedExec {
         let properties = leaf_properties(input.schema(), input.properties().partitioning.partition_count());
         ContinuedExec { inputs: input.into(), properties }
     }
 
-    /// What gives the rows.
+    /// The input.
     pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
         &self.inputs[0]
     }

@@ -1,4 +1,4 @@
-//! A fused chain with what becomes of its rows: the typed body of a stage.
+//! A fused chain and its terminal: the typed body of a stage.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::table;
 use crate::task::{Output, Task};
 
-/// What becomes of a chain's rows at the end of its stage: columns, a combine table, a file …
+/// Consumes the rows of a chain at the end of its stage: as columns, in a combine table, in a file …
 pub trait Terminal<T: Row>: Ship + Send + Sync + 'static {
-    /// Drives the chain and puts out what comes of it.
+    /// Runs the chain and outputs the result.
     fn run<C: Chain<Out = T>>(&self, chain: &C, task: &Task<'_>, out: &mut dyn Output) -> Result<()>;
 
-    /// The columns that come out.
+    /// The output columns.
     fn schema(&self) -> SchemaRef;
 
-    /// Names itself, for explain.
+    /// Adds its steps, for explain.
     fn steps(&self, steps: &mut Vec<Step>);
 
     /// Lists its closures.
     fn closures(&self, _: &mut Vec<Closure>) {}
 
-    /// Finds out, before the job, what it must know of the chain's rows.
+    /// Determines, before the job, what it must know about the chain's rows.
     fn prepare<C: Chain<Out = T>>(
         &self,
         _: &C,
@@ -41,7 +41,7 @@ pub trait Terminal<T: Row>: Ship + Send + Sync + 'static {
     }
 }
 
-/// `chain`, then `end`: compiled to one loop.
+/// `chain` followed by `end`, compiled to one loop.
 pub struct Fused<C, E> {
     chain: C,
     end: E,

@@ -1,4 +1,4 @@
-//! Our operators as DataFusion plan nodes: typed inside, erased outside.
+//! Kiln's operators as DataFusion plan nodes: typed inside, type-erased outside.
 
 mod continued;
 mod fused;

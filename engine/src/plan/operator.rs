@@ -1,4 +1,4 @@
-//! The one node type that carries every operator of ours, whatever its row types are.
+//! The single node type for all Kiln operators, whatever their row types.
 
 use std::any::Any;
 use std::fmt;
@@ -24,21 +24,21 @@ use crate::ship::params::{ParamReader, ParamWriter};
 use crate::ship::table::{self, Shipped};
 use crate::task::{Output, Task};
 
-/// What a plan node does to one partition, without its types.
+/// The work of a plan node on one partition, without its row types.
 pub trait Operator: Send + Sync + 'static {
     /// Computes one partition on the calling thread.
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()>;
 
-    /// The columns that come out.
+    /// The output columns.
     fn schema(&self) -> SchemaRef;
 
-    /// Names what it does, for explain.
+    /// Its steps, for explain.
     fn steps(&self) -> Vec<Step>;
 
     /// Lists its closures.
     fn closures(&self) -> Vec<Closure>;
 
-    /// Bytes that its source will read, where that is known.
+    /// The bytes that its source will read, if known.
     fn source_bytes(&self) -> u64 {
         0
     }
@@ -46,7 +46,7 @@ pub trait Operator: Send + Sync + 'static {
     /// Writes its data for another process.
     fn ship(&self, params: &mut ParamWriter) -> Result<()>;
 
-    /// Builds it from its type and that data.
+    /// Creates it from its type and that data.
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self>
     where
         Self: Sized;
@@ -56,13 +56,13 @@ pub trait Operator: Send + Sync + 'static {
         table::position::<Self>()
     }
 
-    /// Finds out, before the job runs, what it must know of its rows; may run a job of its own.
+    /// Determines, before the job runs, what it must know about its rows; it may run a job for that.
     fn prepare(&self, _: &OperatorExec, _: &Context) -> Result<()> {
         Ok(())
     }
 }
 
-/// What a table entry of an operator gives is a `Result<Arc<dyn Operator>>`.
+/// The table entry of an operator yields a `Result<Arc<dyn Operator>>`.
 impl<O: Operator> Shipped for O {
     fn rebuild(params: &[u8]) -> Box<dyn Any> {
         let operator = <O as Operator>::rebuild(&mut ParamReader::new(params));
@@ -70,19 +70,19 @@ impl<O: Operator> Shipped for O {
     }
 }
 
-/// An [`Operator`] over its inputs, as a plan node.
+/// An [`Operator`] and its inputs, as a plan node.
 pub struct OperatorExec {
-    /// What it does.
+    /// The operator.
     pub operator: Arc<dyn Operator>,
-    /// What feeds it.
+    /// Its inputs.
     pub inputs: Inputs,
-    /// Operators that a task runs one inside the other: this one, and those of its stage that feed it.
+    /// How many operators a task nests: this one, and those of its stage that produce its input.
     pub(super) nesting: usize,
     properties: Arc<PlanProperties>,
 }
 
 impl OperatorExec {
-    /// `operator` over `inputs`, in `partitions`.
+    /// `operator` over `inputs`, in `partitions` partitions.
     pub fn new(
         operator: Arc<dyn Operator>,
         inputs: Vec<Arc<dyn ExecutionPlan>>,
@@ -105,7 +105,8 @@ impl DisplayAs for OperatorExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps: Vec<String> = self.operator.steps().iter().map(Step::to_string).collect();
         if steps.is_empty() {
-            // A chain that only sends the rows of one exchange through the next has no step of the user's.
+            // A chain that only passes the rows of one exchange to the next has no step of the user's
+            // program.
             return f.write_str("pass on");
         }
         f.write_str(&steps.join(", "))
@@ -143,7 +144,7 @@ impl ExecutionPlan for OperatorExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
-        // Needed once DataFusion's own operators stand above ours: the road's step 3.
+        // No plan has DataFusion's operators above Kiln's yet; then rows must be pulled here.
         internal_err!("a typed operator is pushed by its task, not pulled as a stream")
     }
 }

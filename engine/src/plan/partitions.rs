@@ -1,4 +1,4 @@
-//! Some partitions of a plan, as a plan: what an action runs that may not need the others.
+//! Some partitions of a plan, as a plan, for an action that may not need the others.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,18 +14,18 @@ use datafusion_physical_plan::{
 };
 use kiln_planner::{Inputs, leaf_properties};
 
-/// The partitions `range` of `input`, counted from 0. It only stands at the top of a result stage:
-/// the worker runs `input` in its place.
+/// The partitions `range` of `input`, counted from 0. It is only used at the top of a result stage: the
+/// worker runs `input` in its place.
 #[derive(Debug)]
 pub struct PartitionsExec {
     inputs: Inputs,
-    /// Those that are wanted.
+    /// The partitions that are needed.
     pub range: Range<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl PartitionsExec {
-    /// The partitions `range` of `input`, which has as many at least.
+    /// The partitions `range` of `input`, which must have them.
     pub fn new(input: Arc<dyn ExecutionPlan>, range: Range<usize>) -> PartitionsExec {
         let properties = leaf_properties(input.schema(), range.len());
         PartitionsExec { inputs: input.into(), range, properties }

@@ -1,7 +1,7 @@
-//! A stage's plan as bytes and back: table positions, parameters, and the shape of the plan.
+//! Serialises the plan of a stage: table positions, parameters, and the shape of the plan.
 //!
-//! There is no list of operators here: each is named by its position in the link-time table, which
-//! is the same in every process of one binary.
+//! Operators need no list here: each is identified by its position in the link-time table, which is the same
+//! in every process of one binary.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::ship::params::ParamWriter;
 use crate::ship::table;
 
-/// One node of a shipped plan. Inputs are positions in the list of nodes, and smaller than the node's own: a
-/// tree would be as deep as the plan, and a node that two others share would be in it twice.
+/// One node of a serialised plan. Inputs are positions in the list of nodes, smaller than the node's own. A
+/// tree would be as deep as the plan, and would contain a shared node several times.
 #[derive(Serialize, Deserialize)]
 enum Node {
     Operator { entry: u32, params: Vec<u8>, partitions: u64, inputs: Vec<u32> },
@@ -29,10 +29,10 @@ enum Node {
     Continued { input: u32 },
 }
 
-/// `plan` as bytes for an executor.
+/// Serialises `plan` for an executor.
 ///
 /// # Errors
-/// Of class config when an operator cannot be sent, bug when a node is none of ours.
+/// Of class config when an operator cannot be sent, bug when a node is not a Kiln node.
 pub fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
     let (mut nodes, mut positions) = (Vec::new(), HashMap::new());
     post_order(plan, &|_| false, &mut |node| {
@@ -45,10 +45,10 @@ pub fn encode(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
     postcard::to_stdvec(&nodes).map_err(|e| Error::bug("a plan cannot be encoded").because(e))
 }
 
-/// The plan that [`encode`] wrote in another process of the same binary.
+/// Deserialises a plan that [`encode`] wrote in another process of the same binary.
 ///
 /// # Errors
-/// Of class bug when the bytes are no plan of this binary.
+/// Of class bug when the bytes are not a plan of this binary.
 pub fn decode(bytes: &[u8]) -> Result<Arc<dyn ExecutionPlan>> {
     let nodes: Vec<Node> =
         postcard::from_bytes(bytes).map_err(|e| Error::bug("a plan cannot be decoded").because(e))?;
@@ -70,7 +70,8 @@ fn to_node(plan: &Arc<dyn ExecutionPlan>, inputs: Vec<u32>) -> Result<Node> {
         return Ok(Node::Operator { entry, params: params.finish(), partitions, inputs });
     }
     if let Some(node) = plan.downcast_ref::<ExchangeReadExec>() {
-        // Numbers the dictionaries of columns that have one; without it such a schema has no bytes.
+        // The tracker numbers the columns' dictionaries; without it a schema with dictionaries cannot be
+        // encoded.
         let mut dictionaries = DictionaryTracker::new(false);
         let mut encoder = IpcSchemaEncoder::new().with_dictionary_tracker(&mut dictionaries);
         let schema = encoder.schema_to_fb(&plan.schema()).finished_data().to_vec();
@@ -93,7 +94,7 @@ fn no_table() -> Error {
     Error::config("executors need Linux on x86-64 or aarch64").help("run with KILN_CLUSTER=local")
 }
 
-/// The node over its inputs, which are among the `plans` before it.
+/// Creates a node over its inputs, which are among the earlier `plans`.
 fn from_node(node: Node, plans: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
     let plan = |at: u32| {
         let plan = plans.get(at as usize).map(Arc::clone);

@@ -1,4 +1,4 @@
-//! What the driver needs of whatever runs its tasks.
+//! The interface between the driver and whatever runs its tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use kiln_planner::{ExchangeId, Stage};
 use super::inputs::TaskInputs;
 use crate::driver::{ExecutorId, TaskId, TaskInput};
 
-/// One task to start.
+/// A task to start.
 pub struct Launch {
-    /// Where.
+    /// The executor that runs it.
     pub executor: ExecutorId,
-    /// Which task.
+    /// The task.
     pub task: TaskId,
-    /// Its stage.
+    /// The stage of the task.
     pub stage: Arc<Stage>,
-    /// Where its inputs lie.
+    /// Where its inputs are stored.
     pub inputs: Vec<TaskInput>,
 }
 
-/// Carries out what the driver decides. Calls come from one thread and must not wait for tasks;
-/// statuses go back as events.
+/// Carries out the driver's decisions. All calls come from one thread, and only `quiesce` may wait for tasks;
+/// statuses are returned as events.
 pub trait Backend: Send {
     /// Starts a task.
     fn launch(&mut self, launch: Launch);
 
-    /// Stops a task and drops what it wrote.
+    /// Stops a task and deletes what it wrote.
     fn abort(&mut self, executor: ExecutorId, task: TaskId);
 
-    /// Drops an output.
+    /// Deletes an output.
     fn forget(&mut self, executor: ExecutorId, exchange: ExchangeId);
 
     /// Ends an executor.
     fn give_up(&mut self, executor: ExecutorId, reason: &str);
 
-    /// A reader of outputs for the driver itself: how results reach the user.
+    /// A reader of outputs for the driver itself, which fetches results for the user.
     fn reader(&self, inputs: Vec<TaskInput>) -> TaskInputs;
 
-    /// Waits until no task of this process or of its executors runs any more, at most `limit`.
+    /// Waits until no task is running in this process or its executors, at most `limit`.
     fn quiesce(&mut self, limit: Duration);
 }

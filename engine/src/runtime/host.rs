@@ -1,4 +1,4 @@
-//! The driver's thread: events and time in, the driver's actions carried out.
+//! The thread of the driver: passes events and the time to the driver and carries out its actions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use crate::driver::{Action, Driver, Event, JobId, JobSpec, Limits, Located, Task
 use crate::error::{Error, Result};
 use crate::job::Run;
 
-/// How often the driver looks at the clock.
+/// The interval of [`Event::Tick`].
 const TICK: Duration = Duration::from_secs(1);
-/// After so many steps, debug builds audit the driver's books once in as many.
+/// Debug builds check the driver's state after each of this many first steps, and from then on once in this
+/// many.
 const AUDITED_STEPS: u64 = 500;
 
 /// Sends events to the driver's thread, from any thread.
@@ -24,7 +25,7 @@ const AUDITED_STEPS: u64 = 500;
 pub struct Events(Sender<Message>);
 
 impl Events {
-    /// Hands in an event; after the driver's end it is dropped.
+    /// Sends an event, which is dropped if the driver has ended.
     pub fn send(&self, event: Event) {
         let _ = self.0.send(Message::Event(event));
     }
@@ -38,22 +39,22 @@ enum Message {
     Stop,
 }
 
-/// A job that has succeeded.
+/// The result of a job that has succeeded.
 #[derive(Debug)]
 pub struct JobDone {
-    /// What the tasks of the result stage said, by partition.
+    /// The reports of the result stage's tasks, by partition.
     pub reports: Vec<TaskReport>,
-    /// Where their output lies, by partition.
+    /// Where their output is stored, by partition.
     pub outputs: Vec<Located>,
-    /// Task starts beyond the first of each partition.
+    /// How many tasks were started beyond the first start of each partition.
     pub retries: u32,
 }
 
-/// A job that was handed in.
+/// A submitted job.
 pub struct Submission(Receiver<Result<JobDone>>);
 
 impl Submission {
-    /// Waits for its end.
+    /// Waits for the end of the job.
     pub fn wait(self) -> Result<JobDone> {
         self.0.recv().unwrap_or_else(|_| Err(ended()))
     }
@@ -66,7 +67,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts the driver's thread with the backend that `make` gives it.
+    /// Starts the driver's thread with the backend returned by `make`.
     ///
     /// # Errors
     /// Those of `make`, and resource when the thread cannot be started.
@@ -86,14 +87,14 @@ impl Runtime {
         Ok(Runtime { messages, thread: Some(thread) })
     }
 
-    /// Hands in a job; events that are handed in later find it known.
+    /// Submits a job. Events sent later reach the driver after the job.
     pub fn submit(&self, spec: JobSpec, stages: Vec<Arc<Stage>>) -> Submission {
         let (done, outcome) = mpsc::channel();
         let _ = self.messages.send(Message::Submit { spec, stages, done });
         Submission(outcome)
     }
 
-    /// Hands an event to the driver.
+    /// A handle for sending events to the driver.
     pub fn events(&self) -> Events {
         Events(self.messages.clone())
     }
@@ -105,7 +106,8 @@ impl Runtime {
         answer.recv().map_err(|_| ended())
     }
 
-    /// Waits until no task runs any more, at most `limit`.
+    /// Waits until no task is running any more. The backend waits at most `limit`, and this call at most
+    /// twice that, because the driver's thread may be busy first.
     pub fn quiesce(&self, limit: Duration) {
         let (done, answer) = mpsc::channel();
         let _ = self.messages.send(Message::Quiesce { limit, done });
@@ -132,7 +134,7 @@ struct Host<B> {
     run: Arc<Run>,
     jobs: HashMap<JobId, Submitted>,
     start: Instant,
-    /// The driver's steps so far.
+    /// The number of steps so far.
     steps: u64,
 }
 
@@ -148,12 +150,13 @@ impl<B: Backend> Host<B> {
             match inbox.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(message) => self.take(message),
-                // Only an empty queue lets the tick through: a waiting heartbeat is no silence.
+                // A tick is sent only when the queue is empty: a heartbeat that is still queued must not look
+                // like silence.
                 Err(RecvTimeoutError::Timeout) => {
                     let late = next_tick.elapsed();
                     next_tick = Instant::now() + TICK;
-                    // Much too late means that this process was stopped itself, and has not yet taken
-                    // in what the executors have said meanwhile.
+                    // A tick that is a full interval late means that this process itself was stopped: the
+                    // messages that the executors sent meanwhile have not been received yet.
                     if late < TICK {
                         self.step(Event::Tick);
                     }
@@ -193,7 +196,8 @@ impl<B: Backend> Host<B> {
         );
     }
 
-    /// The audit looks at every output: a job of thousands of stages would spend its time on it.
+    /// A check visits every output, so in a job of thousands of stages checking every step would take too
+    /// long.
     fn is_audited(&self) -> bool {
         self.steps < AUDITED_STEPS || self.steps.is_multiple_of(AUDITED_STEPS)
     }
@@ -237,7 +241,7 @@ impl<B: Backend> Host<B> {
     }
 }
 
-/// One input of a reader: the whole output of a job's result stage.
+/// The whole output of a job's result stage, as the input of a reader.
 pub(crate) fn whole(exchange: ExchangeId, sources: &[Located]) -> TaskInput {
     TaskInput { exchange, sources: sources.into() }
 }

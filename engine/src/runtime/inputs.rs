@@ -1,4 +1,4 @@
-//! Reads the outputs of finished tasks, wherever they lie, in the order of the tasks.
+//! Reads the outputs of finished tasks, local or remote, in the order of the tasks.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -13,23 +13,23 @@ use crate::error::{Error, LostOutput, Result};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{BatchSink, ExchangeReader};
 
-/// What to fetch from one executor: one target partition of some tasks' outputs.
+/// A fetch from one executor: one target partition of the outputs of some tasks.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     /// The exchange.
     pub exchange: ExchangeId,
     /// The target partition.
     pub target: u32,
-    /// The tasks, in order: partition and attempt.
+    /// The tasks in order, each as partition and attempt.
     pub sources: Vec<(u32, u32)>,
 }
 
-/// Batches as they arrive, each with the partition of the task that wrote it, in the order asked.
+/// Batches as they arrive, each with the partition of the task that wrote it, in the requested order.
 pub type FetchedBatches = Box<dyn Iterator<Item = Result<(u32, RecordBatch)>> + Send>;
 
 /// Fetches from other executors.
 pub trait Peers: Send + Sync {
-    /// Opens a stream; a failure while it runs comes as an item.
+    /// Opens a stream; an error after that is returned as an item.
     fn fetch(&self, from: ExecutorId, fetch: Fetch) -> Result<FetchedBatches>;
 }
 
@@ -37,13 +37,13 @@ pub trait Peers: Send + Sync {
 pub struct TaskInputs {
     inputs: Vec<TaskInput>,
     store: Arc<BlockStore>,
-    /// The executor that this process is: its outputs are in `store`.
+    /// The id of this process, if it is an executor: its outputs are in `store`.
     me: Option<ExecutorId>,
     peers: Option<Arc<dyn Peers>>,
 }
 
 impl TaskInputs {
-    /// Reads `inputs` from `store` where they are of executor `me`, from `peers` else.
+    /// Reads the inputs of executor `me` from `store` and all others from `peers`.
     pub fn new(
         inputs: Vec<TaskInput>,
         store: Arc<BlockStore>,
@@ -58,7 +58,7 @@ impl TaskInputs {
         input.map(|i| &*i.sources).ok_or_else(|| Error::bug(format!("{exchange} is no input of this task")))
     }
 
-    /// One stream per executor other than this one; each is in the order of its tasks.
+    /// Opens one stream for each other executor; each stream is in the order of its tasks.
     fn open(
         &self,
         exchange: ExchangeId,
@@ -84,8 +84,8 @@ impl TaskInputs {
             .collect()
     }
 
-    /// The batches of one task for one target partition, for a caller who comes for each of them: there
-    /// is one in memory at a time, besides what a connection holds.
+    /// The batches of one task for one target partition, read one at a time: only one is in memory, besides
+    /// what a connection buffers.
     pub fn batches_of(&self, exchange: ExchangeId, source: &Located, target: u32) -> Result<FetchedBatches> {
         if Some(source.executor) != self.me {
             let peers = self.peers.as_ref().ok_or_else(|| Error::bug("outputs lie elsewhere"))?;
@@ -125,7 +125,7 @@ impl ExchangeReader for TaskInputs {
     }
 }
 
-/// Takes from `stream` while the batches are those of `source`.
+/// Passes on the batches of `stream` that come from `source`.
 fn remote(
     stream: &mut Peekable<FetchedBatches>,
     source: &Located,

@@ -1,4 +1,4 @@
-//! Tasks on slots of this process: one executor that is never lost.
+//! Runs tasks on slots of this process: one executor that is never lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ const ME: ExecutorId = ExecutorId(0);
 pub struct LocalBackend {
     worker: Worker,
     memory: Arc<Memory>,
-    /// Removes temporary files when the process receives a signal to end.
+    /// Removes temporary files when a signal ends the process.
     _cleanup: CleanupGuard,
 }
 
 impl LocalBackend {
-    /// `slots` slots, whose statuses go to `events`.
+    /// Starts `slots` slots, whose statuses are sent to `events`.
     ///
     /// # Errors
     /// Of class resource when the threads cannot be started.
@@ -44,8 +44,8 @@ impl LocalBackend {
     }
 }
 
-/// The slots' threads end later, a task that does not look up much later, and the process waits for none of
-/// them: temporary files go here.
+/// Removes the temporary files. The threads of the slots end later, those of a task that does not check for
+/// cancellation much later, and the process does not wait for them.
 impl Drop for LocalBackend {
     fn drop(&mut self) {
         self.memory.clear();

@@ -1,8 +1,8 @@
-//! Runs jobs: the driver's state machine, given a thread, a clock and executors.
+//! Runs jobs: connects the driver's state machine to a thread, a clock and executors.
 //!
-//! There is one notion of stage, task, partition, attempt and exchange. A [`Backend`] carries out
-//! what the driver decides: on slots of this process (`local`), or on executor processes
-//! (`cluster`). Both run the same [`Worker`].
+//! Stage, task, partition, attempt and exchange mean the same everywhere. A [`Backend`] carries out the
+//! driver's decisions on slots of this process (`local`) or on executor processes (`cluster`). Both use the
+//! same [`Worker`].
 
 mod backend;
 mod host;

@@ -1,7 +1,7 @@
-//! Runs tasks on a bounded number of slots: the same in the driver's process and in an executor's.
+//! Runs tasks on a fixed number of slots, in the same way in the driver's process and in an executor.
 //!
-//! Tasks are CPU-bound and synchronous, so they run on a rayon pool of exactly that many threads;
-//! whoever talks to sockets does so on other threads and is never kept waiting by them.
+//! Tasks are CPU-bound and synchronous, so they run on a rayon pool with one thread per slot. Network I/O
+//! runs on other threads and is never blocked by tasks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,22 +21,22 @@ use crate::plan::{ContinuedExec, OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{STACK_BYTES, Task, TaskEnv, accumulator, counts, guarded, push};
 
-/// One task as a worker gets it.
+/// A task assigned to a worker.
 pub struct Assignment {
-    /// Which task.
+    /// The id of the task.
     pub task: TaskId,
     /// The plan of its stage.
     pub plan: Arc<dyn ExecutionPlan>,
-    /// Where its output goes.
+    /// The exchange that it writes to.
     pub output: ExchangeId,
     /// Its inputs.
     pub inputs: TaskInputs,
 }
 
-/// Says how a task ended. An aborted task says nothing.
+/// Reports the outcome of a task; not called for an aborted task.
 type Report = dyn Fn(TaskId, Result<TaskReport>) + Send + Sync;
 
-/// Slots, and the outputs of the tasks that ran on them.
+/// The slots, and the outputs of the tasks that ran on them.
 pub struct Worker {
     pool: rayon::ThreadPool,
     store: Arc<BlockStore>,
@@ -49,9 +49,9 @@ pub struct Worker {
 pub struct Process {
     /// Bytes read from sources.
     pub bytes_read: Arc<AtomicU64>,
-    /// What tasks may hold in memory.
+    /// The memory of the tasks.
     pub memory: Arc<Memory>,
-    /// Rows in a batch at most.
+    /// The most rows in a batch.
     pub batch_rows: usize,
 }
 
@@ -67,7 +67,7 @@ impl Running {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a task by `last`, in which no abort can come: what an aborted task made is never kept.
+    /// Ends a task with `last`, which no abort can interrupt: an aborted task never stores an output.
     fn end<T>(&self, id: TaskId, last: impl FnOnce() -> T) -> T {
         let mut tasks = self.lock();
         let outcome = last();
@@ -99,12 +99,12 @@ impl Worker {
         Ok(Worker { pool, store, running, process: Arc::new(process), report: Arc::new(report) })
     }
 
-    /// The outputs that this process holds.
+    /// The outputs stored in this process.
     pub fn store(&self) -> &Arc<BlockStore> {
         &self.store
     }
 
-    /// Runs a task when a slot is free; its end is reported.
+    /// Runs a task when a slot is free and reports its outcome.
     pub fn start(&self, assignment: Assignment) {
         let cancelled = Arc::new(AtomicBool::new(false));
         let id = assignment.task;
@@ -120,14 +120,14 @@ impl Worker {
         });
     }
 
-    /// Stops a task; what it wrote is dropped.
+    /// Stops a task; its output is dropped.
     pub fn abort(&self, task: TaskId) {
         if let Some(flag) = self.running.lock().get(&task) {
             flag.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Waits until no task runs any more, at most `limit`; says whether that is so.
+    /// Waits until no task is running any more, at most `limit`, and returns whether that is the case.
     pub fn quiesce(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         let mut tasks = self.running.lock();
@@ -142,7 +142,7 @@ impl Worker {
     }
 }
 
-/// A task that has come to its end.
+/// A task that has computed its output.
 struct Done {
     key: OutputKey,
     output: TaskOutput,
@@ -151,7 +151,7 @@ struct Done {
 }
 
 impl Done {
-    /// Keeps the whole output, unless the task was aborted.
+    /// Stores the whole output, unless the task was aborted.
     fn keep(mut self, store: &BlockStore, cancelled: &AtomicBool) -> TaskReport {
         self.output.close();
         let payload = std::mem::take(&mut self.output.note);
@@ -169,7 +169,7 @@ impl Done {
 fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) -> Result<Done> {
     counts::start();
     meter::start();
-    // What an attempt has left that failed on this thread is no part of this one.
+    // A failed attempt on this thread may have left values, which do not belong to this one.
     accumulator::take();
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
     let memory = Arc::clone(&process.memory);
@@ -208,7 +208,8 @@ fn run_plan(
     if let Some(node) = plan.downcast_ref::<ContinuedExec>() {
         return push(node.input(), partition, env, &mut |batch| output.push(partition, batch));
     }
-    // The last operator of a stage chooses target partitions; any other node's rows go to 0.
+    // The last operator of a stage chooses the target partitions; the rows of any other node go to partition
+    // 0.
     if let Some(node) = plan.downcast_ref::<OperatorExec>() {
         let task = Task::new(env, partition, &node.inputs);
         return node.operator.run(&task, output);

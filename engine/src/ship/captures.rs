@@ -1,7 +1,7 @@
-//! Finds closures that capture what was not declared.
+//! Detects closures that capture undeclared values.
 //!
-//! On executors such a closure would silently lack its values, so the job is refused before
-//! anything runs. In one process it works, and says with the same words that it will not elsewhere.
+//! An executor would silently lack these values, so the job is refused before anything runs. In one process
+//! the job works, with a warning that it would not work on executors.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 /// What happens to a job with undeclared captures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Captures {
-    /// It runs, after one warning in the words of the refusal.
+    /// The job runs, after one warning with the text of the refusal.
     Warn,
-    /// It is refused.
+    /// The job is refused.
     Refuse,
 }
 
@@ -53,7 +53,7 @@ fn line(c: &Closure) -> String {
     format!("{}: the closure of `{what}` captures {bytes} bytes that were not declared", c.site)
 }
 
-/// Whether this warning was not given yet; loops build the same operators many times.
+/// Whether this warning is new; a loop builds the same operators many times.
 fn is_new(warning: &Error) -> bool {
     static GIVEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_string())

@@ -1,4 +1,4 @@
-//! A user's closure beside the line it stands on.
+//! A user's closure, with the line of the operator that it was passed to.
 
 #![allow(unsafe_code)]
 
@@ -12,25 +12,25 @@ use kiln_planner::Site;
 use super::params::{ParamReader, ParamWriter, Ship};
 use crate::error::{Error, Result};
 
-/// What is known of a closure without calling it.
+/// The properties of a closure that are known without calling it.
 #[derive(Clone, Debug)]
 pub struct Closure {
-    /// The operator that it was given to.
+    /// The operator that it was passed to.
     pub operator: &'static str,
-    /// The user's line.
+    /// The line in the user's program.
     pub site: Site,
-    /// Bytes that it captures.
+    /// The size of its captures, in bytes.
     pub captured_bytes: usize,
-    /// Whether something that it captures has a destructor; such a value may have size 0.
+    /// Whether it captures a value with a destructor; such a value may have size 0.
     pub has_destructor: bool,
     /// Whether it is a function pointer, which only looks like a capture.
     pub is_pointer: bool,
 }
 
-/// A closure and the line of the operator it was given to.
+/// A closure and the line of the operator that it was passed to.
 pub struct Code<F> {
     closure: Arc<F>,
-    /// The user's line.
+    /// The line in the user's program.
     pub site: Site,
 }
 
@@ -49,12 +49,12 @@ impl<F> Deref for Code<F> {
 }
 
 impl<F> Code<F> {
-    /// `closure`, given to an operator at `site`.
+    /// `closure`, passed to an operator at `site`.
     pub fn new(closure: F, site: Site) -> Self {
         Code { closure: Arc::new(closure), site }
     }
 
-    /// What is known of it.
+    /// The properties of the closure.
     pub fn describe(&self, operator: &'static str) -> Closure {
         Closure {
             operator,
@@ -69,7 +69,7 @@ impl<F> Code<F> {
 impl<F: Send + Sync + 'static> Ship for Code<F> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
         if !is_its_type::<F>() {
-            // The job is refused before it comes to this: see `captures`.
+            // `captures` normally refuses such a job earlier.
             return Err(Error::bug("a closure with captures cannot travel").at("line", &self.site));
         }
         params.put(&self.site)
@@ -80,22 +80,22 @@ impl<F: Send + Sync + 'static> Ship for Code<F> {
     }
 }
 
-/// Whether a closure is nothing but its type: it has no bytes, and no capture of size 0 that would be
-/// dropped more often than it was made.
+/// Whether a closure is determined by its type: it has no bytes, and no zero-sized capture with a destructor,
+/// which would be dropped more often than it was created.
 pub(super) const fn is_its_type<F>() -> bool {
     size_of::<F>() == 0 && !needs_drop::<F>()
 }
 
-/// The value of a closure that captures nothing, made from its type.
+/// Creates a closure without captures from its type.
 pub(super) fn conjure<F: Send + Sync + 'static>() -> Result<F> {
     if !is_its_type::<F>() {
         return Err(Error::bug("a closure with captures arrived"));
     }
-    // SAFETY: a read of a zero-sized value from a dangling, aligned pointer is sound, and a closure
-    // without captures is inhabited because the driver holds one. Nothing runs when the copy is dropped.
-    // Rust has no way to find the one case that this breaks: a closure that captured, by move, a
-    // zero-sized token without a destructor whose existence proves something about *this* process.
-    // The guide to closures (README) warns of it.
+    // SAFETY: a read of a zero-sized value from a dangling, aligned pointer is sound, and a closure without
+    // captures is inhabited because the driver has one. Nothing runs when the copy is dropped. Rust offers no
+    // check for the one case that breaks this: a closure that captured, by move, a zero-sized token without a
+    // destructor whose existence proves something about *this* process. The guide to closures (README) warns
+    // of it.
     Ok(unsafe { NonNull::<F>::dangling().as_ptr().read() })
 }
 

@@ -1,8 +1,8 @@
-//! Values that every process makes for itself, when a closure first asks: `cx.lazy`.
+//! Values that each process creates on first use: `cx.lazy`.
 //!
-//! A compiled regular expression, a client with open sockets, a large table in a file: such a value
-//! cannot travel, but the code that makes it can. That code captures nothing, so it is its type; the
-//! link-time table names it to other processes.
+//! A compiled regular expression, a client with open sockets or a large table from a file cannot be sent to
+//! another process, but the code that creates it can. That code captures nothing, so it is determined by its
+//! type, and the link-time table identifies it in other processes.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -15,12 +15,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::closure::conjure;
 use super::table::{self, Shipped};
 
-/// A value that is made once in each process that uses it; it lives as long as the process.
+/// A value that is created once in each process that uses it, and lives as long as the process.
 ///
-/// Made by [`Context::lazy`](crate::Context::lazy), used by the `…_with` operators like any shared
+/// Created by [`Context::lazy`](crate::Context::lazy), passed to the `…_with` operators like any shared
 /// value, and dereferenced like a reference.
 pub struct Lazy<T> {
-    /// The maker's position in the link-time table, where there is one.
+    /// The position of the maker in the link-time table, if there is a table.
     entry: Option<u32>,
     make: fn() -> Arc<T>,
     value: OnceLock<Arc<T>>,
@@ -51,7 +51,7 @@ impl<T> Deref for Lazy<T> {
     }
 }
 
-/// The value that this process made with `F`; made now if this is the first to ask.
+/// The value that this process created with `F`; the first call creates it.
 fn made<T: Send + Sync + 'static, F: Fn() -> T + Send + Sync + 'static>() -> Arc<T> {
     type Cells = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
     static MADE: LazyLock<Mutex<Cells>> = LazyLock::new(Mutex::default);
@@ -60,7 +60,7 @@ fn made<T: Send + Sync + 'static, F: Fn() -> T + Send + Sync + 'static>() -> Arc
         let new = || Arc::new(OnceLock::<Arc<T>>::new()) as Arc<dyn Any + Send + Sync>;
         Arc::clone(cells.entry(TypeId::of::<F>()).or_insert_with(new))
     };
-    // The lock is free again: making a value may take long, and may ask for another.
+    // The lock is released first: creating a value may take long, and may use another lazy value.
     let make = || match conjure::<F>() {
         Ok(make) => Arc::new(make()),
         Err(error) => unreachable!("`new` accepts no captures: {error}"),
@@ -71,7 +71,7 @@ fn made<T: Send + Sync + 'static, F: Fn() -> T + Send + Sync + 'static>() -> Arc
     }
 }
 
-/// The table's entry of a maker: a function that the same binary has in every process.
+/// The table entry of a maker: a function that the same binary has in every process.
 struct Maker<T, F>(PhantomData<fn() -> (T, F)>);
 
 impl<T: Send + Sync + 'static, F: Fn() -> T + Send + Sync + 'static> Shipped for Maker<T, F> {

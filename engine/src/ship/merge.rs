@@ -1,7 +1,7 @@
-//! A function that merges two values in every process: what `cx.accumulator` is given.
+//! A function that merges two values in any process: the argument of `cx.accumulator`.
 //!
-//! It captures nothing, so it is its type, and the link-time table names it to other processes, as it does the
-//! makers of lazy values.
+//! It captures nothing, so it is determined by its type, and the link-time table identifies it in other
+//! processes, like the makers of lazy values.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -13,13 +13,13 @@ use super::table::{self, Shipped};
 
 /// A function that merges a value into another one.
 pub struct Merge<A> {
-    /// Its position in the link-time table, where there is one.
+    /// Its position in the link-time table, if there is a table.
     entry: Option<u32>,
     call: fn(&mut A, A),
 }
 
 impl<A: 'static> Merge<A> {
-    /// The function that `closure` is.
+    /// Wraps `closure`.
     pub fn new<F: Fn(&mut A, A) + Send + Sync + 'static>(_: F) -> Merge<A> {
         const {
             assert!(
@@ -52,7 +52,7 @@ fn call<A: 'static, F: Fn(&mut A, A) + Send + Sync + 'static>(value: &mut A, lat
     }
 }
 
-/// The table's entry of a function: the same binary has it in every process.
+/// The table entry of a merge function, which the same binary has in every process.
 struct Merger<A, F>(PhantomData<fn() -> (A, F)>);
 
 impl<A: 'static, F: Fn(&mut A, A) + Send + Sync + 'static> Shipped for Merger<A, F> {

@@ -1,9 +1,9 @@
-//! How a stage's code and data reach another process.
+//! How the code and data of a stage reach another process.
 //!
-//! Code does not travel: every executor is the same binary, and each operator type has left an
-//! entry in a link-time [`table`]. A closure without captures has size 0, so its type is its code.
-//! Data travels as [`params`]: what `cx.share` declared, and the plain fields of operators. A
-//! closure that captures anything undeclared is found here, before anything runs ([`captures`]).
+//! Code is not sent: every executor runs the same binary, and each operator type has an entry in a link-time
+//! [`table`]. A closure without captures has size 0, so its type determines its code. Data is sent as
+//! [`params`]: values declared with `cx.share`, and the plain fields of operators. A closure that captures
+//! anything undeclared is detected before anything runs ([`captures`]).
 
 pub mod captures;
 pub mod closure;

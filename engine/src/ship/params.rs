@@ -1,4 +1,4 @@
-//! The data of an operator as bytes: written in one order by the driver, read in the same order.
+//! The data of an operator as bytes, which the driver writes and an executor reads in the same order.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::{Error, Result};
 use crate::row::{Row, ipc};
 
-/// An operator, or a part of one, whose data can travel.
+/// An operator, or a part of one, whose data can be sent to another process.
 pub trait Ship: Sized {
-    /// Writes the data; fails when something cannot travel.
+    /// Writes the data; fails when something cannot be sent.
     fn ship(&self, params: &mut ParamWriter) -> Result<()>;
 
-    /// Builds the value from its type and the data.
+    /// Creates the value from its type and the data.
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self>;
 }
 
@@ -31,19 +31,19 @@ impl ParamWriter {
         Ok(())
     }
 
-    /// Adds bytes as they are.
+    /// Adds bytes unchanged.
     pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.put(&(bytes.len() as u64))?;
         self.0.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Adds rows, as Arrow has them.
+    /// Adds rows, as Arrow batches.
     pub fn put_rows<'r, T: Row>(&mut self, rows: impl IntoIterator<Item = &'r T>) -> Result<()> {
         self.put_bytes(&ipc::to_bytes(&ipc::batch_of(rows.into_iter())?)?)
     }
 
-    /// Adds columns without rows.
+    /// Adds a schema.
     pub fn put_schema(&mut self, schema: &SchemaRef) -> Result<()> {
         self.put_bytes(&ipc::to_bytes(&RecordBatch::new_empty(Arc::clone(schema)))?)
     }
@@ -54,7 +54,7 @@ impl ParamWriter {
     }
 }
 
-/// Reads parameters in the order in which they were put.
+/// Reads parameters in the order in which they were added.
 pub struct ParamReader<'a>(&'a [u8]);
 
 impl<'a> ParamReader<'a> {
@@ -71,7 +71,7 @@ impl<'a> ParamReader<'a> {
         Ok(value)
     }
 
-    /// The next bytes put by [`ParamWriter::put_bytes`].
+    /// The next bytes added by [`ParamWriter::put_bytes`].
     pub fn take_bytes(&mut self) -> Result<&'a [u8]> {
         let count: u64 = self.take()?;
         let (bytes, rest) = usize::try_from(count)
@@ -82,17 +82,17 @@ impl<'a> ParamReader<'a> {
         Ok(bytes)
     }
 
-    /// The next rows put by [`ParamWriter::put_rows`].
+    /// The next rows added by [`ParamWriter::put_rows`].
     pub fn take_rows<T: Row>(&mut self) -> Result<Vec<T>> {
         ipc::rows_of(&ipc::from_bytes(self.take_bytes()?)?)
     }
 
-    /// The next columns put by [`ParamWriter::put_schema`].
+    /// The next schema added by [`ParamWriter::put_schema`].
     pub fn take_schema(&mut self) -> Result<SchemaRef> {
         ipc::schema_of(self.take_bytes()?)
     }
 
-    /// The next rows, which are one.
+    /// The next rows, of which there must be one.
     pub fn take_row<T: Row>(&mut self) -> Result<T> {
         self.take_rows()?.pop().ok_or_else(|| Error::bug("a row is missing among the parameters"))
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::params::{ParamReader, ParamWriter, Ship};
 use crate::error::Result;
 
-/// A value that can travel to executors: it owns what it holds, and serde can write and read it.
+/// A value that can be sent to executors: it owns its data, and serde can serialise and deserialise it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared",
     note = "a shared value owns what it holds (`\"abc\".to_owned()`), and serde writes and reads it: structs derive `serde::Serialize` and `serde::Deserialize`"
@@ -16,15 +16,15 @@ use crate::error::Result;
 pub trait Param: Serialize + for<'de> OwnedValue<'de> + Send + Sync + 'static {}
 impl<P: Serialize + for<'de> OwnedValue<'de> + Send + Sync + 'static> Param for P {}
 
-/// `Deserialize` under the name that the error of `cx.share("abc")` shows: a value that borrows is not
-/// read for every lifetime, and rustc lets no other words be put there.
+/// `Deserialize` under the name that appears in the error of `cx.share("abc")`: a value that borrows cannot
+/// be deserialised for every lifetime, and rustc does not allow any other text there.
 pub trait OwnedValue<'de>: Deserialize<'de> {}
 impl<'de, P: Deserialize<'de>> OwnedValue<'de> for P {}
 
 /// A value declared to the engine, so that closures may use it wherever they run.
 ///
-/// Made by [`Context::share`](crate::Context::share), used by the `…_with` operators. Sharing is
-/// cheap in one process; on executors the value is serialised once and travels with the stage.
+/// Created by [`Context::share`](crate::Context::share), passed to the `…_with` operators. Sharing is cheap
+/// in one process; for executors the value is serialised once and sent with the stage.
 pub struct Shared<P>(Arc<P>);
 
 impl<P> Shared<P> {
@@ -47,7 +47,7 @@ impl<P> Deref for Shared<P> {
     }
 }
 
-/// A shared value may be a part of another: `cx.share((rules, bad_lines.clone()))`.
+/// A shared value may be part of another: `cx.share((rules, bad_lines.clone()))`.
 impl<P: Serialize> Serialize for Shared<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)

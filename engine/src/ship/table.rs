@@ -1,10 +1,10 @@
-//! The link-time table of operators: each instantiation leaves one pointer in the binary.
+//! The link-time table of operators: each instantiation adds one pointer to the binary.
 //!
-//! [`anchor`] is a generic function with an `asm!` block that writes the address of its own
-//! `describe` into a section; the linker gathers the section and names its two ends. The same
-//! binary has the same table in every process, so a position in it names code. Nothing else may
-//! write to this section. This file uses `std` alone, so that a test can build it by itself under
-//! every optimisation level and linker setting.
+//! [`anchor`] is a generic function with an `asm!` block that writes the address of the type's `describe`
+//! into a section; the linker collects the section and defines symbols for its two ends. The same binary has
+//! the same table in every process, so a position in it identifies code. Nothing else may write to this
+//! section. This file only uses `std`, so that a test can build it alone under every optimisation level and
+//! linker setting.
 
 #![allow(unsafe_code)]
 
@@ -12,29 +12,29 @@ use std::any::{Any, TypeId, type_name};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
-/// A type that another process can rebuild from its table position and its parameters.
+/// A type that another process can recreate from its table position and its parameters.
 pub trait Shipped: 'static {
-    /// Rebuilds the value from what its driver-side twin wrote.
+    /// Creates the value from what its counterpart on the driver wrote.
     fn rebuild(params: &[u8]) -> Box<dyn Any>;
 }
 
-/// One entry: a type and the function that rebuilds it.
+/// An entry: a type and the function that recreates it.
 #[derive(Clone, Copy)]
 pub struct Entry {
     id: TypeId,
-    /// The type's name, for messages and for the fingerprint.
+    /// The name of the type, for messages and for the fingerprint.
     pub name: &'static str,
     /// [`Shipped::rebuild`] of the type.
     pub rebuild: fn(&[u8]) -> Box<dyn Any>,
 }
 
-/// Puts `S` into the table of the binary that this is compiled into.
+/// Adds `S` to the table of the binary.
 #[inline(never)]
 pub fn anchor<S: Shipped>() {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
-    // SAFETY: the block emits no instruction. It adds to the section the address of a function of
-    // the type that `table` reads back: `fn() -> Entry`. The block may be duplicated by the
-    // compiler; `table` drops repeated types.
+    // SAFETY: the block emits no instruction. It adds to the section the address of a function of the type
+    // that `table` reads back: `fn() -> Entry`. The compiler may duplicate the block; `table` drops repeated
+    // types.
     unsafe {
         std::arch::asm!(
             ".pushsection kiln_stages,\"awR\",@progbits",
@@ -66,12 +66,12 @@ pub fn table() -> &'static [Entry] {
     })
 }
 
-/// Where `S` stands in the table; nothing on a platform without one.
+/// The position of `S` in the table; `None` on a platform without one.
 pub fn position<S: ?Sized + 'static>() -> Option<u32> {
     table().iter().position(|e| e.id == TypeId::of::<S>()).map(|at| at as u32)
 }
 
-/// A hash over length and names of the table: equal in two processes of one binary.
+/// A hash of the table's length and names, which is equal in all processes of one binary.
 pub fn fingerprint() -> u64 {
     let mut hasher = DefaultHasher::new();
     table().iter().for_each(|entry| entry.name.hash(&mut hasher));
@@ -83,7 +83,7 @@ pub fn fingerprint() -> u64 {
 mod section {
     use super::Entry;
 
-    // The section must exist even in a program without a stage, or its ends do not link.
+    // The section must exist even in a program without a stage, or its two ends cannot be linked.
     std::arch::global_asm!(".pushsection kiln_stages,\"awR\",@progbits", ".balign 8", ".popsection");
 
     unsafe extern "C" {
@@ -93,11 +93,11 @@ mod section {
         static STOP: usize;
     }
 
-    /// The functions whose addresses lie in the section.
+    /// The functions whose addresses are in the section.
     pub(super) fn pointers() -> Vec<fn() -> Entry> {
         let (start, stop) = (&raw const START, &raw const STOP);
-        // SAFETY: both are ends of one section, which holds nothing but aligned addresses of
-        // functions of the type `fn() -> Entry`, written by `anchor`.
+        // SAFETY: both are the ends of one section, which contains only aligned addresses of functions of the
+        // type `fn() -> Entry`, written by `anchor`.
         unsafe {
             let count = stop.offset_from(start) as usize;
             (0..count).map(|i| start.cast::<fn() -> Entry>().add(i).read()).collect()
@@ -107,7 +107,7 @@ mod section {
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
 mod section {
-    /// No table here, nor under Miri, which has no linker: jobs run in one process only.
+    /// There is no table here, nor under Miri, which has no linker: jobs only run in one process.
     pub(super) fn pointers() -> Vec<fn() -> super::Entry> {
         Vec::new()
     }

@@ -1,8 +1,9 @@
-//! How an exchange is carried out: written by target partition, kept, read in the order of tasks.
+//! The shuffle: outputs are written by target partition, stored, and read in the order of the tasks.
 //!
-//! Memory first: a task's output stays as Arrow batches in the [`BlockStore`] of the process that
-//! ran it, and goes to a temporary file when there is no room. Readers in the same process take the batches themselves; those in another process fetch
-//! them over Arrow Flight (`cluster`). Which rows belong where is the operators' business.
+//! A task's output stays in memory as Arrow batches, in the [`BlockStore`] of the process that ran it, and
+//! spills to a temporary file when there is no room. Readers in the same process use the batches directly;
+//! readers in other processes fetch them over Arrow Flight (`cluster`). The operators decide which partition
+//! a row belongs to.
 
 mod store;
 mod writer;

@@ -1,4 +1,5 @@
-//! The outputs of finished tasks, in the process that ran them: in memory, and on disk beyond its limit.
+//! The outputs of finished tasks, stored in the process that ran them: in memory, and on disk beyond its
+//! limit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -13,36 +14,37 @@ use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile, Spilled};
 use crate::task::{BatchLimits, BatchSink, Output, TaskEnv};
 
-/// Names the output of one attempt at one source partition.
+/// Identifies the output of one attempt at one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OutputKey {
-    /// The exchange that it belongs to.
+    /// The exchange of the output.
     pub exchange: ExchangeId,
-    /// The task's partition.
+    /// The partition of the task.
     pub source: u32,
-    /// The task's attempt.
+    /// The attempt of the task.
     pub attempt: u32,
 }
 
-/// What one task has put out: batches by target partition, and a note for the driver.
+/// The output of one task: batches by target partition, and a note for the driver.
 ///
-/// Batches stay in memory while there is room for outputs; then those of this task go to a file of
-/// its own, all at once, so that finished outputs are never touched again. `persist` may say otherwise.
+/// Batches stay in memory while there is room for outputs. When there is no more room, all batches of this
+/// task that are in memory are written to a file of this task alone, so finished outputs are never touched
+/// again. A level of `persist` overrides this.
 pub struct TaskOutput {
-    /// Only of partitions that have any: one of `persist` has those of its own task and no other.
+    /// Only partitions that have batches: an output of `persist` has the one of its task and no others.
     partitions: BTreeMap<usize, Vec<Block>>,
-    /// Where the batches in memory stand: their partition, and their place in it.
+    /// The batches in memory: the partition and the index of each.
     held: Vec<(usize, usize)>,
     limits: BatchLimits,
     level: Level,
     memory: Arc<Memory>,
     room: MemoryReservation,
     file: Option<SpillFile>,
-    /// Rows in all batches.
+    /// The rows of all batches.
     pub rows: u64,
-    /// Bytes of all batches, as they were in memory.
+    /// The bytes of all batches, as they were in memory.
     pub bytes: u64,
-    /// What the operator left for the driver.
+    /// The operator's note for the driver.
     pub note: Vec<u8>,
 }
 
@@ -69,7 +71,7 @@ impl Block {
 }
 
 impl TaskOutput {
-    /// An output of nothing so far.
+    /// An empty output.
     pub fn new(memory: Arc<Memory>, limits: BatchLimits) -> TaskOutput {
         TaskOutput {
             partitions: BTreeMap::new(),
@@ -85,7 +87,7 @@ impl TaskOutput {
         }
     }
 
-    /// The output of a task that has `env`.
+    /// The output of a task with the environment `env`.
     pub fn of(env: &TaskEnv) -> TaskOutput {
         TaskOutput::new(Arc::clone(&env.memory), env.limits())
     }
@@ -95,7 +97,7 @@ impl TaskOutput {
         self.partitions.get(&target).map_or(&[], Vec::as_slice)
     }
 
-    /// Passes on the batches for one target partition.
+    /// Passes the batches of one target partition to `take`.
     ///
     /// # Errors
     /// When a temporary file cannot be read; those of `take`.
@@ -108,12 +110,12 @@ impl TaskOutput {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// No more batches will come: the temporary file is closed, and opened by those who read it.
+    /// Closes the temporary file after the last batch; readers open it for themselves.
     pub fn close(&mut self) {
         self.file = None;
     }
 
-    /// Holds a batch in memory, or everything on disk from now on, as the level says.
+    /// Adds a batch. If it does not fit in memory, or the level is `Disk`, all batches in memory are spilled.
     fn hold(&mut self, partition: usize, batch: RecordBatch) -> Result<()> {
         let bytes = batch.get_array_memory_size();
         let fits = self.level != Level::Disk && self.room.try_grow(bytes).is_ok();
@@ -130,7 +132,7 @@ impl TaskOutput {
         if fits { Ok(()) } else { self.spill() }
     }
 
-    /// Sends what is held in memory to disk.
+    /// Writes the batches that are in memory to disk.
     fn spill(&mut self) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -168,20 +170,20 @@ impl Output for TaskOutput {
     }
 }
 
-/// All outputs that this process holds. Only whole outputs of successful tasks get in.
+/// All outputs that this process stores: only complete outputs of successful tasks are added.
 #[derive(Default)]
 pub struct BlockStore {
     outputs: RwLock<HashMap<ExchangeId, HashMap<OutputKey, Arc<TaskOutput>>>>,
 }
 
 impl BlockStore {
-    /// Keeps an output.
+    /// Stores an output.
     pub fn put(&self, key: OutputKey, output: TaskOutput) {
         let mut outputs = self.outputs.write().unwrap_or_else(PoisonError::into_inner);
         outputs.entry(key.exchange).or_default().insert(key, Arc::new(output));
     }
 
-    /// An output, if it is here.
+    /// Returns an output, if it is stored here.
     pub fn get(&self, key: OutputKey) -> Option<Arc<TaskOutput>> {
         self.outputs.read().unwrap_or_else(PoisonError::into_inner).get(&key.exchange)?.get(&key).cloned()
     }

@@ -1,7 +1,7 @@
-//! Rows in, batches under their target partitions out.
+//! Collects rows into batches by target partition.
 //!
-//! The columns of hundreds of partitions do not lie in the processor's nearest cache. Rows that are
-//! small therefore wait in short runs, which do, and a run is then written to its columns at once.
+//! The columns of hundreds of partitions do not fit in the L1 cache. Small rows are therefore collected in
+//! short runs, which do fit, and each run is then written to its columns at once.
 
 use std::mem::needs_drop;
 
@@ -11,22 +11,22 @@ use crate::error::{Error, Result};
 use crate::row::{BATCH_BYTES, ColumnBuilder, Row, check_row, to_batch};
 use crate::task::{BatchLimits, Output};
 
-/// Smaller batches cost more than the memory that they save.
+/// The smallest batch: a smaller one costs more than the memory that it saves.
 const MIN_BLOCK_BYTES: usize = 16 << 10;
-/// Rows of one partition that are written together, if they are no larger than this.
+/// How many rows of one partition are written together, if a row is no larger than `RUN_ROW_BYTES`.
 const RUN_ROWS: usize = 16;
 const RUN_ROW_BYTES: usize = 64;
-/// With fewer partitions there are no runs: their columns lie near enough.
+/// With fewer partitions runs do not pay: the columns stay in the cache anyway.
 const RUN_PARTITIONS: usize = 16;
 
 /// Collects rows per target partition and passes them on as batches.
 ///
-/// `push` cannot fail, so that a fused loop stays a loop; an error is kept and given by `finish`.
+/// `push` cannot fail, so that a fused loop stays simple; an error is stored and returned by `finish`.
 pub struct PartitionedWriter<'a, T: Row> {
     builders: Vec<T::Builder>,
-    /// Of each partition the rows that are still to be written; empty when there are no runs.
+    /// By partition: the rows that are not written yet. Empty when runs are not used.
     runs: Vec<Vec<T>>,
-    /// At which a batch is passed on.
+    /// The size at which a batch is passed on.
     limits: BatchLimits,
     out: &'a mut dyn Output,
     closed: bool,
@@ -34,25 +34,25 @@ pub struct PartitionedWriter<'a, T: Row> {
 }
 
 impl<'a, T: Row> PartitionedWriter<'a, T> {
-    /// Writes to `partitions` of `out`.
+    /// Writes to `partitions` partitions of `out`.
     pub fn new(partitions: usize, out: &'a mut dyn Output) -> Self {
         let builders = (0..partitions).map(|_| T::Builder::default()).collect();
         let BatchLimits { rows, bytes } = out.limits();
         let limits =
             BatchLimits { rows, bytes: (bytes / partitions.max(1)).clamp(MIN_BLOCK_BYTES, BATCH_BYTES) };
-        // What a row owns would have to be copied for this.
+        // Rows in a run are owned copies, which are cheap only for types without heap data.
         let is_small = !needs_drop::<T>() && size_of::<T>() <= RUN_ROW_BYTES;
         let runs = if is_small && partitions >= RUN_PARTITIONS { partitions } else { 0 };
         let runs = (0..runs).map(|_| Vec::with_capacity(RUN_ROWS)).collect();
         PartitionedWriter { builders, runs, limits, out, closed: false, error: None }
     }
 
-    /// Target partitions.
+    /// The number of target partitions.
     pub fn partitions(&self) -> usize {
         self.builders.len()
     }
 
-    /// Whether nobody wants more rows, or an error has come up.
+    /// Whether the reader needs no more rows, or an error has occurred.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -87,7 +87,7 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
         self.runs[partition] = run;
     }
 
-    /// Passes on all rows that are still held.
+    /// Passes on all remaining rows.
     pub fn finish(mut self) -> Result<()> {
         (0..self.runs.len()).for_each(|partition| self.write_run(partition));
         for partition in 0..self.builders.len() {
@@ -100,13 +100,13 @@ impl<'a, T: Row> PartitionedWriter<'a, T> {
     fn flush(&mut self, partition: usize) {
         let builder = &mut self.builders[partition];
         if self.closed {
-            // Rows may still come until the source notices; nobody takes them.
+            // More rows may arrive until the source notices; they are dropped.
             *builder = T::Builder::default();
         }
         if builder.is_empty() {
             return;
         }
-        // The row that reached the limit is all but this of the batch.
+        // All bytes of the batch beyond the limit belong to its last row.
         let sent = check_row(builder.size_bytes().saturating_sub(self.limits.bytes))
             .and_then(|()| to_batch::<T>(builder))
             .and_then(|batch: RecordBatch| self.out.push(partition, batch));

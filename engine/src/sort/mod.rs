@@ -1,10 +1,10 @@
-//! Sorts the rows of one partition by key, beyond memory where it must.
+//! Sorts the rows of one partition by key, with an external merge sort if they do not fit in memory.
 //!
-//! Batches enter in any order; rows leave in the order of their keys, equal keys in the order in which
-//! they came. What is sorted is a list of small places, by the first eight bytes of each key and the
-//! key itself only where those are equal; rows move once, at the end. When there is no room for more
-//! batches, those that are held become a sorted run in a temporary file, and the end is a merge of the
-//! runs ([`run`]). Where the batches come from is not known here.
+//! Batches are added in any order. Rows come out in the order of their keys, and equal keys in the order in
+//! which they were added. The sort moves only small entries: the first eight bytes of a key and the position
+//! of its row. Full keys are compared only where those bytes are equal, and a row is copied only when it is
+//! output. When there is no room for another batch, the batches in memory are written to a temporary file as
+//! a sorted run, and in the end the runs are merged ([`run`]). Where the batches come from is not known here.
 
 mod run;
 
@@ -19,11 +19,11 @@ use crate::shuffle::PartitionedWriter;
 use crate::task::{BatchLimits, Task};
 use run::{BLOCK_BYTES, Run, ToFile, merge};
 
-/// Runs that are merged at once at most.
+/// The most runs that are merged at once.
 const MAX_FAN_IN: usize = 128;
-/// Rows whose places are looked up together: the processor waits for all of them at once.
+/// How many rows are looked up together, so that the processor waits for all of them at once.
 const FOUND_AT_ONCE: usize = 16;
-/// Rows in a block of a run at most.
+/// The most rows in a block of a run.
 const BLOCK_ROWS: usize = 1 << 16;
 
 /// Sorts key-value rows.
@@ -36,11 +36,11 @@ pub struct Sorter<'t, K: Key, V: Row> {
     runs: Vec<Run>,
 }
 
-/// Where a row lies, behind the first bytes of its key: batch and row in the halves of a number.
+/// A key's first bytes and the position of its row: the batch in the upper half, the row in the lower half.
 type Place = (u64, u64);
 
 impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
-    /// Sorts in the memory of `task`.
+    /// A sorter that uses the memory of `task`.
     pub fn new(task: &'t Task<'t>) -> Self {
         let room = task.reserve("sort");
         Sorter { task, room, batches: Vec::new(), rows: 0, file: None, runs: Vec::new() }
@@ -54,7 +54,7 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
         let bytes = bytes_of(batch) + batch.num_rows() * size_of::<Place>();
         if self.room.try_grow(bytes).is_err() {
             self.spill()?;
-            // One batch is held whatever its size: the least that can be sorted.
+            // One batch is always kept in memory, whatever its size: less cannot be sorted.
             let _ = self.room.try_grow(bytes);
         }
         self.rows += batch.num_rows();
@@ -62,7 +62,7 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
         Ok(())
     }
 
-    /// Puts out all rows in order.
+    /// Outputs all rows in order.
     ///
     /// # Errors
     /// When a temporary file cannot be written or read.
@@ -78,8 +78,8 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
         merge(self.task, &self.runs, writer)
     }
 
-    /// Every row is written once more: neighbouring runs become one, so that equal keys stay in their order.
-    /// The file of the round before goes with its runs.
+    /// Writes every row once more, and merges neighbouring runs, so that equal keys stay in their order. The
+    /// file of the previous round is removed with its runs.
     fn merge_round(&mut self) -> Result<()> {
         let (fan_in, runs) = (self.fan_in(), std::mem::take(&mut self.runs));
         self.file = None;
@@ -90,7 +90,8 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
         Ok(())
     }
 
-    /// Runs that are merged at once. Each holds a block, as bytes and as columns; a block may be one large row.
+    /// How many runs are merged at once. Each needs memory for one block, as bytes and as columns; a block
+    /// may be a single large row.
     fn fan_in(&self) -> usize {
         let largest = self.runs.iter().map(Run::largest).max().unwrap_or_default();
         let held = 2 * largest.max(2 * BLOCK_BYTES);
@@ -134,7 +135,7 @@ impl<'t, K: Key, V: Row> Sorter<'t, K, V> {
     }
 }
 
-/// Puts out the rows of `batches` in order.
+/// Outputs the rows of `batches` in order.
 fn write_sorted<K: Key, V: Row>(
     batches: &[RowReader<(K, V)>],
     rows: usize,
@@ -154,7 +155,7 @@ fn row<K: Key, V: Row>(batches: &[RowReader<(K, V)>], place: u64) -> (K::View<'_
     batches[(place >> 32) as usize].get(place as u32 as usize)
 }
 
-/// The places of all rows in the order of their keys.
+/// The positions of all rows in the order of their keys.
 fn sorted<K: Key, V: Row>(batches: &[RowReader<(K, V)>], rows: usize) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::with_capacity(rows);
     for (batch, reader) in batches.iter().enumerate() {
@@ -189,7 +190,7 @@ mod tests {
         rows.chunks(1000).map(batch).collect()
     }
 
-    /// The rows in order, and how many runs they became.
+    /// The sorted rows, and the number of runs before the merge.
     fn sort(rows: &[(String, u64)], memory: u64) -> (Vec<(String, u64)>, usize) {
         let desk = Desk::new(batches(rows), memory);
         let (task, mut output) = (desk.task(), TaskOutput::of(&desk.env));
@@ -213,7 +214,7 @@ mod tests {
         let (at_once, runs) = sort(&rows, 1 << 30);
         assert!(runs == 0 && at_once == expected);
         let (by_runs, runs) = sort(&rows, 1 << 20);
-        // More than are merged at once, so that some are merged twice.
+        // More than the fan-in, so that some runs are merged twice.
         assert!(runs > 2, "{runs} runs");
         assert!(by_runs == expected);
     }
@@ -247,7 +248,7 @@ mod tests {
             sorter.push(&batches(&[("x".repeat(3 << 20), i)])[0]).unwrap();
             sorter.spill().unwrap();
         }
-        // A share of 16 MiB holds two of these as bytes and as rows.
+        // A task's 16 MiB hold two of these runs, as bytes and as rows.
         assert_eq!((sorter.runs.len(), sorter.fan_in()), (9, 2));
     }
 

@@ -1,4 +1,4 @@
-//! Sorted runs in a temporary file, and the merge of several into one order.
+//! Sorted runs in a temporary file, and the merge of several runs into one.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -11,22 +11,22 @@ use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{BatchLimits, Output, Task};
 
-/// Bytes in one block of a run, about: a merge holds one block of each run.
+/// The approximate size of a block; a merge keeps one block of each run in memory.
 pub(super) const BLOCK_BYTES: usize = 256 << 10;
 
-/// Rows in order, as blocks of a file.
+/// Sorted rows, as blocks of a file.
 pub(super) struct Run {
     pub(super) blocks: Vec<Spilled>,
 }
 
 impl Run {
-    /// Bytes of the largest block.
+    /// The size of the largest block, in bytes.
     pub(super) fn largest(&self) -> usize {
         self.blocks.iter().map(Spilled::bytes).max().unwrap_or_default()
     }
 }
 
-/// Takes the blocks of a run that is written.
+/// Collects the blocks of a run that is being written.
 pub(super) struct ToFile<'a> {
     pub(super) file: &'a mut SpillFile,
     pub(super) limits: BatchLimits,
@@ -44,7 +44,7 @@ impl Output for ToFile<'_> {
     fn note(&mut self, _: Vec<u8>) {}
 }
 
-/// Puts out the rows of all runs in order. Of equal keys those of the earlier run come first.
+/// Outputs the rows of all runs in order; among equal keys, those of the earlier run come first.
 pub(super) fn merge<K: Key, V: Row>(
     task: &Task<'_>,
     runs: &[Run],
@@ -70,7 +70,7 @@ pub(super) fn merge<K: Key, V: Row>(
     Ok(())
 }
 
-/// One run on its way through a merge.
+/// The position of a merge in one run.
 struct Cursor<'r, K: Key, V: Row> {
     left: std::slice::Iter<'r, Spilled>,
     rows: RowReader<(K, V)>,
@@ -79,7 +79,7 @@ struct Cursor<'r, K: Key, V: Row> {
 }
 
 impl<'r, K: Key, V: Row> Cursor<'r, K, V> {
-    /// At the first row; none if there is no row.
+    /// A cursor at the first row; `None` if the run is empty.
     fn open(run: &'r Run) -> Result<Option<Self>> {
         let mut left = run.blocks.iter();
         let Some(block) = left.next() else { return Ok(None) };
@@ -93,7 +93,7 @@ impl<'r, K: Key, V: Row> Cursor<'r, K, V> {
         self.rows.get(self.at)
     }
 
-    /// Goes to the next row, if there is one.
+    /// Moves to the next row and returns whether there is one.
     fn step(&mut self, task: &Task<'_>) -> Result<bool> {
         self.at += 1;
         if self.at == self.rows.len() {
@@ -115,7 +115,8 @@ impl<'r, K: Key, V: Row> Cursor<'r, K, V> {
     }
 }
 
-/// A heap of cursors: the standard one cannot compare by what lies elsewhere.
+/// A heap of cursors. The standard heap cannot be used, because its elements are indices and comparing them
+/// needs the cursors.
 struct Order {
     heap: Vec<usize>,
 }

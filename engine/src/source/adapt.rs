@@ -1,11 +1,11 @@
-//! Fits the columns of a file to those of the row type, before and while rows are read.
+//! Converts the columns of a file to those of the row type.
 //!
-//! The schema of a file enters with the columns that are [`Wanted`]; which columns must be read leaves,
-//! or one error that names file, column, what was expected and what was found. Then batches enter as
-//! the file has them and leave with exactly the row type's columns. Only what loses nothing is
-//! converted (`fits`, `convert`), because a number that was rounded silently is worse than an error. What a row type
-//! assumes without looking, that a column which is no `Option` holds no null, is checked here (`nulls`).
-//! How files are decoded is not known here.
+//! [`Adapter`] compares the schema of a file with the columns that are [`Wanted`]. It determines which
+//! columns must be read, or returns one error with the file, the column, the expected type and the type
+//! found. It then converts batches as they are in the file to batches with exactly the row type's columns.
+//! Only lossless conversions are made (`fits`, `convert`), because a silently rounded number is worse than an
+//! error. The readers of rows assume without a check that a column that is not an `Option` has no nulls, so
+//! that is checked here (`nulls`). How files are decoded is not known here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,36 +22,38 @@ use super::signed::{signed_field, unsigned};
 use crate::error::{Error, Result};
 use crate::row::{self, BATCH_BYTES, BatchLimits, Row, least_row_bytes};
 
-/// The columns that a row type asks for.
+/// The columns that a row type needs.
 #[derive(Clone)]
 pub struct Wanted {
     /// The row type's columns.
     pub schema: SchemaRef,
-    /// Whether folders named `key=value` give columns that the files lack.
+    /// Whether folders named `key=value` provide columns that the files lack.
     pub hive: bool,
-    /// Where a batch ends: what every reader of files keeps to.
+    /// The limits of a batch, for every reader of files.
     pub limits: BatchLimits,
-    /// Whether some of the rows will do, from all over the piece.
+    /// Whether a sample of the rows is enough, taken from all over the piece.
     pub skim: bool,
-    /// What the log of a table states about the file.
+    /// The partition values of the file in the log of a table.
     pub table: Option<Arc<BTreeMap<String, Option<String>>>>,
 }
 
 impl Wanted {
-    /// The columns of `T`, in batches of so many rows at most.
+    /// The columns of `T`, in batches of at most `batch_rows` rows.
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
         let limits = BatchLimits { rows: batch_rows.max(1), bytes: BATCH_BYTES };
         let schema = row::schema::<T>();
         Wanted { schema, hive, limits, skim: false, table: None }.with_limits(limits)
     }
 
-    /// The same in batches that end at `limits`, or before: rows of many columns are large, even empty ones.
+    /// Sets the limits of a batch. Rows with many columns are large even when they are empty, so the number
+    /// of rows is reduced for them.
     pub fn with_limits(self, limits: BatchLimits) -> Wanted {
         let rows = limits.rows_of(least_row_bytes(&self.schema));
         Wanted { limits: BatchLimits { rows, ..limits }, ..self }
     }
 
-    /// The values of partition columns for the file at `address`: by the table's log, or else by its folders.
+    /// The values of the partition columns for the file at `address`: from the table's log, or else from its
+    /// folders.
     pub(super) fn partition_values(&self, address: &str) -> BTreeMap<String, Option<String>> {
         match &self.table {
             Some(values) => values.as_ref().clone(),
@@ -60,23 +62,24 @@ impl Wanted {
         }
     }
 
-    /// The names of the columns that come from files and not from their folders, in the row's order.
+    /// The names of the columns that come from files and not from their folders, in the order of the row
+    /// type.
     pub(super) fn names_in_files(&self, file: &str) -> Result<Vec<String>> {
         let folders = self.partition_values(file);
         let names = self.schema.fields().iter().map(|field| field.name().clone());
         Ok(names.filter(|name| !folders.contains_key(name)).collect())
     }
 
-    /// Whether the names are not the user's: a tuple's `_1`, `_2`, … or the `value` of a plain row.
+    /// Whether the column names are generated: `_1`, `_2`, … for a tuple or `value` for a plain row.
     pub(super) fn is_positional(&self) -> bool {
         let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         names == ["value"] || names.iter().enumerate().all(|(i, name)| *name == format!("_{}", i + 1))
     }
 }
 
-/// Turns the batches of one file into batches of the row type.
+/// Converts the batches of one file to batches of the row type.
 pub struct Adapter {
-    /// What the columns are of, in the words of an error: a file, or another source.
+    /// What errors call the origin of the columns: a file, or another source.
     what: &'static str,
     address: String,
     schema: SchemaRef,
@@ -87,9 +90,9 @@ pub struct Adapter {
 
 /// Where a column of the row type comes from.
 enum Source {
-    /// The column at this position of the batches; `cast` when its type differs.
+    /// The column at this position of the batches; `cast` if its type differs.
     Column { at: usize, cast: bool },
-    /// The same for unsigned integers, which the table has stored in signed ones.
+    /// The same for unsigned integers that a table stores as signed ones.
     Signed { at: usize, stored: Field },
     /// The same value in every row of the file.
     Constant(ArrayRef),
@@ -99,17 +102,17 @@ impl Adapter {
     /// Finds every wanted column in a file with the columns `found`.
     ///
     /// # Errors
-    /// Of class data, naming file and column, when one is missing or its type does not fit.
+    /// Of class data, with file and column, when a column is missing or its type does not fit.
     pub fn new(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
         Adapter::build(wanted, "file", file, found, false)
     }
 
-    /// The same for a source that is no file.
+    /// The same for a source that is not a file.
     pub fn of_source(wanted: &Wanted, address: &str, found: &Schema) -> Result<Adapter> {
         Adapter::build(wanted, "source", address, found, false)
     }
 
-    /// The same for a file of text, whose numbers arrive as they are spelled.
+    /// The same for a text file, whose numbers arrive as text.
     pub fn parsing(wanted: &Wanted, file: &str, found: &Schema) -> Result<Adapter> {
         Adapter::build(wanted, "file", file, found, true)
     }
@@ -134,13 +137,13 @@ impl Adapter {
         &self.projection
     }
 
-    /// The row type's columns out of a batch of the projected columns.
+    /// Converts a batch of the projected columns to the row type's columns.
     ///
-    /// `place` says where in the file a row of the batch is, where that is known.
+    /// `place` returns the position of a row of the batch in the file, if it is known.
     ///
     /// # Errors
-    /// Of class data for a value that does not fit its type, and for a null in a column of the row type
-    /// that is no `Option`.
+    /// Of class data for a value that does not fit its type, and for a null in a column that is not an
+    /// `Option`.
     pub fn adapt(
         &self,
         batch: &RecordBatch,
@@ -187,7 +190,7 @@ impl Source {
     }
 }
 
-/// Where each wanted column comes from, whose positions in the source are `columns`.
+/// Where each wanted column comes from; `columns` are their positions in the source.
 fn sources(
     wanted: &Wanted,
     address: &str,
@@ -217,8 +220,8 @@ fn sources(
     Ok(sources)
 }
 
-/// For each wanted column its position in the file: by name, or by position where the names of the
-/// row type are not the user's.
+/// The position of each wanted column in the file: found by name, or by position if the names of the row type
+/// are generated.
 pub(super) fn match_columns(wanted: &Wanted, found: &Schema) -> Result<Vec<Option<usize>>> {
     let fields = wanted.schema.fields();
     let mut columns = Vec::with_capacity(fields.len());
@@ -237,7 +240,7 @@ pub(super) fn match_columns(wanted: &Wanted, found: &Schema) -> Result<Vec<Optio
     Ok(columns)
 }
 
-/// Whether the column must be converted.
+/// Checks that the column can be converted, and returns whether it must be.
 fn check_type(field: &Field, found: &Field, parse: bool) -> Result<bool> {
     let (from, to) = (found.data_type(), field.data_type());
     if !fits(from, to, parse) {

@@ -1,8 +1,10 @@
-//! Asks for the beginnings of files before their turn comes, so that a task does not wait for each one anew.
+//! Read-ahead: requests the beginnings of a task's files in advance, so that the task does not wait for each
+//! one.
 //!
-//! A task's pieces enter and leave in their order, those in a remote store with a request under way ([`Ahead`]): for a
-//! small file all of it, else the part that its format reads first. Readers take their first bytes from there, and so
-//! does everyone who reads the same beginning twice, such as the header of a CSV file and its records.
+//! [`read_ahead`] returns a task's pieces in order, those in a remote store with a request in flight
+//! ([`Ahead`]): for all of a small file, otherwise for the part that its format reads first. Readers take
+//! their first bytes from it, and so does code that reads the same beginning twice, such as the header of a
+//! CSV file and its records.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -19,23 +21,24 @@ use super::reader::TAIL_BYTES;
 use super::split::Piece;
 use crate::error::Result;
 
-/// Files that a task asks for before it reads them at most.
+/// The most files that are requested ahead.
 const MAX_FILES: usize = 32;
-/// The same in bytes.
+/// The most bytes that are requested ahead.
 const MAX_BYTES: u64 = 8 << 20;
-/// A file of so many bytes takes one request, and so much is read first of a longer one from its start.
+/// A file of at most this size is read in one request. Of a larger file, this much of the start is read
+/// first.
 pub(super) const START_BYTES: u64 = 1 << 20;
-/// How much of the end of a longer file is read first. Most footers fit; a longer one takes a second request.
+/// How much of the end of a larger file is read first. Most footers fit; a longer one takes a second request.
 const END_BYTES: u64 = 64 << 10;
 
-/// Which part of a file its format reads first.
+/// The part of a file that its format reads first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lead {
     /// The start of the piece.
     Start,
     /// The end of the file.
     End,
-    /// All of the file.
+    /// The whole file.
     Whole,
 }
 
@@ -54,13 +57,14 @@ impl Lead {
     }
 }
 
-/// Ends of files that are kept for the other pieces of the same file: each is read by a task of its own.
+/// How many ends of files are kept for other pieces of the same file, each of which is read by another task.
 const MAX_ENDS: usize = 8;
 
-/// The ends that were asked for last, by what was listed. Those who ask at the same time share one request.
+/// The most recently requested ends, by file. Concurrent requests for the same end share one.
 static ENDS: LazyLock<Mutex<VecDeque<(InputFile, Ahead)>>> = LazyLock::new(Mutex::default);
 
-/// Bytes of a file that were asked for; clones share them. They do not travel with a piece.
+/// Bytes of a file that were requested ahead; clones share them. They are not sent with a piece to another
+/// process.
 #[derive(Clone, Default)]
 pub struct Ahead(Option<Arc<Inner>>);
 
@@ -73,15 +77,15 @@ struct Inner {
 enum State {
     Asked(Fetch),
     Got(Result<Bytes>),
-    /// Only while somebody waits, who holds the lock.
+    /// Only while the request is awaited, under the lock.
     Taken,
 }
 
 impl Ahead {
-    /// Asks for the first bytes of `piece` that matter, if its store is remote.
+    /// Requests the first bytes that are needed of `piece`, if its store is remote.
     fn ask(piece: &Piece, lead: Lead) -> Ahead {
         let range = lead.range(piece);
-        // What is wrong with the address is reported when the piece is opened.
+        // An invalid address is reported when the piece is opened.
         let Ok(Location { store, path, .. }) = Location::exact(&piece.address) else { return Ahead(None) };
         if !store.is_remote() || range.is_empty() {
             return Ahead(None);
@@ -91,7 +95,7 @@ impl Ahead {
         Ahead(Some(Arc::new(Inner { object, range, state })))
     }
 
-    /// The same for the end of a file of which `piece` is a part, asked for once.
+    /// The same for the end of the file of `piece`, requested once per file.
     fn ask_end(piece: &Piece) -> Ahead {
         let file =
             InputFile { address: piece.address.clone(), size: piece.size, version: piece.version.clone() };
@@ -107,17 +111,17 @@ impl Ahead {
         end
     }
 
-    /// The object that was asked for them.
+    /// The object that the bytes belong to.
     pub(super) fn object(&self) -> Option<Object> {
         self.0.as_ref().map(|inner| inner.object.clone())
     }
 
-    /// Which bytes were asked for.
+    /// The requested range.
     pub(super) fn range(&self) -> Range<u64> {
         self.0.as_ref().map_or(0..0, |inner| inner.range.clone())
     }
 
-    /// Those of them from byte `at` of the file on; nothing when that was not asked for.
+    /// The requested bytes from byte `at` of the file on; `None` if that byte was not requested.
     pub(super) fn bytes_from(&self, at: u64) -> Option<Result<Bytes>> {
         let inner = self.0.as_ref().filter(|inner| inner.range.contains(&at))?;
         let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +145,7 @@ impl fmt::Debug for Ahead {
     }
 }
 
-/// What was asked for is no part of what a piece is.
+/// Requested bytes are not part of the identity of a piece.
 impl PartialEq for Ahead {
     fn eq(&self, _: &Ahead) -> bool {
         true
@@ -150,19 +154,19 @@ impl PartialEq for Ahead {
 
 impl Eq for Ahead {}
 
-/// The pieces in their order, each with its first bytes asked for.
+/// Returns the pieces in order, each with its first bytes requested.
 pub fn read_ahead(pieces: &[Piece], lead: Lead) -> ReadAhead<'_> {
     ReadAhead { pieces, lead, asked: VecDeque::new(), bytes: 0 }
 }
 
 /// The iterator that [`read_ahead`] returns.
 pub struct ReadAhead<'p> {
-    /// Those that have not been given yet.
+    /// The pieces that have not been returned yet.
     pieces: &'p [Piece],
     lead: Lead,
-    /// What was asked for of the first of them.
+    /// The requests for the first of them.
     asked: VecDeque<Ahead>,
-    /// How many bytes that is.
+    /// The bytes of those requests.
     bytes: u64,
 }
 

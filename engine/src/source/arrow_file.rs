@@ -1,10 +1,9 @@
 //! Reads the batches of a piece of an Arrow IPC file, or of a stream that was saved to a file.
 //!
-//! A piece and the wanted columns enter, batches leave, cut to the size that was asked for. A file in
-//! the file format has a table of its batches: a piece owns those whose middle lies in it. A stream
-//! has none, so the piece at its start owns it whole. Lengths in either are held against the size of the file before
-//! anything is allocated for them (`blocks`). Batches may be compressed: DataFusion has built arrow with the
-//! codecs, for what it spills.
+//! Batches are split to the wanted size. The file format has a table of its batches: a piece owns those whose
+//! middle is in it. The stream format has no table, so the piece at its start owns the whole stream. In both
+//! formats, lengths are compared with the size of the file before memory is allocated for them (`blocks`).
+//! Batches may be compressed: DataFusion enables the codecs of arrow for its own spill files.
 
 mod blocks;
 
@@ -27,13 +26,13 @@ use super::split::Piece;
 use crate::error::{Error, Result};
 use crate::row::{BatchLimits, bytes_of, check_row};
 
-/// What messages call such a file.
+/// The name of the format in messages.
 const WHAT: &str = "Arrow";
-/// With what a file in the file format begins and ends.
+/// The magic bytes at both ends of the file format.
 const MAGIC: &[u8] = b"ARROW1";
-/// Rows in one batch at most: a damaged count must not keep a task busy for hours.
+/// The most rows in one batch: a damaged count must not keep a task busy for hours.
 const MAX_ROWS: usize = i32::MAX as usize;
-/// Bytes of stored batches that are held for one reader at most.
+/// The most bytes of stored batches that are buffered for one reader.
 const MAX_PLANNED_BYTES: u64 = 32 << 20;
 /// How much of a stream is read at once.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -45,7 +44,7 @@ pub struct ArrowBatches {
     origin: Origin,
     adapter: Adapter,
     limits: BatchLimits,
-    /// What is left of the batch that was read last.
+    /// The rest of the batch that was read last.
     rest: Option<RecordBatch>,
     row: u64,
     /// The batches of the file before those of the piece.
@@ -108,7 +107,7 @@ impl ArrowBatches {
         }
     }
 
-    /// The next rows, as many as were asked for.
+    /// The next rows, as many as the limits allow.
     fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
         let batch = loop {
             match self.rest.take() {
@@ -151,10 +150,10 @@ impl Batches for ArrowBatches {
     }
 }
 
-/// How many rows at the start of a batch make one of ours.
+/// How many rows at the start of `batch` fit in the limits of one batch.
 ///
 /// # Errors
-/// Of class resource when the first row is too large for any.
+/// Of class resource when the first row is too large for any batch.
 fn first_rows(batch: &RecordBatch, limits: BatchLimits) -> Result<usize> {
     let mut rows = limits.rows.min(batch.num_rows());
     loop {
@@ -166,12 +165,12 @@ fn first_rows(batch: &RecordBatch, limits: BatchLimits) -> Result<usize> {
         if bytes <= limits.bytes {
             return Ok(rows);
         }
-        // Where rows are even, the first guess is right.
+        // If the rows have about the same size, the first guess is right.
         rows = limits.rows_of(bytes / rows).min(rows / 2).max(1);
     }
 }
 
-/// Bytes of the values that a dictionary column refers to, which a row has on its own.
+/// Bytes of the dictionary values that a column refers to, counted once for each row.
 fn bytes_behind(column: &ArrayRef) -> usize {
     let Some(column) = column.as_any_dictionary_opt().filter(|column| !column.values().is_empty()) else {
         return 0;

@@ -1,4 +1,4 @@
-//! What every reader of a file with columns gives: batches of the row type's columns, one by one.
+//! The interface of all readers of files with columns: batches of the row type's columns.
 
 use arrow::array::RecordBatch;
 
@@ -7,34 +7,34 @@ use crate::error::Result;
 
 /// The rows of one piece of a file.
 pub trait Batches {
-    /// The next batch, with exactly the columns that were wanted; nothing at the end.
+    /// The next batch, with exactly the wanted columns; `None` at the end.
     ///
     /// # Errors
-    /// Of class data when the file is not what it should be; else by the failing operation.
+    /// Of class data when the file is invalid, otherwise by the operation that failed.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>>;
 
-    /// How many bytes have been read from the file so far.
+    /// The number of bytes read from the file so far.
     fn bytes_read(&self) -> u64;
 
-    /// How much of the piece will have been read, if that is not all.
+    /// How much of the piece is read, if not all of it.
     fn skimmed(&self) -> Option<Skimmed> {
         None
     }
 
-    /// Where the rows of the piece stand in its file.
+    /// The positions of the piece's rows in its file.
     fn places(&self) -> Places;
 }
 
-/// Where rows stand in a file; found when somebody asks, because nobody does while all is well.
+/// Positions of rows in a file, computed only on demand, because only errors need them.
 pub struct Places {
-    /// What a file is counted in: "line", from 1, or "row", from 0.
+    /// The unit of a position: "line", from 1, or "row", from 0.
     pub unit: &'static str,
-    /// The place of a row, which is given as its number among all rows of the piece, from 0.
+    /// Returns the position of a row, given as its number among all rows of the piece, from 0.
     pub find: Box<dyn FnMut(u64) -> Option<u64>>,
 }
 
 impl Places {
-    /// The place of one row, in the words of an error.
+    /// The unit and the position of one row, for an error.
     pub(super) fn of(mut self, row: u64) -> Option<(&'static str, u64)> {
         (self.find)(row).map(|place| (self.unit, place))
     }

@@ -1,11 +1,11 @@
 //! Reads a piece of text as large blocks of whole lines.
 //!
-//! A [`Piece`] enters, blocks of valid UTF-8 leave. A piece owns the lines that start in it: it skips
-//! the line that began before its start and reads past its end to finish its last, so every line is read
-//! by exactly one task and the tasks need not talk. One buffer is reused for all blocks; the unfinished
-//! line at its end is carried to its front. Blocks exist because a call, a check of the UTF-8 and a
-//! place for an error per line would cost more than counting its words.
-//! Where bytes come from is known to `decode` and `reader`, what lines are to `lines`.
+//! The blocks of a [`Piece`] are valid UTF-8. A piece owns the lines that start in it: it skips the line that
+//! began before its start and reads past its end to finish its last line. So every line is read by exactly
+//! one task, and the tasks need no coordination. One buffer is reused for all blocks; the unfinished line at
+//! its end is moved to its start. Blocks exist because a function call, a UTF-8 check and a possible error
+//! per line would cost more than counting the line's words. `decode` and `reader` provide the bytes, `lines`
+//! splits a block into lines.
 
 use std::ops::Range;
 
@@ -16,13 +16,13 @@ use super::reader::Reader;
 use super::split::Piece;
 use crate::error::{Error, Result};
 
-/// The longest line that is read, with its line end: it must fit in memory once per task.
+/// The longest line that is read, including its line end: it must fit in memory once per task.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// How much is read at a time: it stays in the L2 cache between reading, checking and splitting.
+/// How much is read at a time: it stays in the L2 cache while it is read, checked and split.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// What some editors put before UTF-8 text; it is no part of the first line.
+/// The byte order mark, which some editors write before UTF-8 text; it is not part of the first line.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads the lines of one piece, block by block.
@@ -31,30 +31,31 @@ pub struct TextBlocks {
     codec: Codec,
     address: String,
     buffer: Vec<u8>,
-    /// How much of the buffer holds text.
+    /// How much of the buffer contains text.
     filled: usize,
-    /// How much of that has been handed out.
+    /// How much of that text has been returned.
     taken: usize,
-    /// Where in the text the buffer begins.
+    /// The position of the buffer's start in the text.
     position: u64,
-    /// Where the last line of the piece starts at the latest; the first newline from here on ends the piece.
+    /// The last position at which a line of the piece can start; the first newline from here on ends the
+    /// piece.
     last: u64,
     input_ended: bool,
     finished: bool,
 }
 
 impl TextBlocks {
-    /// Opens the file of `piece` and goes to the first line that starts in it.
+    /// Opens the file of `piece` and skips to the first line that starts in it.
     ///
     /// # Errors
-    /// When the file cannot be opened or read; of class data when it is not what its name says.
+    /// When the file cannot be opened or read; of class data when its content does not match the extension.
     pub fn open(piece: &Piece) -> Result<TextBlocks> {
         TextBlocks::with_block_bytes(piece, BLOCK_BYTES)
     }
 
     fn with_block_bytes(piece: &Piece, block_bytes: usize) -> Result<TextBlocks> {
         let codec = Codec::of(&piece.address);
-        // The byte before the start tells whether a line starts right there.
+        // The byte before the start shows whether a line starts exactly there.
         let first = piece.start.saturating_sub(1);
         let input = Decoder::new(codec, Reader::open(piece, first)?);
         let mut blocks = TextBlocks {
@@ -92,22 +93,22 @@ impl TextBlocks {
         }
     }
 
-    /// The block that was given last; empty at the end.
+    /// The latest block; empty at the end.
     pub(super) fn block(&self) -> &[u8] {
         &self.buffer[..self.taken]
     }
 
-    /// How many bytes have been read from the file so far, before decompression.
+    /// The number of bytes read from the file so far, before decompression.
     pub fn bytes_read(&self) -> u64 {
         self.input.bytes_read()
     }
 
-    /// Where in the text the next block begins, in bytes after decompression.
+    /// The position of the next block in the text, in bytes after decompression.
     pub fn position(&self) -> u64 {
         self.position + self.taken as u64
     }
 
-    /// Makes the next block; an empty one is the end.
+    /// Reads the next block; an empty one means the end.
     fn advance(&mut self) -> Result<Range<usize>> {
         if self.finished {
             (self.filled, self.taken) = (0, 0);
@@ -127,7 +128,7 @@ impl TextBlocks {
         }
     }
 
-    /// Moves the unfinished line to the front of the buffer.
+    /// Moves the unfinished line to the start of the buffer.
     fn carry_rest(&mut self) {
         self.buffer.copy_within(self.taken..self.filled, 0);
         self.position += self.taken as u64;
@@ -135,9 +136,9 @@ impl TextBlocks {
         self.taken = 0;
     }
 
-    /// Reads until `room` bytes are there, the piece ends or the input ends.
+    /// Reads until the buffer has `room` bytes, the piece ends or the input ends.
     ///
-    /// The reader stops at the end of the piece, so past it every call makes one step.
+    /// The reader stops at the end of the piece, so past it every call reads only a little.
     fn fill(&mut self, room: usize) -> Result<()> {
         while self.filled < room && !self.input_ended {
             let read = self.input.read(&mut self.buffer[self.filled..room]);
@@ -151,7 +152,7 @@ impl TextBlocks {
         Ok(())
     }
 
-    /// Where the whole lines in the buffer end, if there is one; notices the end of the piece.
+    /// The end of the whole lines in the buffer, if there is one; also detects the end of the piece.
     fn block_end(&mut self) -> Option<usize> {
         let text = &self.buffer[..self.filled];
         let last = usize::try_from(self.last.saturating_sub(self.position)).unwrap_or(usize::MAX);
@@ -166,7 +167,7 @@ impl TextBlocks {
         memrchr(b'\n', text).map(|end| end + 1)
     }
 
-    /// Twice the room, because the line that starts the buffer does not end in it.
+    /// Doubles `room`, because the line at the start of the buffer does not end in it.
     fn more_room(&mut self, room: usize) -> Result<usize> {
         if room >= MAX_LINE_BYTES {
             let message = format!("a line is longer than {} MiB", MAX_LINE_BYTES >> 20);
@@ -192,12 +193,12 @@ impl TextBlocks {
         Ok(())
     }
 
-    /// Drops the rest of the line that began before the piece; it may be all there is.
+    /// Skips the rest of the line that began before the piece; it may be the whole piece.
     fn skip_to_line_start(&mut self) -> Result<()> {
         while !self.finished {
             let room = self.buffer.len();
             self.fill(room)?;
-            // A line after the newline at `last` would start behind the piece.
+            // The line after a newline at `last` or later would start after the end of the piece.
             let owned = usize::try_from(self.last - self.position).unwrap_or(usize::MAX);
             let text = &self.buffer[..self.filled.min(owned)];
             if let Some(end) = memchr(b'\n', text) {
@@ -220,7 +221,7 @@ impl TextBlocks {
         error.help("text must be UTF-8; convert the file, for example with iconv")
     }
 
-    /// What an offset into the text is called.
+    /// The unit of positions in the text, for errors.
     pub fn byte(&self) -> &'static str {
         if self.codec == Codec::Plain { "byte" } else { "decompressed byte" }
     }

@@ -1,10 +1,10 @@
-//! Turns a column of a file into one of the row type, without loss.
+//! Converts a column of a file to the type in the row type, without loss.
 //!
-//! A column enters for which [`fits`](super::fits::fits) holds, one with exactly the type of the field
-//! leaves, or what does not fit and in which row. A type may fit while one of its values does not: a text may
-//! spell no number, a timestamp of nanoseconds may be finer than a row's. Lists, maps and structs are
-//! taken apart here, because `arrow` would round inside of them, and would not say where a null is. Nothing
-//! becomes null that was not.
+//! The types must satisfy [`fits`](super::fits::fits). The result has exactly the type of the field;
+//! otherwise the error names the value and its row. A single value may not fit although its type does: a text
+//! may not be a number, a timestamp in nanoseconds may be finer than the row's. Nested columns are converted
+//! item by item here, because `arrow` would round inside them and would not report where a null is. Nothing
+//! becomes null that was not null before.
 
 use std::sync::Arc;
 
@@ -27,21 +27,21 @@ const STRICT: CastOptions<'_> =
     CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 const NANOS_PER_MICRO: i64 = 1_000;
 
-/// A value that is none of the field's type.
+/// A value that does not fit the field's type.
 pub(super) struct Unfit {
     pub(super) error: Error,
-    /// The column, with the fields on the way to it: `place.city`.
+    /// The column, with the fields on the path to it: `place.city`.
     pub(super) path: String,
-    /// The row in the batch, where that is known.
+    /// The row in the batch, if it is known.
     pub(super) row: Option<usize>,
 }
 
-/// `column` with the type of `field`.
+/// Converts `column` to the type of `field`.
 pub(super) fn convert(column: &ArrayRef, field: &Field) -> Result<ArrayRef, Unfit> {
     convert_in(column, field, None)
 }
 
-/// `hidden`: the rows in which a struct around this column is null.
+/// Converts a nested column; `hidden` marks the rows in which a struct around it is null.
 fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, Unfit> {
     use DataType::*;
     let unfit = |row, error| Unfit { error, path: field.name().clone(), row };
@@ -56,8 +56,8 @@ fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> 
         (Dictionary(..), to @ Dictionary(..)) if column.as_any_dictionary().values().null_count() == 0 => {
             cast(column, to).map_err(|error| unfit(None, error))
         }
-        // Each stored form of a value is unpacked first, so that the value is held to the same rules. A null may be
-        // among the values of a dictionary, where a reader of rows does not look for it.
+        // Encoded values are decoded first, so that the same rules apply to them. The values of a dictionary
+        // may contain a null, which the readers of rows do not expect.
         (Dictionary(_, values), _) => {
             let plain = cast(column, values).map_err(|error| unfit(None, error))?;
             convert_in(&plain, field, hidden)
@@ -87,18 +87,18 @@ fn convert_in(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> 
 }
 
 impl Unfit {
-    /// The same, with the row of the list in place of the item.
+    /// Replaces the row of an item by the row of its list.
     fn of_lists(self, offsets: &[i32]) -> Unfit {
         Unfit { row: self.row.map(|item| row_of(offsets, item)), ..self }
     }
 
-    /// The same, seen from the column around it.
+    /// Adds the column around this one to the path.
     fn inside(self, field: &Field) -> Unfit {
         Unfit { path: format!("{}.{}", field.name(), self.path), ..self }
     }
 }
 
-/// A value that is missing where there must be one.
+/// The error for a null where a value is required.
 pub(super) fn missing_value(field: &Field) -> Error {
     Error::data(format!("a value is missing (null), expected {}", field.data_type()))
         .help("a field that may be empty is an `Option`")
@@ -109,7 +109,7 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Error> {
         .map_err(|e| Error::data(format!("a value cannot be read as {to}")).because(e))
 }
 
-/// Nanoseconds as microseconds, where each of them is whole.
+/// Converts nanoseconds to microseconds, if each is a whole microsecond.
 fn whole_micros(
     column: &ArrayRef,
     to: &DataType,
@@ -145,7 +145,7 @@ fn map(column: &ArrayRef, entry: &Arc<Field>, is_sorted: bool) -> Result<ArrayRe
     let (first, offsets) = from_zero(map.offsets());
     let entries = map.entries().slice(first, count(&offsets));
     let DataType::Struct(fields) = entry.data_type() else { return Ok(Arc::clone(column)) };
-    // Keys and values are told by their order; writers call them as they like.
+    // Keys and values are identified by position; writers give them any names.
     let columns = fields.iter().zip(entries.columns()).map(|(field, column)| checked(column, field, None));
     let columns = columns.collect::<Result<Vec<_>, _>>().map_err(|e| e.of_lists(&offsets))?;
     let entries = StructArray::try_new_with_length(fields.clone(), columns, None, entries.len());
@@ -154,18 +154,19 @@ fn map(column: &ArrayRef, entry: &Arc<Field>, is_sorted: bool) -> Result<ArrayRe
     maps.map(|maps| Arc::new(maps) as _).map_err(|e| not_built(entry, e))
 }
 
-/// How many items the lists hold together.
+/// The number of items in all lists.
 fn count(offsets: &[i32]) -> usize {
     offsets.last().map_or(0, |last| *last as usize)
 }
 
-/// The first offset, and all of them as if it were 0: of a part of a column only its own items are converted.
+/// The first offset, and all offsets relative to it: only the items of this slice of a column are converted.
 fn from_zero(offsets: &OffsetBuffer<i32>) -> (usize, OffsetBuffer<i32>) {
     let first = offsets[0];
     (first as usize, OffsetBuffer::new(offsets.iter().map(|offset| offset - first).collect()))
 }
 
-/// Its fields are found by name; those that the file lacks may be null, or it would not fit.
+/// Fields are found by name. Those that the file lacks are nullable, or the type would not have been
+/// accepted.
 fn structure(column: &StructArray, fields: &Fields, nulls: Option<NullBuffer>) -> Result<StructArray, Unfit> {
     let inner = |field: &Arc<Field>| match column.column_by_name(field.name()) {
         Some(inner) => checked(inner, field, nulls.as_ref()),
@@ -178,7 +179,7 @@ fn structure(column: &StructArray, fields: &Fields, nulls: Option<NullBuffer>) -
     })
 }
 
-/// The converted column, which has no null that its field does not allow.
+/// Converts a column and checks that it has no null that its field does not allow.
 fn checked(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, Unfit> {
     let column = convert_in(column, field, hidden)?;
     match find_null_in(field, &column, hidden) {
@@ -187,7 +188,7 @@ fn checked(column: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Res
     }
 }
 
-/// Columns that were checked do not fit together: a fault of the file nonetheless.
+/// The error for checked columns that do not fit together: even this is a fault of the file.
 fn not_built(field: &Field, error: arrow::error::ArrowError) -> Unfit {
     let text = format!("a value cannot be read as {}", field.data_type());
     Unfit { error: Error::data(text).because(error), path: field.name().clone(), row: None }

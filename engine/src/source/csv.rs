@@ -1,12 +1,11 @@
 //! Reads the records of a piece of a CSV file as typed columns.
 //!
-//! A piece and the wanted columns enter, batches leave. Text comes in blocks of whole lines
-//! (`blocks`), which is also what decompresses and checks UTF-8; arrow-csv finds the fields and parses them
-//! straight into the types of the row, where it does so exactly (`spelled`). When something is wrong, the records of
-//! the batch are read again one by one to say which it is, with the file's line and the column's name
-//! (`place`). A field is a null when it is empty; a `String` that is no `Option` is then the empty
-//! string. Empty lines are no records. Quotes are checked before a block is parsed (`quoting`), because the parser
-//! ends a field that is still open with the text.
+//! Text comes in blocks of whole lines (`blocks`), decompressed and with valid UTF-8. arrow-csv splits the
+//! fields and parses them directly into the types of the row, where it does so exactly (`spelled`). After an
+//! error, the records of the batch are read again one by one to find the record, and the error names the
+//! file's line and the column (`place`). An empty field is a null; in a `String` that is not an `Option` it
+//! is the empty string. Empty lines are not records. Quotes are checked before a block is parsed (`quoting`),
+//! because the parser accepts a field that is still open at the end of the text.
 
 mod columns;
 mod place;
@@ -34,21 +33,21 @@ use super::split::{Piece, Split, plan_splits_at};
 use crate::error::{Error, Result};
 use crate::row::BatchLimits;
 
-/// What messages call such a file.
+/// The name of the format in messages.
 const WHAT: &str = "CSV";
 
-/// How a CSV file is written.
+/// The format of a CSV file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CsvFormat {
-    /// What stands between two fields.
+    /// The separator between two fields.
     pub delimiter: u8,
-    /// What encloses a field that holds a delimiter, a newline or itself, then twice.
+    /// Encloses a field that contains a delimiter, a newline or a quote; a quote inside is doubled.
     pub quote: u8,
-    /// A field of this text is a null, as an empty one is.
+    /// A field with this text is null, like an empty one.
     pub null_value: Option<String>,
-    /// Whether the first record of every file names the columns.
+    /// Whether the first record of every file has the column names.
     pub header: bool,
-    /// Whether a field in quotes may hold a newline.
+    /// Whether a quoted field may contain a newline.
     pub multi_line: bool,
 }
 
@@ -58,10 +57,10 @@ impl Default for CsvFormat {
     }
 }
 
-/// Checks the delimiter and the quote of CSV: the one rule for reading and for writing.
+/// Checks the delimiter and the quote of CSV, for reading and for writing.
 ///
-/// Each is an ASCII character, because a field is text in UTF-8 and a byte of another character would cut it.
-/// Neither is a line end, and they differ.
+/// Each must be an ASCII character, because a field is UTF-8 text that a byte of another character would
+/// split. Neither may be a line end, and they must differ.
 ///
 /// # Errors
 /// Of class config.
@@ -80,10 +79,10 @@ pub fn check_marks(delimiter: u8, quote: u8) -> Result<()> {
 }
 
 impl CsvFormat {
-    /// Cuts big files where a record starts and packs small ones.
+    /// Splits big files at the starts of records and packs small ones.
     ///
     /// # Errors
-    /// When a big file cannot be looked through.
+    /// When a big file cannot be searched for the starts of records.
     pub fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |file, places| match self.multi_line {
             true => record_starts(file, places, self),
@@ -104,19 +103,19 @@ pub struct CsvBatches {
     quotes: QuoteScanner,
     decoder: Decoder,
     columns: CsvColumns,
-    /// Records of the piece before the current batch, the header among them.
+    /// The records of the piece before the current batch, including the header.
     records: u64,
-    /// Bytes that were decoded since a record last ended.
+    /// Bytes that were decoded since the last end of a record.
     open_bytes: usize,
     /// Bytes of text in the current batch.
     batch_bytes: usize,
 }
 
 impl CsvBatches {
-    /// Opens the piece and holds the header against the wanted columns.
+    /// Opens the piece and compares the header with the wanted columns.
     ///
     /// # Errors
-    /// Of class data when the header does not fit; of class config for a column that CSV cannot hold.
+    /// Of class data when the header does not fit; of class config for a column that CSV cannot represent.
     pub fn open(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvBatches> {
         let columns = CsvColumns::find(piece, wanted, format)?;
         let has_header = has_header(piece, format);
@@ -126,7 +125,7 @@ impl CsvBatches {
             format: format.clone(),
             piece: piece.clone(),
             wanted: wanted.clone(),
-            // What was read on the way to the first line is not the piece's.
+            // The bytes that were read before the first line do not belong to the piece.
             taken: text.block().len(),
             quotes: QuoteScanner::new(format, text.position()),
             text,
@@ -139,7 +138,7 @@ impl CsvBatches {
         })
     }
 
-    /// The next batch, or what is wrong with it, without its line.
+    /// The next batch, or its error without the line.
     fn read(&mut self) -> Result<Option<RecordBatch>, Fault> {
         self.fill()?;
         self.batch_bytes = 0;
@@ -155,14 +154,14 @@ impl CsvBatches {
 
     /// Decodes until the batch is full or the text ends.
     ///
-    /// A batch can end only where a record does. At its limit the decoder is therefore given one line at a
-    /// time: whether a line ended a record shows in the decoder's capacity.
+    /// A batch can end only where a record ends. At its limit the decoder is therefore given one line at a
+    /// time; its capacity shows whether a line ended a record.
     fn fill(&mut self) -> Result<(), Fault> {
         loop {
             if self.taken == self.text.block().len() && !self.text_ended {
                 self.next_block().map_err(Fault::Text)?;
             }
-            // At the end of the text this is empty, which tells the decoder so.
+            // At the end of the text this is empty, which signals the end to the decoder.
             let rest = &self.text.block()[self.taken..];
             let left = self.wanted.limits.bytes.saturating_sub(self.batch_bytes);
             let is_at_limit = left == 0;
@@ -188,7 +187,7 @@ impl CsvBatches {
         }
     }
 
-    /// Reads more text, and checks its quotes.
+    /// Reads more text and checks its quotes.
     fn next_block(&mut self) -> Result<()> {
         self.taken = 0;
         match self.text.next_block()? {
@@ -202,7 +201,7 @@ impl CsvBatches {
         Err(misquoted(fault, &self.piece, self.text.byte()))
     }
 
-    /// The first record that cannot be read in the batch behind the first `before` records, and why.
+    /// The first invalid record after the first `before` records, and its error.
     fn find(&self, before: u64) -> Option<(u64, Error)> {
         let mut again = CsvBatches::open(&self.piece, &self.wanted, &self.format).ok()?;
         let first = again.records;
@@ -222,14 +221,15 @@ impl CsvBatches {
         }
     }
 
-    /// The error with the column that it is about.
+    /// Adds the column to the error.
     fn explain(&self, error: &ArrowError) -> Error {
         let error = Failure::read(error).into_error(|at| self.columns.name(at));
         error.at("file", &self.piece.address)
     }
 }
 
-/// The error about a quoted field, with the line of its opening quote; `unit` is what its position is counted in.
+/// The error for a quoted field, with the line of its opening quote, or with its position in `unit` if the
+/// line is not found.
 fn misquoted(fault: Misquoted, piece: &Piece, unit: &'static str) -> Error {
     let error = fault.error().at("file", &piece.address);
     match line_at(piece, fault.opened) {
@@ -238,11 +238,11 @@ fn misquoted(fault: Misquoted, piece: &Piece, unit: &'static str) -> Error {
     }
 }
 
-/// What stops the reading of a batch.
+/// What stopped the reading of a batch.
 enum Fault {
-    /// The text itself cannot be read; its place is known.
+    /// The text itself cannot be read; the error has its position.
     Text(Error),
-    /// A record.
+    /// A record cannot be read.
     Record(Error),
 }
 
@@ -284,12 +284,12 @@ fn first_line(text: &[u8]) -> &[u8] {
     memchr2(b'\n', b'\r', text).map_or(text, |end| &text[..=end])
 }
 
-/// Whether the first record of the piece names the columns.
+/// Whether the first record of the piece is the header.
 fn has_header(piece: &Piece, format: &CsvFormat) -> bool {
     format.header && piece.start == 0
 }
 
-/// Runs the decoder; its own error is left as it is.
+/// Runs the decoder and returns its own error unchanged.
 fn guarded<T>(file: &str, body: impl FnOnce() -> Result<T, ArrowError>) -> Result<Result<T, ArrowError>> {
     decoding(WHAT, file, || Ok::<_, Infallible>(body()))
 }

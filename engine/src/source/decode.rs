@@ -1,9 +1,8 @@
-//! Decompresses while reading, by the ending of the file's name.
+//! Decompresses while reading; the file's extension selects the codec.
 //!
-//! A [`Reader`] of compressed bytes enters, text bytes leave, in constant memory whatever the
-//! ratio. Several gzip members or zstd frames in one file are one text: `cat a.gz b.gz` and parallel
-//! compressors write them. Each member marks its end, so one that is cut off is an error, and so is a file
-//! without any. What the text means is not known here.
+//! Memory use is constant, whatever the compression ratio. Several gzip members or zstd frames in one file
+//! are one text, as `cat a.gz b.gz` and parallel compressors write them. Each member has an end mark, so a
+//! truncated one is an error, and so is a file without any member. What the text means is not known here.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 
@@ -12,13 +11,13 @@ use flate2::bufread::MultiGzDecoder;
 use super::reader::Reader;
 use crate::error::{Error, Result};
 
-/// How much compressed input a decoder holds at a time.
+/// How much compressed input a decoder buffers.
 const INPUT_BYTES: usize = 128 << 10;
 
-/// How the text in a file is stored.
+/// How the text in a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// As it is; the only form that can be cut.
+    /// Not compressed; only such a file can be split.
     Plain,
     /// A file that ends in `.gz`.
     Gzip,
@@ -45,10 +44,10 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
-    /// Reads `reader` by `codec`.
+    /// Reads `reader` with `codec`.
     ///
     /// # Errors
-    /// Of class data for an empty file, which is not compressed: nothing compressed has a header and an end.
+    /// Of class data for an empty file: even an empty text has a header and an end when compressed.
     pub(super) fn new(codec: Codec, reader: Reader) -> Result<Decoder> {
         if codec != Codec::Plain && reader.size() == 0 {
             let error = Error::data("the compressed file is empty");
@@ -65,7 +64,7 @@ impl Decoder {
         })
     }
 
-    /// Reads some text; 0 bytes only at the end.
+    /// Reads some text; returns 0 only at the end.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         match self {
             Decoder::Plain(reader) => reader.read(into).map_err(|e| explain("file", e)),
@@ -74,7 +73,7 @@ impl Decoder {
         }
     }
 
-    /// How many bytes have been taken from the file so far, before decompression.
+    /// The number of bytes read from the file so far, before decompression.
     pub(super) fn bytes_read(&self) -> u64 {
         match self {
             Decoder::Plain(reader) => reader.bytes_read(),
@@ -84,7 +83,7 @@ impl Decoder {
     }
 }
 
-/// The reader's own error as it was; everything else is a fault of the stream.
+/// Returns the reader's own error unchanged; any other error is a fault of the stream.
 fn explain(what: &str, error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(ours) => ours,

@@ -1,15 +1,15 @@
-//! Which type of a file's column can be read as which type of a row without losing anything.
+//! Which column types of a file can be read as which types of a row without loss.
 //!
-//! Two types enter, yes or no leaves, and for a no what to do. Integers may widen, an integer may become a float that
-//! holds all its values, units of time may become finer, text and bytes may change how they are stored.
-//! Nothing is rounded, truncated or given a time zone that it did not have. Whether each value fits is looked at
-//! in `convert`, for text and for nanoseconds, which rows do not have but hold where they are whole microseconds.
+//! Integers may widen, an integer may become a float that represents all its values, units of time may become
+//! finer, and text and bytes may be stored differently. Nothing is rounded, truncated or given a time zone
+//! that it did not have. If the answer is no, `way_out` returns advice. `convert` checks the individual
+//! values of text and of nanoseconds: rows have no nanoseconds, but accept those that are whole microseconds.
 
 use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, TimeUnit};
 
-/// Whether a column of `from` can hold nulls where its own mask has none, so that it must be rebuilt even if it has
-/// the wanted type.
+/// Whether a column of `data_type` can contain nulls that its own null mask does not show, so that it must be
+/// rebuilt even if it already has the wanted type.
 pub(super) fn holds_dictionary(data_type: &DataType) -> bool {
     use DataType::*;
     match data_type {
@@ -20,9 +20,10 @@ pub(super) fn holds_dictionary(data_type: &DataType) -> bool {
     }
 }
 
-/// Whether every value of `from` is one of `to`; with `parse`, whether text can spell one.
+/// Whether every value of `from` is a value of `to`; with `parse`, text may be parsed.
 pub(super) fn fits(from: &DataType, to: &DataType, parse: bool) -> bool {
-    // What is nested is taken apart (`convert`), so only what is inside must be something that `arrow` converts.
+    // `convert` handles nested types itself, so `arrow` must support only the conversions of the types
+    // inside.
     from == to || (keeps_all(from, to, parse) && (from.is_nested() || can_cast_types(from, to)))
 }
 
@@ -41,7 +42,7 @@ fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
             let is_checked = (a, b) == (&TimeUnit::Nanosecond, &TimeUnit::Microsecond);
             zone.is_some() == other.is_some() && (is_finer(b, a) || is_checked)
         }
-        // As they are counted in the file: for those that are finer than a row's timestamps.
+        // Converted to plain numbers, for timestamps that are finer than those of rows.
         (Timestamp(TimeUnit::Nanosecond, _), Int64) => true,
         (Duration(a), Duration(b)) => is_finer(b, a),
         (Time32(a), Time32(b) | Time64(b)) | (Time64(a), Time64(b)) => is_finer(b, a),
@@ -50,14 +51,14 @@ fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
             List(b) | LargeList(b),
         ) => keeps_all(a.data_type(), b.data_type(), parse),
         (Map(a, _), Map(b, _)) => match (a.data_type(), b.data_type()) {
-            // Keys and values are told by their order; writers call them as they like.
+            // Keys and values are identified by position; writers give them any names.
             (Struct(a), Struct(b)) => {
                 a.len() == b.len()
                     && a.iter().zip(b).all(|(a, b)| keeps_all(a.data_type(), b.data_type(), parse))
             }
             _ => false,
         },
-        // By name; what the row type lacks is dropped.
+        // Fields are matched by name; those that the row type lacks are dropped.
         (Struct(a), Struct(b)) => b.iter().all(|b| match a.iter().find(|a| a.name() == b.name()) {
             Some(a) => keeps_all(a.data_type(), b.data_type(), parse),
             None => b.is_nullable(),
@@ -78,7 +79,7 @@ fn is_finer(unit: &TimeUnit, than: &TimeUnit) -> bool {
 
 fn number_fits(from: &DataType, to: &DataType) -> bool {
     use DataType::{Float16, Float32, Float64};
-    // How many bits of an integer a float holds exactly.
+    // How many bits of an integer a float represents exactly.
     let exact_bits = match to {
         Float16 => 11,
         Float32 => 24,
@@ -93,7 +94,7 @@ fn number_fits(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// Whether an integer is signed, and its bits.
+/// Whether an integer type is signed, and its number of bits.
 fn integer(data_type: &DataType) -> Option<(bool, usize)> {
     let bits = data_type.primitive_width().unwrap_or(0) * 8;
     if data_type.is_signed_integer() {
@@ -120,7 +121,7 @@ fn decimal(data_type: &DataType) -> Option<(i16, i16)> {
     }
 }
 
-/// What to do about a column of the type `from`, which does not fit `to`.
+/// Advice about a column of the type `from` that cannot be read as `to`.
 pub(super) fn way_out(from: &DataType, to: &DataType) -> String {
     if let (DataType::Timestamp(..), DataType::Timestamp(..)) = (from, to) {
         return "a timestamp with a zone is a `DateTime<Utc>`, one without is a `NaiveDateTime`".to_owned();

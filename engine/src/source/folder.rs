@@ -1,8 +1,9 @@
-//! Looks at one place of a store: is it a file, a folder or nothing, and what is directly in it.
+//! Looks up one path of a store: whether it is a file, a folder or nothing, and what a folder directly
+//! contains.
 //!
-//! A path enters, names leave with sizes and times, in the order of the names. The local file system is read
-//! with `std::fs`: `LocalFileSystem` leaves out what it has no permission to see, and input that is
-//! silently missing is the worst kind of wrong result. Hidden names and wildcards are not known here.
+//! Names are returned with sizes and modification times, sorted by name. The local file system is read with
+//! `std::fs`: `LocalFileSystem` skips entries that it has no permission to read, and silently missing input
+//! is the worst kind of wrong result. Hidden names and wildcards are handled in `listing`.
 
 use std::fs::{DirEntry, Metadata, metadata};
 use std::io::ErrorKind;
@@ -27,7 +28,7 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// What a store says of a file without opening it.
+/// The metadata of a file, which a store returns without opening it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stat {
     /// Size in bytes.
@@ -37,23 +38,23 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    /// The file with this size and version, which is at `address`.
+    /// The file at `address` with this size and version.
     pub(super) fn file_at(self, address: String) -> InputFile {
         InputFile { address, size: self.size, version: self.version }
     }
 }
 
-/// What is directly in a folder; a folder that does not exist has nothing in it.
+/// The direct content of a folder; empty if the folder does not exist.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) files: Vec<(String, Stat)>,
     /// Names of folders and of links to folders.
     pub(super) folders: Vec<String>,
-    /// Whether there is a link to something that is not there.
+    /// Whether there is a link whose target does not exist.
     pub(super) has_dangling: bool,
 }
 
-/// A folder itself, under whatever path it is reached: its device and its number there.
+/// Identifies a folder, whatever path leads to it: its device and inode numbers.
 pub(super) type Identity = (u64, u64);
 
 /// What is at `path`.
@@ -62,14 +63,14 @@ pub(super) fn find(store: &Store, path: &Path) -> Result<Found> {
     found.map_err(|e| e.at("file", store.address(path)))
 }
 
-/// What is directly in `folder`.
+/// The direct content of `folder`.
 pub(super) fn read_folder(store: &Store, folder: &Path) -> Result<Content> {
     let content =
         if store.is_local() { read_local(&store.address(folder)) } else { read_prefix(store, folder) };
     content.map_err(|e| e.at("folder", store.address(folder)))
 }
 
-/// Which folder `path` is, so that links which lead back are noticed; a store has no links.
+/// The identity of the folder at `path`, to detect cycles of links; `None` in a store, which has no links.
 pub(super) fn identity(store: &Store, path: &Path) -> Result<Option<Identity>> {
     if !store.is_local() {
         return Ok(None);
@@ -81,7 +82,7 @@ pub(super) fn identity(store: &Store, path: &Path) -> Result<Option<Identity>> {
     }
 }
 
-/// Whether the file of a piece that was planned is not there any more.
+/// Whether the file of a planned piece no longer exists.
 pub fn is_gone(piece: &Piece) -> Result<bool> {
     let location = Location::exact(&piece.address)?;
     Ok(matches!(find(&location.store, &location.path)?, Found::Nothing))
@@ -91,7 +92,7 @@ fn find_local(path: &str) -> Result<Found> {
     match metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(Found::Folder),
         Ok(meta) if meta.is_file() => {
-            // Only opening it tells whether it may be read, and a job should not start in vain.
+            // Only opening the file shows whether it is readable, and a job should not start without that.
             std::fs::File::open(path).map_err(|e| Error::io("cannot open the file", e))?;
             Ok(Found::File(stat(&meta)?))
         }
@@ -106,7 +107,7 @@ fn find_object(store: &Store, path: &Path) -> Result<Found> {
         match store.wait(store.objects().head(path)) {
             Ok(meta) => return Ok(Found::File(object_stat(&meta))),
             Err(object_store::Error::NotFound { .. }) => {}
-            // The answer to this request has no body, so that the reason is in the answer to another one.
+            // The response to this request has no body; the response to a list request contains the reason.
             Err(e) => return Err(read_prefix(store, path).err().unwrap_or_else(|| e.into())),
         }
     }
@@ -140,7 +141,7 @@ impl Content {
                 self.has_dangling = true;
                 return Ok(());
             }
-            // It went away meanwhile.
+            // The entry was removed in the meantime.
             Err(e) if is_absent(&e) => return Ok(()),
             Err(e) => return Err(cannot(e)),
         };
@@ -161,7 +162,7 @@ impl Content {
 fn read_prefix(store: &Store, prefix: &Path) -> Result<Content> {
     let listed = store.wait(store.objects().list_with_delimiter(Some(prefix)))?;
     let file = |meta: ObjectMeta| Some((meta.location.filename()?.to_owned(), object_stat(&meta)));
-    // Some programs mark a folder by an empty object that has the folder's own name.
+    // Some programs mark a folder by an empty object with the folder's own name.
     let is_inside = |meta: &ObjectMeta| meta.location != *prefix;
     let folder = |path: Path| Some(path.filename()?.to_owned());
     let mut content = Content {

@@ -1,10 +1,8 @@
-//! Runs a decoder of someone else's over bytes from outside: whatever is wrong with the bytes becomes
-//! an error that names the file.
+//! Runs third-party decoders on untrusted bytes: any fault in the bytes becomes an error that names the file.
 //!
-//! A closure enters that calls into `arrow` or `parquet`; its result leaves, or an error of class
-//! data. An error of ours that passed through the decoder on its way up, say a lost connection, keeps its
-//! class. Panics are caught, because decoders index into what lengths in the file tell them; the
-//! decoder must not be used afterwards.
+//! The decoders are those of `arrow` and `parquet`; their errors get class data. A Kiln error that passed
+//! through the decoder on its way up, such as a lost connection, keeps its class. Panics are caught, because
+//! decoders use lengths from the file as indices. After a panic the decoder must not be used again.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -14,11 +12,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, Result};
 use crate::row::MAX_ROW_BYTES;
 
-/// What decoders say when offsets do not fit 32 bits.
+/// Error messages of decoders when offsets do not fit in 32 bits.
 const OVERFLOWS: [&str; 4] =
     ["index overflow", "offset overflow", "offsetoverflow", "would overflow list array"];
 
-/// Runs `body`; `what` is the kind of file, as in "Parquet".
+/// Runs `body`; `what` is the file format, as in "Parquet".
 pub fn decoding<T, E>(what: &str, file: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T>
 where
     E: StdError + 'static,
@@ -41,23 +39,23 @@ where
     }
 }
 
-/// Whether a decoder has counted beyond Arrow's 32-bit offsets: an error or a panic of its own, by the text.
+/// Whether the text of a decoder's error or panic reports an overflow of Arrow's 32-bit offsets.
 pub(super) fn is_overflow(text: &str) -> bool {
     OVERFLOWS.iter().any(|overflow| text.to_ascii_lowercase().contains(overflow))
 }
 
-/// There is nothing wrong with the file: its values are too large for one column of a batch.
+/// The error for such an overflow: the file is valid, but its values are too large for one column of a batch.
 pub(super) fn overflow(file: &str) -> Error {
     let text = format!("rows take more than {} bytes or items in one column", i32::MAX);
     Error::resource(text).at("file", file).help(format!("a row may take {MAX_ROW_BYTES} bytes in all"))
 }
 
-/// Bytes that are not what they should be.
+/// The error for invalid bytes.
 pub(super) fn corrupt(what: &str, file: &str) -> Error {
     Error::data(format!("the {what} file is corrupt")).at("file", file)
 }
 
-/// The error of ours among the causes.
+/// The Kiln error among the causes of `error`.
 fn ours(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut next = Some(error);
     while let Some(cause) = next {

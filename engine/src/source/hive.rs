@@ -1,22 +1,22 @@
-//! Columns that stand in the names of folders: `…/day=2026-11-21/city=K%C3%B6ln/part-0.parquet`.
+//! Partition columns in the names of folders: `…/day=2026-11-21/city=K%C3%B6ln/part-0.parquet`.
 //!
-//! The address of a file enters, names and values leave, as text: what type a value has is the row
-//! type's business. Names and values are percent-decoded, and Hive's word for a null is understood.
+//! Names and values are returned as text; the row type determines the type of a value. They are
+//! percent-decoded, and Hive's placeholder for a null is recognised.
 
 use std::collections::BTreeMap;
 
 use super::location::percent_decoded;
 
-/// What writers put where the value is null or empty.
+/// The placeholder that writers use for a null or empty value.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// A name or value; what cannot have been encoded, as it is not UTF-8 when decoded, is taken literally: any folder
-/// that the address names may hold a `=`.
+/// Decodes a name or a value. Any folder of an address may contain a `=`, so text that is not valid UTF-8
+/// after decoding was not encoded and is taken literally.
 fn decoded(text: &str) -> String {
     percent_decoded(text).unwrap_or_else(|_| text.to_owned())
 }
 
-/// The values of the folders around the file at `address`; a folder further in wins.
+/// The values of the folders around the file at `address`; the innermost folder wins.
 pub(super) fn folder_values(address: &str) -> BTreeMap<String, Option<String>> {
     let (folders, _file) = address.rsplit_once('/').unwrap_or(("", address));
     let mut values = BTreeMap::new();

@@ -1,10 +1,10 @@
 //! Reads the lines of a piece of a JSON file, one object each, as typed columns.
 //!
-//! A piece and the wanted columns enter, batches leave. Text comes in blocks of whole lines
-//! (`blocks`); arrow-json parses them. It would make 1 of 1.5 where an integer is wanted, and cut decimals and
-//! times (`spelled`), so these are taken as they are spelled and converted by the `adapt` of all formats. When something is
-//! wrong, the lines of the batch are read again one by one to say which line it is. An object over several lines is refused where it crosses a
-//! block, because such a file could not be cut.
+//! Text comes in blocks of whole lines (`blocks`), which arrow-json parses. It would read 1.5 as 1 where an
+//! integer is wanted, and truncate decimals and times, so these (`spelled`) are read as text and converted by
+//! `adapt`, as for all formats. After an error, the lines of the batch are read again one by one to find the
+//! line. An object over several lines is refused if it crosses the end of a block, because such a file could
+//! not be split.
 
 mod nesting;
 mod place;
@@ -27,7 +27,7 @@ use super::spelled::is_spelled;
 use super::split::Piece;
 use crate::error::{Error, Result};
 
-/// What messages call such a file.
+/// The name of the format in messages.
 const WHAT: &str = "JSON";
 
 /// The objects of one piece.
@@ -37,7 +37,7 @@ pub struct JsonBatches {
     /// How much of the current block has been decoded.
     taken: usize,
     parser: Parser,
-    /// Objects before the current batch.
+    /// The number of objects before the current batch.
     rows: u64,
     /// Bytes of text in the current batch.
     batch_bytes: usize,
@@ -47,20 +47,21 @@ impl JsonBatches {
     /// Opens the piece.
     ///
     /// # Errors
-    /// When the file cannot be read, or JSON cannot hold a wanted column.
+    /// When the file cannot be read, or JSON cannot represent a wanted column.
     pub fn open(piece: &Piece, wanted: &Wanted) -> Result<JsonBatches> {
         let (text, parser) = (TextBlocks::open(piece)?, Parser::new(piece, wanted, wanted.limits.rows)?);
-        // What was read on the way to the first line is not the piece's.
+        // The bytes that were read before the first line do not belong to the piece.
         let taken = text.block().len();
         Ok(JsonBatches { piece: piece.clone(), text, taken, parser, rows: 0, batch_bytes: 0 })
     }
 
-    /// The next batch, or what is wrong with it, without its line.
+    /// The next batch, or its error without the line.
     fn read(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if self.taken == self.text.block().len() {
                 self.parser.check_complete()?;
-                // Objects end with their block, and a block is small or one line. Blank lines make no batch.
+                // Objects end with their block, and a block is small or a single line. Blank lines make no
+                // batch.
                 if self.batch_bytes >= self.parser.wanted.limits.bytes
                     && let Some(batch) = self.flush()?
                 {
@@ -75,7 +76,7 @@ impl JsonBatches {
             let count = self.parser.decode(&self.text.block()[self.taken..])?;
             self.taken += count;
             self.batch_bytes += count;
-            // It stops early when the batch is full.
+            // The parser stops early when the batch is full.
             if self.taken < self.text.block().len() {
                 return self.flush();
             }
@@ -87,7 +88,7 @@ impl JsonBatches {
         self.parser.flush()
     }
 
-    /// The line, from 1, of the first object that cannot be read, and why.
+    /// The line, from 1, of the first invalid object, and its error.
     fn find(&self) -> Option<(u64, Error)> {
         let mut lines = LineFinder::new(&self.piece);
         for row in self.rows.. {
@@ -125,7 +126,7 @@ impl Batches for JsonBatches {
     }
 }
 
-/// Text in, batches of the row type out.
+/// Parses text into batches of the row type.
 struct Parser {
     file: String,
     wanted: Wanted,
@@ -171,7 +172,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Fails between two lines of one object.
+    /// Fails if the text ends in the middle of an object.
     fn check_complete(&self) -> Result<()> {
         if self.decoder.has_partial_record() {
             let error = Error::data("an object does not end on its line").at("file", &self.file);
@@ -180,7 +181,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Fails when an object nests deeper than the parser can report.
+    /// Fails if an object nests deeper than the parser can report.
     fn check_depth(&self, text: &[u8]) -> Result<()> {
         if nesting::is_too_deep(text) {
             let text = format!("an object nests more than {} levels deep", nesting::MAX_LEVELS);
@@ -198,12 +199,12 @@ impl Parser {
     }
 }
 
-/// Runs the decoder; its own error is left as it is.
+/// Runs the decoder and returns its own error unchanged.
 fn guarded<T>(file: &str, body: impl FnOnce() -> Result<T, ArrowError>) -> Result<Result<T, ArrowError>> {
     decoding(WHAT, file, || Ok::<_, Infallible>(body()))
 }
 
-/// The columns as the parser reads them: nothing must be there, and what it would not read exactly is text.
+/// The columns for the parser: all are nullable, and those that it would not read exactly are text.
 fn spelled(wanted: &Wanted, file: &str) -> Result<SchemaRef> {
     let names = wanted.names_in_files(file)?;
     let fields = wanted.schema.fields().iter().filter(|field| names.contains(field.name()));
@@ -222,7 +223,7 @@ fn spelled_field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, true))
 }
 
-/// The same for the entries of a map, which are there, and so are their keys.
+/// The same for the entries of a map, which are never null, and neither are their keys.
 fn spelled_entry(entry: &FieldRef) -> FieldRef {
     let DataType::Struct(fields) = entry.data_type() else { return Arc::clone(entry) };
     let spelled = |(at, field)| Arc::unwrap_or_clone(spelled_field(field)).with_nullable(at > 0);

@@ -1,8 +1,8 @@
 //! Splits a block of whole lines into lines.
 //!
-//! The result is that of `str::lines`: `\n` and `\r\n` end a line, and nothing follows the last
-//! newline. It is written over `memchr` because that is several times faster on long lines. A
-//! carriage return anywhere else, also at the end of the last line, is part of its line.
+//! The result is the same as for `str::lines`: `\n` and `\r\n` end a line, and nothing follows the last
+//! newline. It uses `memchr`, which is several times faster on long lines. A carriage return anywhere else,
+//! including at the end of the last line, is part of its line.
 
 /// The lines of `block`, without their line ends.
 ///

@@ -1,18 +1,18 @@
-//! Finds the files behind an address.
+//! Finds the files at an address.
 //!
-//! An address enters, its files leave, sorted, so that every run sees the same list. A plain path
-//! is one file, a folder is the files directly in it, a pattern is the files that match. Folders are opened
-//! level by level and only where the pattern can match. What is in the files is not looked at.
+//! The files are sorted, so that every run has the same list. A plain path is one file, a folder means the
+//! files directly in it, a pattern the files that match. Folders are opened level by level, and only where
+//! the pattern can match. The files themselves are not read.
 //!
-//! Input is never empty in silence:
-//! - Names that begin with `_` or `.` are bookkeeping (`_SUCCESS`, `.crc`) and are hidden: left out unless the address
-//!   spells that first character. A folder named `key=value` is never hidden.
-//! - A folder in which only folders or hidden files are found is an error, and so is a pattern that matches nothing. No
-//!   rows are in an empty folder, which is worth a warning, and in one with the marker `_SUCCESS` alone.
-//! - In an object store a folder with a manifest of Kiln's is an output, and its files are those that the manifest names
-//!   (`manifest`).
-//! - Links to files and folders are followed, each under its own address. A link back to a folder that `**` is in adds
-//!   nothing, because the files there are found already. A link to nothing is worth a warning.
+//! Input is never silently empty:
+//! - Names that begin with `_` or `.` are bookkeeping (`_SUCCESS`, `.crc`) and hidden: they are skipped
+//!   unless the address contains that first character literally. A folder named `key=value` is never hidden.
+//! - A folder that contains only folders or hidden files is an error, and so is a pattern that matches
+//!   nothing. An empty folder, or one with only the marker `_SUCCESS`, has no rows and causes a warning.
+//! - In an object store, a folder with a manifest of Kiln is an output, and its files are those that the
+//!   manifest lists (`manifest`).
+//! - Links to files and folders are followed, each under its own address. A link back to a folder that `**`
+//!   is visiting adds nothing, because the files there are found already. A dangling link causes a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -30,45 +30,45 @@ use super::store::Store;
 use super::version::Version;
 use crate::error::{Error, Result};
 
-/// The files that mark an output as whole and say nothing of its rows.
+/// Files that mark an output as complete and have no rows.
 const MARKERS: [&str; 2] = ["_SUCCESS", "._SUCCESS.crc"];
 
-/// How often a prefix is listed while publishes change it.
+/// How often a prefix is listed while concurrent publishes change it.
 const MAX_LISTINGS: u32 = 5;
 
 /// A file to read: its absolute address, and its size and version when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Absolute: it opens the same file in another process. Wildcard characters in it are literal.
+    /// Absolute, so it opens the same file in another process. Wildcard characters in it are literal.
     pub address: String,
-    /// Size in bytes, of the compressed file if it is compressed.
+    /// Size in bytes; for a compressed file, the compressed size.
     pub size: u64,
-    /// What tells it from another file at that address.
+    /// Distinguishes it from another file at the same address.
     pub version: Version,
 }
 
-/// Which files a listing leaves out, and how deep it goes.
+/// Which files a listing skips, and how deep it goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ListOptions {
-    /// Files in the folders below a folder, too.
+    /// Includes files in the folders below a folder.
     pub recurse: bool,
     /// Only files that were modified at this time or later.
     pub modified_since: Option<SystemTime>,
-    /// An address at which nothing is gives no files, and no error.
+    /// An address that does not exist yields no files instead of an error.
     pub ignore_missing: bool,
 }
 
-/// What a listing has found.
+/// The result of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
     /// The files, sorted by address.
     pub files: Vec<InputFile>,
-    /// How many were left out because of the options.
+    /// The number of files skipped because of the options.
     pub skipped: u64,
 }
 
 impl Listed {
-    /// How long the files are together.
+    /// The total size of the files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
     }
@@ -77,20 +77,21 @@ impl Listed {
     pub fn hash(&self) -> String {
         let mut hasher = XxHash3_64::new();
         for InputFile { address, size, version } in &self.files {
-            // An address has no control characters, so that the lines of two lists are equal only if the lists are.
+            // Addresses have no control characters, so the lines of two lists are equal only if the lists
+            // are.
             hasher.write(format!("{address}\n{size}\n{version:?}\n").as_bytes());
         }
         format!("{:016x}", hasher.finish())
     }
 }
 
-/// The files behind `address`, as `options` say.
+/// The files at `address` that match `options`.
 ///
-/// An empty folder gives an empty list: a job upstream may have had nothing to write.
+/// An empty folder yields an empty list: an upstream job may have had nothing to write.
 ///
 /// # Errors
-/// Of class config when a plain path does not exist, a pattern matches nothing or a folder holds only folders or hidden
-/// files, of class auth without permission to a folder or file.
+/// Of class config when a plain path does not exist, a pattern matches nothing or a folder contains only
+/// folders or hidden files; of class auth without permission to read a folder or file.
 pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
     let location = Location::parse(address)?;
     let mut tries = 1;
@@ -102,25 +103,27 @@ pub fn list_with(address: &str, options: &ListOptions) -> Result<Listed> {
         }
         match files.keep_published(&location)? {
             None => return Ok(files.listed()),
-            // A publish came between the listing and the manifest: the next listing has its files.
+            // A publish happened between the listing and the reading of the manifest: the next listing
+            // includes its files.
             Some(_) if tries < MAX_LISTINGS => tries += 1,
             Some(missing) => return Err(missing),
         }
     }
 }
 
-/// The files found so far; sorted and without doubles, because `{a,a*}` finds some twice.
+/// The files found so far, sorted and without duplicates, because `{a,a*}` finds some files twice.
 struct Files<'a> {
     store: &'a Store,
     options: &'a ListOptions,
     found: BTreeMap<String, Stat>,
-    /// Addresses at which nothing is.
+    /// The number of addresses that do not exist.
     missing: u64,
-    /// What folders hold and is not read.
+    /// What folders contain that is not read.
     passed: BTreeSet<&'static str>,
-    /// The prefixes of a store that were listed, and whether a manifest is in each.
+    /// The prefixes of a store that were listed, and whether each has a manifest.
     prefixes: BTreeMap<Path, bool>,
-    /// The folders that `**` is in, outermost first, each with the number of segments that are to match below it.
+    /// The folders that `**` is visiting, outermost first, each with the number of segments left to match
+    /// below it.
     entered: Vec<(Identity, usize)>,
 }
 
@@ -143,8 +146,9 @@ impl<'a> Files<'a> {
         Ok(content)
     }
 
-    /// Leaves out the objects that are no part of the output that they are in: those of a publish that is under way or
-    /// was killed, and those that were replaced. Returns the error when an object that a manifest names is missing.
+    /// Removes the objects that are not part of the output around them: those of a publish that is in
+    /// progress or was killed, and those that were replaced. Returns the error when an object that a manifest
+    /// lists is missing.
     fn keep_published(&mut self, location: &Location) -> Result<Option<Error>> {
         if self.store.is_local() {
             return Ok(None);
@@ -183,7 +187,8 @@ impl<'a> Files<'a> {
         Ok(missing.map(|missing| not_there(&self.store.address(missing))))
     }
 
-    /// Whether an object is a file of a first publish that is under way or was killed; `known` keeps the tags of outputs.
+    /// Whether an object belongs to a first publish that is in progress or was killed; `known` caches the
+    /// tags of outputs.
     fn is_undecided(&self, path: &Path, known: &mut BTreeMap<Path, Vec<String>>) -> Result<bool> {
         if !may_be_tagged(path) {
             return Ok(false);
@@ -200,14 +205,14 @@ impl<'a> Files<'a> {
         Ok(false)
     }
 
-    /// The objects that the manifest at `root` names, if one is there.
+    /// The objects that the manifest at `root` lists, if it exists.
     fn named_in(&self, root: &Path) -> Result<Option<BTreeSet<Path>>> {
         let manifest = Manifest::read(self.store, root)?;
         let named = |manifest: Manifest| manifest.files.iter().map(|file| join(root, &file.name)).collect();
         manifest.map(named).transpose()
     }
 
-    /// What is left after the options.
+    /// The files that remain after the options are applied.
     fn listed(self) -> Listed {
         let all = self.found.len() as u64;
         let is_wanted = |stat: &Stat| self.options.modified_since.is_none_or(|since| stat.modified >= since);
@@ -243,7 +248,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Notes what is left out of a folder whose files are all wanted.
+    /// Records what is skipped in a folder whose files are all wanted.
     fn note_passed(&mut self, content: &Content) {
         let is_passed = |name: &String| is_hidden(name) && !MARKERS.contains(&name.as_str());
         let has_hidden = content.files.iter().any(|(name, _)| is_passed(name))
@@ -252,7 +257,7 @@ impl<'a> Files<'a> {
         self.passed.extend(content.has_dangling.then_some("links that lead nowhere"));
     }
 
-    /// Refuses a folder in which something is and nothing was found to read.
+    /// Refuses a folder that is not empty but has no file to read.
     fn check_found(&self, location: &Location) -> Result<()> {
         if !self.found.is_empty() {
             return Ok(());
@@ -321,7 +326,7 @@ impl<'a> Files<'a> {
     }
 
     fn walk_deep(&mut self, folder: &Path, segments: &[Segment], rest: &[Segment]) -> Result<()> {
-        // Where files are linked in a circle, a walk without this would go on until the address is too long.
+        // Without this check, a cycle of links would be followed until the address is too long.
         let here = identity(self.store, folder)?.map(|identity| (identity, segments.len()));
         if here.is_some_and(|here| self.entered.contains(&here)) {
             return Ok(());
@@ -340,8 +345,8 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The prefixes of outputs that the object `path` may be part of, innermost first: folders named `key=value` may be
-/// partitions of one around them.
+/// The prefixes of outputs that the object `path` may be part of, innermost first: folders named `key=value`
+/// may be partitions of an output around them.
 pub fn outputs_of(path: &Path) -> Vec<Path> {
     let mut folders = vec![parent(path)];
     while let Some(folder) =
@@ -352,7 +357,7 @@ pub fn outputs_of(path: &Path) -> Vec<Path> {
     folders
 }
 
-/// Whether the name of a file may have the tag of a publish: a dash and eight hexadecimal digits.
+/// Whether a file name may contain the tag of a publish: a dash and eight hexadecimal digits.
 pub fn may_be_tagged(path: &Path) -> bool {
     let name = path.filename().unwrap_or_default();
     let is_tag = |part: &str| {

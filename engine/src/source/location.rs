@@ -1,4 +1,4 @@
-//! Understands an address as users write it: one rule for sources, outputs, checkpoints and `KILN_TMP`.
+//! Parses addresses as users write them: the same rules for sources, outputs, checkpoints and `KILN_TMP`.
 //!
 //! | address | means |
 //! |---|---|
@@ -8,17 +8,18 @@
 //! | `s3://bucket/a`, `gs://…`, `az://…` | the object or prefix `a` in the bucket, every character literal, as in Spark |
 //!
 //! - A scheme is letters, digits, `+`, `-` and `.` before `:/`, in upper or lower case. `a:b` is a path, and
-//!   `./s3:/b` is how to write a path that looks like a scheme. Another host than this machine is refused in `file:`.
+//!   a path that looks like a scheme is written `./s3:/b`. In `file:`, a host other than this machine is
+//!   refused.
 //! - No address has a query or a fragment: `#` is literal everywhere, and `?` is a wildcard everywhere.
-//! - `*`, `?`, `[..]` and `{..}` make a pattern. Only a source takes one; an output is one folder, so that
+//! - `*`, `?`, `[..]` and `{..}` make a pattern. Only a source accepts one; an output is one folder, so
 //!   [`Location::folder`] refuses it. `[*]`, `[?]`, `[[]`, `[]]`, `[{]` and `[}]` are one literal character,
-//!   and so are `%2A`, `%3F` and the like in `file:`. Source and output take them alike.
-//! - Local paths may be relative and may hold `.`, `..` and repeated slashes. They become absolute here and only
-//!   here, so that what is sent to another process means the same there. A store has none of these, and an
-//!   address with them is refused.
-//! - A slash at the end means a folder and changes nothing else. Control characters are refused.
+//!   and so are `%2A`, `%3F` and the like in `file:`. Sources and outputs use the same syntax.
+//! - Local paths may be relative and may contain `.`, `..` and repeated slashes. They are made absolute here
+//!   and only here, so that what is sent to another process means the same there. In a store such addresses
+//!   are refused.
+//! - A trailing slash marks a folder and changes nothing else. Control characters are refused.
 //!
-//! Whether anything exists at the location is not asked; `listing` does that.
+//! Whether anything exists at the location is checked in `listing`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -30,10 +31,10 @@ use super::pattern::{escape, is_wildcard, unescape};
 use super::store::Store;
 use crate::error::{Error, Result};
 
-/// Where an address points: a file, a folder or a pattern of files in a store.
+/// The target of an address: a file, a folder or a pattern of files in a store.
 #[derive(Clone, Debug)]
 pub struct Location {
-    /// The store that holds it.
+    /// The store.
     pub store: Store,
     /// The literal path in the store, up to the first segment with a wildcard.
     pub path: Path,
@@ -53,10 +54,10 @@ impl Location {
         parsed.map_err(|e| e.at("address", address))
     }
 
-    /// The location of a folder: what [`parse`](Location::parse) gives for the same text, and no pattern.
+    /// The location of a folder: the same as [`parse`](Location::parse), but patterns are refused.
     ///
     /// # Errors
-    /// As [`Location::parse`]; config also for a pattern.
+    /// As [`Location::parse`]; also config for a pattern.
     pub fn folder(address: &str) -> Result<Location> {
         let location = Location::parse(address)?;
         if location.pattern.is_none() {
@@ -67,10 +68,11 @@ impl Location {
         Err(error.help("write `[*]` for a literal `*`, and likewise `[?]`, `[[]` and `[{]`"))
     }
 
-    /// The location of an output: a folder that its address names.
+    /// The location of an output: a folder that is named by its address.
     ///
     /// # Errors
-    /// As [`Location::folder`]; config also for an address that ends in `.` or `..`, whose folder may hold anything.
+    /// As [`Location::folder`]; also config for an address that ends in `.` or `..`, whose folder may contain
+    /// anything.
     pub fn output(address: &str) -> Result<Location> {
         let location = Location::folder(address)?;
         let (_, path) = resolve(address)?;
@@ -81,7 +83,8 @@ impl Location {
         Ok(location)
     }
 
-    /// The location of one object whose address Kiln has made: [`Location::address`]. Wildcards in it are literal.
+    /// The location of one object at an address made by Kiln ([`Location::address`]). Wildcards in it are
+    /// literal.
     ///
     /// # Errors
     /// As [`Location::parse`].
@@ -90,7 +93,8 @@ impl Location {
         parsed.map_err(|e| e.at("address", address))
     }
 
-    /// The absolute address, pattern included; without one, [`Location::exact`] takes it in any process.
+    /// The absolute address, including the pattern. Without a pattern, [`Location::exact`] accepts it in any
+    /// process.
     pub fn address(&self) -> String {
         let base = self.store.address(&self.path);
         match &self.pattern {
@@ -100,13 +104,13 @@ impl Location {
         }
     }
 
-    /// The path in the file system of this machine, if it is there.
+    /// The path in the file system of this machine, if the location is local.
     pub fn local_path(&self) -> Option<PathBuf> {
         self.store.is_local().then(|| PathBuf::from(self.store.address(&self.path)))
     }
 
-    /// The address for users: [`Location::parse`] takes it for this location. Links in a local path are resolved,
-    /// so that two texts for one place give the same.
+    /// The address for users; [`Location::parse`] returns this location for it. Links in a local path are
+    /// resolved, so that two addresses of the same folder have the same `uri`.
     pub fn uri(&self) -> String {
         match self.local_path() {
             Some(path) => file_uri(&resolved(&path)),
@@ -114,7 +118,7 @@ impl Location {
         }
     }
 
-    /// A location in `store`, of a path in which a literal wildcard is escaped if there may be `wildcards`.
+    /// A location in `store`; `path` may have wildcards, with literal ones escaped, if `wildcards` is set.
     fn new(store: Store, path: &str, wildcards: bool) -> Result<Location> {
         let (base, pattern) = if wildcards { split_pattern(path) } else { (path.into(), None) };
         let base = if store.is_local() { absolute(&base)?.into() } else { base };
@@ -129,7 +133,7 @@ pub fn is_local(address: &str) -> bool {
     Location::parse(address).is_ok_and(|location| location.store.is_local())
 }
 
-/// The `file:` address of a local path, with every character encoded that has a meaning of its own.
+/// The `file:` address of a local path, with every special character percent-encoded.
 pub fn file_uri(path: &FilePath) -> String {
     let mut uri = "file://".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -143,7 +147,7 @@ pub fn file_uri(path: &FilePath) -> String {
     uri
 }
 
-/// The store of an address and the path in it, in which a literal wildcard is escaped.
+/// The store of an address and the path in it, in which literal wildcards are escaped.
 fn resolve(address: &str) -> Result<(Store, String)> {
     if address.is_empty() {
         return Err(Error::config("the address is empty"));
@@ -166,7 +170,7 @@ fn resolve(address: &str) -> Result<(Store, String)> {
     Ok((Store::open(&scheme, host)?, path.to_owned()))
 }
 
-/// The scheme in lower case and what follows its colon; `None` for a path.
+/// The scheme in lower case and the text after its colon; `None` for a path.
 fn split_scheme(address: &str) -> Option<(String, &str)> {
     let (scheme, rest) = address.split_once(':')?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -175,7 +179,8 @@ fn split_scheme(address: &str) -> Option<(String, &str)> {
     (is_scheme && (rest.starts_with('/') || scheme == "file")).then_some((scheme, rest))
 }
 
-/// Refuses what is no name of a bucket: a URL parser would drop what follows `#` or `?` and open another bucket.
+/// Refuses an invalid bucket name: a URL parser would drop everything after `#` or `?` and open another
+/// bucket.
 fn check_host(scheme: &str, host: &str) -> Result<()> {
     let is_name = |byte: u8| {
         byte.is_ascii_alphanumeric() || b".-_".contains(&byte) || (byte == b'@' && scheme.starts_with("abfs"))
@@ -191,7 +196,7 @@ fn check_host(scheme: &str, host: &str) -> Result<()> {
     }
 }
 
-/// The path of a `file:` address; a wildcard that was percent-encoded is escaped.
+/// The path of a `file:` address; percent-encoded wildcards are escaped.
 fn file_path(rest: &str) -> Result<String> {
     let (host, path) = match rest.strip_prefix("//") {
         Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
@@ -206,7 +211,7 @@ fn file_path(rest: &str) -> Result<String> {
     })
 }
 
-/// Splits before the first segment with a wildcard. The literal part has its escaped characters as themselves.
+/// Splits before the first segment with a wildcard. In the literal part, escaped characters are unescaped.
 fn split_pattern(path: &str) -> (Cow<'_, str>, Option<&str>) {
     let (mut base, mut from) = (String::new(), 0);
     for segment in path.split_inclusive('/') {
@@ -219,9 +224,7 @@ fn split_pattern(path: &str) -> (Cow<'_, str>, Option<&str>) {
     (base.into(), None)
 }
 
-/// The absolute form of a local path without `..`.
-///
-/// `path` without links, as far as it is there: a folder that is made later keeps its address.
+/// `path` with its links resolved, as far as it exists: a folder that is created later keeps its address.
 fn resolved(path: &FilePath) -> PathBuf {
     let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     match known {
@@ -233,9 +236,10 @@ fn resolved(path: &FilePath) -> PathBuf {
     }
 }
 
-/// `a/..` is not the same as nothing when `a` is a link, so the part up to the last `..` is looked up.
+/// The absolute form of a local path. If it has `..`, the part up to the last one is resolved in the file
+/// system, because `a/..` is not the current folder when `a` is a link.
 fn absolute(path: &str) -> Result<String> {
-    // Two slashes at the beginning mean one, but `std::path::absolute` keeps them.
+    // Two leading slashes mean one, but `std::path::absolute` keeps them.
     let slashes = path.len() - path.trim_start_matches('/').len();
     let path = &path[slashes.saturating_sub(1)..];
     let here = if path.is_empty() { "." } else { path };
@@ -262,7 +266,7 @@ pub fn percent_decoded(text: &str) -> Result<String> {
     decode(text, |decoded, code| decoded.push(code))
 }
 
-/// Decodes `text`, where `push` adds a byte that was encoded.
+/// Decodes `text`; `push` adds a byte that was encoded.
 fn decode(text: &str, push: impl Fn(&mut Vec<u8>, u8)) -> Result<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

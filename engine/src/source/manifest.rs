@@ -1,8 +1,9 @@
-//! The manifest of an output, the file `_SUCCESS`: it names every file that is part of the output.
+//! The manifest of an output, the file `_SUCCESS`: it lists every file that is part of the output.
 //!
-//! Spark and Hadoop leave an empty file of this name when an output is whole. Here it also lists the files, so that a
-//! reader of an object store, where nothing can be renamed, sees all files of one version or all of another: it takes
-//! the manifest and reads what the manifest names. On disk it is written for the same readers.
+//! Spark and Hadoop write an empty file of this name when an output is complete. Kiln's also lists the files,
+//! so that in an object store, where nothing can be renamed, a reader sees all files of one version and none
+//! of another: it reads the manifest and then the files that the manifest lists. On disk it is written for
+//! the same readers.
 
 use futures::StreamExt;
 use object_store::path::Path;
@@ -13,29 +14,29 @@ use serde::{Deserialize, Serialize};
 use super::store::Store;
 use crate::error::{Error, Result};
 
-/// Its name in the output's folder.
+/// The name of the manifest in the output's folder.
 pub const MANIFEST: &str = "_SUCCESS";
-/// The folder or prefix, beside an output, in which the heads and the runs of outputs are recorded.
+/// The folder or prefix, next to an output, that stores the heads and runs of outputs.
 pub const BOOKS: &str = "_kiln";
-/// Characters of a publish's UUID in the names of its files.
+/// How many characters of a publish's UUID are in the names of its files.
 pub const TAG_CHARS: usize = 8;
 
-/// What the manifest holds, as JSON.
+/// The content of the manifest, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The version of the output that it describes.
     pub version: u64,
-    /// The run that published it.
+    /// The run that published the version.
     pub run_id: String,
-    /// The attempt.
+    /// The attempt of that run.
     pub attempt: u32,
     /// The UUID of the publish.
     pub publish: String,
-    /// All files of the output, in the order of their names.
+    /// All files of the output, sorted by name.
     pub files: Vec<ManifestFile>,
 }
 
-/// What a reader needs of the head of an output (`publish::head`) that has no manifest yet.
+/// The parts of an output's head (`publish::head`) that a reader needs while there is no manifest.
 #[derive(Deserialize)]
 struct Undecided {
     publishes: Vec<Publish>,
@@ -65,7 +66,7 @@ struct State {
 pub struct ManifestFile {
     /// Its path in the output's folder.
     pub name: String,
-    /// Its rows; `None` for a file that another program has put there.
+    /// Its rows; `None` for a file written by another program.
     pub rows: Option<u64>,
     /// Its bytes.
     pub bytes: u64,
@@ -75,7 +76,7 @@ impl Manifest {
     /// The manifest of the output at the prefix `output`, if it has one.
     ///
     /// # Errors
-    /// By the failing request.
+    /// By the request that failed.
     pub(super) fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
         let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
             Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
@@ -83,16 +84,17 @@ impl Manifest {
         Ok(get(store, &key)?.and_then(|json| Manifest::parse(&json)))
     }
 
-    /// The tags in the names of files that are no part of the output `output`, which has no manifest: its first publish is
-    /// under way or was killed.
+    /// The tags in the names of files that are not part of the output `output`, which has no manifest because
+    /// its first publish is in progress or was killed.
     ///
     /// # Errors
-    /// By the failing request.
+    /// By the request that failed.
     pub(super) fn unpublished(store: &Store, output: &Path) -> Result<Vec<String>> {
         let Some(json) = get(store, &head_key(output)?)? else { return Ok(Vec::new()) };
         let Ok(head) = serde_json::from_slice::<Undecided>(&json) else { return Ok(Vec::new()) };
         let mut tags = head.state.unpublished;
-        // The files of a table are named by its log: an attempt that was killed after its commit has left its tag here.
+        // The files of a table are listed in its log. An attempt that was killed after its commit has left
+        // its tag here.
         if !tags.is_empty() && has_log(store, output)? {
             return Ok(Vec::new());
         }
@@ -103,14 +105,14 @@ impl Manifest {
         Ok(tags)
     }
 
-    /// The manifest in `json`; `None` for the marker of another program.
+    /// Parses a manifest; `None` for the marker of another program.
     pub fn parse(json: &[u8]) -> Option<Manifest> {
         serde_json::from_slice(json).ok()
     }
 
-    /// As JSON.
+    /// The manifest as JSON.
     pub fn to_json(&self) -> Vec<u8> {
-        // Texts and integers: there is nothing in it that JSON cannot hold.
+        // Text and integers only: nothing that JSON cannot represent.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
@@ -122,10 +124,11 @@ fn has_log(store: &Store, output: &Path) -> Result<bool> {
     Ok(store.wait(objects.next()).transpose()?.is_some())
 }
 
-/// Where the head of the output `output` is in a store: what is published there, and who may publish.
+/// The key of the head of the output `output` in a store, which records what is published there and who may
+/// publish.
 ///
 /// # Errors
-/// Config for a prefix that is no part of a key.
+/// Config for a prefix that cannot be part of a key.
 pub fn head_key(output: &Path) -> Result<Path> {
     let (above, name) = output.as_ref().rsplit_once('/').unwrap_or(("", output.as_ref()));
     let slash = if above.is_empty() { "" } else { "/" };
@@ -138,7 +141,7 @@ pub fn is_tagged(name: &str, tag: &str) -> bool {
     name.rsplit('/').next().is_some_and(|file| file.contains(&format!("-{tag}")))
 }
 
-/// The object `key`, if it is there.
+/// The object `key`, if it exists.
 fn get(store: &Store, key: &Path) -> Result<Option<bytes::Bytes>> {
     match store.wait(async { store.objects().get(key).await?.bytes().await }) {
         Ok(bytes) => Ok(Some(bytes)),

@@ -1,10 +1,10 @@
-//! Reads what users name: an address becomes files, files become splits, a split becomes blocks of text.
+//! Reads input: an address becomes files, files become splits, a split becomes blocks of text or batches.
 //!
 //! The parts are used in this order: [`list_with`] finds the files (`listing`, `pattern`, `location`),
-//! [`plan_splits`] cuts and packs them (`split`), and a task opens each piece as [`TextBlocks`]
-//! (`blocks` over `decode` over `reader`). Everything here is blocking and knows nothing of
-//! datasets, tasks or executors: what crosses to another process is a [`Piece`], which is only names
-//! and numbers.
+//! [`plan_splits`] splits and packs them (`split`), and a task opens each piece, as [`TextBlocks`] (`blocks`
+//! over `decode` over `reader`) or, for a format with columns, as [`Batches`]. Everything here is blocking
+//! and independent of datasets, tasks and executors: a [`Piece`] that is sent to another process has only
+//! names and numbers.
 
 mod adapt;
 mod ahead;

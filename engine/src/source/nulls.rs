@@ -1,8 +1,8 @@
-//! Finds a null where the row type has none.
+//! Finds nulls in columns whose row type does not allow them.
 //!
-//! A column enters as the row type describes it, the first misplaced null leaves with its row. The
-//! readers of rows do not look at nulls of columns that are no `Option`, so this is what keeps a null
-//! from becoming a zero. A null struct hides what lies in it: that is not looked at.
+//! The result is the first such null with its row. The readers of rows ignore the null masks of columns that
+//! are not `Option`s, so this check prevents a null from becoming a zero. Values inside a null struct are not
+//! checked.
 
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
 use arrow::buffer::NullBuffer;
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field};
 
 /// A null in a column that is not nullable.
 pub(super) struct NullAt {
-    /// The column, with the fields on the way to it: `place.city`.
+    /// The column, with the fields on the path to it: `place.city`.
     pub(super) path: String,
     /// The row in the batch.
     pub(super) row: usize,
@@ -21,7 +21,7 @@ pub(super) fn find_null(field: &Field, column: &ArrayRef) -> Option<NullAt> {
     find_null_in(field, column, None)
 }
 
-/// The same; `hidden`: the rows in which a struct around this column is null.
+/// The same for a nested column; `hidden` marks the rows in which a struct around it is null.
 pub(super) fn find_null_in(field: &Field, column: &ArrayRef, hidden: Option<&NullBuffer>) -> Option<NullAt> {
     let nulls = column.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     if !field.is_nullable()
@@ -58,14 +58,14 @@ fn look_in_list<O: OffsetSizeTrait>(item: &Field, column: &ArrayRef) -> Option<N
     look_in_items(item, list.values(), list.offsets())
 }
 
-/// Looks at the items that the lists hold; the row is that of the list.
+/// Checks the items of lists; the row in the result is that of the list.
 fn look_in_items<O: OffsetSizeTrait>(item: &Field, items: &ArrayRef, offsets: &[O]) -> Option<NullAt> {
     let (first, last) = (offsets.first()?.as_usize(), offsets.last()?.as_usize());
     let found = find_null_in(item, &items.slice(first, last - first), None)?;
     Some(NullAt { row: row_of(offsets, first + found.row), ..found })
 }
 
-/// The row whose list holds item `item`.
+/// The row whose list contains `item`.
 pub(super) fn row_of<O: OffsetSizeTrait>(offsets: &[O], item: usize) -> usize {
     offsets.partition_point(|offset| offset.as_usize() <= item).saturating_sub(1)
 }

@@ -1,8 +1,9 @@
 //! Reads ranges of one version of an object.
 //!
-//! A piece names the object and its version; a range enters, a running request leaves ([`Fetch`]), so that several
-//! can be under way. Every request is on the condition of the ETag, and every answer is checked, because some
-//! stores ignore the condition. What a request may take is limited here: in time, and in requests at once.
+//! A piece identifies the object and its version. [`Object::fetch`] starts a request for a range ([`Fetch`]),
+//! so several can be in flight. Every request is conditional on the ETag, and every response is checked as
+//! well, because some stores ignore the condition. The time of a request and the number of concurrent
+//! requests are limited here.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -19,12 +20,12 @@ use super::store::Store;
 use super::version::{Version, are_same, changed};
 use crate::error::{Error, Result};
 
-/// How long the bytes of one range may take, retries of the client included. Ranges have some MiB, so even a slow
-/// line needs a part of it; what takes longer is an answer that does not come. The task is tried again then.
+/// The time limit for the bytes of one range, including the client's retries. Ranges have a few MiB, so even
+/// a slow connection needs only part of it; beyond it the answer is not coming, and the task is retried.
 const READ_LIMIT: Duration = Duration::from_secs(120);
 
-/// Requests for ranges that this process has under way at most: connections are files, and stores ask clients with
-/// more to slow down.
+/// The most concurrent range requests of this process: each connection uses a file descriptor, and stores
+/// throttle clients with more requests.
 const MAX_REQUESTS: usize = 128;
 
 static REQUESTS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(MAX_REQUESTS));
@@ -38,23 +39,24 @@ struct Inner {
     path: Path,
     size: u64,
     version: Version,
-    /// The ETag that the first answer had, where the listing had none.
+    /// The ETag of the first response, if the listing had none.
     first_tag: OnceLock<String>,
 }
 
 impl Object {
-    /// The object of `piece`, which is at `path`: the one that was asked for it ahead, whose answers pin its version.
+    /// The object of `piece` at `path`: the one of its read-ahead, if there is one, whose responses pin the
+    /// version.
     pub(super) fn of(store: Store, path: Path, piece: &Piece) -> Object {
         piece.ahead.object().unwrap_or_else(|| Object::new(store, path, piece))
     }
 
-    /// Another view of it.
+    /// A new object, whose version is not pinned yet.
     pub(super) fn new(store: Store, path: Path, piece: &Piece) -> Object {
         let (size, version) = (piece.size, piece.version.clone());
         Object(Arc::new(Inner { store, path, size, version, first_tag: OnceLock::new() }))
     }
 
-    /// Asks for the bytes of `range`, which is not empty and in the object.
+    /// Requests the bytes of `range`, which must be within the object and not empty.
     pub(super) fn fetch(&self, range: Range<u64>) -> Fetch {
         let request = self.clone().get(range.clone());
         match self.0.store.start(request) {
@@ -67,7 +69,7 @@ impl Object {
         if !self.0.store.is_remote() {
             return self.request(range).await;
         }
-        // Nobody closes it.
+        // The semaphore is never closed.
         let _permit = REQUESTS.acquire().await;
         let answer = tokio::time::timeout(READ_LIMIT, self.request(range)).await;
         answer.unwrap_or_else(|_| {
@@ -79,13 +81,13 @@ impl Object {
     async fn request(&self, range: Range<u64>) -> Result<Bytes> {
         let Inner { store, path, size, version, .. } = &*self.0;
         let tag = version.tag().or(self.0.first_tag.get().map(String::as_str));
-        // A listing may lack the quotes that a request needs; the memory store knows none.
+        // A listing may omit the quotes that a request needs; the memory store does not use quotes.
         let needs_quotes = store.is_remote() && !tag.is_some_and(|tag| tag.ends_with('"'));
         let if_match = tag.map(|tag| if needs_quotes { format!("\"{tag}\"") } else { tag.to_owned() });
         let options = GetOptions { range: Some(range.clone().into()), if_match, ..GetOptions::default() };
         let answer = match store.objects().get_opts(path, options).await {
             Err(object_store::Error::Precondition { .. }) => return Err(changed("object")),
-            // An object that became shorter may not have the range at all.
+            // A shorter new version of the object may not contain the range at all.
             Err(error) if error.to_string().contains("InvalidRange") => return Err(changed("object")),
             answer => answer?,
         };
@@ -98,7 +100,7 @@ impl Object {
         Ok(bytes)
     }
 
-    /// Refuses an answer whose ETag differs from that of the first one.
+    /// Refuses a response whose ETag differs from the first one.
     fn check_first(&self, answer: &GetResult) -> Result<()> {
         let Some(found) = answer.meta.e_tag.as_deref() else { return Ok(()) };
         let first = self.0.first_tag.get_or_init(|| found.to_owned());
@@ -106,19 +108,19 @@ impl Object {
     }
 }
 
-/// Bytes that were asked for.
+/// Bytes that were requested.
 pub(super) enum Fetch {
-    /// The request is under way.
+    /// The request is in flight.
     Running(Running, Store),
-    /// Nothing runs beside the task that waits: the bytes are read then.
+    /// Without a runtime in the background, the bytes are read by the task that waits for them.
     Later(Object, Range<u64>),
 }
 
 impl Fetch {
-    /// The bytes.
+    /// Waits for the bytes.
     ///
     /// # Errors
-    /// Of class data when the object is another one now; else by the failing operation.
+    /// Of class data when the object has changed, otherwise by the operation that failed.
     pub(super) fn wait(self) -> Result<Bytes> {
         match self {
             Fetch::Running(mut running, store) => store
@@ -129,7 +131,7 @@ impl Fetch {
     }
 }
 
-/// A request that ends when nobody waits for it any more.
+/// A request that is aborted when it is dropped.
 pub(super) struct Running(JoinHandle<Result<Bytes>>);
 
 impl Drop for Running {

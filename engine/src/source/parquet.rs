@@ -1,11 +1,10 @@
 //! Reads the row groups of a piece of a Parquet file.
 //!
-//! A piece, the wanted columns and perhaps a filter enter; batches leave. The task opens the footer, so
-//! planning ten thousand files opens none of them: a piece is a byte range, and owns the row groups
-//! whose middle lies in it, which every task computes alike. Only wanted columns are read. A filter drops
-//! row groups by those statistics that can be trusted (`statistics`), and then rows exactly. Before anything
-//! is decoded, what the footer says is held against the size of the file (`footer`), and the header of each
-//! page against what a page may take (`pages`) and what a batch may (`budget`).
+//! The task opens the footer, so planning ten thousand files opens none of them: a piece is a byte range and
+//! owns the row groups whose middle is in it, which every task computes in the same way. Only the wanted
+//! columns are read. A filter first drops row groups by the statistics that are reliable (`statistics`), and
+//! then single rows. Before anything is decoded, the footer is checked against the size of the file
+//! (`footer`), and the header of each page against the limits of a page (`pages`) and of a batch (`budget`).
 
 mod budget;
 mod footer;
@@ -39,24 +38,24 @@ use super::split::Piece;
 use crate::error::{Class, Error, Result};
 use crate::row::BatchLimits;
 
-/// What messages call such a file.
+/// The name of the format in messages.
 const WHAT: &str = "Parquet";
-/// Bytes of encoded columns that are held for one reader at most, and how many batches' worth where those are smaller
-/// for lack of memory.
+/// The most bytes of encoded columns that are buffered for one reader, and the most batches' worth, which
+/// matters if batches are small for lack of memory.
 const MAX_PLANNED_BYTES: u64 = 32 << 20;
 const PLANNED_BATCHES: u64 = 8;
-/// By how much fewer rows are read at once where they have turned out to be too many.
+/// The factor by which the number of rows per batch is reduced if a batch turns out to be too large.
 const FEWER: usize = 4;
 
 /// The rows of the row groups that a piece owns.
 pub struct ParquetBatches {
     scan: Scan,
-    /// Nothing when the filter leaves no row.
+    /// `None` if the filter leaves no row group.
     reader: Option<ParquetRecordBatchReader>,
     adapter: Adapter,
-    /// Where the next batch begins among the rows that are read.
+    /// The number of rows read before the next batch.
     row: u64,
-    /// For each row group that is read, its rows and the first of them in the file.
+    /// For each row group that is read, the number of its rows and the position of the first in the file.
     groups: Arc<[(u64, u64)]>,
     skimmed: Option<Skimmed>,
 }
@@ -65,8 +64,8 @@ impl ParquetBatches {
     /// Reads the footer and finds the columns and row groups.
     ///
     /// # Errors
-    /// Of class data for a file that is damaged or whose columns do not fit; of class config for a
-    /// filter that does not fit the file.
+    /// Of class data for a file that is damaged or whose columns do not fit; of class config for a filter
+    /// that does not fit the file.
     pub fn open(piece: &Piece, wanted: &Wanted, filter: Option<&Predicate>) -> Result<ParquetBatches> {
         let file = RangedFile::open(piece)?;
         let footer = footer::read(&file, &piece.address)?;
@@ -77,11 +76,11 @@ impl ParquetBatches {
         if let Some(filter) = filter {
             let filter = filter.on_file(wanted, &piece.address, footer.schema())?;
             groups = prune::groups(&filter, groups, &footer);
-            // One that is the same for all rows has pruned all groups or none.
+            // A filter without columns is the same for all rows: it has dropped all row groups or none.
             row_filter = (!filter.columns.is_empty()).then(|| Arc::new(filter));
         }
         let rows = footer::rows(footer.metadata(), &groups);
-        // How many rows pass a filter is not known, and so not where to look for some of them.
+        // How many rows pass a filter is unknown, and so is where to take a sample.
         let selection = (wanted.skim && filter.is_none()).then(|| select_some(&rows));
         let skimmed = selection.as_ref().map(|selection| Skimmed {
             read: selection.row_count() as u64,
@@ -94,7 +93,7 @@ impl ParquetBatches {
         Ok(ParquetBatches { scan, reader, adapter, row: 0, groups: rows, skimmed })
     }
 
-    /// The next rows as the file has them.
+    /// The next rows as they are in the file.
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         loop {
@@ -114,11 +113,11 @@ struct Scan {
     footer: ArrowReaderMetadata,
     groups: Vec<usize>,
     mask: ProjectionMask,
-    /// A filter that looks at columns of the file.
+    /// A filter that uses columns of the file.
     filter: Option<Arc<OnFile>>,
     selection: Option<RowSelection>,
     budget: Arc<PageBudget>,
-    /// Rows of a batch at most.
+    /// The most rows in a batch.
     rows: usize,
 }
 
@@ -138,8 +137,8 @@ impl Scan {
         Scan { file, address, footer, groups, mask, filter, selection, budget, rows }
     }
 
-    /// Plans what is read of the file: a filter is evaluated for all row groups first. Of a sample nothing is planned,
-    /// because most of each chunk is passed over.
+    /// Plans the reads of the file: a filter is evaluated for all row groups first. For a sample nothing is
+    /// planned, because most of each chunk is skipped.
     fn plan(&self, limits: BatchLimits) {
         if self.selection.is_some() {
             return;
@@ -151,7 +150,7 @@ impl Scan {
         self.file.plan(groups.collect(), max_bytes);
     }
 
-    /// Where the columns of `mask` are in a row group.
+    /// The ranges of the columns of `mask` in a row group.
     fn chunks(&self, group: usize, mask: &ProjectionMask) -> Vec<Range<u64>> {
         let columns = self.footer.metadata().row_group(group).columns().iter().enumerate();
         let read = columns.filter(|(leaf, _)| mask.leaf_included(*leaf));
@@ -163,18 +162,18 @@ impl Scan {
         ProjectionMask::roots(self.footer.parquet_schema(), filter.columns.iter().copied())
     }
 
-    /// A reader that begins at the row `first` of those that it would give.
+    /// A reader that skips the first `first` rows.
     fn read_from(&mut self, first: u64) -> Result<ParquetRecordBatchReader> {
         loop {
             match self.decoding(|| self.build(first)) {
-                // The filter is evaluated here, over columns of its own.
+                // The filter is evaluated here, over its own columns and batches.
                 Err(error) if self.reads_fewer(&error) => {}
                 reader => return reader,
             }
         }
     }
 
-    /// Runs the decoder. When the file could not be read, that is the error.
+    /// Runs the decoder. If reading the file failed, that error is returned.
     fn decoding<T, E: std::error::Error + 'static>(&self, body: impl FnOnce() -> Result<T, E>) -> Result<T> {
         let ours = || self.file.failure().map(|error| error.at("file", &self.address));
         decoding(WHAT, &self.address, body).map_err(|error| ours().unwrap_or(error))
@@ -195,7 +194,8 @@ impl Scan {
         }
     }
 
-    /// The rows for which the filter is true; where that is unknown, the decoder drops them, too.
+    /// A filter that keeps the rows for which it is true; the decoder drops rows where the result is null,
+    /// too.
     fn row_filter(&self, filter: &Arc<OnFile>) -> RowFilter {
         let mask = self.mask_of(filter);
         let (filter, budget, rows) = (Arc::clone(filter), Arc::clone(&self.budget), self.rows);
@@ -206,8 +206,8 @@ impl Scan {
         RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keep))])
     }
 
-    /// Whether `error` is about too many rows at once, and fewer are read from now on. What one row takes is
-    /// read, unless its offsets overflow.
+    /// Whether `error` means that too many rows were read at once; then fewer are read from now on. A single
+    /// row is always read, unless its offsets overflow.
     fn reads_fewer(&mut self, error: &Error) -> bool {
         let is_overflow = error.class() == Class::Resource;
         let too_many = (is_overflow || self.budget.is_exceeded()) && self.rows > 1;
@@ -234,7 +234,7 @@ impl Batches for ParquetBatches {
         self.skimmed
     }
 
-    /// A filter does not say which rows it dropped; then rows are counted among those that passed.
+    /// A filter does not report which rows it dropped, so rows are counted among those that passed.
     fn places(&self) -> Places {
         if self.scan.filter.is_some() {
             return Places { unit: "filtered row", find: Box::new(Some) };
@@ -255,7 +255,7 @@ impl Batches for ParquetBatches {
     }
 }
 
-/// Short stretches of the rows of some row groups.
+/// Short ranges of the rows of some row groups, as a sample.
 fn select_some(groups: &[(u64, u64)]) -> RowSelection {
     let rows = groups.iter().map(|(rows, _)| *rows as usize).sum();
     RowSelection::from_consecutive_ranges(skim::stretches(rows), rows)

@@ -1,9 +1,10 @@
-//! The parts of an object that a reader holds or has asked for.
+//! The parts of an object that a reader has buffered or requested.
 //!
-//! A format that knows what it will read plans it: column chunks in the order of need. Chunks that are close are one
-//! request, long ones are cut, and requests run ahead of the reader up to a limit in bytes. A byte outside of the plan
-//! costs a request of its own. Parts that were read are kept until their room is needed, so that a reader which starts
-//! again asks for nothing twice. What the bytes mean is not known here.
+//! A format that knows what it will read plans it: column chunks in the order in which they are needed.
+//! Nearby chunks are read in one request, long ones are split, and requests run ahead of the reader up to a
+//! limit in bytes. A byte outside the plan needs a separate request. Parts that were read are kept until
+//! their memory is needed, so a reader that starts again requests nothing twice. What the bytes mean is not
+//! known here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -15,15 +16,17 @@ use super::ahead::Ahead;
 use super::object::{Fetch, Object};
 use crate::error::Result;
 
-/// Bytes that a reader holds and has asked for at most, before it plans.
+/// The limit on buffered and requested bytes for a reader without a plan.
 const MAX_BYTES: u64 = 32 << 20;
-/// The longest request of a plan: long enough that its latency does not matter, short enough that several run at once.
+/// The longest planned request: long enough that its latency does not matter, short enough that several run
+/// concurrently.
 const PART_BYTES: u64 = 8 << 20;
-/// The shortest part that a chunk is cut into, where many are read at the same time.
+/// The shortest part of a chunk, when many chunks are read concurrently.
 const MIN_PART_BYTES: u64 = 256 << 10;
-/// Chunks that are so close are one request: the bytes between them take less time than another request.
+/// Chunks no further apart than this share a request: reading the bytes between them takes less time than
+/// another request.
 const GAP_BYTES: u64 = 1 << 20;
-/// How much is asked for where nothing is planned.
+/// The size of a request outside the plan.
 const UNPLANNED_BYTES: u64 = 1 << 20;
 
 /// The parts of one object.
@@ -34,13 +37,14 @@ pub(super) struct Parts {
 }
 
 struct State {
-    /// By their first byte; they do not overlap.
+    /// By first byte; parts do not overlap.
     parts: BTreeMap<u64, Part>,
-    /// The planned parts, in the order of need; those that were asked for are passed over.
+    /// The planned parts, in the order in which they are needed; those that were requested already are
+    /// skipped.
     order: VecDeque<u64>,
-    /// What is planned, by position.
+    /// The planned chunks, by position.
     chunks: Vec<Range<u64>>,
-    /// Bytes that are held or asked for, and how many they may be.
+    /// The buffered or requested bytes, and their limit.
     held: u64,
     max_bytes: u64,
     /// Counts the accesses.
@@ -50,9 +54,9 @@ struct State {
 struct Part {
     end: u64,
     content: Content,
-    /// The last access, if there was one.
+    /// The clock of the last access; 0 if there was none.
     used: u64,
-    /// Whether the reader is past it.
+    /// Whether the reader has read all of it.
     is_read: bool,
 }
 
@@ -63,12 +67,12 @@ enum Content {
 }
 
 impl Parts {
-    /// Of an object of `size` bytes, of which some may have been asked for.
+    /// The parts of an object of `size` bytes, of which some may have been requested by the read-ahead.
     pub(super) fn new(object: Object, size: u64, ahead: &Ahead) -> Parts {
         let (parts, order, chunks) = (BTreeMap::new(), VecDeque::new(), Vec::new());
         let mut state = State { parts, order, chunks, held: 0, max_bytes: MAX_BYTES, clock: 0 };
         let range = ahead.range();
-        // An error is met again, and reported, by the request for the same bytes.
+        // An error occurs again in the request for the same bytes, and is reported there.
         if let Some(Ok(bytes)) = ahead.bytes_from(range.start) {
             state.held = bytes.len() as u64;
             let part = Part { end: range.end, content: Content::Got(bytes), used: 0, is_read: false };
@@ -81,7 +85,8 @@ impl Parts {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plans to read the chunks of each group, group after group, and those of one group at the same time.
+    /// Plans to read the chunks of each group: one group after the other, and the chunks of a group
+    /// concurrently.
     pub(super) fn plan(&self, groups: Vec<Vec<Range<u64>>>, max_bytes: u64) {
         let mut state = self.lock();
         state.max_bytes = max_bytes;
@@ -97,13 +102,13 @@ impl Parts {
         state.ask_ahead(&self.object);
     }
 
-    /// Where the planned chunk with byte `at` ends; without one, the object.
+    /// The end of the planned chunk that contains byte `at`; the end of the object if there is none.
     pub(super) fn chunk_end(&self, at: u64) -> u64 {
         self.lock().chunk(at).map_or(self.size, |chunk| chunk.end)
     }
 
-    /// Bytes from `at` on, up to the end of the part that has them; `count` of them are needed next. Counts what was
-    /// received for them by `received`.
+    /// Returns bytes from `at` up to the end of the part that contains them; `count` of them are needed next.
+    /// Calls `received` with the number of bytes that were received.
     pub(super) fn bytes(&self, at: u64, count: u64, received: impl FnOnce(u64)) -> Result<Bytes> {
         let mut state = self.lock();
         let start = state.ask(&self.object, at, count, self.size);
@@ -135,13 +140,13 @@ impl State {
         self.chunks.get(index).filter(|chunk| chunk.contains(&at))
     }
 
-    /// The first byte of the part with byte `at`.
+    /// The first byte of the part that contains byte `at`.
     fn covering(&self, at: u64) -> Option<u64> {
         let (start, part) = self.parts.range(..=at).next_back()?;
         (at < part.end).then_some(*start)
     }
 
-    /// Plans those bytes of a part that are in no other one.
+    /// Plans those bytes of a part that no other part contains.
     fn plan_part(&mut self, part: Range<u64>) {
         let mut start = part.start;
         while start < part.end {
@@ -156,7 +161,7 @@ impl State {
         }
     }
 
-    /// Asks for the part with byte `at`, if nobody has; its first byte.
+    /// Requests the part that contains byte `at`, unless it was requested before, and returns its first byte.
     fn ask(&mut self, object: &Object, at: u64, count: u64, size: u64) -> u64 {
         let start = self.covering(at).unwrap_or_else(|| {
             let end = size.min(at + count.max(UNPLANNED_BYTES));
@@ -168,7 +173,7 @@ impl State {
         start
     }
 
-    /// Asks for planned parts while there is room.
+    /// Requests planned parts while there is room.
     fn ask_ahead(&mut self, object: &Object) {
         while let Some(start) = self.order.front().copied() {
             if !self.start(object, start, false) {
@@ -178,7 +183,7 @@ impl State {
         }
     }
 
-    /// Asks for a part. Without `force` it needs room: false is returned where there is none.
+    /// Requests a part. Without `force` it must fit in the limit; returns false if it does not.
     fn start(&mut self, object: &Object, start: u64, force: bool) -> bool {
         let Some(Part { end, content: Content::Planned, .. }) = self.parts.get(&start) else { return true };
         let (end, bytes) = (*end, *end - start);
@@ -192,7 +197,8 @@ impl State {
         true
     }
 
-    /// Drops parts until `bytes` fit: those that were read, with `force` also those that were looked into.
+    /// Drops parts until `bytes` more fit: parts that were read, and with `force` also those that were read
+    /// in part.
     fn make_room(&mut self, bytes: u64, force: bool) -> bool {
         while self.held + bytes > self.max_bytes {
             let got = self.parts.iter().filter(|(_, part)| matches!(part.content, Content::Got(_)));
@@ -211,8 +217,8 @@ impl State {
         }
     }
 
-    /// Notes that `count` bytes from `at` on were read of the part at `start`. A chunk is read from its start to its
-    /// end, so its parts before that are read.
+    /// Records that `count` bytes from `at` on were read in the part at `start`. A chunk is read from start
+    /// to end, so its parts before that were read too.
     fn touch(&mut self, start: u64, at: u64, count: u64) {
         self.clock += 1;
         let first = self.chunk(at).map_or(start, |chunk| chunk.start);
@@ -224,19 +230,20 @@ impl State {
     }
 }
 
-/// The requests for the chunks of a group, by position, in the order of need.
+/// The requests for the chunks of a group, which are sorted by position, in the order in which they are
+/// needed.
 fn cut(chunks: &[Range<u64>], max_bytes: u64) -> Vec<Range<u64>> {
     let bytes: u64 = chunks.iter().map(|chunk| chunk.end - chunk.start).sum();
     if bytes <= max_bytes {
         return merge(chunks).iter().flat_map(|run| cut_evenly(run, PART_BYTES)).collect();
     }
-    // All chunks are read at the same time, so of each there is room for two parts.
+    // All chunks are read concurrently, so there is room for two parts of each.
     let part_bytes = max_bytes / (2 * chunks.len() as u64).max(1);
     let part_bytes = part_bytes.clamp(MIN_PART_BYTES, PART_BYTES);
     let mut parts: Vec<(u64, Range<u64>)> = Vec::new();
     for chunk in chunks {
         let length = (chunk.end - chunk.start).max(1);
-        // How much of the chunk is read before, in 1/65,536.
+        // The fraction of the chunk that is read before the part, in 1/65,536.
         let position = |part: &Range<u64>| ((part.start - chunk.start) << 16) / length;
         parts.extend(cut_evenly(chunk, part_bytes).map(|part| (position(&part), part)));
     }
@@ -244,7 +251,7 @@ fn cut(chunks: &[Range<u64>], max_bytes: u64) -> Vec<Range<u64>> {
     parts.into_iter().map(|(_, part)| part).collect()
 }
 
-/// Runs of chunks that are close to each other.
+/// Merges chunks that are close to each other.
 fn merge(chunks: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut runs: Vec<Range<u64>> = Vec::new();
     for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
@@ -256,7 +263,7 @@ fn merge(chunks: &[Range<u64>]) -> Vec<Range<u64>> {
     runs
 }
 
-/// As few parts of even size as `part_bytes` allow.
+/// Splits a range into as few parts of even size as `part_bytes` allows.
 fn cut_evenly(range: &Range<u64>, part_bytes: u64) -> impl Iterator<Item = Range<u64>> + use<> {
     let (start, length) = (range.start, range.end - range.start);
     let count = length.div_ceil(part_bytes);

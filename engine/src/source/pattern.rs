@@ -1,8 +1,8 @@
-//! Understands wildcards: one pattern enters, what each path segment must look like leaves.
+//! Parses wildcards: a pattern becomes a list of segments that paths must match.
 //!
-//! `*`, `?` and `[..]` stay within a segment, `**` stands for any number of folders, and `{a,b}` is
-//! written out into several patterns first, because its alternatives may hold slashes. Segments
-//! are kept apart so that the listing only opens folders that can match. Nothing here touches a store.
+//! `*`, `?` and `[..]` match within a segment, `**` matches any number of folders, and `{a,b}` is expanded
+//! into several patterns first, because its alternatives may contain slashes. Segments are kept separate so
+//! that the listing only opens folders that can match. Nothing here accesses a store.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use glob::MatchOptions;
 
 use crate::error::{Error, Result};
 
-/// How many patterns one pattern with `{..}` may stand for.
+/// How many patterns a pattern with `{..}` may expand to.
 const MAX_ALTERNATIVES: usize = 1024;
 
-/// What one segment of a path must be.
+/// What one segment of a path must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     /// Exactly this name.
     Name(String),
     /// A name that matches.
     Wild(glob::Pattern),
-    /// Any number of folders, also none.
+    /// Any number of folders, including none.
     Deep,
 }
 
@@ -31,17 +31,17 @@ impl Segment {
     }
 }
 
-/// Whether `text` holds a character that makes it a pattern.
+/// Whether `text` contains a character that makes it a pattern.
 fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// Whether `char` has a meaning of its own in a pattern.
+/// Whether `char` has a special meaning in a pattern.
 pub(super) fn is_wildcard(char: char) -> bool {
     matches!(char, '*' | '?' | '[' | ']' | '{' | '}')
 }
 
-/// The pattern that only `text` matches: `a*` becomes `a[*]`.
+/// The pattern that matches only `text`: `a*` becomes `a[*]`.
 pub(super) fn escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for char in text.chars() {
@@ -53,9 +53,9 @@ pub(super) fn escape(text: &str) -> String {
     pattern
 }
 
-/// The only text that `pattern` matches: `a[*]` is `a*`. `None` when several texts can match.
+/// The only text that `pattern` matches: `a[*]` is `a*`. `None` if several texts can match.
 ///
-/// Only wildcards are unescaped: `[1]` is a pattern, so that an output at `report[1]` is refused and does not
+/// Only wildcards are unescaped: `[1]` remains a pattern, so an output at `report[1]` is refused and does not
 /// replace `report1`.
 pub(super) fn unescape(pattern: &str) -> Option<Cow<'_, str>> {
     if !is_pattern(pattern) {
@@ -75,23 +75,25 @@ pub(super) fn unescape(pattern: &str) -> Option<Cow<'_, str>> {
     Some(text.into())
 }
 
-/// Whether a listing leaves out the file `name` unless it is asked for by name.
+/// Whether a listing skips the file `name` unless its name is given.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
 }
 
-/// The same for a folder. One named `key=value` holds rows, whatever its key: the first column of a tuple is `_1`.
+/// The same for a folder. A folder named `key=value` has rows, whatever its key: the first column of a tuple
+/// is `_1`.
 pub(super) fn is_hidden_folder(name: &str) -> bool {
     is_hidden(name) && !name.contains('=')
 }
 
-/// Whether `name` matches; a name that `is_hidden` only matches a pattern that begins like it.
+/// Whether `name` matches; a hidden name (`is_hidden`) only matches a pattern that starts with the same
+/// character.
 pub(super) fn matches(wild: &glob::Pattern, name: &str, is_hidden: bool) -> bool {
     let named = !is_hidden || wild.as_str().chars().next() == name.chars().next();
     named && wild.matches_with(name, MatchOptions { case_sensitive: true, ..MatchOptions::default() })
 }
 
-/// The alternatives that `pattern` stands for, each as segments.
+/// The alternatives of `pattern`, each as segments.
 pub(super) fn parse(pattern: &str) -> Result<Vec<Vec<Segment>>> {
     let mut alternatives = Vec::new();
     expand(pattern, &mut alternatives).map_err(|e| e.at("pattern", pattern))?;
@@ -117,7 +119,7 @@ fn malformed(error: glob::PatternError) -> Error {
     Error::config("the pattern cannot be understood").because(error).help(advice)
 }
 
-/// Writes out the first `{..}` of `text`, and so by recursion all of them.
+/// Expands the first `{..}` of `text`, and recursively all others.
 fn expand(text: &str, into: &mut Vec<String>) -> Result<()> {
     let Some((open, _)) = text.match_indices('{').find(|&(at, _)| !in_brackets(text, at)) else {
         if into.len() == MAX_ALTERNATIVES {
@@ -135,7 +137,7 @@ fn expand(text: &str, into: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The alternatives of the group that opens at `open`, and where it closes.
+/// The alternatives of the group that opens at `open`, and the position of its closing brace.
 fn choices(text: &str, open: usize) -> Result<(Vec<&str>, usize)> {
     let (mut depth, mut from, mut choices) = (0, open + 1, Vec::new());
     for (at, byte) in text.bytes().enumerate().skip(open) {
@@ -156,7 +158,7 @@ fn choices(text: &str, open: usize) -> Result<(Vec<&str>, usize)> {
     Err(Error::config("`{` has no `}`").help("a literal brace is written `[{]`"))
 }
 
-/// Whether the byte `at` stands in a character class such as `[{]`.
+/// Whether the byte `at` is in a character class such as `[{]`.
 fn in_brackets(text: &str, at: usize) -> bool {
     let before = &text[..at];
     before.rfind('[').is_some_and(|open| !before[open..].contains(']')) && text[at..].contains(']')

@@ -1,25 +1,28 @@
-//! A filter that is given as an expression, so that a source can act on it before it reads.
+//! Filters given as expressions, so that a source can apply them before it reads.
 //!
-//! An expression of DataFusion's enters on the driver; what travels is the small tree of this file, because an
-//! expression itself has no form on the wire here. Its literals are checked against the row type (`literal`) before
-//! any file is opened. In the task the tree meets the columns of one file (`on_file`) and leaves as a [`Check`], which
-//! is applied to batches of rows and to statistics of row groups. An expression that is more than comparisons of
-//! columns and values is refused when the dataset is made.
+//! The driver converts a DataFusion expression to the small tree of this file, which is sent to the tasks,
+//! because the expression itself has no serialized form here. The literals are checked against the row type
+//! (`literal`) before any file is opened. The task binds the tree to the columns of one file (`on_file`),
+//! which yields a [`Check`] for batches of rows and for the statistics of row groups. An expression that is
+//! more than comparisons of columns and values is refused when the dataset is created.
 //!
 //! # Which rows pass
 //!
-//! The one rule, for columns of files, folders named `key=value`, and row groups that are skipped by statistics:
+//! There is one rule, for columns of files, for folders named `key=value`, and for row groups that are
+//! skipped by statistics:
 //!
-//! - **A filter keeps what the closure with the same comparison keeps.** Floats compare as in Rust (IEEE 754): −0.0
-//!   equals 0.0, and NaN equals nothing and is neither less nor greater than anything, so `x > 2` and `NOT x > 2` are
-//!   false and true for it, `x = NaN` is never true, and `x != 1` keeps it. Texts and bytes compare byte by byte, numbers
-//!   and times by their value, whatever type, unit or zone a file stores them in.
-//! - **A null is unknown, as in SQL.** A comparison with a null is neither true nor false, and so is its `NOT`; `AND`
-//!   and `OR` are those of three values; `IN` is an `OR` of equalities and `BETWEEN` an `AND` of two comparisons. Only
-//!   rows for which the whole is true pass. `IS NULL` and `IS NOT NULL` are true or false.
+//! - **A filter keeps what a closure with the same comparison keeps.** Floats compare as in Rust (IEEE 754):
+//!   −0.0 equals 0.0, and NaN equals nothing and is neither less nor greater than anything. So for NaN
+//!   `x > 2` is false, `NOT x > 2` is true, `x = NaN` is never true, and `x != 1` is true. Texts and bytes
+//!   compare byte by byte, numbers and times by their value, whatever type, unit or zone a file stores them
+//!   in.
+//! - **A null is unknown, as in SQL.** A comparison with a null is neither true nor false, and neither is its
+//!   `NOT`; `AND` and `OR` use three-valued logic; `IN` is an `OR` of equalities and `BETWEEN` an `AND` of
+//!   two comparisons. Only rows for which the whole filter is true pass. `IS NULL` and `IS NOT NULL` are true
+//!   or false.
 //!
-//! The kernels of `arrow` and the pruning of DataFusion order floats otherwise (NaN above all, −0.0 below 0.0), so
-//! neither compares floats here.
+//! The kernels of `arrow` and the pruning of DataFusion order floats differently (NaN above all, −0.0 below
+//! 0.0), so neither is used to compare floats here.
 
 mod check;
 mod kind;
@@ -46,7 +49,7 @@ use self::literal::Literal;
 pub(super) use self::on_file::OnFile;
 use crate::error::{Error, Result};
 
-/// Which rows are read: those for which it is true.
+/// Decides which rows are read: those for which it is true.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicate {
     root: Node,
@@ -77,7 +80,7 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    /// Whether it is true of a value that has this order to the other side; NaN has none.
+    /// Whether the comparison is true for a value with this order to the other side; NaN has no order.
     pub(super) fn holds(self, order: Option<Ordering>) -> bool {
         match self {
             Comparison::Eq => order == Some(Ordering::Equal),
@@ -89,7 +92,7 @@ impl Comparison {
         }
     }
 
-    /// The same with the sides swapped.
+    /// The comparison with its sides swapped.
     fn swapped(self) -> Comparison {
         match self {
             Comparison::Lt => Comparison::Gt,
@@ -106,20 +109,20 @@ impl Comparison {
 }
 
 impl Predicate {
-    /// The filter that `expr` states.
+    /// The filter for `expr`.
     ///
     /// # Errors
-    /// Of class config for an expression that a source cannot act on.
+    /// Of class config for an expression that a source cannot apply.
     pub fn new(expr: &Expr) -> Result<Predicate> {
         Ok(Predicate { root: node(expr)? })
     }
 
-    /// Both this and the filter that `expr` states.
+    /// This filter combined with the one for `expr` by AND.
     ///
     /// # Errors
     /// As [`Predicate::new`].
     pub fn and(self, expr: &Expr) -> Result<Predicate> {
-        // One level for any number of filters.
+        // The tree has one level for any number of filters.
         let mut parts = match self.root {
             Node::All(parts) => parts,
             root => vec![root],
@@ -128,7 +131,7 @@ impl Predicate {
         Ok(Predicate { root: Node::All(parts) })
     }
 
-    /// The columns that it looks at.
+    /// The columns that the filter uses.
     pub(super) fn columns(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         self.root.columns(&mut names);
@@ -157,7 +160,7 @@ impl Node {
     }
 }
 
-/// The condition that `expr` states; [`balanced`] has bounded how deep it nests.
+/// The condition for `expr`; [`balanced`] has limited its nesting.
 fn node(expr: &Expr) -> Result<Node> {
     let boxed = |expr: &Expr| node(expr).map(Box::new);
     Ok(match expr {
@@ -208,7 +211,8 @@ fn binary_node(expr: &Expr, binary: &BinaryExpr) -> Result<Node> {
     Ok(Node::Compare(side(&binary.left)?, comparison, side(&binary.right)?))
 }
 
-/// The conditions of `a AND b AND c`, which the expression nests: a long chain must not be a deep one.
+/// The conditions of `a AND b AND c`, which the expression nests, as a list: a long chain must not become a
+/// deep tree.
 fn chained(expr: &Expr, op: Operator) -> Vec<&Expr> {
     let (mut parts, mut open) = (Vec::new(), vec![expr]);
     while let Some(expr) = open.pop() {

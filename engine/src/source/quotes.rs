@@ -1,10 +1,10 @@
-//! Where a large CSV file can be cut: at the first record that starts behind each place that was asked for.
+//! Finds where a large CSV file can be split: at the first record that starts after each requested position.
 //!
-//! A newline inside quotes ends no record, and whether a place lies inside quotes depends on all that
-//! stands before it. So the file is read once when the job is planned, by several threads and as fast
-//! as `memchr` goes: each part is read as if it began outside quotes and as if it began inside, and
-//! which of the two was true is known as soon as the part before it is. A field that is never closed leaves no
-//! record start after it, so one task reads the rest of the file and reports it.
+//! A newline inside quotes does not end a record, and whether a position is inside quotes depends on
+//! everything before it. So the file is read once during planning, by several threads and at the speed of
+//! `memchr`. Each part is scanned as if it began outside quotes and as if it began inside; which of the two
+//! is right is known as soon as the previous part's result is. After a field that is never closed there is no
+//! record start, so one task reads the rest of the file and reports the error.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -18,17 +18,17 @@ use super::listing::InputFile;
 use super::location::Location;
 use crate::error::{Error, Result};
 
-/// How much is read at a time: it stays in the cache between the two readings.
+/// How much is read at a time: it stays in the cache between the two scans.
 const BLOCK_BYTES: usize = 256 << 10;
-/// How far a place is moved at most so that it does not follow a quote.
+/// The furthest that a position is moved so that it does not follow a quote.
 const MAX_QUOTES: u64 = 4096;
 
-/// Moves each of `places` to where a record starts; fewer are left where none does.
+/// Moves each of `places` to the start of a record; fewer are returned if some have none after them.
 ///
-/// A file in a store is not read twice: it is not cut.
+/// A file in a store is not split, because it would be read twice.
 ///
 /// # Errors
-/// By the failing operation.
+/// By the operation that failed.
 pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFormat) -> Result<Vec<u64>> {
     let Location { store, path, .. } = Location::exact(&input.address)?;
     if !store.is_local() {
@@ -48,7 +48,7 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFor
     let (mut is_inside, mut starts) = (false, Vec::new());
     for (index, [outside, inside]) in parts.into_iter().enumerate() {
         let part = if is_inside { inside } else { outside };
-        // The first part starts with the first record; there is nothing to cut.
+        // The first part starts at the first record, where no split is needed.
         starts.extend(part.line_end().filter(|_| index > 0));
         is_inside = part.is_inside();
     }
@@ -56,7 +56,7 @@ pub(super) fn record_starts(input: &InputFile, places: Vec<u64>, format: &CsvFor
     Ok(starts)
 }
 
-/// The first place from `place` on before which no quote stands: there a field is either open or not.
+/// The first position from `place` on that does not follow a quote: there a field is either open or closed.
 fn behind_no_quote(file: &File, place: u64, quote: u8) -> std::io::Result<Option<u64>> {
     let mut byte = [0];
     for at in place..place + MAX_QUOTES {
@@ -70,7 +70,7 @@ fn behind_no_quote(file: &File, place: u64, quote: u8) -> std::io::Result<Option
     Ok(None)
 }
 
-/// Every part between two borders, read from outside quotes and from inside.
+/// Scans every part between two borders, both from outside quotes and from inside.
 fn read_parts(file: &File, borders: &[u64], format: &CsvFormat) -> std::io::Result<Vec<[QuoteScanner; 2]>> {
     borders.par_windows(2).map(|part| read_part(file, part[0], part[1], format)).collect()
 }
@@ -95,7 +95,7 @@ fn read_part(file: &File, start: u64, end: u64, format: &CsvFormat) -> std::io::
     Ok(parts)
 }
 
-/// How many bytes a byte order mark takes at the start of the file.
+/// The length of the byte order mark at the start of the file.
 fn mark_bytes(file: &File) -> std::io::Result<u64> {
     let mut start = [0; BYTE_ORDER_MARK.len()];
     let count = file.read_at(&mut start, 0)?;
@@ -118,7 +118,7 @@ mod tests {
         let text = "a,\"x\ny\nz\"\nb,c\nd,e\n";
         let expect = |place, start| assert_eq!(starts(text, &[place]), [start], "{place}");
         (1..9).for_each(|place| expect(place, 10));
-        // A place behind a quote is moved behind the next byte first.
+        // A position after a quote is first moved past the next byte.
         (9..14).for_each(|place| expect(place, 14));
     }
 

@@ -1,8 +1,8 @@
-//! Reads byte ranges of a file in any order, for formats that say where what lies.
+//! Random access to the byte ranges of a file, for formats with a table of contents.
 //!
-//! A piece enters, bytes leave; a range that does not lie in the file is refused before anything is
-//! allocated for it, because ranges come out of the file itself. Local files are read in place, objects in
-//! the parts that the format has planned (`parts`). What the bytes mean is not known here.
+//! Ranges come from the file itself, so one that is not within the file is refused before memory is allocated
+//! for it. Local files are read in place, objects in the parts that the format has planned (`parts`). What
+//! the bytes mean is not known here.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,7 +20,7 @@ use super::split::Piece;
 use super::version::{Version, shrunk};
 use crate::error::{Error, Result};
 
-/// A file whose bytes can be read anywhere; clones share it.
+/// A file that can be read at any position; clones share it.
 #[derive(Clone)]
 pub(super) struct RangedFile(Arc<Inner>);
 
@@ -40,7 +40,7 @@ impl RangedFile {
     /// Opens the file of `piece`.
     ///
     /// # Errors
-    /// By the failing operation.
+    /// By the operation that failed.
     pub(super) fn open(piece: &Piece) -> Result<RangedFile> {
         let Location { store, path, .. } = Location::exact(&piece.address)?;
         let origin = if store.is_local() {
@@ -58,12 +58,12 @@ impl RangedFile {
         })))
     }
 
-    /// Bytes in the file when it was listed.
+    /// The size of the file when it was listed.
     pub(super) fn size(&self) -> u64 {
         self.0.size
     }
 
-    /// How many bytes have been read so far.
+    /// The number of bytes read so far.
     pub(super) fn bytes_read(&self) -> u64 {
         self.0.bytes_read.load(Ordering::Relaxed)
     }
@@ -71,7 +71,7 @@ impl RangedFile {
     /// The `count` bytes from `start` on.
     ///
     /// # Errors
-    /// Of class data when they do not lie in the file; else by the failing operation.
+    /// Of class data when they are not within the file, otherwise by the operation that failed.
     pub(super) fn bytes(&self, start: u64, count: usize) -> Result<Bytes> {
         if start.checked_add(count as u64).is_none_or(|end| end > self.size()) {
             return Err(Error::data("the file points outside of itself").at("byte", start));
@@ -92,7 +92,7 @@ impl RangedFile {
         Ok(Bytes::from(bytes))
     }
 
-    /// Reads from `start` on.
+    /// A reader that starts at `start`.
     pub(super) fn reader(&self, start: u64) -> RangeReader {
         RangeReader { file: self.clone(), at: start }
     }
@@ -129,25 +129,25 @@ impl RangedFile {
         parts.bytes(at, count as u64, |received| self.count(received)).map_err(|e| self.failed(e))
     }
 
-    /// Keeps an error in its own form: some decoders make a text of it.
+    /// Keeps the original error, because some decoders reduce it to text.
     fn failed(&self, error: Error) -> Error {
         self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).insert(error).clone()
     }
 
-    /// The error with which a read has failed; a decoder reports something else then.
+    /// The error of a failed read, for when a decoder reports a different one.
     pub(super) fn failure(&self) -> Option<Error> {
         self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Plans to read the chunks of each group, group after group, and those of one group at the same time, with
-    /// `max_bytes` in memory at most.
+    /// Plans to read the chunks of each group: one group after the other, and the chunks of a group
+    /// concurrently, with at most `max_bytes` in memory.
     pub(super) fn plan(&self, groups: Vec<Vec<Range<u64>>>, max_bytes: u64) {
         if let Origin::Object(parts) = &self.0.origin {
             parts.plan(groups, max_bytes);
         }
     }
 
-    /// Up to where reading on from `at` costs no request that is not planned.
+    /// The position up to which reading from `at` causes no unplanned request.
     pub(super) fn planned_end(&self, at: u64) -> u64 {
         match &self.0.origin {
             Origin::File { .. } => self.size(),
@@ -160,7 +160,7 @@ impl RangedFile {
     }
 }
 
-/// Reads a file from some byte on; errors travel as [`Error`] inside the `io::Error`.
+/// Reads a file from a position on; an [`Error`] is passed inside the `io::Error`.
 pub(super) struct RangeReader {
     file: RangedFile,
     at: u64,

@@ -1,12 +1,12 @@
 //! Reads the bytes of a file in order, from any offset, locally or from a store.
 //!
-//! A piece enters, bytes leave through `std::io::Read`, so that decoders can sit on top. A reader
-//! stops once at the end of its piece and then goes on in small steps, because only the rest of one
-//! line is wanted from there. It never reads past the size that was planned: a file that grows meanwhile
-//! gives the same rows to every task, one that shrinks or is replaced is an error. From a store it first asks for a
-//! little, as some readers want no more, and then for more than one range at once. It knows no lines and no codec.
+//! It implements `std::io::Read`, so that decoders can use it. A reader stops once at the end of its piece
+//! and then continues in small steps, because after the end only the rest of one line is needed. It never
+//! reads past the planned size: a file that grows meanwhile has the same rows for every task, and one that
+//! shrinks or is replaced is an error. From a store it first requests a small range, because some readers
+//! need no more, and then several ranges concurrently. It knows nothing of lines or codecs.
 //!
-//! Errors travel as [`Error`] inside the `io::Error`, so that class and place survive the decoders.
+//! An [`Error`] is passed inside the `io::Error`, so that its class and position survive the decoders.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -25,12 +25,12 @@ use crate::error::{Error, Result};
 
 /// The longest request to a store.
 const REQUEST_BYTES: u64 = 8 << 20;
-/// Requests that run while the bytes before them are used: with those, a reader holds 24 MiB at most.
+/// Requests in flight while the bytes before them are used. With them, a reader buffers at most 24 MiB.
 const REQUESTS_AHEAD: usize = 2;
-/// Only a reader that has used so much asks for more than it needs next.
+/// A reader must have used this much before it requests more than it needs next.
 const AHEAD_AFTER: u64 = START_BYTES / 2;
 
-/// How much is read at first past the end of a piece, to finish its last line.
+/// The first step past the end of a piece, to finish its last line.
 pub(super) const TAIL_BYTES: u64 = 64 << 10;
 
 /// Reads a file from `offset` on.
@@ -48,17 +48,17 @@ enum Origin {
     Object(Stream),
 }
 
-/// The bytes of an object in their order.
+/// The bytes of an object, in order.
 struct Stream {
     object: Object,
     ahead: Ahead,
-    /// What was received and is not read yet.
+    /// Bytes that were received and not read yet.
     received: Bytes,
-    /// Requests for what follows.
+    /// Requests for the bytes after those.
     asked: VecDeque<Fetch>,
-    /// The first byte that nobody has asked for.
+    /// The first byte that was not requested.
     next: u64,
-    /// Up to where bytes are surely needed, or nearly so.
+    /// The position up to which bytes are certainly, or almost certainly, needed.
     end: u64,
     size: u64,
 }
@@ -81,12 +81,12 @@ impl Reader {
         Ok(Reader { origin, offset: first, first, end: piece.end, size: piece.size })
     }
 
-    /// Bytes in the file when it was listed.
+    /// The size of the file when it was listed.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// How many bytes have been taken from the file so far.
+    /// The number of bytes read so far.
     pub(super) fn bytes_read(&self) -> u64 {
         self.offset - self.first
     }
@@ -144,8 +144,8 @@ fn read_at(file: &File, into: &mut [u8], offset: u64) -> Result<usize> {
 }
 
 impl Stream {
-    /// Has bytes from `offset` on, unless some are left, of which `count` are read without a stop. A reader that
-    /// `goes_on` has more asked for.
+    /// Makes bytes from `offset` on available, unless some are left; `count` bytes may be read without a
+    /// stop. If the reader `goes_on`, more are requested in advance.
     fn receive(&mut self, offset: u64, goes_on: bool, count: u64) -> Result<()> {
         if goes_on {
             self.ask_ahead();
@@ -160,7 +160,7 @@ impl Stream {
         self.received = match self.ahead.bytes_from(offset) {
             Some(bytes) => bytes?,
             None => {
-                // Past the end of the piece the steps are those of the search for the last line's end.
+                // Past the end of the piece, the steps are those of the search for the end of the last line.
                 let most = if offset < self.end { (self.end - offset).min(START_BYTES) } else { count };
                 let range = offset..self.size.min(offset + most.min(REQUEST_BYTES));
                 self.object.fetch(range).wait()?
@@ -179,7 +179,7 @@ impl Stream {
     }
 }
 
-/// The first of as few requests of even size as possible.
+/// The first of the fewest possible requests of even size.
 fn first_part(range: Range<u64>) -> Range<u64> {
     let length = range.end - range.start;
     range.start..range.start + length.div_ceil(length.div_ceil(REQUEST_BYTES))

@@ -1,7 +1,7 @@
-//! Unsigned integers where a table has signed ones only, as Delta tables do.
+//! Unsigned integers in tables that only have signed ones, such as Delta tables.
 //!
-//! A type enters, the same with every unsigned integer in it replaced by the narrowest signed one that holds its
-//! values leaves; `u64` becomes `i64`, and whether a value fits is checked when it is converted.
+//! In a stored type, every unsigned integer is replaced by the narrowest signed one that holds all its
+//! values. `u64` becomes `i64`, and whether a value fits is checked when it is converted.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const STRICT: CastOptions<'_> =
     CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 
-/// `data_type` without unsigned integers.
+/// `data_type` with unsigned integers replaced by signed ones.
 pub fn signed(data_type: &DataType) -> DataType {
     use DataType::*;
     let inner = |field: &Arc<Field>| {
@@ -34,13 +34,13 @@ pub fn signed(data_type: &DataType) -> DataType {
     }
 }
 
-/// The field as a table stores it; nothing when there is no unsigned integer in it.
+/// The field as a table stores it; `None` if it contains no unsigned integer.
 pub(super) fn signed_field(field: &Field) -> Option<Field> {
     let stored = signed(field.data_type());
     (stored != *field.data_type()).then(|| field.clone().with_data_type(stored))
 }
 
-/// A column that was stored as [`signed`] with the type `to`.
+/// Converts a column that was stored as [`signed`] to the type `to`.
 ///
 /// # Errors
 /// Data for a negative value.

@@ -1,17 +1,17 @@
-//! Which part of a source is read when a sample will do: short stretches at even distances.
+//! Samples a source: which part of it is read when a sample is enough, namely short ranges at even distances.
 //!
-//! A piece, or the number of its rows, enters; the stretches leave. Stretches and not single rows, because
-//! what lies between them is then neither read nor decoded; many and short ones, because files tend
-//! to be sorted by something, so that neighbours say the same.
+//! Ranges are sampled and not single rows, because the data between them is then neither read nor decoded.
+//! They are many and short, because files tend to be sorted by something, so that neighbouring rows are
+//! similar.
 
 use std::ops::Range;
 
 use super::decode::Codec;
 use super::split::Piece;
 
-/// Of so many rows that lie together …
+/// The distance between the starts of two sampled ranges, in rows.
 const STEP_ROWS: usize = 32 << 10;
-/// … so many are read.
+/// The rows of a sampled range.
 const READ_ROWS: usize = 1 << 10;
 /// The same in bytes of text.
 const STEP_BYTES: u64 = 2 << 20;
@@ -32,18 +32,18 @@ impl Skimmed {
     }
 }
 
-/// The stretches of `rows` rows.
+/// The sampled ranges of `rows` rows.
 pub(super) fn stretches(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(STEP_ROWS).map(move |start| start..rows.min(start + READ_ROWS))
 }
 
-/// Which of all rows is row `read` of those in the stretches.
+/// The position among all rows of row `read` of the sample.
 pub(super) fn position(read: u64) -> u64 {
     let (step, within) = (read / READ_ROWS as u64, read % READ_ROWS as u64);
     step * STEP_ROWS as u64 + within
 }
 
-/// The stretches of a piece of text, each a piece of its own. Compressed text is read whole.
+/// The sampled ranges of a piece of text, each as a piece. Compressed text is read completely.
 pub fn pieces(piece: &Piece) -> (Vec<Piece>, Skimmed) {
     let all = piece.end - piece.start;
     if Codec::of(&piece.address) != Codec::Plain {

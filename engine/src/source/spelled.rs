@@ -1,9 +1,8 @@
-//! Decimals, dates and timestamps as text files spell them: read exactly, or not at all.
+//! Parses decimals, dates and timestamps in text files: exactly, or not at all.
 //!
-//! A column of text enters, one of the row type leaves, or the first text that spells no such value. The
-//! parsers of `arrow` are not asked, because they cut what does not fit: decimals behind the scale, parts of
-//! a microsecond, the time behind a date. And they take a clock's time for one in UTC, and the
-//! other way round, which no other format here does. Whole files and their columns are not known here.
+//! The parsers of `arrow` are not used, because they truncate what does not fit: decimals beyond the scale,
+//! fractions of a microsecond, the time after a date. They also read a time without a zone as UTC, and the
+//! other way round, which no other format here does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,19 +16,19 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use crate::error::{Error, Result};
 use crate::row::parse_units;
 
-/// Digits of a second's fraction that a timestamp holds.
+/// The digits of a timestamp's fraction of a second.
 const FRACTION_DIGITS: usize = 6;
 
-/// Whether columns of this type are read by the rules of this file.
+/// Whether columns of this type are parsed by the rules of this file.
 pub(super) fn is_spelled(data_type: &DataType) -> bool {
     use DataType::{Date32, Decimal128, Timestamp};
     matches!(data_type, Decimal128(..) | Date32 | Timestamp(TimeUnit::Microsecond, _))
 }
 
-/// The values that `texts` spell, as a column of the type `to`, for which [`is_spelled`] holds.
+/// Parses `texts` as a column of the type `to`, for which [`is_spelled`] must be true.
 ///
 /// # Errors
-/// Of class data with the first text that spells none, and its index.
+/// Of class data, with the index of the first text that cannot be parsed.
 pub(super) fn read_spelled(texts: &StringArray, to: &DataType) -> Result<ArrayRef, (usize, Error)> {
     let nulls = texts.nulls().cloned();
     Ok(match to {
@@ -50,7 +49,7 @@ pub(super) fn read_spelled(texts: &StringArray, to: &DataType) -> Result<ArrayRe
     })
 }
 
-/// One value for each text; beneath a null there is a zero.
+/// Parses each text; a null yields a zero.
 fn values<V: Default>(
     texts: &StringArray,
     parse: impl Fn(&str) -> Result<V>,
@@ -67,7 +66,7 @@ fn days(date: NaiveDate) -> i32 {
     date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }
 
-/// A date; midnight behind it loses nothing.
+/// Parses a date; midnight after the date loses nothing, so it is accepted.
 fn whole_date(text: &str) -> Option<NaiveDate> {
     match split(text) {
         (date, None) => self::date(date),
@@ -78,7 +77,7 @@ fn whole_date(text: &str) -> Option<NaiveDate> {
     }
 }
 
-/// A timestamp as the date and what stands behind it.
+/// Splits a timestamp into the date and the text after it.
 fn split(text: &str) -> (&str, Option<&str>) {
     match text.split_once(['T', 't', ' ']) {
         Some((date, clock)) => (date, Some(clock)),
@@ -92,8 +91,8 @@ fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::default().checked_add_signed(TimeDelta::try_days(days.into())?)
 }
 
-/// The microseconds since 1970 of `2026-11-21T12:30:00.5` or `2026-11-21`, with a zone behind it or without, as
-/// `to` has one.
+/// The microseconds since 1970 of `2026-11-21T12:30:00.5` or `2026-11-21`, followed by a zone if `to` has
+/// one.
 fn micros(text: &str, to: &DataType, has_zone: bool) -> Result<i64> {
     let wrong = || no(text, to, "a date and a time, as in `2026-11-21T12:30:00`");
     let (day, clock_text) = split(text);
@@ -123,7 +122,7 @@ fn micros(text: &str, to: &DataType, has_zone: bool) -> Result<i64> {
     at.map(|at| at.and_utc().timestamp_micros()).ok_or_else(wrong)
 }
 
-/// The time in UTC when a clock of `zone` shows `at`.
+/// Converts the local time `at` in `zone` to UTC.
 fn in_utc(at: NaiveDateTime, zone: &str) -> Option<NaiveDateTime> {
     if zone.eq_ignore_ascii_case("z") {
         return Some(at);
@@ -133,9 +132,9 @@ fn in_utc(at: NaiveDateTime, zone: &str) -> Option<NaiveDateTime> {
     at.checked_sub_offset(offset)
 }
 
-/// `12:30:00`, `12:30:00.5` or `123000` since midnight, and the zone behind it.
+/// Parses `12:30:00`, `12:30:00.5` or `123000` as the time since midnight; also returns the zone after it.
 ///
-/// A leap second is the second behind it, as in a column.
+/// A leap second is read as the following second, as columns do.
 fn clock(text: &str) -> Option<(TimeDelta, &str)> {
     let number = |range: Range<usize>| {
         let digits = text.get(range)?;
@@ -155,7 +154,8 @@ fn clock(text: &str) -> Option<(TimeDelta, &str)> {
     Some((whole + TimeDelta::nanoseconds(nanos), rest.trim_start()))
 }
 
-/// The nanoseconds of `.5`, and what stands behind it; digits that are finer still count as one.
+/// The nanoseconds of `.5`, and the text after it. If further digits are not all zero, they count as one
+/// nanosecond.
 fn fraction(text: &str) -> Option<(i64, &str)> {
     let Some(digits) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());

@@ -1,10 +1,10 @@
-//! Cuts and packs files into splits: what one task reads.
+//! Splits files for the tasks: big files are cut, small ones are packed together.
 //!
-//! Files enter, splits leave, both in the order of the list. The plan depends on nothing but the
-//! files, never on slots or executors, so that the partitions of a job and thus its output are the
-//! same wherever it runs. A small input still makes several splits, or all but one slot would wait. Packing keeps the order and looks at one split at a
-//! time: Spark sorts by size first and packs tighter, but loses the order of the rows. Where
-//! a line begins is not known here; [`TextBlocks`](super::TextBlocks) settles that at the borders.
+//! Splits are in the order of the files. The plan depends only on the files, never on slots or executors, so
+//! the partitions of a job and thus its output are the same wherever it runs. A small input still becomes
+//! several splits, or all slots but one would be idle. Packing keeps the order and considers one split at a
+//! time: Spark sorts by size first and packs more tightly, but loses the order of the rows. The starts of
+//! lines are not known here; [`TextBlocks`](super::TextBlocks) finds them at the borders.
 
 use std::ops::RangeInclusive;
 
@@ -16,25 +16,25 @@ use super::listing::InputFile;
 use super::version::Version;
 use crate::error::Result;
 
-/// How much input a split holds at most.
+/// The largest split.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// An input has about so many splits before they grow beyond the least size.
+/// The approximate number of splits of an input before they grow beyond the smallest size.
 const SPLITS: u64 = 16;
 
-/// Files are not cut, and not left apart, for splits smaller than this.
+/// Files are not cut, or left in separate splits, to make splits smaller than this.
 const LEAST_BYTES: u64 = 8 << 20;
 
-/// The same for files whose rows may lie in large groups, and take longer to decode than text.
+/// The size of a part of a file whose rows may be in large groups and take longer to decode than text.
 const CUT_BYTES: RangeInclusive<u64> = 16 << 20..=64 << 20;
 
-/// Opening a file costs as much as reading this part of a split (4 of 128 MiB in Spark).
+/// Opening a file costs as much as reading one part in this many of a split (4 of 128 MiB in Spark).
 const OPEN_COST: u64 = 32;
 
-/// How many bytes of text a byte of a compressed file is taken for.
+/// The assumed bytes of text per byte of a compressed file.
 const COMPRESSION_RATIO: u64 = 4;
 
-/// The input of one task: its pieces are read one after the other.
+/// The input of one task; its pieces are read one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The pieces, in the order of their rows.
@@ -54,7 +54,7 @@ pub struct Piece {
     pub size: u64,
     /// The version that was listed; a task reads no other.
     pub version: Version,
-    /// What this process has asked for of the file.
+    /// What this process has requested of the file in advance.
     #[serde(skip)]
     pub ahead: Ahead,
 }
@@ -66,7 +66,7 @@ impl Piece {
         Piece { address, start, end, size: file.size, version, ahead: Ahead::default() }
     }
 
-    /// All of a file whose version is not known.
+    /// A whole file of unknown version.
     #[cfg(test)]
     pub(super) fn whole(address: impl Into<String>, size: u64) -> Piece {
         Piece::of(&InputFile { address: address.into(), size, version: Version::Unknown }, 0, size)
@@ -75,8 +75,8 @@ impl Piece {
 
 /// Cuts big files and packs small ones.
 ///
-/// Compressed files are never cut. Empty plain files hold no line and are left out, so no split has
-/// nothing to read and the plan of no data has no splits.
+/// Compressed files are never cut. Empty plain files have no lines and are skipped, so no split is empty, and
+/// without data there are no splits.
 pub fn plan_splits(files: &[InputFile]) -> Vec<Split> {
     plan_splits_of(files, target_bytes(files))
 }
@@ -86,8 +86,8 @@ pub fn plan_splits_of(files: &[InputFile], target_bytes: u64) -> Vec<Split> {
     pack(files.iter().flat_map(|file| cut(file, target_bytes)), target_bytes)
 }
 
-/// The same for files that are more work per byte than lines of text: cut into smaller parts, at
-/// places which `settle` may move to where a cut is possible, or refuse; whole ones are packed as usual.
+/// The same for files that are more work per byte than lines of text: they are cut into smaller parts.
+/// `settle` may move each border to a valid position, or drop it; whole files are packed as usual.
 ///
 /// # Errors
 /// Those of `settle`.
@@ -113,13 +113,14 @@ pub fn plan_splits_at(
     Ok(pack(pieces, target_bytes))
 }
 
-/// How large the splits of `files` are to be.
+/// The target size of a split of `files`.
 fn target_bytes(files: &[InputFile]) -> u64 {
     let bytes: u64 = files.iter().map(|file| file.size).sum();
     (bytes / SPLITS).clamp(LEAST_BYTES, MOST_BYTES)
 }
 
-/// Packs pieces in their order. Parts of a file that was cut stand alone, or cutting was in vain.
+/// Packs pieces in their order. Parts of a file that was cut stay in separate splits, or the cut would be
+/// useless.
 fn pack(pieces: impl IntoIterator<Item = Piece>, target_bytes: u64) -> Vec<Split> {
     let mut splits: Vec<Split> = Vec::new();
     let (mut packed_bytes, open_cost) = (0, target_bytes / OPEN_COST);
@@ -140,7 +141,7 @@ fn pack(pieces: impl IntoIterator<Item = Piece>, target_bytes: u64) -> Vec<Split
     splits
 }
 
-/// About how many bytes of text `files` hold; compressed files count four times.
+/// The approximate bytes of text in `files`; compressed files count four times.
 pub fn estimated_bytes(files: &[InputFile]) -> u64 {
     files.iter().map(|file| if is_plain(file) { file.size } else { file.size * COMPRESSION_RATIO }).sum()
 }
@@ -152,7 +153,7 @@ fn cut(file: &InputFile, target_bytes: u64) -> impl Iterator<Item = Piece> + '_ 
     (0..count).map(move |index| Piece::of(file, place(index), place(index + 1)))
 }
 
-/// Where piece `index` of `count` begins; in 128 bits because the product can pass 64.
+/// The start of piece `index` of `count`. The product may need more than 64 bits, so it has 128.
 fn border(size: u64, index: u64, count: u64) -> u64 {
     (u128::from(size) * u128::from(index) / u128::from(count)) as u64
 }

@@ -1,9 +1,8 @@
-//! Finds the store behind an address and waits for it.
+//! Opens the store of an address and waits for its requests.
 //!
-//! A scheme and host enter, an open [`Store`] leaves; stores are kept for the whole process because a
-//! store holds connections and credentials, and because the memory store is its data. Credentials
-//! come from the environment and the profiles of the user alone (`settings`), so that they are never in an address, a
-//! plan or a log. Nothing here looks into a path.
+//! Stores are kept for the whole process, because a store has connections and credentials, and because the
+//! memory store contains its data. Credentials come only from the environment and the profiles of the user
+//! (`settings`), so they are never in an address, a plan or a log. Paths are not interpreted here.
 
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod client;
@@ -27,37 +26,38 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// Threads that serve the connections of remote stores; the waiting thread itself drives its request.
+/// Threads for the connections of remote stores and for requests in the background (`start`). A thread that
+/// waits for a request drives it itself.
 const IO_THREADS: usize = 2;
 
 /// An open store: the local file system, this process's memory, or a bucket.
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    /// What stands before every path: `/`, `memory:///`, `s3://bucket/`.
+    /// The prefix of every address: `/`, `memory:///`, `s3://bucket/`.
     root: Arc<str>,
     reach: Reach,
-    /// `None` where open uploads cannot be listed.
+    /// `None` if open uploads cannot be listed.
     uploads: Option<Arc<dyn Uploads>>,
 }
 
-/// An upload in parts that was begun, and neither completed nor aborted.
+/// A multipart upload that was started, and neither completed nor aborted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenUpload {
-    /// What it will be.
+    /// The path of the object that it creates.
     pub path: Path,
-    /// The store's name for it.
+    /// The upload's id in the store.
     pub id: String,
-    /// When it was begun, by the store's clock.
+    /// When it was started, by the store's clock.
     pub begun: DateTime<Utc>,
 }
 
 /// The open uploads of a store.
 pub trait Uploads: std::fmt::Debug + Send + Sync {
-    /// Those below a prefix.
+    /// Lists those below a prefix.
     fn list<'a>(&'a self, prefix: &'a Path) -> BoxFuture<'a, Result<Vec<OpenUpload>>>;
 
-    /// Ends one, whose parts the store then removes.
+    /// Aborts an upload; the store then removes its parts.
     fn abort<'a>(&'a self, upload: &'a OpenUpload) -> BoxFuture<'a, Result<()>>;
 }
 
@@ -67,7 +67,7 @@ struct Client {
     uploads: Option<Arc<dyn Uploads>>,
 }
 
-/// How far a request to a store goes, and so what must drive it.
+/// How far away a store is, which decides what must drive its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Local,
@@ -78,10 +78,10 @@ enum Reach {
 static STORES: LazyLock<Mutex<HashMap<String, Store>>> = LazyLock::new(Mutex::default);
 
 impl Store {
-    /// The store at `scheme://host`; the same one for the whole process.
+    /// The store at `scheme://host`, opened once per process.
     ///
     /// # Errors
-    /// Of class config for a scheme that Kiln, or this build of it, does not know.
+    /// Of class config for a scheme that Kiln, or this build of it, does not support.
     pub(super) fn open(scheme: &str, host: &str) -> Result<Store> {
         let key = format!("{scheme}://{host}");
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,13 +104,13 @@ impl Store {
         Store { objects, root: root.into(), reach, uploads: None }
     }
 
-    /// A store that a test has made.
+    /// A store made by a test.
     #[cfg(test)]
     pub fn over(objects: Arc<dyn ObjectStore>) -> Store {
         Store::new(objects, "test:///", Reach::Memory)
     }
 
-    /// The same store with `uploads`, those of a test.
+    /// The same store with the `uploads` of a test.
     #[cfg(test)]
     pub fn with_uploads(self, uploads: Arc<dyn Uploads>) -> Store {
         Store { uploads: Some(uploads), ..self }
@@ -121,18 +121,19 @@ impl Store {
         &self.objects
     }
 
-    /// The open uploads below `prefix`; `None` where this store cannot list them.
+    /// The open uploads below `prefix`; `None` if this store cannot list them.
     ///
     /// # Errors
-    /// Auth without the permission to list them, with the reason `uploads_not_listed`; else by the failing request.
+    /// Auth without the permission to list them, with the reason `uploads_not_listed`; otherwise by the
+    /// request that failed.
     pub fn open_uploads(&self, prefix: &Path) -> Result<Option<Vec<OpenUpload>>> {
         self.uploads.as_ref().map(|uploads| self.wait(uploads.list(prefix))).transpose()
     }
 
-    /// Ends an open upload; one that is gone already is no error.
+    /// Aborts an open upload; one that no longer exists is not an error.
     ///
     /// # Errors
-    /// By the failing request.
+    /// By the request that failed.
     pub fn abort_upload(&self, upload: &OpenUpload) -> Result<()> {
         match &self.uploads {
             Some(uploads) => self.wait(uploads.abort(upload)),
@@ -145,12 +146,12 @@ impl Store {
         self.reach == Reach::Local
     }
 
-    /// Whether a request to this store goes over a network.
+    /// Whether requests to this store use the network.
     pub fn is_remote(&self) -> bool {
         self.reach == Reach::Network
     }
 
-    /// Starts `request` beside this thread, if this store is a remote one.
+    /// Starts `request` in the background, if this is a remote store.
     pub(super) fn start<T: Send + 'static>(
         &self,
         request: impl Future<Output = T> + Send + 'static,
@@ -158,17 +159,17 @@ impl Store {
         self.is_remote().then(|| RUNTIME.get().map(|runtime| runtime.spawn(request))).flatten()
     }
 
-    /// The address of `path` in this store: absolute and, except in memory, good in any process.
+    /// The address of `path` in this store: absolute and, except in memory, valid in any process.
     pub fn address(&self, path: &Path) -> String {
         format!("{}{path}", self.root)
     }
 
     /// Blocks this thread until `request` to this store is done.
     ///
-    /// Call it from a plain thread, never from a tokio task: there it would block the runtime.
+    /// Call it from a plain thread, never from a tokio task, where it would block the runtime.
     pub fn wait<T>(&self, request: impl Future<Output = T>) -> T {
         match (self.reach, RUNTIME.get()) {
-            // Outside a tokio context both work inline, without a hop to another thread.
+            // Outside a tokio context both work on this thread, without switching to another.
             (Reach::Local | Reach::Memory, _) | (Reach::Network, None) => {
                 futures::executor::block_on(request)
             }
@@ -177,7 +178,7 @@ impl Store {
     }
 }
 
-/// Drives remote stores; set before the first of them exists.
+/// Drives remote stores; set before the first one is opened.
 static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
 
 fn start_runtime() -> Result<()> {
@@ -186,7 +187,7 @@ fn start_runtime() -> Result<()> {
         builder.worker_threads(IO_THREADS).thread_name("kiln-store").enable_all();
         let runtime =
             builder.build().map_err(|e| Error::io("cannot start the threads for remote stores", e))?;
-        // `STORES` is locked, so nobody else can have set it.
+        // `STORES` is locked, so no other thread can have set it.
         let _ = RUNTIME.set(runtime);
     }
     Ok(())
@@ -205,7 +206,7 @@ fn connect(scheme: &str, root: &str) -> Result<Client> {
     Err(Error::bug("a build without stores").at("store", root))
 }
 
-/// The cargo feature that brings the store for `scheme`, and whether this build has it.
+/// The cargo feature that provides the store for `scheme`, and whether this build has it.
 fn feature_of(scheme: &str) -> Result<(&'static str, bool)> {
     match scheme {
         "s3" | "s3a" => Ok(("aws", cfg!(feature = "aws"))),

@@ -1,10 +1,10 @@
-//! Files that end early: every format, cut off at every byte, in pieces with borders anywhere; and CSV with a quote
-//! too many at every byte, which is how a field comes to have no end.
+//! Tests of files that end early: every format, truncated at every byte, in pieces with arbitrary borders;
+//! and CSV with an extra quote at every byte, which leaves a field open.
 //!
-//! What is asked of a format follows from how it marks its end (`crate::Read`). Text, CSV and JSON lines have no
-//! mark: a cut gives the records that are whole, and a last line without its line end counts as one; inside of a
-//! quoted field, an object or a character it is an error. Gzip and Zstandard mark the end of each member,
-//! Parquet and Arrow that of the file: every other cut is an error.
+//! What a format must do follows from how it marks its end (`crate::Read`). Text, CSV and JSON lines have no
+//! end mark: a truncated file yields its complete records, and a last line without a line end counts as one;
+//! a truncation inside a quoted field, an object or a character is an error. Gzip and Zstandard mark the end
+//! of each member, Parquet and Arrow the end of the file: every other truncation is an error.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -26,11 +26,11 @@ use crate::row::{Row, RowReader};
 
 type Record = (i64, Option<String>);
 
-/// A file of text, and what is known of it.
+/// A text file, and what is known of it.
 #[derive(Clone, Debug, Default)]
 struct Text {
     text: String,
-    /// The bytes from the first of each record to the one after its last, without the line end.
+    /// The bytes of each record, without the line end.
     records: Vec<Range<usize>>,
     /// A cut before one of these bytes leaves a quoted field open.
     quoted: BTreeSet<usize>,
@@ -76,14 +76,14 @@ impl Text {
         self.text += end;
     }
 
-    /// How many records are whole before the cut, and whether a part of one is left.
+    /// How many records are complete before the cut, and whether a part of another one is left.
     fn whole_before(&self, cut: usize) -> (usize, bool) {
         let whole = self.records.iter().take_while(|record| record.end <= cut).count();
         (whole, self.records.get(whole).is_some_and(|record| record.start < cut))
     }
 }
 
-/// Where a cut in a quoted field leaves it open: after an odd number of quotes.
+/// The positions where a cut leaves a quoted field open: after an odd number of quotes.
 fn open_cuts(field: &str) -> impl Iterator<Item = usize> + '_ {
     (1..=field.len())
         .filter(|cut| field.as_bytes()[..*cut].iter().filter(|byte| **byte == b'"').count() % 2 == 1)
@@ -165,7 +165,7 @@ fn read_arrow(pieces: &[Piece]) -> Result<Vec<Record>> {
     read_all(pieces, |piece| ArrowBatches::open(piece, &wanted()))
 }
 
-/// The rows, or nothing after an error, which must be of class data and name the file.
+/// The rows, or `None` after an error, which must be of class data and name the file.
 fn checked<T>(outcome: Result<Vec<T>>) -> Result<Option<Vec<T>>, TestCaseError> {
     match outcome {
         Ok(rows) => Ok(Some(rows)),
@@ -207,7 +207,7 @@ fn check_csv(
     let is_cut = file.quoted.contains(&cut) || file.text.get(..cut).is_none();
     let Some(mut found) = checked(found)? else {
         let (whole, has_rest) = file.whole_before(cut);
-        // Part of a record may be one that does not fit; part of the header may lack a column.
+        // A part of a record may not fit its type; a part of the header may lack a column.
         let is_header = whole == 0 && !has_rest && cut > 0;
         prop_assert!(is_cut || has_rest || is_header, "cut at byte {cut} of {file:?} is an error");
         return Ok(());
@@ -216,7 +216,7 @@ fn check_csv(
     let (whole, has_rest) = file.whole_before(cut);
     let last = if has_rest { found.pop() } else { None };
     prop_assert_eq!(&found, &all[..whole], "cut at byte {} of {:?}", cut, file);
-    // A last record without its line end is one as it is: a beginning of the one that was cut.
+    // A last record without a line end counts as complete; it is a prefix of the record that was cut.
     if let Some((id, name)) = last {
         let (expected, text) = (&all[whole], name.unwrap_or_default());
         prop_assert!(expected.0.to_string().starts_with(&id.to_string()));
@@ -235,10 +235,10 @@ fn zstd(text: &[u8]) -> Vec<u8> {
     zstd::encode_all(text, 1).unwrap()
 }
 
-/// A compressed file of several members, and for each of their ends how much text is before it.
+/// A compressed file of several members, and for each member's end the length of the text before it.
 fn compressed(text: &str, cuts: &[usize], encode: fn(&[u8]) -> Vec<u8>) -> (Vec<u8>, Vec<(usize, usize)>) {
     let (mut bytes, mut ends, mut start) = (Vec::new(), Vec::new(), 0);
-    // The last member is empty where the cuts end with the text.
+    // The last member is empty if the last cut is at the end of the text.
     for end in cuts.iter().copied().chain([text.len()]) {
         bytes.extend(encode(&text.as_bytes()[start..end]));
         ends.push((bytes.len(), end));
@@ -291,7 +291,7 @@ fn line_end() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["\n", "\r\n"])
 }
 
-/// Borders, whatever the size of the file.
+/// Borders that do not depend on the size of the file.
 fn places() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::btree_set(1..120_u64, 0..4).prop_map(|places| places.into_iter().collect())
 }
@@ -331,7 +331,7 @@ proptest! {
         places in places(),
     ) {
         let (folder, text) = (Folder::new(), Text::csv(&all, "\n").text);
-        // In the header it may make a longer header, which is as good as any other.
+        // In the header, an extra quote only makes a different header.
         let records = text.find('\n').map_or(0, |end| end + 1);
         for at in (records..=text.len()).filter(|at| text.is_char_boundary(*at)) {
             let text = [&text[..at], &text[at..]].join("\"");

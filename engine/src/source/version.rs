@@ -1,15 +1,16 @@
-//! Which version of a file was listed, so that a task does not read another one.
+//! The version of a listed file, so that a task does not read a different one.
 //!
-//! Inputs are a snapshot: a listing notes the version of each file, the version travels with the splits, and a read
-//! that meets another one fails with the reason `input_changed`. Half of an old file and half of a new one is never
-//! a result.
+//! Inputs are a snapshot: a listing records the version of each file, the version is sent with the splits,
+//! and a read of another version fails with the reason `input_changed`. Half of an old file and half of a new
+//! one is never a result.
 //!
-//! Objects are told apart by their ETag, which every request names as its condition and every answer repeats. A
-//! listing without ETags leaves the size and the time; then the ETag of the first answer pins the later ones. Local
-//! files are told apart by inode, size and time of modification. A local file that became longer is taken for one
-//! that is appended to, as logs are, and is read up to its listed size. So these changes of a local file are not
-//! seen: one written in place that ends longer than it was, one whose writer sets the time back, one within the
-//! clock tick of the listed time (some ms), and one by a memory map that is not synced yet.
+//! Objects are identified by their ETag, which is the condition of every request and part of every response.
+//! A listing without ETags has only the size and the time; then the ETag of the first response pins the later
+//! ones. Local files are identified by inode, size and modification time. A local file that has grown is
+//! taken for one that is appended to, like a log, and is read up to its listed size. So these changes of a
+//! local file are not detected: a file that is overwritten in place and ends up longer, one whose writer
+//! resets the time, one that changes within the clock tick of the listed time (a few ms), and one that
+//! changes through a memory map that is not synced yet.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -19,27 +20,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The reason of errors about a file that is not the one that was listed.
+/// The reason in errors about a file that has changed since it was listed.
 const CHANGED: &str = "input_changed";
 
-/// What tells a file from another one at the same address.
+/// Distinguishes a file from another one at the same address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
     /// Nothing is known, and nothing is checked.
     #[default]
     Unknown,
-    /// A file of this machine; the device is left out, because machines number it differently.
+    /// A file of this machine; without the device number, which differs between machines.
     File {
-        /// Its number in its file system.
+        /// Its inode number.
         inode: u64,
         /// Seconds and nanoseconds of its last modification.
         modified: (i64, i64),
     },
     /// An object of a store.
     Object {
-        /// Its ETag as the listing has it.
+        /// Its ETag in the listing.
         tag: Option<String>,
-        /// The id that a bucket with versions gives it. It is not asked for by id: that needs another permission.
+        /// Its id in a versioned bucket. Requests do not use the id, which would need another permission.
         id: Option<String>,
         /// Seconds of its last modification.
         modified: i64,
@@ -61,7 +62,7 @@ impl Version {
         }
     }
 
-    /// The ETag, where there is one.
+    /// The ETag, if there is one.
     pub(super) fn tag(&self) -> Option<&str> {
         match self {
             Version::Object { tag, .. } => tag.as_deref(),
@@ -80,7 +81,7 @@ impl Version {
         if meta.ino() == *inode && is_same { Ok(()) } else { Err(changed("file")) }
     }
 
-    /// Refuses the answer of a store about another object than the listed one of `size` bytes.
+    /// Refuses a store's response about an object that is not the listed one of `size` bytes.
     pub(super) fn check_object(&self, size: u64, found: &ObjectMeta) -> Result<()> {
         let Version::Object { tag, modified, .. } = self else { return Ok(()) };
         let is_same = match (tag, &found.e_tag) {
@@ -96,18 +97,18 @@ pub(super) fn are_same(one: &str, other: &str) -> bool {
     plain_tag(one) == plain_tag(other)
 }
 
-/// A tag without its quotes: some stores list it without, and answer a request with them.
+/// A tag without quotes: some stores list it without them, but use them in responses.
 fn plain_tag(tag: &str) -> &str {
     tag.trim_start_matches("W/").trim_matches('"')
 }
 
-/// The error about a file that is another one now.
+/// The error about a file that has been replaced.
 pub(super) fn changed(what: &str) -> Error {
     let error = Error::data(format!("the input {what} was replaced while it was read")).reason(CHANGED);
     error.help("run the job again when nothing writes to its input; write new data under new names")
 }
 
-/// The error about a file that has fewer than its listed `size` bytes.
+/// The error about a file that is shorter than its listed `size`.
 pub(super) fn shrunk(size: u64) -> Error {
     let message = format!("the file ends early: it had {size} bytes when the job was planned");
     Error::data(message).reason(CHANGED).help("run the job again when nothing writes to its input")

@@ -1,18 +1,18 @@
-//! Reads a file at once, for rows that are whole files.
+//! Reads a whole file at once, for rows that are files.
 
 use super::decode::{Codec, Decoder};
 use super::reader::Reader;
 use super::split::Piece;
 use crate::error::{Error, Result};
 
-/// The largest file that is read as one row: a task holds it several times.
+/// The largest file that is read as one row: a task has several copies of it in memory.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
-/// How much is read at a time at most. Room is set to zero first, so a small file gets less of it.
+/// The most bytes per read. The buffer is zeroed first, so it is smaller for a small file.
 const STEP_BYTES: usize = 1 << 20;
-/// How much room there is where nothing more is expected.
+/// The smallest buffer, when no more bytes are expected.
 const SPARE_BYTES: usize = 4 << 10;
 
-/// The bytes of the file of `piece`, decompressed by the ending of its name if that is asked for.
+/// The bytes of the file of `piece`, decompressed by its extension if `decompress` is set.
 ///
 /// # Errors
 /// Of class data for a file over [`MAX_FILE_BYTES`] or a damaged compressed stream.
@@ -24,7 +24,7 @@ pub fn read_whole(piece: &Piece, decompress: bool) -> Result<Vec<u8>> {
     let mut decoder = Decoder::new(codec, Reader::open(piece, 0)?).map_err(placed)?;
     loop {
         let filled = bytes.len();
-        // Of a compressed file more comes than its size: as much again as there is.
+        // A compressed file yields more than its size: read as much again as there is.
         let step = if filled > size { filled } else { size - filled };
         bytes.resize(filled + step.clamp(SPARE_BYTES, STEP_BYTES), 0);
         let count = decoder.read(&mut bytes[filled..]).map_err(placed)?;

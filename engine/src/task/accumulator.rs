@@ -1,7 +1,7 @@
-//! What the closures of a task accumulate: values of any type, with a function that merges two of them.
+//! Accumulators: values of any type, with a function that merges two of them.
 //!
-//! The way is that of counters (`counts`): a closure changes the partial value of the task that it runs in, the
-//! partial values leave with the task's report, and the driver merges those of the attempts that won.
+//! They work like counters (`counts`): a closure changes the partial value of its task, the partial values
+//! are sent with the task's report, and the driver merges those of the successful attempts.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -15,25 +15,25 @@ use crate::job::Run;
 use crate::ship::merge::Merge;
 use crate::ship::shared::Param;
 
-/// Partial values by the accumulator's number.
+/// Partial values by accumulator number.
 pub type Partials = Vec<(u32, Box<dyn Partial>)>;
 
 thread_local! {
-    /// Those of the task of this thread.
+    /// The partial values of the task on this thread.
     static PARTIALS: RefCell<Partials> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes what the task of this thread has accumulated: nothing is left for the next one.
+/// Takes the partial values of the task on this thread, and leaves none for the next task.
 pub fn take() -> Partials {
     PARTIALS.take()
 }
 
-/// Adds what another thread has accumulated for the task of this one.
+/// Adds the partial values that another thread has accumulated for the task on this one.
 pub fn add(partials: Partials) {
     partials.into_iter().for_each(|(id, partial)| put(id, partial));
 }
 
-/// Partial values as a task's report holds them.
+/// Encodes partial values for a task's report.
 ///
 /// # Errors
 /// Of class config when one cannot be serialised.
@@ -41,9 +41,9 @@ pub fn encode(partials: &Partials) -> Result<Vec<(u32, Vec<u8>)>> {
     partials.iter().map(|(id, partial)| Ok((*id, partial.encode()?))).collect()
 }
 
-/// Adds a partial value to that of this thread.
+/// Merges a partial value into the one of this thread.
 fn put(id: u32, partial: Box<dyn Partial>) {
-    // Merging is the user's code, so the cell is free while it runs.
+    // Merging runs user code, so the `RefCell` is not borrowed meanwhile.
     let partial = match take_one(id) {
         Some(mut earlier) => {
             earlier.merge(partial);
@@ -61,15 +61,15 @@ fn take_one(id: u32) -> Option<Box<dyn Partial>> {
     })
 }
 
-/// A partial value without its type.
+/// A partial value of any type.
 pub trait Partial: Send {
-    /// As bytes.
+    /// Serialises the value.
     fn encode(&self) -> Result<Vec<u8>>;
-    /// Merges a later one.
+    /// Merges a later value into this one.
     fn merge(&mut self, later: Box<dyn Partial>);
-    /// As what it is.
+    /// For downcasts.
     fn as_any(&mut self) -> &mut dyn Any;
-    /// As what it is.
+    /// For downcasts.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -96,25 +96,25 @@ impl<A: Param> Partial for Value<A> {
     }
 }
 
-/// A value that closures add to, wherever they run: of
-/// [`Context::accumulator`](crate::Context::accumulator), and as a counter of `i64` or `f64` of
+/// A value that closures add to, wherever they run: see
+/// [`Context::accumulator`](crate::Context::accumulator), and, for counters of `i64` or `f64`,
 /// [`Context::counter_i64`](crate::Context::counter_i64) and
 /// [`Context::counter_f64`](crate::Context::counter_f64).
 ///
-/// What is added for a row counts once for each action that computes the row, whatever is tried again, computed
-/// twice or lost on the way: only attempts that won count. An action that fails may have added a part of its
-/// rows. Tasks end in any order, so the merge must be commutative and associative; a sum of floats may
-/// differ in its last digits from run to run.
+/// Each row counts once for every action that computes it, however often its task is retried, run twice or
+/// lost: only successful attempts count. A failed action may have added some of its rows. Tasks end in any
+/// order, so the merge must be commutative and associative; a sum of floats may differ in its last digits
+/// from run to run.
 pub struct Accumulator<A> {
     id: u32,
     zero: A,
     merge: Merge<A>,
-    /// The run that merges; an executor does not have it.
+    /// The run that merges the values; `None` on an executor.
     run: Option<Arc<Run>>,
 }
 
 impl<A: Param + Clone> Accumulator<A> {
-    /// A new accumulator of `run`, or the one that has this name and type already.
+    /// A new accumulator of `run`, or the existing one with this name and type.
     pub(crate) fn new<F>(name: Option<&str>, zero: A, merge: F, run: &Arc<Run>) -> Accumulator<A>
     where
         F: Fn(&mut A, A) + Send + Sync + 'static,
@@ -124,14 +124,14 @@ impl<A: Param + Clone> Accumulator<A> {
         Accumulator { id, zero, merge, run: Some(Arc::clone(run)) }
     }
 
-    /// Merges `value` into it.
+    /// Merges `value` into the accumulator.
     #[inline]
     pub fn add(&self, value: A) {
         self.update(|partial| self.merge.call(partial, value));
     }
 
-    /// Changes the partial value of this task in place, which is the zero before the first change: for
-    /// collections, to which `add` would merge another one each time.
+    /// Changes the partial value of this task in place; it is the zero before the first change. Suited to
+    /// collections, where `add` would merge another collection each time.
     #[inline]
     pub fn update(&self, change: impl FnOnce(&mut A)) {
         if !in_task() {
@@ -146,10 +146,10 @@ impl<A: Param + Clone> Accumulator<A> {
         }
     }
 
-    /// What it has come to, on the driver; a closure on an executor sees the zero.
+    /// The merged value, on the driver; a closure on an executor gets the zero.
     ///
     /// # Panics
-    /// When the merge of what tasks have accumulated has panicked, with the line.
+    /// When the merge function has panicked on values from tasks; the message names the line.
     pub fn value(&self) -> A {
         let value = self.run.as_ref().map_or(Ok(None), |run| run.accumulators.value(self.id));
         match value {
@@ -158,7 +158,7 @@ impl<A: Param + Clone> Accumulator<A> {
         }
     }
 
-    /// The job's own code adds at once.
+    /// Code of the job outside tasks adds at once.
     #[cold]
     fn update_outside(&self, change: impl FnOnce(&mut A)) {
         let mut partial = self.zero.clone();
@@ -169,8 +169,8 @@ impl<A: Param + Clone> Accumulator<A> {
     }
 }
 
-/// A partial value while a closure changes it, which may use accumulators, too. It is put back also when the
-/// closure panics, as the panic may be caught.
+/// A partial value while a closure changes it; the closure may use accumulators too. The value is put back
+/// even if the closure panics, because the panic may be caught.
 struct Taken {
     id: u32,
     partial: Option<Box<dyn Partial>>,
@@ -213,7 +213,7 @@ mod tests {
         let (numbers, others) = (list(&run), list(&run));
         counts::start();
         numbers.add(vec![1]);
-        // Inside of a change the accumulators can be used, this one among them.
+        // A change may use any accumulator, including the one that is being changed.
         numbers.update(|all| {
             all.push(2);
             others.add(vec![9]);

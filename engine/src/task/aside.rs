@@ -1,16 +1,17 @@
-//! A part of a task on a thread of its own.
+//! Runs a part of a task on a second thread.
 //!
-//! Rows are pushed, and user code that pulls them, or a process that is fed and read at once, needs a
-//! second stack. The thread counts, panics and stops as a part of its task; it does not outlive it.
+//! Operators push rows. User code that pulls rows, or a process that is written to and read at the same time,
+//! needs a second stack. The thread's counts, panics and cancellation are those of its task, and it never
+//! outlives the task.
 
 use std::thread::Builder;
 
 use super::{STACK_BYTES, Task, accumulator, counts, guarded};
 use crate::error::{Error, Result};
 
-/// Runs `feed` on a thread of its own while `work` runs on this one; gives how both ended.
+/// Runs `feed` on a second thread while `work` runs on this one, and returns both results.
 ///
-/// `feed` must end when `work` has: by a closed channel or pipe between them.
+/// `feed` must end when `work` has: because a channel or pipe between them is closed.
 ///
 /// # Errors
 /// Of class resource when the thread cannot be started.

@@ -1,8 +1,8 @@
-//! What a task counts, and the handle by which a job's closures count.
+//! The counts of a task, and the counters that a job's closures use.
 //!
-//! A closure adds to the counts of the task that it runs in; they leave with the task's report, and
-//! the driver adds up those of the attempts that won. So an attempt that fails, is lost or comes
-//! second counts nothing, and adding takes no lock. Which attempt wins is not known here.
+//! A closure adds to the counts of its task. They are sent with the task's report, and the driver adds up
+//! those of the successful attempts. So an attempt that fails, is lost or finishes second counts nothing, and
+//! counting takes no lock. Which attempt succeeds is not known here.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::job::Run;
 
-/// Counts by the counter's number.
+/// Counts by counter number.
 pub type Counts = Vec<(u32, u64)>;
 
 thread_local! {
-    /// By the counter's number: what the task of this thread has counted; nothing outside of tasks.
+    /// The counts of the task on this thread, by counter number; `None` outside tasks.
     static COUNTS: RefCell<Option<Vec<u64>>> = const { RefCell::new(None) };
 }
 
-/// Begins a task on this thread, with nothing counted.
+/// Starts a task on this thread, with all counts at zero.
 pub fn start() {
     COUNTS.set(Some(Vec::new()));
 }
 
-/// Ends the task of this thread; gives what it counted.
+/// Ends the task on this thread and returns its counts.
 pub fn finish() -> Counts {
     let counts = COUNTS.take().unwrap_or_default();
     (0..).zip(counts).filter(|(_, count)| *count > 0).collect()
 }
 
-/// Adds what another thread has counted for the task of this one.
+/// Adds the counts that another thread has collected for the task on this one.
 pub fn add(counts: &[(u32, u64)]) {
     for (id, count) in counts {
         add_one(*id, *count);
     }
 }
 
-/// Whether the caller is inside a task: there an action would wait for a slot that it takes itself.
+/// Whether the caller is inside a task, where an action would wait for the slot that the task occupies.
 pub fn in_task() -> bool {
     COUNTS.with_borrow(Option::is_some)
 }
 
-/// Adds to the task of this thread, if it runs one.
+/// Adds to the task on this thread, if there is one.
 #[inline]
 fn add_one(id: u32, delta: u64) -> bool {
     COUNTS.with_borrow_mut(|counts| {
@@ -58,16 +58,15 @@ fn add_one(id: u32, delta: u64) -> bool {
     })
 }
 
-/// A named number that closures count up, wherever they run: of
+/// A named number that closures increase, wherever they run: see
 /// [`Context::counter`](crate::Context::counter).
 ///
-/// Every row that reaches a counting closure counts once for each action that computes it, whatever
-/// is tried again, computed twice or lost on the way: only attempts that won count. An action that
-/// fails may have counted a part of its rows. Numbers of both signs, floats and other values go to an
-/// [`Accumulator`](crate::Accumulator).
+/// Every row that reaches a counting closure counts once for every action that computes it, however often its
+/// task is retried, run twice or lost: only successful attempts count. A failed action may have counted some
+/// of its rows. For signed numbers, floats and other values use an [`Accumulator`](crate::Accumulator).
 pub struct Counter {
     id: u32,
-    /// The run that adds it up; an executor does not have it.
+    /// The run that adds up the counts; `None` on an executor.
     run: Option<Arc<Run>>,
 }
 
@@ -77,7 +76,7 @@ impl Counter {
         Counter { id: run.counter(name), run: Some(Arc::clone(run)) }
     }
 
-    /// Counts `delta` more.
+    /// Adds `delta` to the counter.
     #[inline]
     pub fn add(&self, delta: u64) {
         if !add_one(self.id, delta) {
@@ -85,12 +84,12 @@ impl Counter {
         }
     }
 
-    /// What was counted so far, on the driver; a closure on an executor sees 0.
+    /// The count so far, on the driver; a closure on an executor gets 0.
     pub fn value(&self) -> u64 {
         self.run.as_ref().map_or(0, |run| run.counter_value(self.id))
     }
 
-    /// The job's own code counts at once.
+    /// Code of the job outside tasks counts at once.
     #[cold]
     fn add_outside(&self, delta: u64) {
         if let Some(run) = &self.run {

@@ -1,4 +1,4 @@
-//! One task: a stage's plan at one partition, and what it may ask of the process it runs in.
+//! One task: a stage's plan at one partition, and what it may use of its process.
 
 pub mod accumulator;
 mod aside;
@@ -29,51 +29,51 @@ use crate::memory::{Level, Memory, SpillFile};
 pub(crate) use crate::row::BatchLimits;
 use crate::source::Skimmed;
 
-/// The stack of a thread on which operators run. They run one inside the other, up to a limit that the plan
-/// keeps (`plan/continued.rs`), and the user's closures run innermost. Pages that nobody touches cost nothing.
+/// The stack of a thread that runs operators. Their calls are nested, up to a limit that the plan enforces
+/// (`plan/continued.rs`), and the user's closures are called innermost. Untouched pages cost nothing.
 pub const STACK_BYTES: usize = 16 << 20;
 
-/// Takes batches; `Break` asks for no more.
+/// Receives batches; `Break` means that no more are needed.
 pub type BatchSink<'a> = dyn FnMut(RecordBatch) -> Result<ControlFlow<()>> + 'a;
 
-/// Gives the rows that finished stages have put out.
+/// Reads the outputs of finished stages.
 pub trait ExchangeReader: Send + Sync {
-    /// Passes on the batches of `exchange` for one target partition, those of the first source
-    /// partition first: the order never depends on who finished when.
+    /// Passes the batches of `exchange` for one target partition to `take`, in the order of the source
+    /// partitions, so the order never depends on which task finished first.
     fn read(&self, exchange: ExchangeId, partition: usize, take: &mut BatchSink<'_>) -> Result<()>;
 }
 
-/// Where the operators of a task put their batches.
+/// Receives the batches of a task's operators.
 pub trait Output {
     /// How large batches should be.
     fn limits(&self) -> BatchLimits;
 
-    /// Adds a batch for a partition of the next stage (0 where there is no exchange).
+    /// Adds a batch for a partition of the next stage (0 if there is no exchange).
     fn push(&mut self, partition: usize, batch: RecordBatch) -> Result<ControlFlow<()>>;
 
-    /// Says where the batches wait for their readers; it comes before the first of them.
+    /// Sets where the batches are stored; called before the first of them.
     fn keep_at(&mut self, _: Level) {}
 
     /// Leaves a note for the driver: a sink's list of files.
     fn note(&mut self, note: Vec<u8>);
 }
 
-/// What a task may use of its process: shared by all operators of the task.
+/// What a task may use of its process; shared by all operators of the task.
 #[derive(Clone)]
 pub struct TaskEnv {
-    /// The rows of finished stages.
+    /// The outputs of finished stages.
     pub exchanges: Arc<dyn ExchangeReader>,
-    /// Set when the task is to stop.
+    /// Set when the task should stop.
     pub cancelled: Arc<AtomicBool>,
-    /// Bytes that the process's tasks have read from sources.
+    /// Bytes that the tasks of this process have read from sources.
     pub bytes_read: Arc<AtomicU64>,
-    /// What the process's tasks may hold in memory.
+    /// The memory of the process's tasks.
     pub memory: Arc<Memory>,
-    /// This task's share of it.
+    /// The memory pool of this task.
     pub share: Arc<dyn MemoryPool>,
-    /// Rows in a batch at most.
+    /// The most rows in a batch.
     pub batch_rows: usize,
-    /// Tells apart the attempts at one partition: in the name of whatever they leave.
+    /// The attempt number, which keeps the files of different attempts at one partition apart.
     pub attempt: u32,
 }
 
@@ -86,15 +86,15 @@ impl TaskEnv {
 
 /// An operator's view of its task.
 pub struct Task<'a> {
-    /// What the process offers.
+    /// What the process provides.
     pub env: &'a TaskEnv,
-    /// Which partition this task computes.
+    /// The partition that this task computes.
     pub partition: usize,
-    /// The plan nodes that feed the operator.
+    /// The plan nodes that produce the operator's input.
     pub inputs: &'a [Arc<dyn ExecutionPlan>],
-    /// Where the current row of the operator's source stands.
+    /// Where the source of the operator read the current row.
     pub place: Place,
-    /// Set when the operator is content with some of the source's rows: how much was read so far.
+    /// Set when a sample of the source's rows is enough: how much has been read so far.
     skimmed: Cell<Option<Skimmed>>,
 }
 
@@ -104,29 +104,29 @@ impl<'a> Task<'a> {
         Task { env, partition, inputs, place: Place::default(), skimmed: Cell::new(None) }
     }
 
-    /// Passes on the batches of one input at this partition.
+    /// Passes the batches of one input at this partition to `take`.
     pub fn read_input(&self, index: usize, take: &mut BatchSink<'_>) -> Result<()> {
         self.read_partition(index, self.partition, take)
     }
 
-    /// Passes on the batches of one input at some partition of that input.
+    /// Passes the batches of one input at any of its partitions to `take`.
     pub fn read_partition(&self, index: usize, partition: usize, take: &mut BatchSink<'_>) -> Result<()> {
         let input = self.inputs.get(index).ok_or_else(|| Error::bug("an operator lacks an input"))?;
         push(input, partition, self.env, take)
     }
 
-    /// From here on some of the source's rows will do, from all over the partition, if it can read fewer; or
-    /// all of them again.
+    /// With `some`, a sample of the source's rows is enough from now on, taken from all over the partition,
+    /// if the source can read less that way; without it, all rows are needed again.
     pub fn skim(&self, some: bool) {
         self.skimmed.set(some.then(Skimmed::default));
     }
 
-    /// Whether some of the rows will do.
+    /// Whether a sample of the rows is enough.
     pub fn skims(&self) -> bool {
         self.skimmed.get().is_some()
     }
 
-    /// Told by a source that leaves out rows.
+    /// Called by a source that skips rows.
     pub fn has_skimmed(&self, part: Skimmed) {
         self.skimmed.set(self.skimmed.get().map(|mut all| {
             all.add(part);
@@ -134,7 +134,7 @@ impl<'a> Task<'a> {
         }));
     }
 
-    /// How many rows stand for a row that was read; 1 when nothing was left out.
+    /// How many rows each row that was read represents; 1 when none was skipped.
     pub fn rows_for_one(&self) -> f64 {
         match self.skimmed.get() {
             Some(Skimmed { read, all }) if read > 0 => all as f64 / read as f64,
@@ -142,7 +142,7 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Fails when the task is to stop; called once per block of rows.
+    /// Fails when the task should stop; called once per block of rows.
     #[inline]
     pub fn check(&self) -> Result<()> {
         if self.env.cancelled.load(Ordering::Relaxed) {
@@ -151,8 +151,8 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Room in this task's share of the memory: an operator grows it before it holds more, and spills,
-    /// or does its work in parts, when it is refused.
+    /// A memory reservation in this task's pool. An operator grows it before it keeps more in memory; when
+    /// that is refused, it spills or works in parts.
     pub fn reserve(&self, what: &'static str) -> MemoryReservation {
         MemoryConsumer::new(what).with_can_spill(true).register(&self.env.share)
     }
@@ -172,7 +172,7 @@ impl<'a> Task<'a> {
 pub(crate) mod tests {
     use super::*;
 
-    /// What an operator is given in a test of its own: `batches` as its input, and little memory.
+    /// A task environment for the test of one operator: `batches` as its input, and little memory.
     pub(crate) struct Desk {
         pub(crate) env: TaskEnv,
         pub(crate) inputs: Vec<Arc<dyn ExecutionPlan>>,

@@ -1,8 +1,9 @@
-//! Where the row that is being pushed was read: told by the source, asked by whoever refuses a row.
+//! The position of the current row in its source: set by the source, and used in the error of a row that is
+//! rejected.
 //!
-//! A source enters each file and then says, row by row, how far it is: one store. What that is in the
-//! words of the file, a line or a row, is found when somebody asks. When a closure panics, the place
-//! outlives its task until the panic has become an error.
+//! A source enters each file and then records its position for every row, which costs one store. Only when an
+//! error needs the position is it converted to one that fits the file, a line or a row. After a panic in a
+//! closure the position outlives its task, until the panic has become an error.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -11,41 +12,41 @@ use std::sync::Arc;
 use crate::error::Error;
 
 thread_local! {
-    /// The place at which the latest panic of this thread found its task.
+    /// The position of the task on this thread at its latest panic.
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
-/// The place of the current row of a task's source. A row costs one store.
+/// The position of the current row of a task's source. A row costs one store.
 #[derive(Default)]
 pub struct Place {
     part: RefCell<Option<Part>>,
     position: Cell<u64>,
-    /// Whether rows of another place are being worked on.
+    /// Whether rows from other positions are being processed.
     is_left: Cell<bool>,
 }
 
-/// What rows are read from: a file, or what another source is cut into.
+/// What rows are read from: a file, or a split of another source.
 struct Part {
-    /// In the word of an error: "file".
+    /// What errors call it: "file".
     what: &'static str,
     address: Arc<str>,
     counted: Option<Counted>,
 }
 
-/// What positions in a part are counted in, and how the number of a row becomes one.
+/// The unit of positions in a part, and the function that converts a row's number to a position.
 struct Counted {
     unit: &'static str,
     find: Box<dyn FnMut(u64) -> Option<u64>>,
 }
 
 impl Place {
-    /// The rows from here on are of `file`; their positions are counted in `unit`, as in "byte".
+    /// Starts a file; positions in it are counted in `unit`, as in "byte".
     pub fn enter(&self, file: &str, unit: &'static str) {
         self.enter_finding("file", file, unit, Box::new(Some));
     }
 
-    /// The same for a part that errors call `what`, where `find` turns what [`Place::at`] is told into a position; it is
-    /// called when somebody asks.
+    /// Starts a part that errors call `what`. When a position is needed, `find` computes it from the number
+    /// passed to [`Place::at`].
     pub fn enter_finding(
         &self,
         what: &'static str,
@@ -58,18 +59,18 @@ impl Place {
         self.position.set(0);
     }
 
-    /// The next row is all of `file`.
+    /// The next row is the whole `file`.
     pub fn enter_whole(&self, file: &str) {
         self.part.replace(Some(Part { what: "file", address: file.into(), counted: None }));
     }
 
-    /// The next row stands at `position`.
+    /// Sets the position of the next row.
     #[inline]
     pub fn at(&self, position: u64) {
         self.position.set(position);
     }
 
-    /// Runs `body`, which works on other rows than the current one: those of a whole batch.
+    /// Runs `body`, which processes other rows than the current one: those of a whole batch.
     pub fn left<T>(&self, body: impl FnOnce() -> T) -> T {
         let before = self.is_left.replace(true);
         let result = body();
@@ -77,7 +78,7 @@ impl Place {
         result
     }
 
-    /// Where the current row stands, if its source has said so.
+    /// The position of the current row, if its source has set one.
     pub fn now(&self) -> Option<PartPlace> {
         let mut part = self.part.borrow_mut();
         let Part { what, address, counted } = part.as_mut()?;
@@ -88,8 +89,8 @@ impl Place {
         Some(PartPlace { what, address: Arc::clone(address), position })
     }
 
-    /// `error` with the current row's place: in its file where the source has said so, else the number
-    /// of rows, from 1, that the operator has seen of its partition.
+    /// Adds the position of the current row to `error`: its position in the file if the source has set one,
+    /// otherwise the number of rows, from 1, that the operator has read of its partition.
     pub fn tell(&self, error: Error, rows: u64) -> Error {
         match self.now() {
             Some(place) => place.of(error),
@@ -98,43 +99,42 @@ impl Place {
     }
 }
 
-/// A panic goes through the task: the place is kept for the one who makes an error of it.
+/// Keeps the position when a panic unwinds through the task, for the code that turns the panic into an error.
 impl Drop for Place {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.is_left.get() && self.part.get_mut().is_some() {
             let place = std::mem::take(self);
-            // While the thread is torn down nobody is left to ask.
+            // While the thread is being torn down nobody can read the position.
             let _ = PANICKED_AT.try_with(|at| at.replace(Some(place)));
         }
     }
 }
 
-/// Forgets the place of an earlier panic.
+/// Drops the position of an earlier panic.
 pub(super) fn forget_panic() {
     PANICKED_AT.take();
 }
 
-/// Where the row stood at which the latest panic of this thread happened.
+/// The position of the current row at the latest panic of this thread.
 pub(super) fn of_panic() -> Option<PartPlace> {
     PANICKED_AT.take()?.now()
 }
 
-/// A row's place in a file, or in a part of another source.
+/// The position of a row in a file, or in a part of another source.
 pub struct PartPlace {
     what: &'static str,
     address: Arc<str>,
-    /// What positions count, and the position; nothing where the row is the whole part, or its position
-    /// is not known.
+    /// The unit and the position; `None` if the row is the whole part, or if its position is not known.
     position: Option<(&'static str, u64)>,
 }
 
 impl PartPlace {
-    /// What positions count, and the position.
+    /// The unit and the position.
     pub fn position(&self) -> Option<(&'static str, u64)> {
         self.position
     }
 
-    /// Adds the place to an error.
+    /// Adds the position to an error.
     pub fn of(self, error: Error) -> Error {
         let error = error.at(self.what, self.address);
         match self.position {

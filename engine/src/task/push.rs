@@ -1,7 +1,7 @@
 //! Runs a plan node at one partition on the calling thread.
 //!
-//! Nodes of ours push: nothing waits between the operators of a stage. A node of DataFusion's is
-//! pulled as a stream, on the same thread, and its batches are pushed on.
+//! Kiln's nodes push: no queue separates the operators of a stage. DataFusion's nodes are pulled as a stream,
+//! on the same thread, and their batches are pushed on.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::{BatchLimits, BatchSink, Output, Place, Task, TaskEnv};
 use crate::error::{Error, Result};
 use crate::plan::OperatorExec;
 
-/// Bytes of a batch that goes to the next operator of the same task, about: it is read at once, and from the
-/// cache.
+/// The approximate size of a batch that is passed to the next operator of the same task, which reads it at
+/// once, while it is in the cache.
 const ONWARD_BYTES: usize = 256 << 10;
 
-/// Passes on the batches of `plan` at `partition`.
+/// Passes the batches of `plan` at `partition` to `take`.
 pub fn push(
     plan: &Arc<dyn ExecutionPlan>,
     partition: usize,
@@ -44,13 +44,13 @@ pub fn push(
     pull(plan, partition, take)
 }
 
-/// The batches of an operator inside a stage go to the operator behind it.
+/// Passes the batches of an operator inside a stage to the next operator.
 pub struct Onward<'a, 'b> {
-    /// The task's process.
+    /// The environment of the task.
     pub env: &'a TaskEnv,
-    /// The operator behind.
+    /// The next operator.
     pub take: &'a mut BatchSink<'b>,
-    /// Where the rows of this one are read.
+    /// The position in the source of this operator.
     pub place: &'a Place,
 }
 

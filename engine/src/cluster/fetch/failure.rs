@@ -1,7 +1,7 @@
-//! Why a stream of outputs has no next batch, and what that means: an output that is lost is made again,
-//! and what another try would not change fails the job.
+//! Failures of a stream of outputs, and their consequence: a lost output is computed again, while an error
+//! that a retry would not fix fails the job.
 //!
-//! How often a stream is tried is `fetch`'s business.
+//! How often a stream is retried is decided in `fetch`.
 
 use std::error::Error as _;
 
@@ -22,7 +22,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The same as an error: `output` is what the reader misses, if another try may bring it.
+    /// Converts the failure into an error. If a retry may help, the error reports `output` as lost.
     pub(super) fn into_error(self, output: LostOutput) -> Error {
         let executor = ExecutorId(output.executor);
         let lost = |why: &str| Error::lost_output(format!("the output on {executor} is lost: {why}"), output);
@@ -58,7 +58,8 @@ fn refused(status: &Status, executor: ExecutorId, lost: impl FnOnce(&str) -> Err
         | Code::PermissionDenied
         | Code::Unauthenticated
         | Code::Unimplemented => Error::bug(format!("{executor} refuses its output: {}", status.message())),
-        // Gone, refused and broken connections look different to each layer that sees them.
+        // Other status codes mean a missing output or a broken connection; each layer reports those
+        // differently.
         _ => lost(status.message()),
     };
     match status.source() {

@@ -1,6 +1,6 @@
-//! What is waited for at members: that all have attached, that none runs a task any more.
+//! Waits for members: until all have attached, or until none is running a task.
 //!
-//! Each wait has a limit and ends when the members' standing gives its answer; who is slow is not known.
+//! Each wait has a time limit and ends as soon as the state of the members gives the answer.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const ADVICE: &str = "an executor is this program, started again: its own words 
                       it must come to `#[kiln::main]`, or to `kiln::executor_main`, before anything else";
 
 impl Members {
-    /// Waits for the answer to question `number` of every member that still takes part.
+    /// Waits until every attached member has answered the quiesce request `number`.
     pub(in crate::cluster) fn wait_quiet(&self, number: u64, limit: Duration) {
         self.wait(limit, |state| {
             let mut attached = state.members.values().filter_map(Member::attached);
@@ -21,7 +21,7 @@ impl Members {
         });
     }
 
-    /// Waits until all that are expected have attached.
+    /// Waits until all expected members have attached.
     ///
     /// # Errors
     /// As soon as one of them is lost, or when `limit` has passed.
@@ -40,7 +40,7 @@ impl Members {
         })
     }
 
-    /// Waits until `answer` has one, at most `limit`.
+    /// Waits until `answer` returns a value, at most `limit`.
     fn wait<T>(&self, limit: Duration, answer: impl Fn(&State) -> Option<T>) -> Option<T> {
         let until = Instant::now() + limit;
         let mut state = self.lock();

@@ -1,7 +1,7 @@
-//! The fake executors: they run tasks that compute nothing, hold outputs, and fail.
+//! Mock executors: they run tasks that compute nothing, store outputs, and fail.
 //!
-//! A crashed executor takes its store with it; whether and when the driver hears of it is another
-//! matter. What is asked of an executor comes from the driver's actions, through `world`.
+//! A crashed executor loses everything that it stored; the driver learns of the crash later or not at all.
+//! The driver's actions reach the executors through `world`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::weather::Weather;
 use super::world::{Fate, World};
 use crate::error::LostOutput;
 
-/// A fake executor that has not crashed.
+/// A mock executor that has not crashed.
 #[derive(Default)]
 pub(super) struct Fake {
     pub(super) is_mute: bool,
@@ -26,7 +26,7 @@ impl World {
         fake.running.remove(&task);
         fake.store.remove(&(output, task.partition, task.attempt));
         if self.chance.permille(250) {
-            // The status and the abort crossed on their ways.
+            // The status was already on its way when the abort was sent.
             self.report(executor, task, Ok(report_of(task.partition, task.attempt)));
         }
     }
@@ -59,7 +59,7 @@ impl World {
         self.report(executor, task, outcome);
     }
 
-    /// Fetches the inputs of a task: the first that is not there is its failure.
+    /// Fetches the inputs of a task, which fails at the first missing one.
     fn read(&mut self, inputs: &[TaskInput]) -> Result<(), Error> {
         for input in inputs.iter().filter(|input| !self.is_durable(input.exchange)) {
             for source in input.sources.iter() {
@@ -75,7 +75,7 @@ impl World {
         Ok(())
     }
 
-    /// Sends a status: late, perhaps twice, after a long time if the executor is mute.
+    /// Sends a status: late, perhaps twice, and after a long delay if the executor is mute.
     fn report(&mut self, executor: ExecutorId, task: TaskId, outcome: Result<TaskReport, Error>) {
         let is_mute = self.executors.get(&executor).is_some_and(|fake| fake.is_mute);
         let least = if is_mute { 8000 } else { 0 };
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    /// The driver hears of it soon, or has to find out by the silence.
+    /// Crashes an executor. The driver is informed soon, or has to detect it by the missing heartbeats.
     fn crash(&mut self, executor: ExecutorId) {
         self.executors.remove(&executor);
         self.sum.losses += 1;
@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    /// Some executor loses all it holds of some exchange.
+    /// Makes a random executor lose everything that it stores of one exchange.
     fn rot(&mut self) {
         let held = self.executors.iter().flat_map(|(id, fake)| fake.store.iter().map(|key| (*id, key.0)));
         let held: Vec<_> = held.collect();

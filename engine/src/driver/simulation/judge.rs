@@ -1,7 +1,7 @@
-//! Hears what the driver hears, sees what it does, and objects to what must not be.
+//! The oracle: sees every event and action of the driver and reports violations.
 //!
-//! It keeps the dullest account there is: who lives, which tasks are out, which success came first.
-//! It plans nothing, so it has no reason to make the driver's mistakes.
+//! It keeps the simplest possible model: which executors live, which tasks are running, which attempt
+//! succeeded first. It schedules nothing, so it cannot repeat the driver's mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,18 +22,20 @@ pub(super) struct Judge {
     /// Transient failures and lost executors, by job, stage and partition.
     failures: BTreeMap<(JobId, StageId, Partition), u32>,
     losses: BTreeMap<(JobId, StageId, Partition), u32>,
-    /// Missing inputs since the last success, by job and stage; stale ones too.
+    /// Missing inputs since the last success, by job and stage, including reports of locations already
+    /// dropped.
     misses: BTreeMap<(JobId, StageId), u32>,
-    /// In this step; a job forgets just before its end is said, so this is judged after the step.
+    /// The outputs deleted in this step. A job deletes its outputs just before its end is reported, so they
+    /// are checked after the step.
     forgotten: BTreeSet<ExchangeId>,
     cancelled: BTreeSet<JobId>,
     fatal: BTreeSet<JobId>,
-    /// Statuses that must not count.
+    /// The number of statuses that must be ignored.
     pub(super) late: u64,
 }
 
 impl Judge {
-    /// What the driver is about to be told.
+    /// Records an event before the driver handles it.
     pub(super) fn hear(&mut self, event: &Event) -> Verdict {
         match event {
             Event::ExecutorJoined { executor, slots } => drop(self.living.insert(*executor, *slots)),
@@ -93,7 +95,7 @@ impl Judge {
         }
     }
 
-    /// What the driver wants done, one action after the other.
+    /// Checks one action of the driver.
     pub(super) fn see(&mut self, action: &Action) -> Verdict {
         match action {
             Action::Launch { executor, task, inputs } => self.launch(*executor, *task, inputs),
@@ -137,7 +139,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Whether `located` is exactly the first success of each partition that still exists.
+    /// Checks that `located` lists exactly the first success of each partition that still exists.
     fn check_winners(&self, exchange: ExchangeId, located: &[Located]) -> Verdict {
         let makers = self.specs.values().flat_map(|spec| &spec.stages);
         let count = makers.filter(|stage| stage.output == exchange).map(|stage| stage.partitions).max();
@@ -185,7 +187,7 @@ impl Judge {
     fn job_ended(&mut self, job: JobId) -> Verdict {
         object_if(!self.live.remove(&job), || format!("{job} ends but does not live"))?;
         object_if(self.out.keys().any(|task| task.job == job), || format!("{job} ends with tasks out"))?;
-        // Durable output leaves the books without a word: there is nothing to forget on executors.
+        // Durable output is removed without an action: executors have nothing to delete.
         let used = |exchange| self.stages_of(&self.live).any(|stage| stage.output == exchange);
         let ended = self.specs[&job].stages.iter().filter(|stage| stage.durable && !stage.keep);
         let gone: BTreeSet<_> = ended.map(|stage| stage.output).filter(|exchange| !used(*exchange)).collect();
@@ -197,7 +199,7 @@ impl Judge {
         jobs.iter().flat_map(|job| &self.specs[job].stages)
     }
 
-    /// What must hold between two steps.
+    /// Checks what must be true between two steps.
     pub(super) fn after_step(&mut self) -> Verdict {
         let forgotten = std::mem::take(&mut self.forgotten);
         let used = self.stages_of(&self.live).find(|stage| forgotten.contains(&stage.output));
@@ -217,7 +219,7 @@ impl Judge {
     }
 }
 
-/// A report by which a winner can be told from other attempts.
+/// A report that identifies the attempt it comes from.
 pub(super) fn report_of(partition: Partition, attempt: Attempt) -> TaskReport {
     TaskReport { rows: u64::from(partition.0) * 1000 + u64::from(attempt.0), ..TaskReport::default() }
 }

@@ -1,4 +1,4 @@
-//! What is random in the simulated world: numbers, faults and the shape of jobs.
+//! The random input of the simulation: numbers, faults and the shape of jobs.
 
 use super::super::{ExchangeId, JobId, JobSpec, StageId, StageSpec};
 
@@ -19,32 +19,32 @@ impl Chance {
         low + self.next() % (high - low + 1)
     }
 
-    /// True that often out of a thousand.
+    /// True with a probability of `often` in a thousand.
     pub(super) fn permille(&mut self, often: u64) -> bool {
         self.next() % 1000 < often
     }
 }
 
-/// How often things go wrong, out of a thousand: of tasks if not said otherwise.
+/// How often faults occur, in a thousand; tasks are counted unless the field names something else.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Weather {
     pub(super) transient: u64,
     pub(super) fatal: u64,
-    /// The executor dies of the task.
+    /// The executor crashes while it runs the task.
     pub(super) crash: u64,
-    /// The executor falls silent.
+    /// The executor stops sending messages.
     pub(super) mute: u64,
-    /// The executor loses what it holds of one exchange, and lives.
+    /// The executor loses what it stores of one exchange, but stays alive.
     pub(super) rot: u64,
-    /// Of statuses: comes twice.
+    /// A status arrives twice; of statuses.
     pub(super) twice: u64,
-    /// Of jobs: is cancelled.
+    /// The job is cancelled; of jobs.
     pub(super) cancel: u64,
-    /// The longest way of a message.
+    /// The longest delay of a message.
     pub(super) delay_ms: u64,
 }
 
-/// Whether nothing goes wrong in this seed.
+/// Whether this seed has no faults.
 pub(super) fn is_calm(seed: u64) -> bool {
     seed.is_multiple_of(5)
 }
@@ -70,7 +70,7 @@ impl Weather {
     }
 }
 
-/// One to three jobs; the later ones build upon a part of the first.
+/// One to three jobs; the later ones share some stages with the first.
 pub(super) fn jobs(chance: &mut Chance) -> Vec<JobSpec> {
     let first = stages(chance, Vec::new(), 0);
     let mut jobs = vec![JobSpec { id: JobId(0), stages: first.clone(), kept: Vec::new() }];
@@ -82,13 +82,13 @@ pub(super) fn jobs(chance: &mut Chance) -> Vec<JobSpec> {
     jobs
 }
 
-/// `stages` and more, up to six, at least one.
+/// Adds stages to `stages`, up to six in all; the result has at least one.
 fn stages(chance: &mut Chance, mut stages: Vec<StageSpec>, job: u64) -> Vec<StageSpec> {
     let least = stages.len().max(1) as u64;
     let count = chance.between(least, 6);
     for id in stages.len() as u64..count {
         let earlier = stages.iter().map(|stage: &StageSpec| stage.output);
-        // The nearest earlier stage is read more often, so that chains are long.
+        // The nearest earlier stage is read more often, which makes for long chains.
         let reads = |output: &ExchangeId| chance.permille(if output.0 % 10 + 1 == id { 750 } else { 300 });
         let inputs: Vec<ExchangeId> = earlier.filter(reads).collect();
         stages.push(StageSpec {

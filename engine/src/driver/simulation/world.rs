@@ -1,9 +1,8 @@
-//! The world around the driver: a clock, and messages on their way.
+//! The environment of the driver: a clock, and messages in transit.
 //!
-//! Everything that happens stands in one queue ordered by time; what an executor does when its turn
-//! comes stands in `fakes`. After the last job the world
-//! goes on for a while, so that late messages find a driver that has nothing to do; then all outputs
-//! are released, and no executor may hold anything.
+//! All future events are in one queue ordered by time; what an executor does with its own is in `fakes`.
+//! After the last job the simulation goes on for a while, so that late messages arrive when the driver is
+//! idle. Then all outputs are released, after which no executor may store anything.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +11,15 @@ use super::fakes::Fake;
 use super::judge::{Judge, object_if};
 use super::weather::{Chance, Weather, jobs};
 
-/// No story may be longer: simulated milliseconds and driver steps.
+/// The limits of one simulation: simulated milliseconds and driver steps.
 const MAX_MS: u64 = 1_000_000;
 const MAX_STEPS: u64 = 50_000;
-/// How long the world goes on after the last job.
+/// How long the simulation goes on after the last job.
 const AFTERMATH_MS: u64 = 15_000;
 
 type Verdict = std::result::Result<(), String>;
 
-/// Something that will happen.
+/// A scheduled event.
 pub(super) enum Fate {
     Tell(Event),
     TaskEnds(ExecutorId, TaskId),
@@ -29,7 +28,7 @@ pub(super) enum Fate {
     Tick,
 }
 
-/// What happened, in numbers.
+/// Statistics of a run.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) jobs: u64,
@@ -42,7 +41,7 @@ pub(super) struct Summary {
     pub(super) duplicates: u64,
     pub(super) late: u64,
     pub(super) steps: u64,
-    /// All actions in order, if they are recorded.
+    /// All actions in order, if recording is on.
     pub(super) record: Vec<String>,
 }
 
@@ -62,7 +61,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// The world of `seed`, with a driver that may lack a protection.
+    /// The simulation of `seed`, whose driver may lack a safety rule.
     pub(super) fn new(seed: u64, missing: Option<super::Guard>) -> World {
         let driver = Driver::new(Limits::default());
         let mut world = World {
@@ -97,12 +96,12 @@ impl World {
         }
     }
 
-    /// Keeps all actions, to compare one run with another.
+    /// Records all actions, to compare one run with another.
     pub(super) fn recorded(self) -> World {
         World { is_recorded: true, ..self }
     }
 
-    /// Plays the story to its end, or to the judge's first objection.
+    /// Runs the simulation to its end, or to the first violation.
     pub(super) fn run(mut self) -> std::result::Result<Summary, String> {
         while let Some(((at_ms, _), fate)) = self.queue.pop_first() {
             self.now_ms = at_ms;
@@ -121,7 +120,8 @@ impl World {
     fn release_all(&mut self) -> Verdict {
         let stages = self.judge.specs.values().flat_map(|spec| &spec.stages);
         let exchanges: Vec<ExchangeId> = stages.map(|stage| stage.output).collect();
-        // A hold for each job and a keep at most; every exchange stands here once for each job.
+        // An output has at most one reference per job and one `keep`; each exchange is listed once for each
+        // job.
         for exchange in [exchanges.clone(), exchanges].concat() {
             self.tell(Event::Release { exchange })?;
         }
@@ -130,7 +130,7 @@ impl World {
         object_if(self.driver.outputs.iter().count() > 0, || "the driver still knows outputs".to_owned())
     }
 
-    /// What is planned first among equals happens first.
+    /// Schedules an event; events of the same time happen in the order in which they were scheduled.
     pub(super) fn later(&mut self, in_ms: u64, fate: Fate) {
         self.planned += 1;
         self.queue.insert((self.now_ms + in_ms, self.planned), fate);

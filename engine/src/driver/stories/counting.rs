@@ -1,4 +1,4 @@
-//! What closures count: of every row once for each action, whatever happens on the way.
+//! Counts of closures: each row is counted once per action, whatever fails.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! Short plays: something happens to the driver, and what it wants done is read as text.
+//! Scenario tests: an event is passed to the driver, and its actions are compared as text.
 //!
-//! One fact each. The simulation asks whether a property holds for every order of events; here a
-//! reader sees what happens in one. After each event the books are checked.
+//! Each test shows one fact. The simulation checks properties for random orders of events; here a reader sees
+//! what happens in one order. After each event the driver's state is checked for consistency.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ mod recovery;
 mod reuse;
 mod scheduling;
 
-/// A driver, its time in seconds, and short words for events.
+/// A driver, the time in seconds, and shorthands for events.
 struct Play {
     driver: Driver,
     now: u64,
-    /// All progress so far, apart from the other actions.
+    /// All progress reports so far, apart from the other actions.
     progress: Vec<String>,
 }
 
 impl Play {
-    /// Executors 1, 2, … with that many slots each.
+    /// Adds executors 1, 2, …, with the given numbers of slots.
     fn with_slots(slots: &[u32]) -> Play {
         let mut play = Play { driver: Driver::new(Limits::default()), now: 0, progress: Vec::new() };
         for (id, slots) in (1..).zip(slots) {
@@ -46,13 +46,13 @@ impl Play {
         self.tell(Event::Submit(JobSpec { id: JobId(job), stages, kept: Vec::new() }))
     }
 
-    /// The same for a job that reads what earlier jobs have kept.
+    /// Submits a job that reads outputs kept by earlier jobs.
     fn submit_over(&mut self, job: u64, kept: &[u64], stages: Vec<StageSpec>) -> String {
         let kept = kept.iter().copied().map(ExchangeId).collect();
         self.tell(Event::Submit(JobSpec { id: JobId(job), stages, kept }))
     }
 
-    /// A task of job 1 succeeds, named as in `e1 s0 p2 a0`.
+    /// A task of job 1 succeeds; `e1 s0 p2 a0` names executor, stage, partition and attempt.
     fn done(&mut self, task: &str) -> String {
         self.done_in(1, task)
     }
@@ -61,7 +61,7 @@ impl Play {
         self.ended(job, task, Ok(TaskReport::default()))
     }
 
-    /// The same, and its closures have counted.
+    /// A task of `job` succeeds, and its closures have counted `count`.
     fn counted(&mut self, job: u64, task: &str, count: u64) -> String {
         self.ended(job, task, Ok(TaskReport { counters: vec![(0, count)], ..TaskReport::default() }))
     }
@@ -70,7 +70,7 @@ impl Play {
         self.ended(1, task, Err(error))
     }
 
-    /// A task of job 1 misses what executor `from` should hold of exchange `exchange`.
+    /// A task of job 1 does not find the output of `exchange` that executor `from` should store.
     fn misses(&mut self, task: &str, exchange: u64, from: u32) -> String {
         let lost = LostOutput { exchange, executor: from };
         self.failed(task, Error::lost_output("connection reset", lost))
@@ -97,19 +97,19 @@ impl Play {
     }
 }
 
-/// A stage whose output has the number of the stage.
+/// A stage whose output has the same number as the stage.
 fn stage(id: u32, inputs: &[u64], partitions: u32) -> StageSpec {
     let inputs = inputs.iter().copied().map(ExchangeId).collect();
     let output = ExchangeId(u64::from(id));
     StageSpec { id: StageId(id), output, inputs, partitions, durable: false, keep: false }
 }
 
-/// Two tasks that write, then one that reads both.
+/// Two tasks that write, then one that reads the output of both.
 fn map_reduce() -> Vec<StageSpec> {
     vec![stage(0, &[], 2), stage(1, &[0], 1)]
 }
 
-/// One line per action; notices and progress are left out, they are for eyes only.
+/// One line per action, without notices and progress, which are only for display.
 fn shown(action: &Action) -> Option<String> {
     Some(match action {
         Action::Launch { executor, task, inputs } => {

@@ -1,4 +1,4 @@
-//! What happens when tasks fail, outputs go missing and executors die.
+//! Failed tasks, missing outputs and lost executors.
 
 use super::*;
 

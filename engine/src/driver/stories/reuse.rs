@@ -1,4 +1,4 @@
-//! Outputs that outlive their job: caches, shared datasets, and what a later job makes of them.
+//! Outputs that outlive their job: caches, shared datasets, and their reuse by later jobs.
 
 use super::*;
 
@@ -103,14 +103,14 @@ fn a_kept_output_that_nobody_still_has_to_read_may_be_lost() {
     let mut play = Play::with_slots(&[1, 1]);
     play.submit(1, vec![StageSpec { keep: true, ..stage(1, &[], 1) }]);
     play.done("e1 s1 p0 a0");
-    // Both tasks of the reading stage are done on the other executor.
+    // Both tasks of stage 3 read the output of stage 2; nothing reads the kept output any more.
     play.submit_over(2, &[1], vec![stage(2, &[1], 1), stage(3, &[2], 2)]);
     let running = play.done_in(2, "e1 s2 p0 a0");
     assert!(running.contains("s3 p0") && running.contains("s3 p1"), "{running}");
     assert!(!play.release(1).contains("failed"));
 }
 
-/// A source and a cache behind it.
+/// A source followed by a cache.
 fn cached() -> Vec<StageSpec> {
     vec![stage(0, &[], 1), StageSpec { keep: true, ..stage(1, &[0], 1) }]
 }

@@ -110,7 +110,8 @@ fn a_job_that_cannot_be_run_is_refused_and_hurts_no_other() {
 fn the_watchdog_ends_a_job_that_stands_still() {
     let mut play = Play::with_slots(&[1]);
     play.submit(1, vec![stage(0, &[], 1)]);
-    // A fault no event can cause: the task is gone from the books, its partition is not put back.
+    // A fault that no event can cause: the task is no longer recorded as running, but its partition was not
+    // put back.
     let (task, running) = play.driver.running.pop_first().unwrap();
     play.driver.executors.vacate(running.executor, task);
     assert_eq!(

@@ -1,7 +1,7 @@
-//! Where the batches of an Arrow file lie, checked before anything is read from there.
+//! The positions of the batches in an Arrow file, checked before anything is read from them.
 //!
-//! A file enters; its schema and the blocks that a piece owns leave, or an error. A decoder allocates what
-//! the lengths in a file ask for; one flipped bit there must not end the process.
+//! A decoder allocates whatever the lengths in a file ask for; one flipped bit there must not abort the
+//! process. So a block outside the file is an error here.
 
 use std::io::Read;
 use std::ops::Range;
@@ -19,28 +19,29 @@ use crate::error::Error;
 use crate::source::ranges::RangedFile;
 use crate::source::split::Piece;
 
-/// The length of the footer and the magic bytes.
+/// The bytes of the footer's length and the magic bytes.
 const TRAILER_BYTES: u64 = 10;
-/// What stands before the length of a message since version 0.15 of the format.
+/// The marker before the length of a message since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
-/// The most that the columns of one compressed batch may hold. Writers make batches of some ten thousand rows.
+/// The most bytes that the columns of one compressed batch may have after decompression. Writers make batches
+/// of some ten thousand rows.
 const MAX_BATCH_BYTES: u64 = 512 << 20;
-/// Before each compressed buffer stands how long it was.
+/// The bytes of the uncompressed length before each compressed buffer.
 const LENGTH_BYTES: usize = 8;
 
-/// The table of a file.
+/// The table of batches of a file.
 pub(super) struct Blocks {
     pub(super) schema: SchemaRef,
     pub(super) version: MetadataVersion,
     pub(super) dictionaries: Vec<Block>,
     /// The batches that the piece owns.
     pub(super) owned: IntoIter<Block>,
-    /// Those that stand before them in the table.
+    /// The batches before those in the table.
     pub(super) before: Arc<[Block]>,
 }
 
 impl Blocks {
-    /// Reads the footer; `piece` owns the batches whose middle lies in it.
+    /// Reads the footer; `piece` owns the batches whose middle is in it.
     pub(super) fn read(file: &RangedFile, piece: &Piece) -> Result<Blocks, ArrowError> {
         let trailer_at = file.size().checked_sub(TRAILER_BYTES).ok_or_else(|| broken("too short"))?;
         let mut trailer = [0; TRAILER_BYTES as usize];
@@ -66,7 +67,7 @@ impl Blocks {
     }
 }
 
-/// The bytes of a checked block, whose compressed columns are not too long.
+/// The bytes of a checked block; fails if its compressed columns are too large.
 pub(super) fn bytes(file: &RangedFile, block: &Block) -> Result<Buffer, ArrowError> {
     let bytes = file.bytes(block.offset() as u64, length(block) as usize).map_err(external)?;
     let (metadata, _) = bytes.split_at(block.metaDataLength() as usize);
@@ -74,7 +75,7 @@ pub(super) fn bytes(file: &RangedFile, block: &Block) -> Result<Buffer, ArrowErr
     Ok(Buffer::from(bytes))
 }
 
-/// How many rows checked blocks hold, by what stands before their columns; nothing when that is damaged.
+/// The number of rows in checked blocks, from the metadata before their columns; `None` if that is damaged.
 pub(super) fn rows(file: &RangedFile, blocks: &[Block]) -> Option<u64> {
     let mut rows = 0u64;
     for block in blocks {
@@ -85,17 +86,18 @@ pub(super) fn rows(file: &RangedFile, blocks: &[Block]) -> Option<u64> {
     Some(rows)
 }
 
-/// The message in a block, behind its length.
+/// The message in a block, which follows its length.
 fn message(metadata: &[u8]) -> Result<Message<'_>, ArrowError> {
     let prefix = if metadata.starts_with(&CONTINUATION) { 8 } else { 4 };
     let message = metadata.get(prefix..).ok_or_else(|| broken("a batch is too short"))?;
     root_as_message(message).map_err(|e| broken(&e.to_string()))
 }
 
-/// Walks over the messages of a stream and checks that each is within the file, and that the end mark follows them.
+/// Reads the messages of a stream and checks that each is within the file, and that an end mark follows.
 ///
-/// The format lets a stream end with its connection, too. In a file such an end cannot be distinguished from a cut between
-/// two batches, so a file must have the mark, which the writers of all libraries put there when they are closed.
+/// The format also lets a stream end with its connection. In a file such an end cannot be distinguished from
+/// a truncation between two batches, so a file must have the mark. The writers of all libraries write it when
+/// they are closed.
 pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
     let mut at = 0;
     while file.size().saturating_sub(at) >= 4 {
@@ -121,7 +123,8 @@ pub(super) fn check_stream(file: &RangedFile) -> Result<(), ArrowError> {
     Err(external(error.help("was the file cut off, or its writer not closed?").at("byte", at)))
 }
 
-/// Adds up what the compressed columns of a batch say that they hold: the decoder makes room for it.
+/// Checks the total of the lengths that the compressed columns of a batch declare: the decoder allocates that
+/// much.
 fn check_compressed(message: &Message<'_>, body_at: u64, file: &RangedFile) -> Result<(), ArrowError> {
     let dictionary = || message.header_as_dictionary_batch()?.data();
     let batch = message.header_as_record_batch().or_else(dictionary);
@@ -132,7 +135,7 @@ fn check_compressed(message: &Message<'_>, body_at: u64, file: &RangedFile) -> R
         let at = at.ok_or_else(|| broken("a column lies outside of the file"))?;
         let mut length = [0; LENGTH_BYTES];
         length.copy_from_slice(&file.bytes(at, LENGTH_BYTES).map_err(external)?);
-        // A negative length says that the column is not compressed.
+        // A negative length means that the column is not compressed.
         total = total.saturating_add(u64::try_from(i64::from_le_bytes(length)).unwrap_or(0));
     }
     if total > MAX_BATCH_BYTES {
@@ -151,7 +154,7 @@ fn check(block: Block, size: u64) -> Result<Block, ArrowError> {
     }
 }
 
-/// Where a checked block is in the file.
+/// The range of a checked block in the file.
 pub(super) fn range(block: &Block) -> Range<u64> {
     let start = block.offset() as u64;
     start..start + length(block)

@@ -17,12 +17,12 @@ use super::*;
 use crate::row::{BatchLimits, bytes_of};
 use crate::source::{ArrowBatches, CsvBatches, CsvFormat, JsonBatches, ParquetBatches, Piece, Wanted};
 
-/// What readers of text take in at once.
+/// The bytes that readers of text read at once.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Bytes of a row beside its text, and of what is not rows.
+/// The bytes of a row besides its text, and of everything that is not a row.
 const BESIDE: usize = 64;
 
-/// Lengths of texts: mostly short, some long, and often many long ones in turn.
+/// Lengths of texts: mostly short, some long, and often several long ones in a row.
 fn lengths() -> impl Strategy<Value = Vec<usize>> {
     let stretch = prop_oneof![
         4 => prop::collection::vec(0..20usize, 1..80),
@@ -56,11 +56,11 @@ fn batches_of_uneven_rows_hold_their_limit_and_one_row() {
             check("CSV", &mut batches, largest + limits.rows * BESIDE)?;
             let piece = file(&folder.path().join("a.json"), &json(&texts));
             let mut batches = JsonBatches::open(&piece, &wanted).unwrap();
-            // A batch ends where a block does, and a block holds whole lines.
+            // A batch ends where a block ends, and a block has whole lines.
             check("JSON", &mut batches, largest + BLOCK_BYTES + limits.rows * BESIDE)?;
             let piece = parquet(&folder.path().join("a.parquet"), &texts, chunk, dictionary);
             let mut batches = ParquetBatches::open(&piece, &wanted, None).unwrap();
-            // References into a dictionary are counted by its average value.
+            // References to a dictionary are counted with its average value.
             let beyond =
                 if dictionary { usize::MAX / 2 } else { limits.bytes + 3 * largest + 4 * chunk * BESIDE };
             check("Parquet", &mut batches, beyond)?;
@@ -71,7 +71,7 @@ fn batches_of_uneven_rows_hold_their_limit_and_one_row() {
         .unwrap();
 }
 
-/// What is wrong with the batches, which must have all rows and hold `most` bytes each.
+/// Checks that the batches have all rows and at most `most` bytes each; returns what is wrong.
 fn check(
     texts: &[String],
     limits: BatchLimits,
@@ -95,7 +95,7 @@ fn check(
     if at == texts.len() { Ok(()) } else { Err(format!("{at} rows of {}", texts.len())) }
 }
 
-/// A text with quotes, commas and line ends in it.
+/// A text with quotes, commas and line ends.
 fn text(number: usize, length: usize) -> String {
     format!("{number}\"\",\r\n")
         .chars()
@@ -126,7 +126,7 @@ fn table(texts: &[String]) -> RecordBatch {
     RecordBatch::try_from_iter([("_1", numbers), ("_2", texts)]).unwrap()
 }
 
-/// In pages of so many values, or of one text that is large.
+/// Writes pages of `page_rows` values, or of one large text.
 fn parquet(path: &Path, texts: &[String], page_rows: usize, dictionary: bool) -> Piece {
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(dictionary)
@@ -141,7 +141,7 @@ fn parquet(path: &Path, texts: &[String], page_rows: usize, dictionary: bool) ->
     piece(path)
 }
 
-/// In stored batches of so many rows.
+/// Writes batches of `rows` rows.
 fn arrow(path: &Path, texts: &[String], rows: usize) -> Piece {
     let table = table(texts);
     let mut writer = FileWriter::try_new(File::create(path).unwrap(), &table.schema()).unwrap();
@@ -162,7 +162,7 @@ fn piece(path: &Path) -> Piece {
     Piece::whole(path.display().to_string(), size)
 }
 
-/// Another one in every run.
+/// A seed that differs in every run.
 fn rand_seed() -> [u8; 32] {
     let mut seed = [0; 32];
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();

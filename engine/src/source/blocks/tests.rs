@@ -1,4 +1,4 @@
-//! Facts about reading text: who reads which line, what is refused and where, what is decompressed.
+//! Tests of reading text: who reads which line, what is refused and where, what is decompressed.
 
 use std::io::Write;
 use std::path::Path;
@@ -240,7 +240,7 @@ fn zstd(text: &[u8]) -> Vec<u8> {
     zstd::encode_all(text, 3).unwrap()
 }
 
-/// Some 60 pieces that are most likely to go wrong, from a generator that only depends on `seed`.
+/// A text of up to 60 fragments that are likely to cause errors, generated from `seed` alone.
 fn random_text(seed: u64) -> String {
     const PARTS: [&str; 12] = ["\n", "\n", "\r\n", "\r", "", "a", "bc d", "é", "日本", "𝄞", " ", "\n\n"];
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -1,8 +1,8 @@
-//! The columns of one CSV file: their names, the types they are parsed as, and what is done about
-//! empty fields.
+//! The columns of one CSV file: their names, the types they are parsed as, and the handling of empty fields.
 //!
-//! The header, or the row type where there is none, enters; a schema for the parser and an [`Adapter`]
-//! leave. Columns that nobody wants are never parsed. What the parser would not read exactly (`spelled`) it reads as text.
+//! The names come from the header, or from the row type if there is none. The result is a schema for the
+//! parser and an [`Adapter`]. Columns that are not wanted are never parsed. A column that the parser would
+//! not read exactly (`spelled`) is read as text.
 
 use std::sync::Arc;
 
@@ -22,24 +22,24 @@ use crate::source::guard::decoding;
 use crate::source::spelled::is_spelled;
 use crate::source::split::Piece;
 
-/// What arrow-csv takes for a field of a batch: an offset, and the bytes that it expects.
+/// The memory that arrow-csv allocates per field of a batch: an offset, and the bytes that it expects.
 const FIELD_BYTES: usize = 16;
 
-/// What is known of a file's columns.
+/// The columns of a file.
 pub(super) struct CsvColumns {
-    /// All columns, with the types as which the wanted ones are parsed.
+    /// All columns; the wanted ones have the types as which they are parsed.
     schema: SchemaRef,
     adapter: Adapter,
-    /// The wanted columns that are in the file, in its order, with the types of the row.
+    /// The wanted columns that are in the file, in the file's order, with the types of the row.
     projected: Vec<Field>,
-    /// What a field is that is a null, where it is not the empty one alone.
+    /// Matches the fields that are null, unless only empty ones are.
     null: Option<Regex>,
 }
 
 impl CsvColumns {
     /// Reads the header of the file of `piece` and finds the wanted columns.
     pub(super) fn find(piece: &Piece, wanted: &Wanted, format: &CsvFormat) -> Result<CsvColumns> {
-        // A file without a record needs no header: it has no rows.
+        // A file without records has no rows, so it needs no header.
         let header = if format.header { header(piece, format)? } else { None };
         let names = header.map_or_else(|| wanted.names_in_files(&piece.address), Ok)?;
         let texts = names.iter().map(|name| Field::new(name, DataType::Utf8, true));
@@ -65,7 +65,8 @@ impl CsvColumns {
 
     /// A parser of these columns, from the start of a record on.
     ///
-    /// It makes room for each field of a batch, also of columns that nobody wants, before it reads the first.
+    /// It allocates memory for each field of a batch, including columns that are not wanted, before it reads
+    /// the first record.
     pub(super) fn decoder(&self, format: &CsvFormat, has_header: bool, limits: BatchLimits) -> Decoder {
         let batch_rows = limits.rows_of(self.schema.fields().len() * FIELD_BYTES);
         let reader = ReaderBuilder::new(Arc::clone(&self.schema));
@@ -91,7 +92,7 @@ impl CsvColumns {
         self.schema.fields().get(at).map(|field| field.name().as_str())
     }
 
-    /// The batch with `""` where a `String` that is no `Option` is empty.
+    /// Replaces nulls by `""` in columns of `String`s that are not `Option`s.
     pub(super) fn with_empty_strings(&self, batch: RecordBatch) -> Result<RecordBatch> {
         let is_text = |field: &Field| *field.data_type() == DataType::Utf8 && !field.is_nullable();
         if !self.projected.iter().any(is_text) {
@@ -107,7 +108,7 @@ impl CsvColumns {
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 
-    /// What is said of an empty field in a column that may not be empty, if there is one.
+    /// The error for an empty field in a column that must have values, if there is one.
     pub(super) fn missing_value(&self, batch: &RecordBatch) -> Option<Error> {
         let mut columns = self.projected.iter().zip(batch.columns());
         let (field, _) = columns.find(|(field, column)| !field.is_nullable() && column.null_count() > 0)?;
@@ -116,13 +117,13 @@ impl CsvColumns {
     }
 }
 
-/// Matches an empty field and one that is `null`.
+/// Matches an empty field and one that equals `null`.
 fn null_pattern(null: &str) -> Result<Regex> {
     let pattern = format!("^(?:{})?$", regex::escape(null));
     Regex::new(&pattern).map_err(|e| Error::config("the null value cannot be looked for").because(e))
 }
 
-/// The names in the first record; nothing where the file has no record.
+/// The names in the first record; `None` if the file has no record.
 fn header(piece: &Piece, format: &CsvFormat) -> Result<Option<Vec<String>>> {
     let record = first_record(piece, format)?;
     if record.is_empty() {
@@ -134,7 +135,7 @@ fn header(piece: &Piece, format: &CsvFormat) -> Result<Option<Vec<String>>> {
     Ok(Some(schema.fields().iter().map(|field| field.name().clone()).collect()))
 }
 
-/// The text of the first record, or more; empty where the file has no record.
+/// The text of the first record, possibly with more after it; empty if the file has no record.
 fn first_record(piece: &Piece, format: &CsvFormat) -> Result<Vec<u8>> {
     let whole = Piece { start: 0, end: piece.size, ..piece.clone() };
     let mut text = TextBlocks::open(&whole)?;
@@ -165,7 +166,7 @@ fn first_record(piece: &Piece, format: &CsvFormat) -> Result<Vec<u8>> {
     }
 }
 
-/// The column `found` as the parser must read it to give `field`.
+/// The type with which the parser must read the column `found`, to convert it to `field`.
 fn parsed(field: &Field, found: &Field) -> Result<Field> {
     use DataType::*;
     let data_type = match field.data_type() {

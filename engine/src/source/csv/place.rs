@@ -1,8 +1,8 @@
-//! Where in a CSV file something is wrong, in the words of someone who opens the file in an editor.
+//! The position of an error in a CSV file: the line and column name that a user finds in an editor.
 //!
-//! What arrow-csv says of a record enters, or the number of a record in its piece; the name of the column
-//! leaves, or the line in the file. Lines are counted only now, from the start of the file, because
-//! nobody needs them while all is well.
+//! The column name is taken from arrow-csv's error message, the line is computed from the number of the
+//! record in its piece. Lines are counted only now, from the start of the file, because only errors need
+//! them.
 
 use arrow::error::ArrowError;
 use memchr::memchr_iter;
@@ -13,14 +13,15 @@ use crate::error::Error;
 use crate::source::blocks::TextBlocks;
 use crate::source::split::Piece;
 
-/// What arrow-csv said, taken apart. The line that it names is counted from where its decoder began.
+/// A parsed error message of arrow-csv. The line in the message is not used, because it is counted from where
+/// the decoder started.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// A field that cannot be parsed.
     Value { value: String, data_type: String, column: usize },
     /// A record with more or fewer fields than the header.
     Fields { expected: String, found: String },
-    /// Anything else, as it was said.
+    /// Any other message, unchanged.
     Other(String),
 }
 
@@ -33,7 +34,7 @@ impl Failure {
         value(text).or_else(|| fields(text)).unwrap_or_else(|| Failure::Other(text.clone()))
     }
 
-    /// The error; `name` gives the name of a column.
+    /// Converts the failure into an error; `name` returns the name of a column.
     pub(super) fn into_error<'a>(self, name: impl Fn(usize) -> Option<&'a str>) -> Error {
         match self {
             Failure::Value { value, data_type, column } => {
@@ -81,23 +82,23 @@ pub(super) fn line_at(piece: &Piece, position: u64) -> Option<u64> {
     }
 }
 
-/// Finds the lines of records, forward through the file: asked for ascending records it reads it once.
+/// Finds the lines of records in one forward scan, as long as they are requested in ascending order.
 pub(super) struct LineFinder {
     piece: Piece,
     format: CsvFormat,
-    /// Where the search stands, if there was one.
+    /// The state of the scan, if there was one.
     search: Option<Search>,
 }
 
 struct Search {
     text: TextBlocks,
-    /// How much of the current block has been looked at.
+    /// How much of the current block has been scanned.
     taken: usize,
     quotes: QuoteScanner,
-    /// Where records begin to count.
+    /// The position from which records count.
     start: u64,
     line: u64,
-    /// Records of the piece before that.
+    /// The number of the piece's records before that position.
     record: u64,
 }
 
@@ -106,7 +107,7 @@ impl LineFinder {
         LineFinder { piece: piece.clone(), format: format.clone(), search: None }
     }
 
-    /// The line, from 1, on which record `record` of the piece starts; the header is a record, too.
+    /// The line, from 1, on which record `record` of the piece starts; the header counts as a record.
     pub(super) fn line_of(&mut self, record: u64) -> Option<u64> {
         let search = self.search.take().filter(|search| search.record <= record);
         let search = search.map_or_else(|| Search::start(&self.piece, &self.format), Some)?;
@@ -122,7 +123,7 @@ impl Search {
         Some(Search { taken: text.block().len(), text, quotes, start: piece.start, line: 1, record: 0 })
     }
 
-    /// Stops before the byte that starts the record, so that the next search begins there.
+    /// Stops before the first byte of the record, so that the next search continues there.
     fn run(&mut self, record: u64) -> Option<u64> {
         loop {
             while let Some(&byte) = self.text.block().get(self.taken) {

@@ -1,13 +1,15 @@
-//! The rule for quotes in CSV files, for all code that must know whether a byte is inside of a quoted field.
+//! The quoting rule of CSV files, for all code that must know whether a byte is inside a quoted field.
 //!
-//! **A quote opens a field only as the field's first byte, and the field must be closed.** Anywhere else outside
-//! of quotes it is a character like any other. Inside, two quotes are one character, and a single one closes the
-//! field: a delimiter, a line end or the end of the file follows. Anything else, above all the end of the
-//! file in a quoted field, means that a quote is missing or one too many. The parser of `arrow` takes the rest of
-//! the file for the field then, so the file is refused, with the line of the quote that opened the field.
+//! **A quote opens a field only as the field's first byte, and the field must be closed.** Anywhere else
+//! outside quotes, a quote is an ordinary character. Inside quotes, two quotes are one character, and a
+//! single one closes the field: a delimiter, a line end or the end of the file must follow. Anything else,
+//! above all the end of the file inside a quoted field, means that there is one quote too few or too many.
+//! The parser of `arrow` would then read the rest of the file as one field, so the file is refused, with the
+//! line of the quote that opened the field.
 //!
-//! The reader checks each block with [`QuoteScanner`] before it parses it, the planner finds the starts of
-//! records with it (`quotes`), and errors find their lines with it (`place`), so the three cannot disagree.
+//! The reader checks each block with [`QuoteScanner`] before it parses the block, the planner uses it to find
+//! the starts of records (`quotes`), and errors use it to find their lines (`place`), so the three cannot
+//! disagree.
 
 use memchr::{memchr, memchr2};
 
@@ -15,12 +17,12 @@ use super::CsvFormat;
 use crate::error::Error;
 use crate::source::blocks::MAX_LINE_BYTES;
 
-/// Where a scan is.
+/// The state of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum State {
-    /// Outside of quotes.
+    /// Outside quotes.
     Outside,
-    /// Inside of quotes.
+    /// Inside quotes.
     Inside,
     /// After a quote that closes its field, unless another one follows.
     Closing,
@@ -36,18 +38,18 @@ pub(in crate::source) struct Misquoted {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
-    /// The text ends in it.
+    /// The text ends inside the field.
     NeverClosed,
     /// Something other than a delimiter or a line end follows its closing quote.
     TextFollows,
-    /// Its line ends, and fields may not hold newlines.
+    /// Its line ends, and fields may not contain newlines.
     LineEnds,
-    /// It has more bytes than a line may have.
+    /// It is longer than a line may be.
     TooLong,
 }
 
 impl Misquoted {
-    /// The error, without its place.
+    /// The error, without its position.
     pub(in crate::source) fn error(self) -> Error {
         const TWICE: &str = "a quote inside of a quoted field is written twice";
         match self.why {
@@ -66,7 +68,7 @@ impl Misquoted {
     }
 }
 
-/// Follows the quotes of a text, piece by piece.
+/// Tracks the quotes of a text, which is passed in several parts.
 #[derive(Debug)]
 pub(in crate::source) struct QuoteScanner {
     delimiter: u8,
@@ -77,9 +79,9 @@ pub(in crate::source) struct QuoteScanner {
     before: u8,
     /// The position of the next byte.
     position: u64,
-    /// The position of the quote that was opened last.
+    /// The position of the latest opening quote.
     opened: u64,
-    /// The position after the first newline outside of quotes.
+    /// The position after the first newline outside quotes.
     line_end: Option<u64>,
     fault: Option<Misquoted>,
 }
@@ -90,7 +92,7 @@ impl QuoteScanner {
         QuoteScanner::within(format, position, State::Outside, b'\n')
     }
 
-    /// A scan from anywhere: after the byte `before`, in the state `state`.
+    /// A scan from any position: after the byte `before`, in the state `state`.
     pub(in crate::source) fn within(
         format: &CsvFormat,
         position: u64,
@@ -117,17 +119,17 @@ impl QuoteScanner {
         self.position
     }
 
-    /// The position after the first newline outside of quotes.
+    /// The position after the first newline outside quotes.
     pub(in crate::source) fn line_end(&self) -> Option<u64> {
         self.line_end
     }
 
-    /// The first field that breaks the rule. After it the scan goes on as the parser does.
+    /// The first field that breaks the rule. After it the scan continues as the parser would.
     pub(in crate::source) fn fault(&self) -> Option<Misquoted> {
         self.fault
     }
 
-    /// Reads on.
+    /// Scans more bytes.
     pub(in crate::source) fn feed(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while at < bytes.len() {
@@ -155,7 +157,7 @@ impl QuoteScanner {
         }
     }
 
-    /// Reads one byte.
+    /// Scans one byte.
     pub(in crate::source) fn step(&mut self, byte: u8) {
         let is_quote = byte == self.quote;
         match self.state {
@@ -186,7 +188,7 @@ impl QuoteScanner {
         }
     }
 
-    /// Ends the text.
+    /// Marks the end of the text.
     pub(in crate::source) fn finish(&mut self) {
         if self.is_inside() {
             self.fail(Why::NeverClosed);
@@ -203,7 +205,7 @@ impl QuoteScanner {
     }
 }
 
-/// Whether a record ends with this byte, where it is outside of quotes.
+/// Whether this byte ends a record, outside quotes.
 pub(in crate::source) fn is_line_end(byte: u8) -> bool {
     byte == b'\n' || byte == b'\r'
 }

@@ -1,17 +1,18 @@
-//! How deep the objects of a text nest.
+//! Limits the nesting of JSON objects.
 //!
-//! arrow-json keeps its path through an object on the heap, but its error message about a value that does
-//! not fit recurses into that value. So objects have a limit, which is checked before they are parsed.
+//! arrow-json stores the path to the current value on the heap, but its error message for a value that does
+//! not fit recurses into that value. So the nesting is checked before the objects are parsed.
 
 use memchr::{memchr_iter, memrchr_iter};
 
-/// Levels of an object at most.
+/// The most levels of an object.
 pub(super) const MAX_LEVELS: usize = 1000;
-/// Text that is looked at only if no object ends in it: shorter objects cannot nest too deeply for a stack.
+/// A window of text is scanned only if no object ends in it: shorter objects cannot nest deeply enough to
+/// overflow the stack.
 const WINDOW: usize = 8 << 10;
 
-/// Whether a long object nests more than [`MAX_LEVELS`] deep. Of text with one short object a line, a few
-/// bytes in each window are looked at.
+/// Whether a long object nests more than [`MAX_LEVELS`] deep. Where each line is a short object, only a few
+/// bytes of each window are read.
 pub(super) fn is_too_deep(text: &[u8]) -> bool {
     let mut rest = text;
     while rest.len() > WINDOW {
@@ -30,8 +31,8 @@ pub(super) fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// Whether the newline at `at` is between two objects: inside of one, no object follows another without a
-/// comma.
+/// Whether the newline at `at` is between two objects: inside an object, no object follows another one
+/// without a comma.
 fn is_between(text: &[u8], at: usize) -> bool {
     let before = text[..at].strip_suffix(b"\r").unwrap_or(&text[..at]);
     before.last() == Some(&b'}') && text.get(at + 1) == Some(&b'{')
@@ -63,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// An object of so many levels, some of them in pretty lines.
+    /// An object with the given number of levels, possibly on several lines.
     fn nested(levels: usize, open: &str, close: &str) -> String {
         format!("{{\"text\":\"[{{\\\"\",\"value\":{}1{}}}", open.repeat(levels - 1), close.repeat(levels - 1))
     }

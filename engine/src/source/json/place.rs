@@ -1,8 +1,7 @@
-//! On which line of a JSON file an object stands.
+//! Finds the line of an object in a JSON file.
 //!
-//! A piece and the number of an object in it enter, a line leaves, counted from the start of the file: nobody
-//! needs it while all is well, so it is looked for when something is wrong. Objects are taken for one a line;
-//! empty lines hold none. What an object is made of is not known here.
+//! The line is counted from the start of the file. Only errors need it, so it is computed only then. Each
+//! line is taken to contain one object, except empty lines. The content of the objects does not matter here.
 
 use memchr::memchr;
 
@@ -11,18 +10,18 @@ use crate::source::blocks::TextBlocks;
 use crate::source::lines::lines;
 use crate::source::split::Piece;
 
-/// Finds lines, forward through the file: asked for ascending objects it reads it once.
+/// Finds lines in one forward scan, as long as objects are requested in ascending order.
 pub(super) struct LineFinder {
     piece: Piece,
-    /// Where the search stands, if there was one.
+    /// The state of the scan, if there was one.
     search: Option<Search>,
 }
 
 struct Search {
     text: TextBlocks,
-    /// How much of the current block has been looked at.
+    /// How much of the current block has been scanned.
     taken: usize,
-    /// Lines of the file, and objects of the piece, before that.
+    /// The lines of the file, and the objects of the piece, before that position.
     lines: u64,
     objects: u64,
 }
@@ -53,7 +52,7 @@ impl Search {
         Ok(Search { taken: text.block().len(), text, lines: count, objects: 0 })
     }
 
-    /// Stops before the line, so that the next search begins there.
+    /// Stops before the line, so that the next search continues there.
     fn run(&mut self, index: u64) -> Option<(u64, &[u8])> {
         loop {
             if self.taken == self.text.block().len() {

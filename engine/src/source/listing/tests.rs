@@ -1,4 +1,4 @@
-//! Facts about addresses and the files behind them, each in a folder and in the memory store.
+//! Tests of addresses and the files at them, each in a folder and in the memory store.
 
 use object_store::ObjectStoreExt;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! What addresses mean, and that all who use them agree on it.
+//! The meaning of addresses, and that all their users agree on it.
 
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
-//! How many rows of a Parquet file are decoded at once.
+//! Limits how many rows of a Parquet file are decoded at once.
 //!
-//! The decoder takes a number of rows, and makes their batch however many bytes they take. The footer gives
-//! the bytes of an average row, by which the number is chosen ([`rows_at_once`]). Where rows are uneven, the
-//! pages tell: [`PageBudget`] sees the header of each page before it is read, and ends a batch of several rows
-//! whose pages hold more than a batch may. The reader then starts again at the first row of that batch, with fewer
-//! rows at once. The decoder makes a text of the error, so the budget itself records whether it is exceeded.
+//! The decoder is given a number of rows and decodes that many, whatever their size. The number is chosen by
+//! the size of an average row, which the footer gives ([`rows_at_once`]). If row sizes vary, the pages show
+//! it: [`PageBudget`] sees the header of each page before it is read, and stops a batch of several rows whose
+//! pages are too large for a batch. The reader then starts again at the first row of that batch, with fewer
+//! rows at once. The decoder reduces the error to text, so the budget itself records that it is exceeded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,12 @@ use super::thrift::PageHeader;
 use crate::error::{Error, Result};
 use crate::row::BatchLimits;
 
-/// The pages of a batch may hold so many times its limit: the first and the last of them are read in part.
+/// How many times the limit of a batch its pages may have: the first and the last of them are only read in
+/// part.
 const PAGES_SHARE: usize = 2;
 
-/// How many rows of the average row of `groups` make a batch, by the columns of `mask`.
+/// How many rows of average size make a batch, over the columns of `mask`; the smallest number of all
+/// `groups`.
 pub(super) fn rows_at_once(
     metadata: &ParquetMetaData,
     groups: &[usize],
@@ -37,7 +39,7 @@ pub(super) fn rows_at_once(
     groups.iter().map(rows_of_group).min().unwrap_or(limits.rows)
 }
 
-/// Bytes of a column once it is decoded, as far as the footer knows: a dictionary hides some.
+/// The decoded size of a column, as far as the footer shows it: a dictionary hides some of it.
 fn decoded_bytes(column: &ColumnChunkMetaData) -> u64 {
     let texts = column.unencoded_byte_array_data_bytes().unwrap_or_default();
     u64::try_from(column.uncompressed_size().max(texts)).unwrap_or_default()
@@ -45,7 +47,7 @@ fn decoded_bytes(column: &ColumnChunkMetaData) -> u64 {
 
 /// The bytes of the pages that the current batch has read.
 pub(super) struct PageBudget {
-    /// The column chunks of the file in their order in the file.
+    /// The column chunks of the file, sorted by position.
     chunks: Vec<Chunk>,
     limit: usize,
     state: Mutex<State>,
@@ -53,27 +55,28 @@ pub(super) struct PageBudget {
 
 struct Chunk {
     start: u64,
-    /// Whether a row may have many values.
+    /// Whether a row may have several values.
     is_repeated: bool,
 }
 
 #[derive(Default)]
 struct State {
-    /// Rows of the batch at most.
+    /// The most rows in the batch.
     rows: usize,
-    /// Of each chunk the page that was opened last for this batch; those before it are read to their end.
+    /// By chunk: the size of the page that was last opened for this batch; all earlier pages have been read
+    /// completely.
     open: HashMap<usize, usize>,
-    /// Bytes of the pages that are read, and of the largest one.
+    /// The bytes of the pages that were read completely, and of the largest one.
     spent: usize,
     largest: usize,
-    /// Whether the pages of the batch hold too much.
+    /// Whether the pages of the batch are too large.
     is_exceeded: bool,
-    /// Of each chunk with a dictionary the bytes of an average value.
+    /// By chunk with a dictionary: the bytes of an average value.
     dictionaries: HashMap<usize, usize>,
 }
 
 impl PageBudget {
-    /// A budget for batches of a file that end at `limits`.
+    /// A budget for the batches of a file that end at `limits`.
     pub(super) fn new(metadata: &ParquetMetaData, limits: BatchLimits) -> PageBudget {
         let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
         let chunk = |column: &ColumnChunkMetaData| Chunk {
@@ -85,7 +88,7 @@ impl PageBudget {
         PageBudget { chunks, limit: limits.bytes.saturating_mul(PAGES_SHARE), state: Mutex::default() }
     }
 
-    /// The next batch begins, of so many rows at most.
+    /// Starts a new batch of at most `rows` rows.
     pub(super) fn start_batch(&self, rows: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.rows, state.is_exceeded) = (rows, false);
@@ -93,7 +96,7 @@ impl PageBudget {
         (state.spent, state.largest) = (0, 0);
     }
 
-    /// Whether the current batch was ended because its pages hold more than a batch may.
+    /// Whether the current batch was stopped because its pages are too large.
     pub(super) fn is_exceeded(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_exceeded
     }
@@ -101,7 +104,7 @@ impl PageBudget {
     /// Counts the page with this header, which begins at byte `at` of the file.
     ///
     /// # Errors
-    /// Of class resource when the pages of a batch of several rows hold more than a batch may.
+    /// Of class resource when the pages of a batch of several rows are too large.
     pub(super) fn spend(&self, at: u64, header: &PageHeader) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let index = self.chunks.partition_point(|chunk| chunk.start <= at).saturating_sub(1);
@@ -113,12 +116,12 @@ impl PageBudget {
             return Ok(());
         }
         let values = count(header.values);
-        // A page of references into a dictionary is small, and its values are not.
+        // A page of references to a dictionary is small, but its values are not.
         let value_bytes = state.dictionaries.get(&index).copied().unwrap_or_default();
         let bytes = bytes.max(if header.refers { values.saturating_mul(value_bytes) } else { 0 });
         state.open(index, bytes);
         let share = if chunk.is_repeated { 1.0 } else { (state.rows as f64 / values.max(1) as f64).min(1.0) };
-        // One heavy row may go beyond, with the page that holds it.
+        // The page of a single large row may exceed the limit.
         let is_one_row = values == 1 && !chunk.is_repeated;
         let is_heavy_page = !is_one_row && bytes as f64 * share > self.limit as f64;
         if state.rows > 1 && (is_heavy_page || state.spent - state.largest > self.limit) {
@@ -131,7 +134,7 @@ impl PageBudget {
 }
 
 impl State {
-    /// Another page of a chunk is opened, so that the one before it is read to its end.
+    /// Opens another page of a chunk, after the previous one was read completely.
     fn open(&mut self, chunk: usize, bytes: usize) {
         if let Some(read) = self.open.insert(chunk, bytes) {
             self.spent = self.spent.saturating_add(read);

@@ -1,8 +1,8 @@
-//! Reads a Parquet footer and does not believe it.
+//! Reads and validates a Parquet footer.
 //!
-//! The file enters, its metadata leaves, or an error of class data that names the file. What it counts must
-//! be there (`thrift`), before it is decoded. Every column chunk must lie in the file: a row group whose place
-//! is wrong would belong to no task at all, and its rows would silently be missing.
+//! The errors have class data and name the file. The counts in the footer are checked before it is decoded
+//! (`thrift`). Every column chunk must be within the file: a row group with a wrong position would belong to
+//! no task, and its rows would silently be missing.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::source::guard::decoding;
 use crate::source::ranges::RangedFile;
 use crate::source::split::Piece;
 
-/// With what a file begins and ends.
+/// The magic bytes at both ends of a file.
 const MAGIC: &[u8] = b"PAR1";
-/// The same at the end of a file whose footer is encrypted.
+/// The magic bytes at the end of a file with an encrypted footer.
 const ENCRYPTED: &[u8] = b"PARE";
 /// The magic bytes at both ends, and the length of the footer.
 const MIN_BYTES: u64 = 12;
-/// The length of the footer and the magic bytes behind it.
+/// The length of the footer, and the magic bytes after it.
 const TRAILER_BYTES: usize = 8;
-/// Rows in one group at most: a damaged count must not keep a task busy for hours.
+/// The most rows in one group: a damaged count must not keep a task busy for hours.
 const MAX_ROWS: i64 = i32::MAX as i64;
 
 /// The metadata of the file at `address`.
@@ -42,7 +42,7 @@ pub(super) fn read(file: &RangedFile, address: &str) -> Result<ArrowReaderMetada
     })
 }
 
-/// The bytes of the footer, which hold as much as they say.
+/// The bytes of the footer, after a check of its counts.
 fn bytes(file: &RangedFile) -> Result<Bytes> {
     let trailer_at = file.size() - TRAILER_BYTES as u64;
     let trailer = file.bytes(trailer_at, TRAILER_BYTES)?;
@@ -66,14 +66,14 @@ fn bytes(file: &RangedFile) -> Result<Bytes> {
     Err(Error::data("the Parquet footer is corrupt").at("byte", start))
 }
 
-/// The row groups whose middle lies in `piece`.
+/// The row groups whose middle is in `piece`.
 pub(super) fn owned_groups(metadata: &ParquetMetaData, piece: &Piece) -> Vec<usize> {
     let groups = metadata.row_groups().iter().enumerate();
     let owned = groups.filter(|(_, group)| (piece.start..piece.end).contains(&middle(group)));
     owned.map(|(index, _)| index).collect()
 }
 
-/// For each of these row groups how many rows it has, and how many the file has before it.
+/// For each of these row groups, its number of rows and the number of rows before it in the file.
 pub(super) fn rows(metadata: &ParquetMetaData, groups: &[usize]) -> Arc<[(u64, u64)]> {
     let mut first = 0;
     let all = metadata.row_groups().iter().map(|group| {
@@ -85,7 +85,7 @@ pub(super) fn rows(metadata: &ParquetMetaData, groups: &[usize]) -> Arc<[(u64, u
     groups.iter().map(|&index| all[index]).collect()
 }
 
-/// The byte in the middle of a row group; of one without columns, the first byte.
+/// The byte in the middle of a row group; 0 for one without columns.
 fn middle(group: &RowGroupMetaData) -> u64 {
     let ranges = group.columns().iter().map(|column| column.byte_range());
     let (start, end) = ranges
@@ -100,7 +100,8 @@ fn check(metadata: &ParquetMetaData, size: u64) -> std::result::Result<(), Strin
         }
         for column in group.columns() {
             let (start, bytes) = column.byte_range();
-            // The middle of a chunk at the very end would belong to nobody; the footer lies there anyway.
+            // The middle of a chunk at the very end would belong to no piece; in a valid file the footer is
+            // there.
             if bytes == 0 && group.num_rows() > 0 || start.checked_add(bytes).is_none_or(|end| end >= size) {
                 let text = format!("row group {index} has its data at {start}, {bytes} bytes");
                 return Err(format!("{text}, in a file of {size} bytes"));

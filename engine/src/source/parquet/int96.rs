@@ -1,9 +1,8 @@
 //! Columns of INT96: timestamps as Impala and older versions of Spark write them.
 //!
-//! A footer enters, one leaves by which such columns are read as microseconds. Left alone the decoder makes
-//! them nanoseconds, and years before 1677 or behind 2262 wrap around without a word; what is finer than
-//! a microsecond is cut instead, as Spark does. The type does not say whether it means instants (Spark) or a
-//! clock's times (Impala): the row type decides.
+//! By default the decoder reads them as nanoseconds, and years before 1677 or after 2262 silently wrap
+//! around. Here they are read as microseconds, and anything finer is truncated, as in Spark. The type does
+//! not declare whether it contains instants (Spark) or wall-clock times (Impala): the row type decides.
 
 use std::sync::Arc;
 
@@ -14,10 +13,11 @@ use parquet::errors::Result;
 
 use crate::source::adapt::{Wanted, match_columns};
 
-/// The footer with columns of INT96 as microseconds, in UTC where the row type has an instant.
+/// Changes the footer so that INT96 columns are read as microseconds, in UTC where the row type has an
+/// instant.
 ///
 /// # Errors
-/// None but the decoder's own.
+/// Only the decoder's own.
 pub(super) fn as_micros(footer: ArrowReaderMetadata, wanted: &Wanted) -> Result<ArrowReaderMetadata> {
     let leaves = footer.parquet_schema().columns();
     let mut leaves = leaves.iter().map(|column| column.physical_type() == Type::INT96);
@@ -25,7 +25,7 @@ pub(super) fn as_micros(footer: ArrowReaderMetadata, wanted: &Wanted) -> Result<
         return Ok(footer);
     }
     let found = footer.schema();
-    // What is wrong with the columns is said when they are held against the row type.
+    // Columns that do not fit are reported later, when they are compared with the row type.
     let matched = match_columns(wanted, found).unwrap_or_default();
     let wanted_at = |at| matched.iter().position(|found| *found == Some(at));
     let wanted_field = |at| wanted_at(at).map(|at| wanted.schema.field(at));
@@ -36,7 +36,7 @@ pub(super) fn as_micros(footer: ArrowReaderMetadata, wanted: &Wanted) -> Result<
     ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)
 }
 
-/// `leaves`: for each column without columns inside, in their order, whether it is INT96.
+/// `leaves`: whether each leaf column, in order, is INT96.
 fn as_wanted(field: &FieldRef, wanted: Option<&Field>, leaves: &mut impl Iterator<Item = bool>) -> FieldRef {
     use DataType::{FixedSizeList, LargeList, List, Map, Struct};
     let inside = inner(wanted);
@@ -58,7 +58,7 @@ fn as_wanted(field: &FieldRef, wanted: Option<&Field>, leaves: &mut impl Iterato
     Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
-/// The fields inside of a column of the row type.
+/// The fields inside a column of the row type.
 fn inner(wanted: Option<&Field>) -> Vec<FieldRef> {
     match wanted.map(Field::data_type) {
         Some(DataType::Struct(fields)) => fields.iter().cloned().collect(),

@@ -1,8 +1,8 @@
-//! The file as the decoder of pages sees it, with a look at each page's header before the decoder.
+//! Gives the decoder access to the pages of a file, after a check of each page's header.
 //!
-//! A page's place enters, its bytes leave, or an error when its header asks for more memory than a page may
-//! take. The decoder makes room for what a header names; it has no limit of its own. What lies inside a page
-//! is not looked at: counts of the delta encodings, and nulls in lists that take no bytes, have no limit here.
+//! A header that asks for more memory than a page may have is an error: the decoder allocates whatever a
+//! header asks for, without a limit. The content of a page is not checked: counts of the delta encodings, and
+//! nulls in lists that take no bytes, have no limit here.
 
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::row::{BATCH_BYTES, MAX_ROW_BYTES};
 use crate::source::ranges::{RangeReader, RangedFile};
 
-/// The largest page that is read, after decompression. Writers aim at one MiB; a page is larger when
-/// one value is, and the page of any row that may be written can be read.
+/// The largest page that is read, after decompression. Writers aim at one MiB; a page is larger when a single
+/// value is. The limit allows the page of any row that can be written.
 const MAX_PAGE_BYTES: i64 = (MAX_ROW_BYTES + 2 * BATCH_BYTES) as i64;
-/// How many values a dictionary may have. Writers give up a dictionary of more than some MiB.
+/// The most values in a dictionary. Writers stop using a dictionary that exceeds a few MiB.
 const MAX_DICTIONARY_VALUES: i64 = 16 << 20;
 
-/// How much is read at once where a header is; it is seldom longer.
+/// How much is read at once for a header; it is rarely longer.
 const HEADER_BYTES: usize = 16 << 10;
 
 /// The pages of a file, which are counted.
@@ -39,7 +39,7 @@ impl Length for Pages {
 impl ChunkReader for Pages {
     type T = HeaderReader;
 
-    /// Called where a header begins, and where one was read before; then nothing is read from it.
+    /// Called at the start of a header, or after one that was read before; then nothing is read from it.
     fn get_read(&self, start: u64) -> ParquetResult<HeaderReader> {
         Ok(HeaderReader { file: self.0.clone(), budget: Arc::clone(&self.1), start, rest: None })
     }
@@ -49,7 +49,7 @@ impl ChunkReader for Pages {
     }
 }
 
-/// Reads a page's header, which is looked at before its first byte is given.
+/// Reads a page's header, which is checked before its first byte is returned.
 pub(super) struct HeaderReader {
     file: RangedFile,
     budget: Arc<PageBudget>,
@@ -60,8 +60,8 @@ pub(super) struct HeaderReader {
 impl HeaderReader {
     fn open(&self) -> io::Result<Chain<Cursor<Vec<u8>>, BufReader<RangeReader>>> {
         let (mut reader, mut header) = (self.file.reader(self.start), Vec::with_capacity(HEADER_BYTES));
-        // What follows the chunk is not planned and would cost a request; a chunk that is said to be too short
-        // has its last header read once more.
+        // Bytes after the chunk are not planned and would cost a request. If the footer declares too short a
+        // chunk, its last header is read once more.
         let planned = self.file.planned_end(self.start) - self.start;
         fill(&mut reader, &mut header, HEADER_BYTES.min(usize::try_from(planned).unwrap_or(HEADER_BYTES)))?;
         let mut checked = check(&header);
@@ -85,8 +85,8 @@ impl Read for HeaderReader {
     }
 }
 
-/// Reads until `header` has `bytes` bytes or the file ends: in one read where the file is local; `read_to_end` would
-/// take several.
+/// Reads until `header` has `bytes` bytes or the file ends. For a local file this is one read; `read_to_end`
+/// would need several.
 fn fill(reader: &mut RangeReader, header: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
     let mut filled = header.len();
     header.resize(filled.max(bytes), 0);
@@ -108,7 +108,7 @@ fn check(bytes: &[u8]) -> Result<PageHeader> {
         Some(size) if size > MAX_PAGE_BYTES => {
             Err(Error::data(format!("a page has {size} bytes, at most {MAX_PAGE_BYTES} are read")))
         }
-        // Each value takes a byte at least, except where all have no bytes.
+        // Each value takes at least one byte, unless all values are empty.
         Some(_) if header.is_dictionary() && values > MAX_DICTIONARY_VALUES => {
             let text = format!("a dictionary has {values} values, at most {MAX_DICTIONARY_VALUES} are read");
             Err(Error::data(text))

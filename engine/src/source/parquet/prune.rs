@@ -1,9 +1,9 @@
 //! Drops row groups in which no row can pass the filter.
 //!
-//! Row groups and the filter enter, those that must be read leave. For each condition it is worked out which of true,
-//! false and null it can be for any row of the group: `NOT` swaps them, `AND` and `OR` combine them, so that the answer
-//! is right for whatever is around a condition. Which statistics are believed is the business of `statistics`; whether
-//! a row passes is decided later, row by row.
+//! For each condition it computes which of true, false and null it can be for any row of the group. `NOT`
+//! swaps these outcomes, `AND` and `OR` combine them, so the answer is right whatever the context of a
+//! condition. `statistics` decides which statistics are reliable; whether a single row passes is decided
+//! later.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::statistics::{Bounds, Known};
 use crate::source::predicate::{Bound, Check, Comparison, Kind, OnFile, Operand};
 
-/// Those of `groups` that may hold a row for which `filter` is true.
+/// Those of `groups` that may have a row for which `filter` is true.
 pub(super) fn groups(filter: &OnFile, groups: Vec<usize>, footer: &ArrowReaderMetadata) -> Vec<usize> {
     let may_pass = |group: &usize| {
         let group = footer.metadata().row_group(*group);
@@ -24,7 +24,7 @@ pub(super) fn groups(filter: &OnFile, groups: Vec<usize>, footer: &ArrowReaderMe
     groups.into_iter().filter(may_pass).collect()
 }
 
-/// What a condition may be for a row of the group.
+/// The possible results of a condition for the rows of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Outcomes {
     is_true: bool,
@@ -97,7 +97,7 @@ impl Group<'_> {
             Check::All(parts) => {
                 parts.iter().fold(Outcomes::only(Some(true)), |all, part| all.and(self.outcomes(part)))
             }
-            // Either is true unless both are not.
+            // An OR is true unless all parts are not true.
             Check::Any(parts) => {
                 let none = parts
                     .iter()
@@ -108,7 +108,7 @@ impl Group<'_> {
         }
     }
 
-    /// What a comparison may be whose values can have these `orders` to the other side.
+    /// The possible results of a comparison whose values can have these `orders` to the other side.
     fn comparison(
         &self,
         at: usize,
@@ -123,7 +123,7 @@ impl Group<'_> {
         with_nulls(&known, Outcomes { is_true, is_false, is_null: false })
     }
 
-    /// What is known of the column that the filter counts as `at`.
+    /// The statistics of the column with the filter's index `at`.
     fn known(&self, at: usize, kind: Option<Kind>) -> Known {
         let nothing = Known { rows: self.group.num_rows() as u64, nulls: None, bounds: None };
         let (schema, leaves) = (self.footer.schema(), self.footer.parquet_schema());
@@ -140,7 +140,7 @@ impl Group<'_> {
     }
 }
 
-/// With null where the column may hold one, and nothing else where it holds no value.
+/// Adds null if the column may have one; the only result if it has no value.
 fn with_nulls(known: &Known, of_values: Outcomes) -> Outcomes {
     if known.nulls == Some(known.rows) {
         return Outcomes::only(None);
@@ -148,7 +148,7 @@ fn with_nulls(known: &Known, of_values: Outcomes) -> Outcomes {
     Outcomes { is_null: known.nulls != Some(0), ..of_values }
 }
 
-/// The orders to `right` that values within `bounds` may have.
+/// The possible orders of values within `bounds` to `right`.
 fn orders(bounds: Option<&Bounds>, right: &Bound) -> Vec<Option<Ordering>> {
     use Ordering::{Equal, Greater, Less};
     let (low, high) = match (bounds, right) {
@@ -164,19 +164,19 @@ fn orders(bounds: Option<&Bounds>, right: &Bound) -> Vec<Option<Ordering>> {
         _ => (Less, Greater),
     };
     let between = [Less, Equal, Greater].into_iter().filter(|order| (low..=high).contains(order));
-    // A row group may hold NaN, whatever its bounds are.
+    // A row group may contain NaN, whatever its bounds are.
     let nan = matches!(right, Bound::Float(_)).then_some(None);
     between.map(Some).chain(nan).collect()
 }
 
-/// Whether a text within `bounds` may begin as `pattern` does before its first wildcard.
+/// Whether a text within `bounds` may start with the part of `pattern` before its first wildcard.
 fn may_match(bounds: Option<&Bounds>, pattern: &str) -> bool {
     let Some(Bounds::Bytes(min, max)) = bounds else { return true };
     let prefix = pattern.split(['%', '_', '\\']).next().unwrap_or_default().as_bytes();
     &max[..] >= prefix && (&min[..] <= prefix || min.starts_with(prefix))
 }
 
-/// What a condition is that looks at no column of the file.
+/// The result of a condition that uses no column of the file.
 fn constant(check: &Check) -> Outcomes {
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(Schema::empty().into(), vec![], &options);

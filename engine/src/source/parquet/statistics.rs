@@ -1,12 +1,13 @@
-//! Which statistics of a row group are believed.
+//! Decides which statistics of a row group are reliable.
 //!
-//! A column of one row group enters, bounds leave that no value of it exceeds, and how many nulls there are. What is
-//! not listed here is not used: reading a row group in vain costs time, skipping one in error loses rows.
+//! For a column of one row group, the result is bounds that none of its values exceed, and the number of
+//! nulls. Anything not listed here is not used: reading a row group needlessly costs time, skipping one
+//! wrongly loses rows.
 //!
 //! # What is used
 //!
-//! Sources: `parquet.thrift` and `LogicalTypes.md` of the Parquet format (`Statistics`, `ColumnOrder`); the
-//! `CorruptStatistics` of parquet-java and the `HasCorrectStatistics` of Arrow C++; the issues that are named.
+//! Sources: `parquet.thrift` and `LogicalTypes.md` of the Parquet format (`Statistics`, `ColumnOrder`);
+//! `CorruptStatistics` of parquet-java and `HasCorrectStatistics` of Arrow C++; the issues that are named.
 //!
 //! | column | bounds that are used |
 //! |---|---|
@@ -18,9 +19,10 @@
 //! | decimals in bytes | none: arrow-rs (issues 1532, 10860, 11073), Arrow C++ before 4 (ARROW-12054) and Polars (25965, 29347) have written them in a wrong order |
 //! | INT96, INTERVAL, half floats and all others | none: their order is undefined, or was when they were written |
 //!
-//! Bounds may be truncated, and then are no values of the column (`is_min_value_exact`): they are used as bounds only.
-//! A lower bound above the upper one is no bound. A count of nulls that is missing is unknown, not 0, except for a
-//! column that cannot hold a null; one that exceeds the rows, or is of all rows although there are bounds, is not used.
+//! Bounds may be truncated, and then are not values of the column (`is_min_value_exact`): they are used only
+//! as bounds. A lower bound above the upper one is not used. A missing count of nulls is unknown, not 0,
+//! except for a column that cannot hold a null. A count that exceeds the rows, or that equals them although
+//! there are bounds, is not used.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::{ColumnOrder, ConvertedType, LogicalType, SortOrder};
@@ -35,7 +37,7 @@ use crate::source::predicate::Kind;
 pub(super) struct Known {
     pub(super) rows: u64,
     pub(super) nulls: Option<u64>,
-    /// That of the lowest value and that of the highest, both included.
+    /// The lower and the upper bound, both inclusive.
     pub(super) bounds: Option<Bounds>,
 }
 
@@ -50,8 +52,8 @@ pub(super) enum Bounds {
 }
 
 impl Known {
-    /// Of a column at the position `leaf` of the file's schema, which `arrow` reads as `data_type`; nothing of one that
-    /// is nested.
+    /// The statistics of the column at position `leaf` of the file's schema, which `arrow` reads as
+    /// `data_type`. The caller excludes nested columns.
     pub(super) fn new(
         file: &FileMetaData,
         group: &RowGroupMetaData,
@@ -99,8 +101,8 @@ fn is_believed(statistics: &Statistics, column: &ColumnDescriptor, file: &FileMe
     }
 }
 
-/// Whether numbers in the footer have the unit of those in the column: its Arrow type may be one that the writer has
-/// added to the footer, and not the one that the format declares.
+/// Whether the statistics have the same unit as the column's Arrow type. That type may come from the schema
+/// that the writer added to the footer, and differ from the one that the format declares.
 fn is_as_declared(column: &ColumnDescriptor, data_type: &DataType) -> bool {
     let declared = match (column.logical_type_ref(), column.converted_type()) {
         (Some(LogicalType::Timestamp(of)), _) => Some(match of.unit {
@@ -128,8 +130,8 @@ fn without_dictionary(data_type: &DataType) -> &DataType {
     }
 }
 
-/// Whether the writer compared NaN as if it had an order, by which finite bounds may be wrong, too: parquet-cpp before
-/// 1.4 (PARQUET-1225), Impala before 2.12 (IMPALA-6527), and writers that are not named.
+/// Whether the writer gave NaN a place in the order, which can make finite bounds wrong too: parquet-cpp
+/// before 1.4 (PARQUET-1225), Impala before 2.12 (IMPALA-6527), and unnamed writers.
 fn orders_nan(created_by: Option<&str>) -> bool {
     let Some((writer, version)) = created_by.and_then(|text| text.split_once(" version ")) else {
         return created_by.is_none_or(|text| text.trim().is_empty());
@@ -143,10 +145,10 @@ fn orders_nan(created_by: Option<&str>) -> bool {
     }
 }
 
-/// The bounds as values of the column's kind; nothing where they are none, or in the wrong order.
+/// The bounds as values of the column's kind; `None` if they are missing or in the wrong order.
 fn bounds(statistics: &Statistics, kind: Kind, data_type: &DataType) -> Option<Bounds> {
     let units = |min: i128, max: i128| match kind {
-        // Integers that a row holds as floats, which are as exact.
+        // Integers that a row holds as floats, which represent them exactly.
         Kind::Single | Kind::Double if data_type.is_integer() => Some(Bounds::Floats(min as f64, max as f64)),
         _ => {
             let factor = kind.units_per_number(data_type)?;
@@ -176,7 +178,7 @@ fn bounds(statistics: &Statistics, kind: Kind, data_type: &DataType) -> Option<B
     let is_ordered = match &bounds {
         Bounds::Booleans(min, max) => min <= max,
         Bounds::Units(min, max) => min <= max,
-        // Nor is it with a NaN.
+        // False with a NaN as well.
         Bounds::Floats(min, max) => min <= max,
         Bounds::Bytes(min, max) => min <= max,
     };

@@ -1,4 +1,4 @@
-//! Some of the rows in place of all.
+//! Reading a sample of the rows.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::*;
 
-/// More than two steps of a skim, over several row groups.
+/// More than two steps of a sample, in several row groups.
 const ROWS: u64 = 100_000;
 
 #[test]

@@ -1,14 +1,13 @@
-//! Walks over thrift's compact form before the decoder does, and believes no count in it.
+//! Validates Thrift's compact encoding before the decoder reads it: no count is trusted.
 //!
-//! The bytes of a footer or of a page's header enter; nothing leaves but whether they are sound. The decoder
-//! makes room for as many items as a list, a group of columns or a dictionary says that it has, and calls
-//! itself for each level of the schema: one number in a small file could end the process. What the numbers
-//! mean beyond that is the decoder's business.
+//! The input is a footer or the header of a page. The decoder allocates as many items as a list, a group of
+//! columns or a dictionary declares, and recurses for each level of the schema, so one number in a small file
+//! could abort the process. Anything beyond the counts is left to the decoder.
 
-/// How deep structs and lists may lie in each other, and groups of the schema.
+/// The maximum nesting of structs and lists, and of groups in the schema.
 const MAX_DEPTH: usize = 64;
 
-/// Types of thrift's compact form.
+/// Types of Thrift's compact encoding.
 const BOOLEANS: [u8; 2] = [1, 2];
 const I8: u8 = 3;
 const INTEGERS: [u8; 3] = [4, 5, 6];
@@ -19,7 +18,7 @@ const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 const UUID: u8 = 13;
 
-/// Whether a footer holds as much as it says: `FileMetaData` of `parquet.thrift`.
+/// Whether the counts in a footer (`FileMetaData` of `parquet.thrift`) match its content.
 pub(super) fn is_sound_footer(bytes: &[u8]) -> bool {
     let mut thrift = Thrift(bytes);
     let walked = thrift.fields(|thrift, id, kind| match id {
@@ -29,23 +28,23 @@ pub(super) fn is_sound_footer(bytes: &[u8]) -> bool {
     walked.is_some()
 }
 
-/// What a page's header says of sizes: `PageHeader` of `parquet.thrift`.
+/// The sizes in a page's header (`PageHeader` of `parquet.thrift`).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PageHeader {
     /// 2 is a dictionary.
     pub(super) kind: i64,
-    /// Bytes after decompression; nothing when the header ends before it says so.
+    /// Bytes after decompression; `None` if the header ends before this field.
     pub(super) uncompressed: Option<i64>,
     pub(super) dictionary_values: Option<i64>,
-    /// Values of a data page, nulls included.
+    /// Values of a data page, including nulls.
     pub(super) values: Option<i64>,
-    /// Whether the values of a data page are references into a dictionary.
+    /// Whether the values of a data page are references to a dictionary.
     pub(super) refers: bool,
 }
 
-/// The type of a dictionary's page.
+/// The type of a dictionary page.
 const DICTIONARY: i64 = 2;
-/// The encodings of references into a dictionary, `PLAIN_DICTIONARY` and `RLE_DICTIONARY`.
+/// The encodings of references to a dictionary, `PLAIN_DICTIONARY` and `RLE_DICTIONARY`.
 const REFERENCES: [i64; 2] = [2, 8];
 
 impl PageHeader {
@@ -54,10 +53,10 @@ impl PageHeader {
         self.kind == DICTIONARY
     }
 
-    /// The header at the start of `bytes`, as far as they go.
+    /// The header at the start of `bytes`, as far as it is complete.
     pub(super) fn read(bytes: &[u8]) -> PageHeader {
         let mut header = PageHeader::default();
-        // A data page's header may be cut off here, behind its sizes, by long statistics.
+        // Long statistics may cut off a data page's header here, but only after its sizes.
         let _ = Thrift(bytes).fields(|thrift, id, kind| {
             match (id, kind) {
                 (1, _) if INTEGERS.contains(&kind) => header.kind = thrift.integer()?,
@@ -91,11 +90,11 @@ impl PageHeader {
     }
 }
 
-/// What is left of the bytes. Every step gives nothing when they end or are malformed.
+/// The remaining bytes. Every method returns `None` if they end too early or are malformed.
 struct Thrift<'a>(&'a [u8]);
 
 impl Thrift<'_> {
-    /// Calls `visit` with the id and type of each field of a struct; it must go past the value.
+    /// Calls `visit` with the id and type of each field of a struct; `visit` must consume the value.
     fn fields(&mut self, mut visit: impl FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
         let mut id = 0i64;
         loop {
@@ -111,10 +110,11 @@ impl Thrift<'_> {
         }
     }
 
-    /// The groups and columns, parents before their children; each says how many it has, for whom room is made.
+    /// Checks the groups and columns, parents before children; each declares its number of children, which
+    /// the decoder allocates.
     fn schema(&mut self) -> Option<()> {
         let (kind, count) = self.list()?;
-        // How many children are still to come, of each group around the current one.
+        // For each group around the current element, how many of its children follow.
         let mut open: Vec<i64> = Vec::new();
         for index in 0..count {
             let mut children = 0;
@@ -144,7 +144,7 @@ impl Thrift<'_> {
         Some(())
     }
 
-    /// Goes past a value of type `kind`, inside of `depth` others.
+    /// Skips a value of type `kind` that is nested in `depth` others.
     fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         if depth > MAX_DEPTH {
             return None;
@@ -169,7 +169,7 @@ impl Thrift<'_> {
         }
     }
 
-    /// In lists and maps a Boolean has a byte of its own.
+    /// In lists and maps a Boolean has its own byte.
     fn skip_item(&mut self, kind: u8, depth: usize) -> Option<()> {
         if BOOLEANS.contains(&kind) { self.take(1) } else { self.skip(kind, depth + 1) }
     }
@@ -186,7 +186,7 @@ impl Thrift<'_> {
         })
     }
 
-    /// The type and number of the items of a list, of which each takes a byte at least.
+    /// The type and number of the items of a list; each item takes at least one byte.
     fn list(&mut self) -> Option<(u8, usize)> {
         let head = self.byte()?;
         let count = match head >> 4 {
@@ -229,13 +229,13 @@ impl Thrift<'_> {
 mod tests {
     use super::*;
 
-    /// A field of the type list with the id 2, as many structs, and the end.
+    /// A field of type list with the id 2, as many structs as `elements`, and the end.
     fn footer(elements: &[&[u8]]) -> Vec<u8> {
         let head = [0x29, 0xf0 | STRUCT, elements.len() as u8];
         [&head[..], &elements.concat(), &[0]].concat()
     }
 
-    /// The element of a schema with the number of its children.
+    /// The element of a schema with its number of children.
     fn group(children: u8) -> [u8; 3] {
         [0x55, children * 2, 0]
     }

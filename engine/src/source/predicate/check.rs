@@ -1,7 +1,8 @@
 //! A filter over the columns of one file, applied to rows.
 //!
-//! A batch enters, and for each row leaves whether the filter is true, false, or null for unknown. Row groups are looked
-//! at with the same tree (`parquet::prune`), which knows less of their values and nothing that contradicts this.
+//! For each row of a batch the result is true, false, or null for unknown. The same tree is applied to row
+//! groups (`parquet::prune`), where less is known of the values, but never anything that contradicts the
+//! result here.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 /// A condition of a filter.
 #[derive(Clone, Debug)]
 pub(in crate::source) enum Check {
-    /// The same for every row.
+    /// The same result for every row.
     Always(Option<bool>),
     Compare {
         left: Operand,
@@ -34,7 +35,8 @@ pub(in crate::source) enum Check {
         op: Comparison,
         right: Operand,
     },
-    /// Whether a value is one of these units of `kind`, which are sorted: a list of many numbers is looked up, not tried.
+    /// Whether a value is one of these units of `kind`. They are sorted, so that many numbers are searched
+    /// and not compared one by one.
     OneOf {
         left: Operand,
         kind: Kind,
@@ -45,7 +47,7 @@ pub(in crate::source) enum Check {
         pattern: String,
         any_case: bool,
     },
-    /// A column that is a condition itself.
+    /// A Boolean column as a condition.
     Flag(Operand),
     IsNull(Operand),
     IsUnknown(Box<Check>),
@@ -73,10 +75,10 @@ impl Operand {
 }
 
 impl Check {
-    /// For each row of the batch whether it is true; null where that is unknown.
+    /// Evaluates the condition for each row of the batch; null where the result is unknown.
     ///
     /// # Errors
-    /// Of class bug: what could go wrong was checked when the filter met the file.
+    /// Of class bug: possible errors were checked when the filter was bound to the file.
     pub(in crate::source) fn of(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let rows = batch.num_rows();
         match self {
@@ -118,7 +120,8 @@ fn same(value: Option<bool>, rows: usize) -> BooleanArray {
     }
 }
 
-/// Texts and bytes by `arrow`, which compares them as Rust does; numbers and floats by the rule of this module's parent.
+/// Compares texts and bytes with `arrow`, which does it as Rust does; numbers and floats by the rules of the
+/// parent module.
 fn compare(column: &ArrayRef, kind: Kind, op: Comparison, right: &Bound) -> Result<BooleanArray> {
     match right {
         Bound::Point(point) => {
@@ -144,12 +147,12 @@ fn compare(column: &ArrayRef, kind: Kind, op: Comparison, right: &Bound) -> Resu
     }
 }
 
-/// Null where `nulls` are, and else whether it `holds` of the value.
+/// Null where `nulls` is, otherwise whether `holds` is true for the value.
 fn rows_where<V>(nulls: Option<NullBuffer>, values: &[V], holds: impl Fn(&V) -> bool) -> BooleanArray {
     BooleanArray::new(BooleanBuffer::collect_bool(values.len(), |row| holds(&values[row])), nulls)
 }
 
-/// Without a dictionary, and not of a fixed length, which the kernels compare with no other.
+/// Decodes dictionaries and converts fixed-size bytes, which the kernels compare with no other type.
 fn plain(column: &ArrayRef) -> Result<ArrayRef> {
     match column.data_type() {
         DataType::FixedSizeBinary(_) => Ok(cast(column, &DataType::Binary)?),

@@ -1,8 +1,8 @@
-//! What the values of a column are, however a file stores them.
+//! The kind of a column's values, independent of how a file stores them.
 //!
-//! The type of a column enters, its [`Kind`] leaves: files may hold a timestamp in seconds or nanoseconds and in
-//! any zone, a decimal with fewer decimals, an integer in fewer bits, and all of them compare alike. Values and
-//! statistics are compared as whole numbers in one unit for each kind, in which every file's values are exact.
+//! Files may store a timestamp in seconds or nanoseconds and in any zone, a decimal with a smaller scale, an
+//! integer with fewer bits, and all of them compare in the same way. Values and statistics are compared as
+//! integers in one unit per [`Kind`], in which the values of every file are exact.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use arrow::datatypes::{DataType, TimeUnit};
 use crate::error::{Error, Result};
 use crate::source::fits::fits;
 
-/// The largest precision of a decimal that rows hold.
+/// The largest precision of a decimal in a row.
 const MAX_PRECISION: u8 = 38;
 const NANOS_PER_MICRO: i128 = 1_000;
 
-/// What the values of a column are.
+/// The kind of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Kind {
     Boolean,
@@ -35,7 +35,7 @@ pub(in crate::source) enum Kind {
         precision: u8,
         scale: u8,
     },
-    /// Floats of single precision, or half.
+    /// Floats of single or half precision.
     Single,
     Double,
     Text,
@@ -49,7 +49,7 @@ pub(in crate::source) enum Kind {
 }
 
 impl Kind {
-    /// Nothing for a type whose values are not compared.
+    /// The kind of a type; `None` for a type whose values are not compared.
     pub(in crate::source) fn of(data_type: &DataType) -> Option<Kind> {
         use DataType::*;
         let integer = |min: i128, max: i128| Some(Kind::Integer { min, max });
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// The kind in which values of both are compared, where that rounds none.
+    /// The kind in which values of both types are compared, if that rounds none of them.
     pub(super) fn common(left: &DataType, right: &DataType) -> Option<Kind> {
         use Kind::*;
         let is_exact = |data_type| fits(data_type, &DataType::Float64, false);
@@ -101,7 +101,8 @@ impl Kind {
         }
     }
 
-    /// How many units of this kind a number in a column of `data_type` counts; nothing when its numbers are none.
+    /// How many units of this kind a number in a column of `data_type` represents; `None` if its numbers are
+    /// not of this kind.
     pub(in crate::source) fn units_per_number(self, data_type: &DataType) -> Option<i128> {
         use DataType::*;
         match (self, data_type) {
@@ -112,7 +113,7 @@ impl Kind {
                 TimeUnit::Microsecond => NANOS_PER_MICRO,
                 TimeUnit::Nanosecond => 1,
             }),
-            // A row may hold a timestamp as the number that the file has.
+            // A row may hold a timestamp as the plain number in the file.
             (Kind::Integer { .. }, Timestamp(..)) => Some(1),
             (Kind::Integer { .. }, other) => other.is_integer().then_some(1),
             (Kind::Decimal { scale, .. }, Decimal32(_, from) | Decimal64(_, from) | Decimal128(_, from)) => {
@@ -125,7 +126,7 @@ impl Kind {
         }
     }
 
-    /// The values of a column in units of this kind; whatever there is beneath a null.
+    /// The values of a column in units of this kind; where a column is null, the value is arbitrary.
     pub(super) fn units(self, column: &ArrayRef) -> Result<Vec<i128>> {
         let column = match column.data_type() {
             DataType::Dictionary(_, values) => &cast(column, values)?,
@@ -138,7 +139,7 @@ impl Kind {
         let numbers = numbers(column);
         match (self.units_per_number(column.data_type()), numbers) {
             (Some(1), Some(numbers)) => Ok(numbers),
-            // What saturates is still greater than all that a decimal of 38 digits holds.
+            // A value that saturates is still greater than any decimal of 38 digits.
             (Some(factor), Some(numbers)) => {
                 Ok(numbers.into_iter().map(|number| number.saturating_mul(factor)).collect())
             }
@@ -147,7 +148,7 @@ impl Kind {
     }
 }
 
-/// The type of a row's column that holds every value of a file's column of `data_type`, or that type itself.
+/// The type in which a row holds the values of a file's column of `data_type`.
 pub(super) fn row_type(data_type: &DataType) -> DataType {
     use DataType::*;
     match data_type {
@@ -168,7 +169,7 @@ pub(super) fn row_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// The numbers in a column of integers or of what is stored as integers.
+/// The numbers in a column that is stored as integers.
 fn numbers(column: &ArrayRef) -> Option<Vec<i128>> {
     use DataType::*;
     Some(match column.data_type() {

@@ -20,9 +20,9 @@ pub fn lit(value: impl IntoLiteral) -> Expr {
     Expr::Literal(value.into_literal(), None)
 }
 
-/// A type whose values are literals of a filter ([`lit`]).
+/// A type whose values can be literals of a filter ([`lit`]).
 pub trait IntoLiteral {
-    /// The value as one of Arrow's.
+    /// The value as one of Arrow's scalars.
     fn into_literal(self) -> ScalarValue;
 }
 
@@ -71,7 +71,8 @@ impl<const P: u8, const S: i8> IntoLiteral for Decimal<P, S> {
     }
 }
 
-/// Microseconds, as rows have them. A finer time is a text, which is refused for being finer.
+/// A time in microseconds, as in rows. A finer time becomes a text, which is later refused for being too
+/// fine.
 fn time(at: NaiveDateTime, zone: Option<&str>) -> ScalarValue {
     let instant = at.and_utc();
     if instant.timestamp_subsec_nanos().is_multiple_of(1_000) {

@@ -1,11 +1,11 @@
-//! The literals of a filter: what users write, and what it is for a column of some type.
+//! The literals of a filter, converted to the type of the column that they are compared with.
 //!
-//! The rule: **a literal is exact, or refused.** A text is parsed for the column's type by the rules by which a field of
-//! CSV is; a number, a date or a timestamp keeps its value, which must be one that the type can hold. One that lies
-//! between two values of the type, such as 9.5 for an integer, can be greater or less than all of them and equals none:
-//! it bounds the column exactly in an order comparison, and is refused in an equality, which could only be a mistake.
-//! A float compared with a decimal is the decimal that it is written as. The types alone decide, so a wrong literal is
-//! an error of class config before any file is opened.
+//! The rule: **a literal is exact, or refused.** A text is parsed to the column's type by the rules for CSV
+//! fields. A number, a date or a timestamp keeps its value, which the type must be able to represent. A
+//! literal between two values of the type, such as 9.5 for an integer, equals none of them, but may be
+//! greater or less: in an order comparison it bounds the column exactly, and in an equality, which could only
+//! be a mistake, it is refused. A float that is compared with a decimal is taken as the decimal that is
+//! written. Only the types matter, so a wrong literal is an error of class config before any file is opened.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -24,11 +24,11 @@ use crate::source::convert::convert;
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
 const NANOS_PER_MICRO: i128 = 1_000;
 
-/// A literal of a filter, in a form that travels.
+/// A literal of a filter, in a serializable form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Literal {
     value: Value,
-    /// As it is written in messages.
+    /// The literal as it is written in messages.
     text: String,
 }
 
@@ -46,7 +46,7 @@ enum Value {
     Instant(i128),
 }
 
-/// What a literal is for a column: the other side of a comparison.
+/// The other side of a comparison: a literal, converted for a column.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::source) enum Bound {
     Boolean(bool),
@@ -55,7 +55,7 @@ pub(in crate::source) enum Bound {
     Bytes(Vec<u8>),
 }
 
-/// A number in the units of a [`Kind`]; one that is not exact is between `floor` and the next.
+/// A number in the units of a [`Kind`]; one that is not exact is between `floor` and the next integer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::source) struct Point {
     floor: i128,
@@ -63,12 +63,12 @@ pub(in crate::source) struct Point {
 }
 
 impl Point {
-    /// The number that it is, unless it is between two.
+    /// The number, if it is exact.
     pub(super) fn exact(self) -> Option<i128> {
         self.is_exact.then_some(self.floor)
     }
 
-    /// How a value in the same units compares with this.
+    /// How a value in the same units compares with this number.
     pub(in crate::source) fn order_of(self, value: i128) -> Ordering {
         match value.cmp(&self.floor) {
             Ordering::Equal if !self.is_exact => Ordering::Less,
@@ -76,7 +76,7 @@ impl Point {
         }
     }
 
-    /// `units` in a unit that is 10^`digits` times as large.
+    /// Converts `units` to a unit that is 10^`digits` times as large.
     fn coarser(units: i128, digits: u32) -> Point {
         match 10_i128.checked_pow(digits) {
             Some(by) => Point { floor: units.div_euclid(by), is_exact: units.rem_euclid(by) == 0 },
@@ -85,20 +85,20 @@ impl Point {
     }
 }
 
-/// Why a literal is none of a column's type.
+/// Why a literal does not fit a column's type.
 enum Misfit {
     Type,
     Range,
     Rounded,
-    /// It has a zone and the column has none, or the other way round.
+    /// Only one of the literal and the column has a zone.
     Zone,
-    /// What the parser reports.
+    /// The error of the parser.
     Text(Error),
 }
 
 impl Literal {
     /// # Errors
-    /// Of class config for a type of which no column is.
+    /// Of class config for a type that no column has.
     pub(super) fn new(scalar: &ScalarValue) -> Result<Literal> {
         let value = Value::of(scalar)
             .ok_or_else(|| Error::config(format!("a source cannot compare with {}", scalar.data_type())))?;
@@ -113,7 +113,7 @@ impl Literal {
         self.value == Value::Null
     }
 
-    /// The text that it is, if it is one.
+    /// The text, if it is one.
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -121,10 +121,10 @@ impl Literal {
         }
     }
 
-    /// As a condition of its own: nothing in place of a null.
+    /// The literal as a condition; `None` for a null.
     ///
     /// # Errors
-    /// Of class config when it is no Boolean.
+    /// Of class config if it is not a Boolean.
     pub(super) fn as_condition(&self) -> Result<Option<bool>> {
         match self.value {
             Value::Boolean(value) => Ok(Some(value)),
@@ -133,7 +133,7 @@ impl Literal {
         }
     }
 
-    /// The type of a column that holds it, where no column gives one.
+    /// The type of the literal when it is not compared with a typed column.
     pub(super) fn own_type(&self) -> DataType {
         match &self.value {
             Value::Null => DataType::Null,
@@ -150,10 +150,10 @@ impl Literal {
         }
     }
 
-    /// As a column of one row of its own type.
+    /// The literal as a column of one row with the type [`Literal::own_type`].
     ///
     /// # Errors
-    /// Of class config for a time that is finer than a row's.
+    /// Of class config for a time that is finer than a microsecond.
     pub(super) fn column(&self) -> Result<ArrayRef> {
         let to = self.own_type();
         let micros = |nanos: i128| {
@@ -180,10 +180,11 @@ impl Literal {
         Ok(scalar.to_array()?)
     }
 
-    /// What it is for the column `name` of a row's `data_type`; `in_order` when it only has to be less or greater.
+    /// Converts the literal for the column `name` of the row type's `data_type`; `in_order` for a comparison
+    /// by order, which does not need an exact value.
     ///
     /// # Errors
-    /// Of class config, naming column, type and literal, when it is no value of that type.
+    /// Of class config, with column, type and literal, if it is not a value of that type.
     pub(super) fn bound(&self, name: &str, data_type: &DataType, in_order: bool) -> Result<(Kind, Bound)> {
         let fitted = match Kind::of(data_type) {
             Some(kind) => self.value.fitted(&self.text, kind, data_type, in_order).map(|bound| (kind, bound)),
@@ -301,7 +302,7 @@ impl Value {
                 floor: nanos.div_euclid(NANOS_PER_DAY),
                 is_exact: nanos.rem_euclid(NANOS_PER_DAY) == 0,
             }),
-            // A row's timestamps are whole microseconds.
+            // The timestamps of rows are whole microseconds.
             (Value::Clock(nanos), Kind::Clock) | (Value::Instant(nanos), Kind::Instant) => {
                 if in_order || nanos % NANOS_PER_MICRO == 0 { exact(*nanos) } else { Err(Misfit::Rounded) }
             }
@@ -312,7 +313,7 @@ impl Value {
     }
 }
 
-/// A text as a value of a column's type, by the rules for fields of CSV.
+/// Parses a text as a value of a column's type, by the rules for CSV fields.
 fn parsed(text: &str, kind: Kind, data_type: &DataType) -> Result<Value, Misfit> {
     match kind {
         Kind::Bytes => return Err(Misfit::Type),
@@ -326,7 +327,7 @@ fn parsed(text: &str, kind: Kind, data_type: &DataType) -> Result<Value, Misfit>
     let column = column.map_err(|unfit| Misfit::Text(unfit.error))?;
     let value = ScalarValue::try_from_array(&column, 0).ok().and_then(|scalar| Value::of(&scalar));
     match value.ok_or(Misfit::Type)? {
-        // A parser gives this for digits that are too many, too.
+        // A parser also returns infinity for a number that is too large.
         Value::Float(value) if value.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
             Err(Misfit::Range)
         }
@@ -334,7 +335,7 @@ fn parsed(text: &str, kind: Kind, data_type: &DataType) -> Result<Value, Misfit>
     }
 }
 
-/// A number in units of 10^-`scale` as an integer, or a decimal of another scale.
+/// Converts a number in units of 10^-`scale` to an integer, or to a decimal of another scale.
 fn rescaled(units: i128, scale: u8, kind: Kind) -> Result<Point, Misfit> {
     let (min, max, to) = match kind {
         Kind::Integer { min, max } => (min, max, 0),
@@ -355,9 +356,9 @@ fn rescaled(units: i128, scale: u8, kind: Kind) -> Result<Point, Misfit> {
     if point.floor < min || last > max { Err(Misfit::Range) } else { Ok(point) }
 }
 
-/// A float among integers.
+/// Converts a float to the integers of `kind`.
 fn whole(value: f64, kind: Kind) -> Result<Point, Misfit> {
-    // Beyond are no integers of a column, and there the conversion would saturate.
+    // No integer column has such values, and the conversion below would saturate.
     if value.is_nan() || value.abs() > 1e30 {
         return Err(Misfit::Range);
     }
@@ -369,7 +370,7 @@ fn whole(value: f64, kind: Kind) -> Result<Point, Misfit> {
     Ok(point)
 }
 
-/// The decimal that a float is written as.
+/// The decimal that the text of a float represents.
 fn written(value: f64, text: &str) -> Option<(i128, u8)> {
     if !value.is_finite() {
         return None;
@@ -387,7 +388,7 @@ fn written(value: f64, text: &str) -> Option<(i128, u8)> {
     }
 }
 
-/// A number in units of 10^-`scale` as a float that is exactly it.
+/// Converts a number in units of 10^-`scale` to the float that is exactly equal to it.
 fn float(units: i128, scale: u8, kind: Kind) -> Result<Bound, Misfit> {
     let bits = if kind == Kind::Single { 24 } else { 53 };
     let fives = 5_i128.checked_pow(scale.into()).ok_or(Misfit::Rounded)?;
@@ -399,7 +400,7 @@ fn float(units: i128, scale: u8, kind: Kind) -> Result<Bound, Misfit> {
     Ok(Bound::Float(halves as f64 / 2_f64.powi(scale.into())))
 }
 
-/// A float among those of single precision.
+/// Checks that a float is exact in single precision.
 fn single(value: f64, in_order: bool) -> Result<Bound, Misfit> {
     let nearest = value as f32;
     if value.is_finite() && nearest.is_infinite() {

@@ -1,9 +1,9 @@
-//! The filter meets the columns of one file, or on the driver those of the row type.
+//! Binds a filter to the columns of one file, or on the driver to those of the row type.
 //!
-//! A column of the row type keeps that type in every file, so the same literals fit it everywhere; any other column of
-//! a file has the type in which a row would hold it. A column that the folders give, or that the file lacks, becomes
-//! its constant value. On the driver only the row type is known: what can be wrong with the filter for that, is found
-//! there, before any file is opened.
+//! A column of the row type has the same type in every file, so the same literals fit it everywhere. Any
+//! other column of a file has the type in which a row would hold it. A column from the folders, or one that
+//! the file lacks, becomes a constant. On the driver only the row type is known: errors of the filter that
+//! follow from it are found there, before any file is opened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,15 +21,16 @@ use crate::source::adapt::{Wanted, folder_column, match_columns};
 /// A filter for one file.
 pub(in crate::source) struct OnFile {
     pub(in crate::source) check: Check,
-    /// The columns of the file that it looks at, in their order: [`Operand::Column`] counts among these.
+    /// The file's columns that the filter uses, in the file's order; [`Operand::Column`] is an index into
+    /// them.
     pub(in crate::source) columns: Vec<usize>,
 }
 
 impl Predicate {
-    /// Looks at what is wrong with the filter for a row type with the columns of `schema`, whatever the files hold.
+    /// Checks the filter against a row type with the columns of `schema`, independent of the files.
     ///
     /// # Errors
-    /// Of class config for a literal that does not fit its column, or columns that cannot be compared.
+    /// Of class config for a literal that does not fit its column, or for columns that cannot be compared.
     pub fn check(&self, schema: &Schema) -> Result<()> {
         let find = |name: &str| {
             Ok(match schema.column_with_name(name) {
@@ -40,11 +41,11 @@ impl Predicate {
         Binder { find: &find }.condition(&self.root).map(|_| ()).map_err(|e| e.at("filter", self))
     }
 
-    /// The filter over the columns of the file at `address`, which are those of `found`.
+    /// Binds the filter to the file at `address`, whose columns are `found`.
     ///
     /// # Errors
-    /// Of class config when a column is neither in the file nor in its folders, or does not fit the filter; of class
-    /// data for a folder's value that is none of its type.
+    /// Of class config when a column is neither in the file nor in its folders, or does not fit the filter;
+    /// of class data for the value of a folder that cannot be converted to its type.
     pub(in crate::source) fn on_file(
         &self,
         wanted: &Wanted,
@@ -68,12 +69,12 @@ impl Predicate {
     }
 }
 
-/// What a name in the filter is.
+/// What a name in the filter refers to.
 enum Found {
     Values(Operand, DataType),
-    /// The text of a folder `key=value` that no column of the row type is named after.
+    /// The text of a folder `key=value`, for a name that is not a column of the row type.
     Folder(Option<String>),
-    /// A column that only the file knows.
+    /// A column that is known only once the file is open.
     Later,
 }
 
@@ -81,7 +82,7 @@ enum Found {
 struct File<'a> {
     wanted: &'a SchemaRef,
     found: &'a Schema,
-    /// The position in the file of each column of the filter that is there.
+    /// The position in the file of each of the filter's columns that it has.
     places: BTreeMap<&'a str, usize>,
     columns: Vec<usize>,
     folders: BTreeMap<String, Option<String>>,
@@ -131,7 +132,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// The position of the column `name`, which must not be one of two.
+/// The position of the column `name`; an error if there are two.
 fn only_column(found: &Schema, name: &str) -> Result<Option<usize>> {
     let mut same = (0..found.fields().len()).filter(|&at| found.field(at).name() == name);
     let first = same.next();
@@ -141,12 +142,12 @@ fn only_column(found: &Schema, name: &str) -> Result<Option<usize>> {
     }
 }
 
-/// Makes checks of nodes.
+/// Converts nodes to checks.
 struct Binder<'a> {
     find: &'a dyn Fn(&str) -> Result<Found>,
 }
 
-/// A side of a comparison.
+/// One side of a comparison.
 enum Side<'a> {
     Literal(&'a Literal),
     Column(&'a str, Found),
@@ -246,7 +247,7 @@ fn compare(left: Side<'_>, op: Comparison, right: Side<'_>) -> Result<Check> {
     }
 }
 
-/// Whether any of these equalities of one item holds; those with numbers become a list.
+/// Combines equalities of one item by OR; those with numbers become a sorted list.
 fn one_of(equalities: Vec<Check>) -> Check {
     let (mut units, mut item, mut parts) = (Vec::new(), None, Vec::new());
     for check in equalities {
@@ -274,7 +275,8 @@ fn compare_literal(
     Ok(Check::Compare { left, kind, op, right })
 }
 
-/// The value of a folder that the row type does not have, as one of the type that it is compared with.
+/// The value of a folder that is not a column of the row type, converted to the type that it is compared
+/// with.
 fn folder(name: &str, data_type: &DataType, text: Option<&str>) -> Result<Operand> {
     Ok(Operand::Constant(folder_column(&Field::new(name, data_type.clone(), true), text)?))
 }

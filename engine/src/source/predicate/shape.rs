@@ -1,19 +1,19 @@
-//! The shape of a filter's expression: not deeper than the stack of whoever walks it.
+//! Limits the depth of a filter's expression, so that recursion over it does not overflow the stack.
 //!
-//! An expression is built by the user's loops, and everything that follows recurses over it: its conversion,
-//! its form on the wire, DataFusion's pruning and evaluation. So a chain of `and`, or of `or`, becomes a
-//! balanced tree, which gives the same answer for every row and is as deep as the chain's length has bits.
-//! What nests in another way has a limit.
+//! Users build expressions in loops, and everything later recurses over them: the conversion, the
+//! serialization, DataFusion's pruning and the evaluation. So a chain of `and`, or of `or`, is turned into a
+//! balanced tree, which has the same result for every row and a depth of the logarithm of the chain's length.
+//! Other nesting has a limit.
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 use crate::error::{Error, Result};
 
-/// Levels of an expression at most; a chain of `and`, or of `or`, is one level.
+/// The most levels of an expression; a chain of `and`, or of `or`, counts as one level.
 const MAX_LEVELS: usize = 100;
 
-/// The same filter, as a tree that can be walked by recursion.
+/// The same filter, as a tree that is safe for recursion.
 ///
 /// # Errors
 /// Of class config when it nests too deeply.
@@ -28,7 +28,7 @@ pub fn balanced(filter: Expr) -> Result<Expr> {
     Ok(balance(filter)?)
 }
 
-/// `parts` in their order, combined two and two.
+/// Combines `parts` in pairs, in their order.
 fn combined<T>(mut parts: Vec<T>, both: impl Fn(T, T) -> T) -> Option<T> {
     while parts.len() > 1 {
         let mut halves = Vec::with_capacity(parts.len().div_ceil(2));
@@ -44,7 +44,7 @@ fn combined<T>(mut parts: Vec<T>, both: impl Fn(T, T) -> T) -> Option<T> {
     parts.pop()
 }
 
-/// The operator of a chain: the order of its steps does not matter.
+/// The operator of a chain, whose grouping does not matter.
 fn chain(expr: &Expr) -> Option<Operator> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { op: op @ (Operator::And | Operator::Or), .. }) => Some(*op),
@@ -83,7 +83,7 @@ fn balance(expr: Expr) -> datafusion_common::Result<Expr> {
     Ok(combined(parts, both).unwrap_or_default())
 }
 
-/// Drops an expression level by level: DataFusion drops it one level inside the other.
+/// Drops an expression level by level; DataFusion would drop it recursively.
 fn dismantle(filter: Expr) {
     let mut left = vec![filter];
     while let Some(expr) = left.pop() {
@@ -104,7 +104,7 @@ mod tests {
 
     const DEEP: usize = 100_000;
 
-    /// Levels of `filter` as a recursive walk meets them.
+    /// The depth of `filter` for a recursive traversal.
     fn levels(filter: &Expr) -> usize {
         let (mut deepest, mut left) = (0, vec![(filter, 1)]);
         while let Some((expr, level)) = left.pop() {

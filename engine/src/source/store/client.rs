@@ -1,7 +1,7 @@
-//! Opens the clients of remote stores, with limits for every wait.
+//! Opens the clients of remote stores, with a limit on every wait.
 //!
-//! A request is tried again after a connection that fails, an answer of 5xx or one that asks to slow down, with growing
-//! pauses. What fails for longer is an error of the task, which has attempts of its own.
+//! A request is retried, with growing pauses, after a failed connection, a 5xx response or a request to slow
+//! down. A longer failure is an error of the task, which is retried by the driver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use super::{Client, settings};
 use crate::error::{Error, Result};
 use crate::failpoint;
 
-/// A server that is there answers sooner; a packet may be lost twice.
+/// An available server answers sooner, even if a packet is lost twice.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// One request with its body. A store copies 5 GiB, the most one request may, in minutes and sends nothing
-/// meanwhile. Ranges that are read have a shorter limit (`object.rs`).
+/// The time limit of one request with its body. To copy 5 GiB, the most in one request, a store needs minutes
+/// and sends nothing meanwhile. Reads of ranges have a shorter limit (`object.rs`).
 const REQUEST_LIMIT: Duration = Duration::from_secs(600);
-/// No request is tried again after this time; a restart of a server is shorter.
+/// The time after which a request is not retried; a server restarts faster.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
 /// The longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
-/// Attempts are bounded by the time; this is more than fit in it.
+/// Attempts are limited by time; this is more than fit in it.
 const MAX_RETRIES: usize = 20;
 
 fn options() -> ClientOptions {
@@ -48,7 +48,7 @@ fn unusable(root: &str) -> impl Fn(object_store::Error) -> Error {
     }
 }
 
-/// Sets what a builder knows of the settings.
+/// Applies those settings that a builder knows.
 macro_rules! build {
     ($builder:ty, $options:expr, $root:expr, $settings:expr) => {{
         let builder = <$builder>::new().with_url($root).with_client_options($options).with_retry(retries());
@@ -62,7 +62,7 @@ macro_rules! build {
     }};
 }
 
-/// The store at `root`, whose client comes with the cargo feature `feature`.
+/// The store at `root`; the cargo feature `feature` provides its client.
 pub(super) fn open(feature: &str, root: &str) -> Result<Client> {
     let settings = settings::environment();
     match feature {
@@ -80,20 +80,20 @@ pub(super) fn open(feature: &str, root: &str) -> Result<Client> {
     }
 }
 
-/// A store whose open uploads are not listed: its rules for the life of objects end them.
+/// A store whose open uploads are not listed: its lifecycle rules must remove them.
 #[cfg(any(feature = "gcp", feature = "azure"))]
 fn without_uploads(objects: Arc<dyn ObjectStore>) -> Result<Client> {
     Ok(Client { objects, uploads: None })
 }
 
-/// The bucket at `root`, by the settings of S3.
+/// The bucket at `root`, with the settings of S3.
 #[cfg(feature = "aws")]
 fn s3(root: &str, settings: Settings) -> Result<Client> {
     let mut options = options();
     for certificate in certificates(&settings)? {
         options = options.with_root_certificate(certificate);
     }
-    // The other client, which is asked first, refuses an endpoint with http that is not allowed.
+    // The other client sends the first request, and it refuses an http endpoint that is not allowed.
     let of_uploads = options.clone().with_allow_http(true);
     let client = ReqwestConnector::default().connect(&of_uploads).map_err(unusable(root))?;
     let s3 = build!(object_store::aws::AmazonS3Builder, options, root, settings)?;
@@ -101,7 +101,7 @@ fn s3(root: &str, settings: Settings) -> Result<Client> {
     Ok(Client { objects: s3, uploads: Some(uploads) })
 }
 
-/// The certificates of `AWS_CA_BUNDLE`, which are trusted beside those of the system.
+/// The certificates of `AWS_CA_BUNDLE`, which are trusted in addition to those of the system.
 #[cfg(feature = "aws")]
 fn certificates(settings: &Settings) -> Result<Vec<object_store::Certificate>> {
     const VARIABLE: &str = "AWS_CA_BUNDLE";

@@ -1,8 +1,9 @@
-//! What an error of a store means: its class, its reason and what to set.
+//! Classifies the errors of a store: the class, the reason and advice.
 //!
-//! The code in the body of an answer decides, because one status has many meanings. The client hands bodies on only
-//! as a part of its text, so the text is searched. An answer to `HEAD` has no body; there the status decides.
-//! Errors of the way to the store (TLS, connections, credentials) follow. The table is in `docs/object-stores.md`.
+//! The code in the body of a response decides, because one status has many meanings. The client passes on a
+//! body only as a part of its error text, so the text is searched. A response to `HEAD` has no body; there
+//! the status decides. After that come errors of the connection (TLS, network, credentials). The table is in
+//! `docs/object-stores.md`.
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
@@ -11,7 +12,7 @@ use object_store::Error as O;
 
 use crate::error::{Class, Error};
 
-/// What a kind of failure is called, and what to do about it.
+/// The message of a kind of failure, and advice about it.
 struct Kind {
     class: Class,
     reason: &'static str,
@@ -105,7 +106,7 @@ const UNREACHABLE: Kind = kind(
 const NO_OBJECT: Kind = kind(Class::Config, "no_such_object", "no such object", "");
 const FAILED: Kind = kind(Class::Transient, "store_failed", "the object store failed", "");
 
-/// The codes of S3 and of those that speak its language.
+/// The error codes of S3 and compatible stores.
 fn of_code(code: &str) -> Option<Kind> {
     Some(match code {
         "NoSuchBucket" => BUCKET,
@@ -134,20 +135,21 @@ fn of_code(code: &str) -> Option<Kind> {
     })
 }
 
-/// By the status, where there is no code.
+/// The kind by status, if there is no code.
 fn of_status(status: u16) -> Option<Kind> {
     Some(match status {
         301 | 302 | 307 | 308 => REGION,
         400 => REFUSED,
         401 | 403 => DENIED,
-        // Of a missing object the client makes an error of its own; a list looks for the bucket alone.
+        // The client has a separate error for a missing object; in a list request only the bucket can be
+        // missing.
         404 => BUCKET,
         408 | 429 | 500..=599 => BUSY,
         _ => return None,
     })
 }
 
-/// By what the client reports of the way to the store.
+/// The kind by what the client reports about the connection to the store.
 fn of_way(text: &str, io: Option<ErrorKind>) -> Option<Kind> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["invalid peer certificate", "InvalidCertificate", "UnknownIssuer", "certificate verify failed"])
@@ -182,12 +184,12 @@ pub(super) fn no_credentials() -> Error {
     CREDENTIALS.error()
 }
 
-/// The error for an endpoint of http that is not allowed.
+/// The error for an http endpoint that is not allowed.
 pub(super) fn http_not_allowed() -> Error {
     NO_HTTP.error()
 }
 
-/// The error for certificates that cannot be used.
+/// The error for unusable certificates.
 #[cfg(feature = "aws")]
 pub(super) fn bad_certificate() -> Error {
     CERTIFICATE.error()
@@ -247,14 +249,14 @@ fn whole_text(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// What is in the first element `name` of an XML text.
+/// The content of the first element `name` in an XML text.
 fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (content, _) = rest.split_once(&format!("</{name}>"))?;
     Some(content.trim())
 }
 
-/// The status that the client names in its text.
+/// The status in the client's error text.
 fn status(text: &str) -> Option<u16> {
     let (_, rest) = text.split_once("status code: ")?;
     rest.get(..3)?.parse().ok()

@@ -1,7 +1,7 @@
-//! The profiles of `~/.aws/config` and `~/.aws/credentials`: keys, region and endpoint.
+//! The profiles in `~/.aws/config` and `~/.aws/credentials`: keys, region and endpoint.
 //!
-//! The name of a profile enters, its settings leave. What would need another program, a browser or another request
-//! for keys (roles, single sign-on, processes) is refused by name, never passed over.
+//! A profile whose keys need another program, a browser or another request (roles, single sign-on, processes)
+//! is refused with the name of that setting, and never ignored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use crate::error::{Error, Result};
 /// Settings by name, in lower case.
 pub(super) type Profile = BTreeMap<String, String>;
 
-/// Settings by which a profile gets its keys from somewhere else.
+/// Settings that make a profile get its keys from elsewhere.
 const UNSUPPORTED: [&str; 6] =
     ["role_arn", "source_profile", "credential_source", "credential_process", "sso_session", "sso_start_url"];
 
-/// The profile `name`: its settings in both files, those of the credentials first; nothing when it is in neither.
+/// The profile `name`: its settings in both files, where the credentials file takes precedence; `None` if
+/// neither has it.
 ///
 /// # Errors
 /// Of class config when a file cannot be read.
@@ -25,7 +26,7 @@ pub(super) fn load(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<O
         env(variable).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".aws").join(default)))
     };
     let mut found: Option<Profile> = None;
-    // A later file does not replace what an earlier one has set.
+    // A later file does not override the settings of an earlier one.
     let files = [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")];
     for (variable, default) in files {
         let Some(path) = file(variable, default) else { continue };
@@ -43,7 +44,7 @@ pub(super) fn load(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<O
     Ok(found)
 }
 
-/// Refuses a profile without keys that names another source of them.
+/// Refuses a profile without keys that refers to another source of them.
 pub(super) fn check_supported(name: &str, profile: &Profile) -> Result<()> {
     let has_keys = profile.contains_key("aws_access_key_id");
     match UNSUPPORTED.iter().find(|setting| profile.contains_key(**setting)) {
@@ -57,7 +58,7 @@ pub(super) fn check_supported(name: &str, profile: &Profile) -> Result<()> {
     }
 }
 
-/// The text of a file; one that nobody named need not be there.
+/// The text of a file; only a file that a variable names must exist.
 fn read(path: &Path, is_named: bool) -> Result<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text),
@@ -66,7 +67,7 @@ fn read(path: &Path, is_named: bool) -> Result<String> {
     }
 }
 
-/// The sections of a file with their settings. Nested settings, which are indented, are passed over.
+/// The sections of a file with their settings. Nested settings, which are indented, are skipped.
 fn sections(text: &str) -> Vec<(String, Profile)> {
     let mut sections: Vec<(String, Profile)> = Vec::new();
     for line in text.lines() {

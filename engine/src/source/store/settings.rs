@@ -1,7 +1,7 @@
-//! The settings of a store, from the environment and from a profile, checked before the client sees them.
+//! The settings of a store, from the environment and from a profile, validated before the client uses them.
 //!
-//! Variables enter, the client's options leave. The client trusts what it is given and panics on some of it, so an
-//! endpoint, a region or a key that no request can hold is refused here, by the name of its variable.
+//! The client does not validate its options and panics on some of them, so an endpoint, a region or a key
+//! that no request can contain is refused here, with the name of its variable.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -13,11 +13,11 @@ use super::errors::{http_not_allowed, no_credentials};
 use super::profile::{self, Profile};
 use crate::error::{Error, Result};
 
-/// Which variables of the environment reach a store; a bare `REGION` or `TOKEN` must not.
+/// The variables that a store may see; a bare `REGION` or `TOKEN` must not be among them.
 const ENVIRONMENT: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
-/// The endpoints of S3, the one that counts first.
+/// The endpoints of S3, in order of precedence.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
-/// Each of them alone brings credentials.
+/// Each of these variables alone provides credentials.
 const CREDENTIALS: [&str; 5] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -25,9 +25,9 @@ const CREDENTIALS: [&str; 5] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
-/// Where a machine of the cloud asks for its role.
+/// The metadata service, from which a cloud machine gets the credentials of its role.
 const METADATA: &str = "http://169.254.169.254";
-/// How long that address has to answer: it is on the same machine, or there is none.
+/// The time limit for that service: it is on the same machine, or there is none.
 const METADATA_LIMIT: Duration = Duration::from_secs(2);
 
 /// Variables by name.
@@ -41,10 +41,11 @@ pub(super) fn environment() -> Settings {
     text.filter(|(name, value)| known(name) && !value.is_empty()).collect()
 }
 
-/// The settings of S3: the variables and, below them, the profile.
+/// The settings of S3: the variables and, with lower precedence, the profile.
 ///
 /// # Errors
-/// Of class config for what no request can hold or this build does not support, of class auth without credentials.
+/// Of class config for values that no request can contain or that this build does not support, of class auth
+/// without credentials.
 pub(super) fn s3(mut settings: Settings, home: Option<String>) -> Result<Settings> {
     check_text(&settings)?;
     let profile = {
@@ -61,7 +62,7 @@ pub(super) fn s3(mut settings: Settings, home: Option<String>) -> Result<Setting
     Ok(settings)
 }
 
-/// The profile that is named, or the default one if there is one.
+/// The named profile, or the default one if it exists.
 fn load_profile(env: impl Fn(&str) -> Option<String>) -> Result<Option<(String, Profile)>> {
     let named = env("AWS_PROFILE").or_else(|| env("AWS_DEFAULT_PROFILE"));
     let name = named.clone().unwrap_or_else(|| "default".to_owned());
@@ -74,7 +75,7 @@ fn load_profile(env: impl Fn(&str) -> Option<String>) -> Result<Option<(String, 
     }
 }
 
-/// Adds what no variable has set.
+/// Adds the settings that no variable has set.
 fn add_profile(settings: &mut Settings, name: &str, profile: &Profile, brings_own: bool) -> Result<()> {
     let mut add = |variable: &str, value: Option<&String>| {
         if let Some(value) = value {
@@ -97,7 +98,7 @@ fn add_profile(settings: &mut Settings, name: &str, profile: &Profile, brings_ow
     check_text(settings)
 }
 
-/// Refuses control characters, such as the line end of a file that a key was read from.
+/// Refuses control characters, such as the line end of a file from which a key was read.
 fn check_text(settings: &Settings) -> Result<()> {
     match settings.iter().find(|(_, value)| value.contains(|c: char| c.is_control())) {
         None => Ok(()),
@@ -142,8 +143,8 @@ fn check_region(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Refuses half a pair of keys, and nothing at all. The machine itself may have a role, which it is asked for
-/// here, briefly: the client would ask an address that does not answer for minutes.
+/// Refuses one key of a pair, or no credentials at all. The machine itself may have a role, so the metadata
+/// service is asked here, with a short limit: the client would wait for minutes if it does not answer.
 fn check_credentials(settings: &Settings) -> Result<()> {
     let has = |name: &str| settings.contains_key(name);
     for (one, other) in
@@ -164,7 +165,7 @@ fn check_credentials(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Whether the address of the role's credentials gives its token within `limit`.
+/// Whether the metadata service at `address` answers a request for a token within `limit`.
 fn answers(address: &str, limit: Duration) -> bool {
     let began = Instant::now();
     let ask = || -> Option<bool> {
@@ -183,7 +184,7 @@ fn answers(address: &str, limit: Duration) -> bool {
         .ok()?;
         let mut status = [0; 12];
         stream.read_exact(&mut status).ok()?;
-        // A machine that only knows the first version of the protocol refuses to give a token.
+        // A machine that supports only version 1 of the protocol refuses to issue a token.
         Some(status.ends_with(b" 200") || status.ends_with(b" 403"))
     };
     ask().unwrap_or(false)

@@ -1,8 +1,10 @@
-//! Uploads in parts that were begun and neither completed nor aborted, which a listing of objects does not show.
+//! Multipart uploads that were started and neither completed nor aborted; a listing of objects does not show
+//! them.
 //!
-//! The crate `object_store` can abort an upload and not list them, so the request `ListMultipartUploads` of S3 is made
-//! here, with the crate's own client and signature. The address of the bucket and the region are those of an address that
-//! the crate has signed, so that every form of endpoint has the same meaning here and there.
+//! The crate `object_store` can abort an upload, but not list uploads, so the S3 request
+//! `ListMultipartUploads` is sent here, with the crate's own client and signature. The bucket's address and
+//! the region are taken from an address that the crate has signed, so every form of endpoint has the same
+//! meaning in both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +23,14 @@ use serde::Deserialize;
 use super::{OpenUpload, Uploads};
 use crate::error::{Error, Result};
 
-/// Answers that are asked for, of up to 1,000 uploads each.
+/// The most responses that are requested, each with up to 1,000 uploads.
 const MAX_ANSWERS: usize = 100;
-/// Bytes of an answer that are read; 1,000 keys of 1,024 bytes with all else fit.
+/// The largest response that is read: 1,000 keys of 1,024 bytes fit, with everything else.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
-/// How often a request is made that fails for now, and the pause before the next one.
+/// The attempts at a request that fails temporarily, and the pause before the next one.
 const TRIES: usize = 4;
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the signed address is good, of which only the parts are used.
+/// The lifetime of the signed address, of which only parts are used.
 const SIGNED: Duration = Duration::from_secs(60);
 
 /// The uploads of a bucket.
@@ -112,7 +114,7 @@ impl S3Uploads {
         address
             .query_pairs_mut()
             .extend_pairs([("uploads", ""), ("prefix", prefix)].into_iter().chain(markers));
-        // A blank is a plus there, which stores take for a plus.
+        // The query encodes a blank as a plus, but stores read a plus literally.
         let address = address.as_str().replace('+', "%20");
         let request = http::Request::builder().method(Method::GET).uri(address);
         let mut request = request
