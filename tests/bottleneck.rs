@@ -22,7 +22,7 @@ fn limited(by: &str, place: &str, folder: &TempDir) -> Job {
 /// The resource that the run names, in its result and for people.
 fn named(ended: &Ended) -> String {
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    let result = ended.result();
+    let result = ended.json();
     let resource = result["bottleneck"]["resource"].as_str().unwrap_or("none").to_owned();
     let share = result["bottleneck"]["share"].as_f64().unwrap_or(0.0);
     assert!((0.0..=1.0).contains(&share), "{result}");
@@ -50,8 +50,13 @@ fn closures_that_compute_make_the_processor_the_bottleneck() {
 fn rows_that_go_to_temporary_files_for_want_of_memory_make_memory_the_bottleneck() {
     for place in EVERYWHERE {
         let folder = TempDir::new().unwrap();
-        let job = limited("memory", place, &folder).env("KILN_MEMORY", "32MB");
-        assert_eq!(named(&job.run()), "memory", "{place}");
+        let slow = |memory| {
+            limited("memory", place, &folder).env("KILN_SLOW", "spill=2").env("KILN_MEMORY", memory)
+        };
+        assert_eq!(named(&slow("32MB").run()), "memory", "{place}");
+        let output = folder.path().join("out");
+        std::fs::remove_dir_all(output).unwrap();
+        assert_ne!(named(&slow("4GB").run()), "memory", "{place}: nothing is spilled");
     }
 }
 
@@ -59,7 +64,7 @@ fn rows_that_go_to_temporary_files_for_want_of_memory_make_memory_the_bottleneck
 fn a_slow_disk_is_the_bottleneck() {
     for place in EVERYWHERE {
         let folder = TempDir::new().unwrap();
-        let job = limited("output", place, &folder).env("KILN_SLOW", "file.write=40");
+        let job = limited("output", place, &folder).env("KILN_SLOW", "file.write=250");
         assert_eq!(named(&job.run()), "disk", "{place}");
     }
 }
@@ -77,5 +82,5 @@ fn a_short_run_names_none() {
     let folder = TempDir::new().unwrap();
     let ended = limited("output", "local[2]", &folder).run();
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.result()["bottleneck"].is_null() && !ended.stderr.contains("bottleneck"));
+    assert!(ended.json()["bottleneck"].is_null() && !ended.stderr.contains("bottleneck"));
 }

@@ -15,6 +15,7 @@ use datafusion_execution::disk_manager::DiskManager;
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::meter::{self, Resource};
 use crate::row::ipc;
 
@@ -70,6 +71,7 @@ impl SpillFile {
     }
 
     fn append(&mut self, batch: &RecordBatch) -> Result<Spilled> {
+        failpoint::slow("spill");
         let block = ipc::to_bytes(batch)?;
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(&block).map_err(|e| self.home.purpose.failed("written", e))?;
