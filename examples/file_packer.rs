@@ -1,39 +1,41 @@
-//! Packs many small files into few Parquet files with columns `address` and `content`.
+//! Packs many small files into few Parquet files with the columns `address` and `content`.
 //!
-//! To open a small file costs more than to read it, and a task or an output file costs more than both. So
-//! the source gives each task a number of small files, `coalesce` gives it more, and a Parquet file ends by
-//! its size. `--compare` shows what that saves: it packs the same files with a task and an output file each.
+//! Opening a small file costs more than reading it, and a task or an output file costs more than both.
+//! The source therefore gives each task several small files, `coalesce` gives it even more, and a
+//! Parquet file is closed at a given size. `--compare` shows the gain: it also packs the same files
+//! with one task and one output file each.
 
 use std::fs;
 use std::time::Instant;
 
 use kiln::{Bytes, Context, Error, Mode, OnError};
 
-/// Where the run without a folder of its own makes small files.
+/// Folder of the small files that a run without `--input` generates.
 const OWN_INPUT: &str = "out/file_packer/small";
 
 #[derive(clap::Parser)]
 #[command(about = "Packs small files into Parquet")]
 struct Args {
-    /// The folder of the files; without it they are made, in `out/file_packer/small`.
+    /// Folder of the files; by default they are generated in `out/file_packer/small`.
     #[arg(long)]
     input: Option<String>,
-    /// Where to publish Parquet files; what the last run left there is replaced.
+    /// Where to publish Parquet files; the output of the last run is replaced.
     #[arg(long, default_value = "out/file_packer/packed")]
     output: String,
-    /// Bytes of a Parquet file, about.
+    /// Approximate size of a Parquet file.
     #[arg(long, default_value_t = 64 << 20)]
     file_bytes: u64,
     /// Tasks, each with at least one Parquet file.
     #[arg(long, default_value_t = 4)]
     tasks: usize,
-    /// Makes this many files of 1 to 8 KiB in the input's folder first; 1000 when no folder is named.
+    /// Generates this many files of 1 to 8 KiB in the input folder first; 1000 by default without
+    /// `--input`.
     #[arg(long)]
     generate: Option<u64>,
-    /// Gives every file a task of its own instead.
+    /// Packs with a separate task for every file instead.
     #[arg(long)]
     one_task_per_file: bool,
-    /// Runs both ways and prints their times.
+    /// Packs in both ways and prints their times.
     #[arg(long)]
     compare: bool,
 }
@@ -67,7 +69,7 @@ fn pack(cx: &Context, input: &str, args: &Args) -> kiln::Result<()> {
         .parquet(&args.output)
 }
 
-/// What a program does that gives each file to a task: as many tasks and Parquet files as there are files.
+/// Packs with a separate task for each file: as many tasks and Parquet files as there are files.
 fn pack_one_by_one(cx: &Context, input: &str, output: &str) -> kiln::Result<()> {
     let paths = paths_in(input).map_err(|e| Error::io("cannot list the folder", e).at("folder", input))?;
     cx.parallelize_in(paths.len(), paths)
@@ -86,7 +88,7 @@ fn paths_in(folder: &str) -> std::io::Result<Vec<String>> {
     Ok(paths)
 }
 
-/// Files of 1 to 8 KiB, the same in every run.
+/// Generates files of 1 to 8 KiB, the same in every run.
 fn generate(folder: &str, files: u64) -> kiln::Result<()> {
     let make = || {
         fs::create_dir_all(folder)?;

@@ -1,5 +1,5 @@
-//! The first lines of somebody who comes from Spark: closures without a type, and the `_to` form for
-//! results that borrow. `docs/from-spark.md` explains each.
+//! First steps for users of Spark: closures without type annotations, and the `_to` methods for results
+//! that borrow. `docs/from-spark.md` explains each.
 //!
 //! cargo run --release --example first_lines -- --output out/first_lines
 
@@ -10,7 +10,7 @@ use kiln::{Context, Dataset};
 
 #[derive(Parser)]
 struct Args {
-    /// A folder for the words with their counts, as text.
+    /// Output folder for the words with their counts, as text.
     #[arg(long)]
     output: String,
 }
@@ -31,7 +31,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     counts.map(|(w, n)| format!("{w} {n}")).write_text(&args.output)
 }
 
-/// A closure whose result is owned needs no type, whatever the row is.
+/// A closure with an owned result needs no type, whatever the row is.
 fn owned_results(cx: &Context, lines: Dataset<String>, counts: Dataset<(String, u64)>) -> kiln::Result<()> {
     println!("words: {}", counts.clone().map(|(_, n)| n).sum()?);
     let by_length = counts.clone().map(|(w, n)| (w.len(), n)).reduce_by_key(|a, b| a + b);
@@ -50,13 +50,13 @@ fn owned_results(cx: &Context, lines: Dataset<String>, counts: Dataset<(String, 
     println!("groups: {}", groups.map(|(k, list)| (k.len(), list.len())).count()?);
     let joined = counts.clone().join(counts);
     println!("joined: {}", joined.map(|(w, (a, b))| (w.to_owned(), a + b)).count()?);
-    // A literal names its type where the next method depends on it.
+    // A literal needs its type where the next method depends on it.
     println!("numbers: {}", cx.parallelize([1u64, 2, 3]).sum()?);
     println!("texts: {:?}", cx.parallelize([1u64, 2]).map(|n| n.to_string()).collect()?);
     Ok(())
 }
 
-/// A result that borrows from its row names the row type, and nothing is copied.
+/// If the result borrows from the row, the row type is named, and nothing is copied.
 fn borrowed_results(lines: Dataset<String>, counts: Dataset<(String, u64)>) -> kiln::Result<()> {
     let ones = lines.clone().map_to::<(String, u64)>(|w| (w, 1));
     println!("ones: {}", ones.count()?);

@@ -1,12 +1,12 @@
-//! An inverted index: for every word the documents that hold it, and how often each does.
+//! An inverted index: for every word the documents that contain it, with the number of occurrences.
 //!
-//! Documents are whole files. Occurrences are counted before anything is grouped, so a word moves once for
-//! each document and not once for each place in it. Without arguments it indexes this repository.
+//! Documents are whole files. Occurrences are counted before the grouping, so a word is shuffled once
+//! per document and not once per occurrence. Without arguments the example indexes this repository.
 
 use kiln::row::ListView;
 use kiln::{Context, Dataset, Row};
 
-/// The repository's own documents, whichever folder the example is started in.
+/// This repository's documents, in whichever folder the example is started.
 const OWN_DOCUMENTS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../{*.md,{engine,planner,proto,examples,benches,tests}/**/*.rs}");
 
@@ -16,7 +16,7 @@ struct Args {
     /// Documents: a path, a folder, a glob or a URL of text files.
     #[arg(long, default_value = OWN_DOCUMENTS)]
     input: String,
-    /// The word whose documents are printed, those with most occurrences first.
+    /// The word whose documents are printed, those with the most occurrences first.
     #[arg(long, default_value = "partition")]
     word: String,
     /// Where to publish the index as Parquet, sorted by word.
@@ -24,7 +24,7 @@ struct Args {
     output: Option<String>,
 }
 
-/// A document and the occurrences of a word in it.
+/// A document and the number of occurrences of a word in it.
 #[derive(Row)]
 struct Posting {
     document: String,
@@ -34,7 +34,7 @@ struct Posting {
 #[derive(Row)]
 struct Entry {
     word: String,
-    /// In the order of the documents' addresses.
+    /// Sorted by the addresses of the documents.
     postings: Vec<Posting>,
 }
 
@@ -74,7 +74,7 @@ fn in_order(postings: ListView<'_, Posting>) -> Vec<Posting> {
     postings
 }
 
-/// The words of a text in small letters.
+/// The words of a text in lower case.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }

@@ -1,24 +1,25 @@
 //! K-means: groups points around `k` centres.
 //!
-//! The centres are the loop's state: each round shares them with `cx.share`, assigns every point to
-//! its nearest one and moves each centre to the mean of its points. The points are cached, so only
-//! the centres travel.
+//! The centres are the loop's state: each round shares them with `cx.share`, assigns every point to the
+//! nearest one and moves each centre to the mean of its points. The points are cached, so only the
+//! centres are sent.
 
 use kiln::{Context, Dataset};
 
-/// A point, or the sum of some.
+/// A point, or a sum of points.
 type Point = (f64, f64);
 
 #[derive(clap::Parser)]
 #[command(about = "Groups points around k centres")]
 struct Args {
-    /// Text files with a point a line: two numbers with a space between. Default: generated points.
+    /// Text files with one point per line: two numbers, separated by a space. Default: generated
+    /// points.
     #[arg(long)]
     input: Option<String>,
-    /// Groups.
+    /// Number of groups.
     #[arg(long, default_value_t = 4)]
     k: usize,
-    /// Rounds.
+    /// Number of rounds.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Where to publish the centres as Parquet.
@@ -69,13 +70,13 @@ fn read(cx: &Context, input: &str) -> Dataset<Point> {
     cx.read_text(input).flat_map(parse).erase()
 }
 
-/// A line that holds no point is left out.
+/// Lines without a point are skipped.
 fn parse(line: &str) -> Option<Point> {
     let (x, y) = line.split_once(' ')?;
     Some((x.trim().parse().ok()?, y.trim().parse().ok()?))
 }
 
-/// Points around four places, the same in every run.
+/// Points around four centres, the same in every run.
 fn generated(cx: &Context, count: u64) -> Dataset<Point> {
     cx.range(0..count)
         .map(|i| {

@@ -1,16 +1,17 @@
-//! Web server logs to typed rows: lines in Apache's combined format become Parquet in a folder a day.
+//! Converts web server logs in Apache's combined format to typed rows, as Parquet partitioned by day.
 //!
-//! A line that is no request is not lost: it goes to a folder of its own as JSON, with its file, its
-//! byte and the reason, and is counted. A run replaces the days that it has requests for and no others, so
-//! a day can be run again. Around midnight a log holds lines of two days in UTC: `--day` takes one of
-//! them, leaves the other alone, and empties the day when the log has no requests of it any more.
+//! Lines that are no requests are not lost: they are written as JSON to a separate folder, with file,
+//! byte offset and reason, and are counted. A run replaces only the days for which it has requests, so
+//! a day can be processed again. Around midnight a log contains lines of two days in UTC: `--day`
+//! selects one of them, leaves the other unchanged, and empties the day if the log has no requests for
+//! it any more.
 
 use kiln::chrono::{DateTime, Datelike, NaiveDate, Utc};
 use kiln::{Context, Mode, Row};
 
-/// Four days of a small shop, whichever folder the example is started in.
+/// Four days of a small shop's logs, in whichever folder the example is started.
 const OWN_LOGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/access_log/*.log");
-/// When a request came, as Apache writes it.
+/// Format of a request's time in Apache's logs.
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
 #[derive(clap::Parser)]
@@ -19,20 +20,20 @@ struct Args {
     /// Logs in the combined format: a path, a folder, a glob or a URL.
     #[arg(long, default_value = OWN_LOGS)]
     input: String,
-    /// Where requests go, as Parquet in folders `day=…`.
+    /// Where to publish requests, as Parquet in folders `day=…`.
     #[arg(long, default_value = "out/log_etl/requests")]
     output: String,
-    /// Where the lines go that are no requests, as JSON lines; those of the last run are replaced.
+    /// Where to publish lines that are no requests, as JSON lines; those of the last run are replaced.
     #[arg(long, default_value = "out/log_etl/rejects")]
     rejects: String,
-    /// Publishes the requests of this day only, such as 2026-03-02.
+    /// Publishes only the requests of this day, such as 2026-03-02.
     #[arg(long)]
     day: Option<NaiveDate>,
 }
 
 #[derive(Row)]
 struct Request {
-    /// The day in UTC, which is the folder's.
+    /// The day in UTC, by which the output is partitioned.
     day: NaiveDate,
     at: DateTime<Utc>,
     host: String,
@@ -60,7 +61,7 @@ enum Method {
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let (requests, rejects) = cx.read_text(&args.input).try_map_or_reject(parse);
 
-    // Every action goes over the lines again, so each counter stands before one action only.
+    // Every action processes the lines again, so each counter is used in one action only.
     let rejected = cx.counter("rejected lines");
     let rejects = rejects.inspect_with(&rejected, |rejected, _| rejected.add(1));
     rejects.write().mode(Mode::Overwrite).json(&args.rejects)?;
@@ -82,7 +83,8 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     Ok(())
 }
 
-/// A line such as `203.0.113.9 - ann [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 2326 "-" "curl"`.
+/// Parses a line such as
+/// `203.0.113.9 - ann [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 2326 "-" "curl"`.
 fn parse(line: &str) -> Result<Request, String> {
     let mut fields = Fields(line);
     let host = fields.next("host")?.to_owned();
@@ -124,16 +126,16 @@ fn method_of(name: &str) -> Result<Method, String> {
     })
 }
 
-/// A field that is not there is written as `-`.
+/// A missing field is written as `-`.
 fn given(field: &str) -> Option<String> {
     (field != "-").then(|| field.to_owned())
 }
 
-/// What is left of a line.
+/// The rest of a line.
 struct Fields<'a>(&'a str);
 
 impl<'a> Fields<'a> {
-    /// The next field: a word, or what stands in brackets or in quotes.
+    /// The next field: a word, or the text in brackets or quotes.
     fn next(&mut self, name: &str) -> Result<&'a str, String> {
         let text = self.0.trim_start_matches(' ');
         let parts = match text.as_bytes().first() {
@@ -148,7 +150,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What stands before the quote that ends a field, and behind it; `\"` ends none.
+/// Splits at the quote that ends a field, which `\"` does not.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mut escaped = false;
     let end = text.bytes().position(|byte| {

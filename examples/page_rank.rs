@@ -1,21 +1,22 @@
-//! PageRank: how important each page is, by the links to it.
+//! PageRank: ranks pages by the links to them.
 //!
-//! `ranks` is an ordinary loop variable of the type `Dataset<(u64, f64)>`. Links and ranks lie by the
-//! hash of the page, so the join of each round moves no links. What pages without links hold is
-//! collected in every round and shared with the next one by `cx.share`.
+//! `ranks` is an ordinary loop variable of type `Dataset<(u64, f64)>`. Links and ranks are
+//! hash-partitioned by page, so the join of each round does not shuffle the links. The rank of pages
+//! without links is summed in every round and shared with the next one by `cx.share`.
 
 use kiln::{Context, Dataset};
 
-/// The share of a page's rank that follows its links; the rest goes to all pages alike.
+/// The share of a page's rank that follows its links; the rest is distributed evenly over all pages.
 const DAMPING: f64 = 0.85;
 
 #[derive(clap::Parser)]
 #[command(about = "Ranks pages by the links to them")]
 struct Args {
-    /// Text files with a link a line: two page numbers with a space between. Default: generated.
+    /// Text files with one link per line: two page numbers, separated by a space. Default: generated
+    /// links.
     #[arg(long)]
     input: Option<String>,
-    /// Rounds.
+    /// Number of rounds.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Where to publish the ranks as Parquet.
@@ -23,11 +24,11 @@ struct Args {
     output: Option<String>,
 }
 
-/// What a round must know beside links and ranks.
+/// Shared values of a round.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Round {
     pages: f64,
-    /// The rank that lies on pages without links.
+    /// Total rank of the pages without links.
     dangling: f64,
 }
 
@@ -41,7 +42,8 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let pages = links.clone().flat_map(|(from, to)| [from, to]).distinct().cache();
     let count = pages.count()? as f64;
 
-    // Every page, also one without links, with the number of its links; every link with its page's.
+    // The number of links of every page, also of pages without links, and every link with that of its
+    // page.
     let none = pages.clone().map(|page| (page, 0u64));
     let degrees = links.clone().map(|(from, _)| (from, 1u64)).union(none).reduce_by_key(|a, b| a + b).cache();
     let links = links.join(degrees.clone()).cache();
@@ -74,13 +76,13 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     }
 }
 
-/// A line that holds no link is left out.
+/// Lines without a link are skipped.
 fn parse(line: &str) -> Option<(u64, u64)> {
     let (from, to) = line.split_once(char::is_whitespace)?;
     Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
 }
 
-/// Links between `pages`, more of them to pages with small numbers; the same in every run.
+/// Links between `pages`, more of them to pages with low numbers; the same in every run.
 fn generated(cx: &Context, pages: u64) -> Dataset<(u64, u64)> {
     let pages = cx.share(pages);
     cx.range(0..20_000)

@@ -1,25 +1,26 @@
-//! What the weather does to sales: a CSV file of sales joined with JSON lines of daily weather.
+//! Sales by weather: joins a CSV file of sales with daily weather in JSON lines.
 //!
 //! The join is by city and day and keeps sales without a report, whose weather is unknown. Money is a
-//! decimal all the way, so the sums are right to the cent.
+//! decimal throughout, so the sums are exact to the cent.
 
 use kiln::chrono::NaiveDate;
 use kiln::{Context, Decimal, OnError, Row};
 
-/// Three months of a small shop, whichever folder the example is started in.
+/// Three months of a small shop's sales, in whichever folder the example is started.
 const OWN_SALES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/shop/sales.csv");
 const OWN_WEATHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/shop/weather.jsonl");
 
 #[derive(clap::Parser)]
 #[command(about = "Sums sales by the weather of their city and day")]
 struct Args {
-    /// CSV with columns `day`, `city`, `product`, `quantity` and `price`.
+    /// CSV with the columns `day`, `city`, `product`, `quantity` and `price`.
     #[arg(long, default_value = OWN_SALES)]
     sales: String,
-    /// JSON lines with `day`, `city`, `kind` and `temperature` in degrees Celsius, one a city and day.
+    /// JSON lines with `day`, `city`, `kind` and `temperature` in degrees Celsius, one per city and
+    /// day.
     #[arg(long, default_value = OWN_WEATHER)]
     weather: String,
-    /// How many kinds of weather to print, those with the most revenue first.
+    /// Number of kinds of weather to print, those with the most revenue first.
     #[arg(long, default_value_t = 20)]
     top: usize,
     /// Where to publish the sums as CSV.
@@ -30,7 +31,7 @@ struct Args {
 /// Sums of francs and centimes.
 type Money = Decimal<18, 2>;
 
-/// A column of the file without a field here, such as `product`, is not read.
+/// Columns of the file without a field here, such as `product`, are not read.
 #[derive(Row)]
 struct Sale {
     day: NaiveDate,
@@ -57,7 +58,7 @@ enum Sky {
     #[row(rename = "snow")] Snow,
 }
 
-/// Degrees Celsius that are much alike to a customer.
+/// Ranges of degrees Celsius that feel alike to a customer.
 #[derive(Row, Clone, Copy, Debug)]
 #[rustfmt::skip]
 enum Band {
@@ -66,7 +67,7 @@ enum Band {
     #[row(rename = "10 and above")] Mild,
 }
 
-/// Sums for one kind of weather; both parts are missing where nobody reported it.
+/// Sums for one kind of weather; both parts of the weather are missing for sales without a report.
 #[derive(Row)]
 struct Takings {
     sky: Option<Sky>,
@@ -101,7 +102,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     }
 }
 
-/// A sale's place and day, and what it brought.
+/// City and day of a sale, and its revenue.
 fn priced(sale: SaleView<'_>) -> kiln::Result<((String, NaiveDate), Money)> {
     let total = Money::from_units(sale.price.units() * i128::from(sale.quantity))?;
     Ok(((sale.city.to_owned(), sale.day), total))

@@ -1,8 +1,8 @@
-//! Readings of sensors in Fahrenheit become Celsius, from one dump to another: a file format that Kiln does not know,
-//! read by a `Scan` and written by a `Sink` of the job's own.
+//! Converts sensor readings from Fahrenheit to Celsius, from one dump to another. Kiln does not support
+//! this file format, so the job implements a `Scan` to read it and a `Sink` to write it.
 //!
-//! A dump is records of 12 bytes: a sensor as `u32` and a temperature as `f64`, little-endian.
-//! `docs/connectors.md` goes through this file part by part.
+//! A dump consists of records of 12 bytes: a sensor as `u32` and a temperature as `f64`, little-endian.
+//! `docs/connectors.md` explains this file part by part.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -27,7 +27,7 @@ struct Reading {
     degrees: f64,
 }
 
-/// A dump as a source.
+/// A source that reads a dump.
 #[derive(Clone, Serialize, Deserialize)]
 struct ReadDump {
     path: String,
@@ -114,8 +114,9 @@ impl ScanBatches for Records<'_> {
     }
 }
 
-/// A dump as a target. Each attempt at a partition writes a file of its own; the commit joins those that count and
-/// renames the result, so that readers see the old dump or the new one.
+/// A sink that writes a dump. Each attempt of a partition writes a separate file. The commit joins the
+/// files of the successful attempts and renames the result, so that readers see either the old dump or
+/// the new one.
 #[derive(Clone, Serialize, Deserialize)]
 struct WriteDump {
     path: String,
@@ -180,7 +181,7 @@ impl Sink for WriteDump {
     }
 }
 
-/// The part of one task.
+/// The file of one task.
 struct Part {
     path: String,
     file: BufWriter<File>,

@@ -1,13 +1,13 @@
-//! TF-IDF: the words that tell a document from the others.
+//! TF-IDF: the words that distinguish a document from the others.
 //!
-//! A word's score in a document is its share of the document's words, times the logarithm of how many
-//! documents there are for each one that holds the word. Without arguments the documents are this
-//! repository's files.
+//! The score of a word in a document is its share of the document's words, times the logarithm of the
+//! number of all documents divided by the number of documents that contain the word. Without arguments
+//! the documents are the files of this repository.
 
 use kiln::chain::Chain;
 use kiln::{Context, Dataset, Shared};
 
-/// The repository's own documents, whichever folder the example is started in.
+/// This repository's documents, in whichever folder the example is started.
 const OWN_DOCUMENTS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../{*.md,{engine,planner,proto,examples,benches,tests}/**/*.rs}");
 
@@ -20,10 +20,10 @@ struct Args {
     /// Documents: a path, a folder, a glob or a URL of text files.
     #[arg(long, default_value = OWN_DOCUMENTS)]
     input: String,
-    /// Words a document.
+    /// Number of words per document.
     #[arg(long, default_value_t = 5)]
     terms: usize,
-    /// How many documents to print.
+    /// Number of documents to print.
     #[arg(long, default_value_t = 10)]
     top: usize,
     /// Where to publish every document's best words as Parquet.
@@ -89,7 +89,7 @@ fn scores(
         .erase()
 }
 
-/// Adds a term to the best ones, which are in order: by score, and of equal ones by word.
+/// Inserts a term into the best ones, which are sorted by descending score, then by word.
 fn keep(mut best: Vec<Term>, term: Term, terms: usize) -> Vec<Term> {
     let at = best.partition_point(|kept| {
         kept.0.total_cmp(&term.0).reverse().then_with(|| kept.1.cmp(&term.1)).is_lt()
@@ -101,7 +101,7 @@ fn keep(mut best: Vec<Term>, term: Term, terms: usize) -> Vec<Term> {
     best
 }
 
-/// The words of a text in small letters.
+/// The words of a text in lower case.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }

@@ -1,17 +1,17 @@
 //! Counts words: from text files to Parquet.
 //!
-//! Without arguments it counts the words of this repository's own text files, publishes them to
-//! `out/word_count` and prints the most frequent ones. With `--input` alone it prints and publishes
-//! nothing; with `--output` it publishes columns `word` and `count`.
+//! Without arguments it counts the words of this repository's text files, publishes them to
+//! `out/word_count` and prints the most frequent ones. With only `--input` it prints them and publishes
+//! nothing; with `--output` it publishes the columns `word` and `count`.
 
 use kiln::{Context, Dataset};
 
-/// The repository's text files, whichever folder the example is started in.
+/// This repository's text files, in whichever folder the example is started.
 const OWN_TEXT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../{engine,planner,proto,examples,benches,tests}/**/*.{rs,toml,proto}"
 );
-/// Where the run without arguments publishes.
+/// Where a run without arguments publishes.
 const OWN_OUTPUT: &str = "out/word_count";
 
 #[derive(clap::Parser)]
@@ -20,10 +20,10 @@ struct Args {
     /// Text files: a path, a folder, a glob or a URL; `.gz` and `.zst` are decompressed.
     #[arg(long)]
     input: Option<String>,
-    /// Where to publish Parquet files; nothing may be there yet.
+    /// Where to publish Parquet files; nothing may exist there yet.
     #[arg(long)]
     output: Option<String>,
-    /// How many of the most frequent words to print.
+    /// Number of the most frequent words to print.
     #[arg(long, default_value_t = 10)]
     top: usize,
 }
@@ -56,7 +56,7 @@ fn count_words(cx: &Context, input: &str) -> Dataset<(String, u64)> {
         .reduce_by_key(|a, b| a + b)
 }
 
-/// The demo's own output, made anew by every run; a real job's output is never removed for it.
+/// Removes the output of the demo's last run. A real job never removes its output.
 fn fresh(output: &str) -> kiln::Result<String> {
     match std::fs::remove_dir_all(output) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! The ledger of an output, and the command `kiln`: runs listed, started again, and cleaned up after.
+//! The ledger of an output, and the `kiln` command: listing runs, running them again, and cleaning up.
 //!
 //! Jobs and the command are real processes; the store is a real S3 server on a loopback port.
 
@@ -26,12 +26,12 @@ use std::path::PathBuf;
 use job::{Ended, Job};
 use s3::{BUCKET, S3};
 
-/// Where the outputs of a test are.
+/// The location of a test's outputs.
 enum Place {
     Disk(tempfile::TempDir),
-    /// With plain files.
+    /// Plain files in S3.
     S3(S3),
-    /// With a Delta table.
+    /// A Delta table in S3.
     Table(S3),
 }
 
@@ -47,14 +47,14 @@ impl Place {
         }
     }
 
-    /// A job that publishes here.
+    /// A job that publishes at this location.
     fn job(&self, mode: &str) -> Job {
         let job = Job::new(env!("CARGO_BIN_EXE_small")).on("local[2]");
         let job = if let Place::S3(_) = self { job.arg("--plain") } else { job };
         self.tell(job.option("--mode", mode).option("--output", self.uri()))
     }
 
-    /// One that is an attempt of the run `nightly`.
+    /// A job that is an attempt of the run `nightly`.
     fn attempt(&self, mode: &str, number: u32) -> Job {
         self.job(mode).option("--run-id", "nightly").option("--attempt", number.to_string())
     }
@@ -66,13 +66,13 @@ impl Place {
         }
     }
 
-    /// The command `kiln`.
+    /// Runs the command `kiln`.
     fn kiln(&self, args: &[&str]) -> Ended {
         let job = args.iter().fold(Job::new(env!("CARGO_BIN_EXE_kiln_command")), |job, arg| job.arg(*arg));
         self.tell(job).run()
     }
 
-    /// The records of the output, the newest first.
+    /// The records of the output, newest first.
     fn records(&self) -> Vec<serde_json::Value> {
         let listed = self.kiln(&["runs", &self.uri(), "--json"]);
         listed.exits(0);
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-/// How many records there are of each ending: the run and the attempt, the status and the reason.
+/// The number of records with each ending: run, attempt, status and reason.
 fn endings(records: &[serde_json::Value]) -> Vec<String> {
     let text = |value: &serde_json::Value| value.to_string().replace('"', "");
     let fields = ["run_id", "attempt", "status", "reason"];

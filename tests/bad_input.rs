@@ -1,5 +1,5 @@
-//! What is wrong with a job's input, output, code or environment is said once, clearly, and by the
-//! exit code that its class has.
+//! An error in a job's input, output, code or environment is reported once, clearly, and with the exit
+//! code of its class.
 //!
 //! Every case runs a real job binary, in one process and with executors, and leaves no output.
 
@@ -248,7 +248,7 @@ fn undeclared_captures_are_one_warning_in_one_process() {
 
 #[test]
 fn undeclared_captures_are_refused_before_anything_is_read() {
-    // Were this text read, the job would end with another error.
+    // If this text were read, the job would fail with another error.
     let case = Captures::new([0xffu8; 100]);
     let strict = case.job("local[2]").env("KILN_STRICT", "1");
     for job in [strict, case.job(EXECUTORS)] {
@@ -271,7 +271,7 @@ fn declared_values_are_right_everywhere_and_warned_about_nowhere() {
     }
 }
 
-/// A job with closures that capture, and its input.
+/// A job whose closures capture variables, and its input.
 struct Captures {
     place: TempDir,
 }
@@ -288,7 +288,7 @@ impl Captures {
         job.option("--output", self.place.path().join("lengths"))
     }
 
-    /// What must be said of each closure, in the order of their lines.
+    /// The expected text about each closure, in the order of their lines.
     fn named() -> [String; 2] {
         [("filter", 24), ("map", 8)].map(|(operator, bytes)| {
             let line = line_of(&format!("// captures {bytes} bytes"));
@@ -297,7 +297,7 @@ impl Captures {
     }
 }
 
-/// An input, and what must be said of it.
+/// An input and the expected parts of the error message.
 struct Case {
     input: String,
     code: i32,
@@ -305,12 +305,12 @@ struct Case {
     words: Vec<String>,
 }
 
-/// Counts the words of an input everywhere; `prepare` makes it in the folder that it is given.
+/// Counts the words of an input in every cluster; `prepare` writes the input to the given folder.
 fn check(prepare: impl Fn(&Path) -> Case) {
     check_job(prepare, |job| job);
 }
 
-/// The same for a user whom permissions hold for.
+/// As [`check`], for a user who is subject to file permissions.
 fn check_as_nobody(prepare: impl Fn(&Path) -> Case) {
     check_job(prepare, Job::by_nobody);
 }
@@ -339,14 +339,14 @@ fn faulty(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_faulty")).on(cluster)
 }
 
-/// A folder that everyone may look into.
+/// A folder that every user may read.
 fn place() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     place
 }
 
-/// A folder that everyone may write in.
+/// A folder that every user may write to.
 fn place_for_all() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -359,7 +359,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The line of `jobs/faulty.rs` that ends in `mark`.
+/// The line of `jobs/faulty.rs` that ends with `mark`.
 fn line_of(mark: &str) -> usize {
     1 + include_str!("jobs/faulty.rs").lines().position(|line| line.ends_with(mark)).unwrap()
 }

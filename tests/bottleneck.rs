@@ -50,9 +50,8 @@ fn closures_that_compute_make_the_processor_the_bottleneck() {
 fn rows_that_go_to_temporary_files_for_want_of_memory_make_memory_the_bottleneck() {
     for place in EVERYWHERE {
         let folder = TempDir::new().unwrap();
-        let slow = |memory| {
-            limited("memory", place, &folder).env("KILN_SLOW", "spill=2").env("KILN_MEMORY", memory)
-        };
+        let slow =
+            |memory| limited("memory", place, &folder).env("KILN_SLOW", "spill=2").env("KILN_MEMORY", memory);
         assert_eq!(named(&slow("32MB").run()), "memory", "{place}");
         let output = folder.path().join("out");
         std::fs::remove_dir_all(output).unwrap();

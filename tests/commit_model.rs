@@ -1,9 +1,10 @@
-//! A model of the commit to a table: two drivers, a store that loses requests and replies, crashes at any point. Where there
-//! is no table yet, the head of the output decides its first version, and another writer may make the table.
+//! A model of commits to a table: two drivers, a store that loses requests and replies, and crashes at
+//! any point. If there is no table yet, the head of the output decides its first version, and another
+//! writer may create the table.
 //!
-//! The decisions are the engine's own (`engine/src/publish/delta/steps.rs`); the model supplies the log, the network and
-//! the crashes, and every order of them is tried. A property that no sabotaged decision can break would prove nothing,
-//! so each of the sabotages must break one.
+//! The decisions are those of the engine (`engine/src/publish/delta/steps.rs`). The model provides the
+//! log, the network and the crashes, and tries every order of events. A property that no sabotaged
+//! decision violates proves nothing, so each sabotage must violate one.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -14,33 +15,33 @@ mod steps;
 use stateright::{Checker, Model, Property};
 use steps::{Change, End, Event, RunEpochs, Step, Verdict, judge};
 
-/// Requests and replies that are lost in one run of the model.
+/// Number of lost requests and replies in one run of the model.
 const FAULTS: u8 = 5;
-/// The same where there is no table yet: with the head there are many more states.
+/// The same without a table at first, where the head adds many more states.
 const NEW_TABLE_FAULTS: u8 = 3;
 
 /// The last version that a driver tries.
 const MOST_VERSIONS: u64 = 6;
 
-/// What is changed in the decisions, to see that a property notices.
+/// A change to the decisions that some property must detect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sabotage {
     None,
     /// Every claim may publish.
     NoFence,
-    /// An error means that the commit was not made.
+    /// An error is taken to mean that the commit did not happen.
     TrustErrors,
-    /// After an error the next version is tried, without a look at this one.
+    /// After an error the next version is tried without looking at this one.
     NoLook,
-    /// After an error the version is taken for another's.
+    /// After an error the version is taken for one of another writer.
     TakeForOther,
     /// The files of a commit with an unknown outcome are removed.
     CleanUpUnknown,
     /// The head is not asked.
     NoAsk,
-    /// The head is asked for version 0 only.
+    /// The head is asked only for version 0.
     AskOnce,
-    /// A commit that fails leaves its decision in the head.
+    /// A failed commit leaves its decision in the head.
     NoRetract,
 }
 
@@ -55,22 +56,22 @@ const SABOTAGES: [Sabotage; 8] = [
     Sabotage::NoRetract,
 ];
 
-/// Two drivers commit to one table.
+/// Two drivers that commit to one table.
 #[derive(Clone, Debug)]
 struct Commits {
-    /// Whether the second driver is another attempt at the run of the first.
+    /// Whether the second driver is another attempt of the first driver's run.
     is_retry: bool,
     has_table: bool,
-    /// Whether each driver replaces what is there, or appends.
+    /// Whether each driver replaces the existing rows or appends.
     replaces: [bool; 2],
     sabotage: Sabotage,
     faults: u8,
 }
 
-/// What a version of the log holds.
+/// The contents of a version of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Version {
-    /// Of another writer; there before the drivers began, or made by one that knows of no head.
+    /// Of another writer, either from before the drivers started, or of one that does not use the head.
     Seed,
     Claim(usize),
     Publish(usize),
@@ -78,18 +79,18 @@ enum Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
-    /// It claims a new table in its head.
+    /// Claims a new table in its head.
     Beginning,
-    /// It looks whether the table is there by now.
+    /// Checks whether the table exists by now.
     Looking,
-    /// It puts the first version of another driver, and then begins or goes on.
+    /// Puts the first version of another driver, and then starts again or continues.
     CarryingOut(usize, Back),
-    /// Before it works: a retry fences the older attempt.
+    /// Before its work, a retry fences the older attempt.
     Claiming,
     Publishing,
-    /// It takes its decision back.
+    /// Takes its decision back.
     Retracting,
-    /// What it has reported; nothing after a crash.
+    /// The outcome that it has reported; `None` after a crash.
     Ended(Option<End>),
 }
 
@@ -99,11 +100,11 @@ enum Back {
     Publishing,
 }
 
-/// The head of the output, as far as it decides the first version; each change of it is made in one step.
+/// The part of the output's head that decides the first version. Each change of it is atomic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Head {
     claims: Vec<usize>,
-    /// The driver whose first version is decided, and whether another one may be putting it.
+    /// The driver whose first version is decided, and whether another driver may be putting it.
     decided: Option<(usize, bool)>,
     published: Vec<usize>,
 }
@@ -121,23 +122,24 @@ struct Driver {
 struct State {
     log: Vec<Version>,
     head: Head,
-    /// Whether the second driver, a retry, has claimed the table in the head while there was none.
+    /// Whether the second driver, a retry, has claimed the table in the head before the table existed.
     is_replaced: bool,
     drivers: [Driver; 2],
     faults: u8,
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Network {
     Good,
-    /// It is done, the reply is lost; or the client's own second try finds the object and reports "exists".
+    /// It is applied and the reply is lost; or the client's own retry finds the object and reports
+    /// "exists".
     ReplyLost,
     /// It never arrives.
     Lost,
     /// It arrives later, or never.
     Late,
-    /// Time is up.
+    /// The time limit has passed.
     TimeOut,
 }
 
@@ -146,12 +148,12 @@ enum Action {
     Do(usize, Network),
     Arrive(usize, usize),
     Crash(usize),
-    /// Another writer makes the table.
+    /// Another writer creates the table.
     Foreign,
 }
 
 impl Commits {
-    /// The second driver began last, so it has the higher epoch.
+    /// The second driver started last, so it has the higher epoch.
     fn epoch(driver: usize) -> u64 {
         driver as u64 + 1
     }
@@ -179,7 +181,7 @@ impl Commits {
         judge(Commits::epoch(driver), RunEpochs { published, claimed }, changes)
     }
 
-    /// The step after `event`, as the engine or its sabotage takes it.
+    /// The step after `event`, as the engine or its sabotage decides.
     fn after(&self, step: Step, event: Event) -> Step {
         let is_unclear = event == Event::Unclear;
         match self.sabotage {
@@ -205,7 +207,7 @@ impl Commits {
             (Step::Ask { .. }, _) if phase == Phase::Claiming => Event::Allowed,
             (Step::Ask { version }, Network::Good | Network::ReplyLost) => {
                 let event = self.ask(state, driver, version);
-                // What the head has decided is asked again.
+                // The driver asks again for what the head has decided.
                 if network == Network::Good { event } else { Event::Unreadable }
             }
             (Step::Look { version, .. }, Network::Good) => match state.log.get(version as usize) {
@@ -230,7 +232,7 @@ impl Commits {
         }
     }
 
-    /// What the head answers to a driver that asks for a version.
+    /// The answer of the head to a driver that asks for a version.
     fn ask(&self, state: &mut State, driver: usize, version: u64) -> Event {
         let head = &mut state.head;
         let is_decided = head.decided.is_some_and(|(decided, _)| decided == driver);
@@ -261,7 +263,7 @@ impl Commits {
         }
     }
 
-    /// A step of a driver that does not commit.
+    /// A step of a driver outside of the commit.
     fn step_beside(&self, state: &mut State, driver: usize, network: Network) {
         let (phase, is_done) = (state.drivers[driver].phase, network == Network::Good);
         let next = match (phase, &mut state.head.decided) {
@@ -356,7 +358,7 @@ impl Commits {
     }
 }
 
-/// Creates a version if it is not there. A store knows nothing of gaps.
+/// Creates a version if it does not exist. A store does not know about gaps.
 fn create(log: &mut Vec<Version>, version: u64, body: Version) -> bool {
     let is_next = version as usize == log.len();
     if is_next {
@@ -425,7 +427,7 @@ impl Model for Commits {
         Some(state)
     }
 
-    /// A sabotaged driver may run away.
+    /// Bounds the states of a sabotaged driver, which may never stop.
     fn within_boundary(&self, state: &State) -> bool {
         let version = |driver: &Driver| match driver.step {
             Step::Put { version, .. } | Step::Look { version, .. } => version,

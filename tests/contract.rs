@@ -1,7 +1,7 @@
-//! What a scheduler sees of a job: exit code, result JSON, streams, and a quick end when asked.
+//! The interface of a job to a scheduler: exit code, result JSON, streams, and a quick end on request.
 //!
-//! Every case runs a real job binary, in one process and with executors. The text of messages is
-//! tested in `bad_input`, what is published in `publish`.
+//! Every case runs a real job binary, in one process and with executors. Error messages are tested in
+//! `bad_input`, published outputs in `publish`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -26,7 +26,7 @@ use job::{EVERYWHERE, Ended, Job};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// From the signal to the exit of the process.
+/// Upper limit of the time from the signal to the exit of the process.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 
 #[test]
@@ -113,9 +113,9 @@ fn help_is_printed_without_a_run() {
 #[test]
 fn a_job_needs_neither_a_home_nor_a_standard_output() {
     for cluster in EVERYWHERE {
-        // The environment of these jobs is empty but for what a test adds: there is no HOME, no PATH.
+        // These jobs have only the variables that a test sets: no HOME, no PATH.
         small(cluster).env("KILN_RESULT", "none").run().ok();
-        // One that nobody reads any more, and one that refuses every write as a closed one does.
+        // A stream without a reader, and one that rejects every write, like a closed stream.
         let (reader, unread) = std::io::pipe().unwrap();
         drop(reader);
         for stdout in [Stdio::from(unread), Stdio::from(File::open("/dev/null").unwrap())] {
@@ -167,14 +167,15 @@ fn a_signal_ends_a_job_at_any_moment_of_its_start() {
         let job = Job::new(env!("CARGO_BIN_EXE_endless")).on(job::EXECUTORS);
         let job = job.option("--output", place.path().join("deep/numbers")).option("--signs", signs.path());
         let running = job.start();
-        // The moment is what is tried out; there is no event to wait for.
+        // The test varies the moment of the signal; there is no event to wait for.
         std::thread::sleep(Duration::from_millis(millis));
         let sent = Instant::now();
         running.signal(Signal::TERM);
         let ended = running.wait();
         let took = ended.ended_at.duration_since(sent);
         assert!(took < CANCEL_LIMIT, "{took:?} after {millis} ms\n{}", ended.stderr);
-        // Before the handlers stand, the system ends the process; after that the job stops by itself.
+        // Before the handlers are installed, the system kills the process; afterwards the job stops by
+        // itself.
         let stopped =
             ended.stderr.contains("CANCELLED by SIGTERM, nothing published") && ended.code() == Some(143);
         let is_right = stopped || ended.killed_by() == Some(15);
@@ -183,22 +184,22 @@ fn a_signal_ends_a_job_at_any_moment_of_its_start() {
     }
 }
 
-/// A job in the middle of writing, and the folder it writes in.
+/// A job that is writing, and its folder.
 struct Work {
     place: tempfile::TempDir,
     running: job::Running,
 }
 
-/// How such a job ended.
+/// The outcome of such a job.
 struct Stopped {
     ended: Ended,
-    /// From the signal to the exit.
+    /// Time from the signal to the exit.
     took: Duration,
     left: Vec<std::path::PathBuf>,
 }
 
 impl Work {
-    /// Starts it and waits until both slots are at work.
+    /// Starts the job and waits until both slots are working.
     fn start(cluster: &str, millis_per_row: u64) -> Work {
         let (place, signs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let job = Job::new(env!("CARGO_BIN_EXE_endless")).on(cluster);
@@ -214,7 +215,7 @@ impl Work {
 
     fn end(self, sent: Instant) -> Stopped {
         let ended = self.running.wait();
-        // The exit is noticed by a waiting thread; looking for what is left comes after it.
+        // A waiting thread records the time of the exit, before the check for remaining files.
         let took = ended.ended_at.duration_since(sent);
         Stopped { ended, took, left: folder::tree(self.place.path()) }
     }
@@ -263,7 +264,7 @@ fn small(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_small")).on(cluster)
 }
 
-/// The text of the result with the time that it took cut out.
+/// The text of the result without the elapsed time.
 fn timeless(ended: &Ended) -> String {
     let text = ended.result.clone().unwrap_or_default();
     assert!(text.ends_with("}\n") && text.lines().count() == 1, "{text}");

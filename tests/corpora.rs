@@ -1,8 +1,8 @@
-//! Reads the public corpora of Parquet and Arrow files, among them those that once broke a reader.
+//! Reads the public corpora of Parquet and Arrow files, including files that once broke a reader.
 //!
-//! Every file is read as every format, all of its columns decoded, by a process of its own that has little
-//! memory and little time. A file gives rows, or an error of class data that names it; nothing else will
-//! do. It needs a download and some minutes, so it runs only when it is asked for:
+//! Every file is read in every format, with all of its columns decoded, by a separate process with
+//! little memory and little time. The only accepted outcomes are rows, or a data error that names the
+//! file. The test needs a download and some minutes, so it runs only on request:
 //!
 //! ```text
 //! git clone https://github.com/apache/parquet-testing corpora/parquet-testing

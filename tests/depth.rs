@@ -1,8 +1,8 @@
-//! The depth of a plan is not the depth of the stack: loops of any length end with their result, and a round
-//! of a loop that caches its rows costs the same early and late.
+//! Deep plans do not overflow the stack: loops of any length finish with their result, and late rounds
+//! of a loop that caches its rows cost as much as early ones.
 //!
-//! The long loops are real jobs, as an overflow ends the whole process. Generated loops are held against the
-//! same steps on a vector.
+//! Long loops run as real jobs, because an overflow ends the whole process. Generated loops are
+//! compared with the same steps on a vector.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -18,8 +18,8 @@ use kiln::expr::{Expr, col, lit};
 use kiln::{Class, Context, Dataset};
 use proptest::prelude::*;
 
-/// What the driver may keep of one round of a cached loop: the plan nodes by which its rows could be computed
-/// again, and a few numbers.
+/// What the driver may keep per round of a cached loop: the plan nodes from which its rows could be
+/// recomputed, and a few numbers.
 const KILOBYTES_PER_ROUND: u64 = 8;
 
 fn deep(cluster: &str, shape: &str, rounds: u64) -> Ended {
@@ -64,7 +64,7 @@ fn deep_plans_are_explained_and_dropped() {
 
 #[test]
 fn a_late_round_of_a_cached_loop_costs_what_an_early_one_does() {
-    // Rounds on executors wait for sockets, so there are fewer of them.
+    // Rounds on executors wait for the network, so there are fewer of them.
     for (cluster, rounds) in EVERYWHERE.into_iter().zip([5000, 800]) {
         let stdout = deep(cluster, "cached", rounds).stdout;
         let (rows, costs) = stdout.trim_end().split_once('\n').unwrap();
@@ -76,16 +76,16 @@ fn a_late_round_of_a_cached_loop_costs_what_an_early_one_does() {
     }
 }
 
-/// Some rounds of a generated loop.
+/// Part of a generated loop.
 #[derive(Clone, Debug)]
 enum Rounds {
-    /// `map(..).erase()`
+    /// `map(..).erase()`, this many times.
     Narrow(u64),
-    /// `reduce_by_key`, on the remainder by this number.
+    /// `reduce_by_key`, with the remainder by this number as the key.
     Wide(u64, u64),
     /// A union with the rows of an earlier step.
     Union(usize),
-    /// `cache`, then an action; the cache before it is let go of.
+    /// `cache`, then an action, then `unpersist` of the previous cache.
     Cache,
 }
 
@@ -190,7 +190,7 @@ fn json_of_any_depth_is_an_answer_or_a_data_error_with_its_line() {
                 Ok(rows) => assert!(!is_refused && rows == 2, "{levels} levels"),
                 Err(error) => assert!(error.class() == Class::Data && error.to_string().contains("line 2")),
             }
-            // A value that does not fit is shown in the message.
+            // The error message shows a value that does not fit.
             std::fs::write(&path, format!("{{\"value\":1}}\n{{\"value\":{deep}}}\n")).unwrap();
             let error = Context::local(1).read_json::<u64>(&path).count().unwrap_err();
             assert_eq!(error.class(), Class::Data);

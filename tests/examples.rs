@@ -1,7 +1,8 @@
-//! The examples as processes: the same bytes wherever they run, and the answers of a dull loop.
+//! Runs the examples as processes: they must give the same bytes in every cluster, and the results of a
+//! simple loop.
 //!
-//! Each reads files of the test's, prints, and publishes Parquet; both must be the same bytes in one
-//! process, on any number of slots, and on two executor processes. The inputs are many small files,
+//! Each reads files of the test, prints, and publishes Parquet. Both outputs must be the same bytes in
+//! one process, on any number of slots, and on two executor processes. The inputs are many small files,
 //! so that several tasks read them and sums of floats cross tasks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
@@ -43,12 +44,12 @@ const WORD_COUNT: &str = env!("CARGO_BIN_EXE_word_count");
 const PAGE_RANK: &str = env!("CARGO_BIN_EXE_page_rank");
 const K_MEANS: &str = env!("CARGO_BIN_EXE_k_means");
 
-/// Where an example runs; in the first place `KILN_CLUSTER` is not set.
+/// The clusters in which an example runs; `None` leaves `KILN_CLUSTER` unset.
 const PLACES: [Option<&str>; 4] = [None, Some("local[1]"), Some("local[2]"), Some("local-cluster[2,1]")];
-/// How far a float may be from that of the loop, which adds in another order.
+/// Tolerance for floats, because the loop adds in another order.
 const TOLERANCE: f64 = 1e-9;
 
-/// What an example gave.
+/// The outputs of an example.
 struct Given {
     stdout: String,
     output: TempDir,
@@ -58,7 +59,7 @@ struct Given {
 fn word_count_gives_the_same_bytes_everywhere_and_counts_as_a_hash_map_does() {
     let input = TempDir::new().unwrap();
     let lines = Random::new(3).rows(4000, |r| format!("{} {}", r.line(), r.string()));
-    // The spaces cost little to read and make the input large enough for two partitions.
+    // The spaces are cheap to read and make the input large enough for two partitions.
     let texts = lines.chunks(200).map(|chunk| chunk.join("\n") + &" ".repeat(2 << 20) + "\n");
     write_files(input.path(), texts);
 
@@ -83,7 +84,7 @@ fn word_count_gives_the_same_bytes_everywhere_and_counts_as_a_hash_map_does() {
 fn word_count_without_arguments_counts_this_repository_publishes_and_says_where() {
     let folder = TempDir::new().unwrap();
     for _ in 0..2 {
-        // A second run makes the demo's output anew.
+        // A second run replaces the demo's output.
         let run =
             Command::new(WORD_COUNT).env_remove("KILN_CLUSTER").current_dir(folder.path()).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
@@ -121,7 +122,7 @@ fn word_count_with_an_input_alone_prints_and_publishes_nothing() {
 fn page_rank_gives_the_same_bytes_everywhere_and_the_ranks_of_a_loop() {
     let input = TempDir::new().unwrap();
     let mut random = Random::new(5);
-    // Pages from 200 on have no links of their own; some links are there twice.
+    // Pages from 200 on have no outgoing links; some links are repeated.
     let links = random.rows(3000, |r| (r.below(200), r.below(15) * r.below(15)));
     write_pairs(input.path(), &links);
 
@@ -161,14 +162,14 @@ fn k_means_gives_the_same_bytes_everywhere_and_the_centres_of_a_loop() {
     assert_eq!(given.stdout, printed);
 }
 
-/// Without an input each example makes its own, everywhere the same.
+/// Without an input, each example generates the same input everywhere.
 #[test]
 fn generated_inputs_give_the_same_bytes_everywhere() {
     same_everywhere(|| Job::new(PAGE_RANK).option("--rounds", "2"));
     same_everywhere(|| Job::new(K_MEANS).option("--rounds", "2"));
 }
 
-/// Ranks as in `examples/page_rank.rs`, by loops.
+/// Computes ranks as `examples/page_rank.rs` does, with loops.
 fn ranks(links: &[(u64, u64)], rounds: usize) -> BTreeMap<u64, f64> {
     let pages: BTreeMap<u64, f64> = links.iter().flat_map(|(from, to)| [(*from, 0.0), (*to, 0.0)]).collect();
     let count = pages.len() as f64;
@@ -186,14 +187,14 @@ fn ranks(links: &[(u64, u64)], rounds: usize) -> BTreeMap<u64, f64> {
     ranks
 }
 
-/// Centres as in `examples/k_means.rs`, by loops.
+/// Computes centres as `examples/k_means.rs` does, with loops.
 fn centres(points: &[(f64, f64)], k: usize, rounds: usize) -> Vec<(f64, f64)> {
     let mut centres = points[..k].to_vec();
     for _ in 0..rounds {
         let mut sums = vec![(0.0, 0.0, 0.0); k];
         for (x, y) in points {
             let distance = |i: usize| (centres[i].0 - x).powi(2) + (centres[i].1 - y).powi(2);
-            // Of equally near centres the first.
+            // The first one in a tie.
             let nearest = (1..k).fold(0, |best, i| if distance(i) < distance(best) { i } else { best });
             let sum = &mut sums[nearest];
             *sum = (sum.0 + x, sum.1 + y, sum.2 + 1.0);
@@ -205,8 +206,8 @@ fn centres(points: &[(f64, f64)], k: usize, rounds: usize) -> Vec<(f64, f64)> {
     centres
 }
 
-/// Runs the job in every place with an output of its own: what it prints and publishes must be the
-/// same bytes.
+/// Runs the job in every cluster with separate outputs. What it prints and publishes must be the same
+/// bytes.
 #[track_caller]
 fn same_everywhere(example: impl Fn() -> Job) -> Given {
     let mut first: Option<Given> = None;
@@ -220,7 +221,7 @@ fn same_everywhere(example: impl Fn() -> Job) -> Given {
         folder::files(&path)
             .into_iter()
             .for_each(|(name, bytes)| fs::write(output.path().join(name), bytes).unwrap());
-        // The place of the output is the one thing that the test changes itself.
+        // Only the path of the output differs between the runs.
         let given = Given { stdout: stdout.replace(&*path.to_string_lossy(), "OUTPUT"), output };
         match &first {
             None => first = Some(given),
@@ -236,8 +237,8 @@ fn same_everywhere(example: impl Fn() -> Job) -> Given {
     first.unwrap()
 }
 
-/// Runs the job in one process and on two executors, each in a folder of its own: what it prints and what
-/// lies there afterwards must be the same. Gives the last folder and how that run ended.
+/// Runs the job in one process and on two executors, each in a separate folder. What it prints and the
+/// files in the folder must be the same. Returns the folder and outcome of the last run.
 #[track_caller]
 fn same_files_everywhere(example: impl Fn(&Path) -> Job) -> (TempDir, Ended) {
     let runs = job::EVERYWHERE.map(|place| {
@@ -252,7 +253,7 @@ fn same_files_everywhere(example: impl Fn(&Path) -> Job) -> (TempDir, Ended) {
     (folder, ended)
 }
 
-/// The bytes of all files below a folder, by their paths without what tells the files of two runs apart.
+/// The bytes of all files below a folder, by path without the run's suffix.
 fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let paths = folder::data(folder).into_iter().filter(|path| folder.join(path).is_file());
     paths.map(|path| (name_in_any_run(&path), fs::read(folder.join(&path)).unwrap())).collect()
@@ -268,7 +269,7 @@ fn name_in_any_run(path: &Path) -> String {
     }
 }
 
-/// The column `name` of a batch as texts; nothing for a null.
+/// The column `name` of a batch as strings; `None` for a null.
 fn texts(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
     let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
     column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
@@ -278,13 +279,13 @@ fn glob(folder: &TempDir) -> String {
     folder.path().join("*.txt").to_string_lossy().into_owned()
 }
 
-/// A file for each text.
+/// Writes a file for each text.
 fn write_files(folder: &Path, texts: impl IntoIterator<Item = String>) {
     let write = |(at, text)| fs::write(folder.join(format!("{at:03}.txt")), text).unwrap();
     texts.into_iter().enumerate().for_each(write);
 }
 
-/// Twenty files with a pair a line, and some lines that hold none.
+/// Writes twenty files with one pair per line, and some lines without a pair.
 fn write_pairs<T: std::fmt::Display>(folder: &Path, pairs: &[(T, T)]) {
     let text =
         |chunk: &[(T, T)]| chunk.iter().map(|(a, b)| format!("{a} {b}\n")).collect::<String>() + "no pair\n";

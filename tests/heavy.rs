@@ -1,7 +1,8 @@
-//! Heavy rows: what a job may hold while rows of megabytes go through it, and that they arrive as they were.
+//! Heavy rows: the memory limit of jobs whose rows take megabytes, and the integrity of these rows.
 //!
-//! Jobs run as processes with little memory over more bytes of rows than that. The peak of each process stays
-//! below `KILN_MEMORY`, what a process takes without rows, and a few times the largest row.
+//! Jobs run as processes with less memory than their rows take in total. The peak of each process stays
+//! below the sum of `KILN_MEMORY`, the memory of a process without rows, and a few times the largest
+//! row.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -25,22 +26,23 @@ use job::{Ended, Job};
 
 /// `KILN_MEMORY` of every job here.
 const MEMORY: u64 = 64 << 20;
-/// What a process takes beside its rows: its code, its threads, what decoders and compressors hold.
+/// Memory of a process without rows: code, threads, and state of decoders and compressors.
 const BESIDE: u64 = 200 << 20;
-/// How many times the largest row may be held beyond the memory.
+/// How many times the largest row may be held in addition to `KILN_MEMORY`.
 const TIMES: u64 = 4;
-/// Bytes of a heavy row.
+/// Size of a heavy row.
 const ROW: u64 = 5_000_000;
-/// How often the memory of the processes is looked at; what the system counts is their peak so far.
+/// Interval at which the memory of the processes is checked. The system records their peak.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A job over heavy rows.
+/// A job with heavy rows.
 fn heavy(cluster: &str, work: &str, shape: &str) -> Job {
     let job = Job::new(env!("CARGO_BIN_EXE_heavy")).on(cluster).env("KILN_MEMORY", MEMORY.to_string());
     job.option("--work", work).option("--shape", shape)
 }
 
-/// Runs a job to its end, and fails if one of its processes held more than it may with rows of `row` bytes.
+/// Runs a job to its end, and fails if one of its processes held more memory than allowed for rows of
+/// `row` bytes.
 #[track_caller]
 fn run_bounded(job: Job, row: u64, what: &str) -> Ended {
     let running = job.start();

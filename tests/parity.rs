@@ -1,4 +1,4 @@
-//! Keeps `docs/spark.md` true: every name in its second column is a public method.
+//! Verifies `docs/spark.md`: every name in its second column is a public method.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -16,8 +16,8 @@ fn every_name_beside_one_of_sparks_is_a_public_method() {
     assert!(missing.is_empty(), "docs/spark.md names what is no public method: {missing:?}");
 }
 
-/// The methods of Spark 4's RDDs, by the class that has them; of `SparkContext` those that make datasets, share
-/// values or run jobs.
+/// The methods of Spark 4's RDDs by class, and those methods of `SparkContext` that create datasets,
+/// share values or run jobs.
 const SPARK: [(&str, &str); 6] = [
     (
         "RDD",
@@ -65,7 +65,7 @@ fn the_page_is_silent_about_no_method_of_sparks_datasets() {
     }
 }
 
-/// The names between backticks in the second column of a table's row.
+/// The names between backticks in the second column of a table row.
 fn second_column(row: &str) -> impl Iterator<Item = &str> {
     row.split('|').nth(2).unwrap_or("").split('`').skip(1).step_by(2)
 }

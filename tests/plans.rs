@@ -1,8 +1,8 @@
-//! Plans as text: the stages of typical jobs, why rows move between them, and the user's lines.
+//! Plans as text: the stages of typical jobs, the reasons for exchanges, and the lines in the user's
+//! code.
 //!
-//! The text stands here as `explain` gives it, except that `(+2)` stands for the second line behind
-//! the one on which `line!()` was taken. No test of this file runs an action, so nothing but
-//! `explain` itself could start a thread or a process here.
+//! Each text is the output of `explain`, with `(+2)` for the second line after the one of `line!()`. No
+//! test of this file runs an action, so only `explain` itself could start a thread or a process here.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -268,7 +268,8 @@ stage 2: 2 tasks
     );
 }
 
-/// Two rounds of a page rank: each has one exchange of ranks, and links move once, before the loop.
+/// Two rounds of a PageRank: each has one exchange of ranks, and links are exchanged once, before the
+/// loop.
 #[test]
 fn the_rounds_of_a_page_rank_move_ranks_alone() {
     let cx = Context::local(2);
@@ -348,7 +349,7 @@ fn explain_says_what_is_wrong_with_a_source() {
     assert_eq!(error.class(), kiln::Class::Config);
 }
 
-/// The plan is `expected`, in which `(+N)` stands for the place N lines behind `at`.
+/// Compares the plan with `expected`, in which `(+N)` means the location N lines after `at`.
 #[track_caller]
 fn assert_plan<T: kiln::Row, C: kiln::chain::Chain<Out = T>>(rows: &Dataset<T, C>, at: u32, expected: &str) {
     let mut parts = expected.split("(+");
@@ -367,7 +368,7 @@ fn own_threads() -> Vec<String> {
     tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect()
 }
 
-/// The processes that this one has started.
+/// The child processes of this process.
 fn children() -> Vec<u32> {
     let me = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc")

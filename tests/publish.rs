@@ -1,5 +1,4 @@
-//! What is published: all of it or nothing, the same bytes wherever the job runs, and whoever else
-//! publishes at the same time.
+//! Publishing is atomic, and publishes the same bytes in every cluster, also while other jobs publish.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use job::{EVERYWHERE, EXECUTORS, Job};
 
-/// Where the same rows must give the same files.
+/// The clusters in which the same rows must give the same files.
 const CLUSTERS: [&str; 4] = ["local[1]", "local[2]", "local[3]", EXECUTORS];
 
 #[test]
@@ -37,7 +36,7 @@ fn word_count_publishes_columns_word_and_count_with_the_right_counts() {
         assert_eq!(table::word_counts(&output), expected);
         assert_eq!(ended.json()["outputs"][0]["rows"], expected.len());
         assert_eq!(ended.json()["outputs"][0]["uri"], format!("file://{}", output.display()));
-        // What `top` prints is the same that is published.
+        // `top` prints the same rows that are published.
         let first = ended.stdout.lines().next().unwrap_or_default();
         let most = expected.values().max().unwrap();
         assert_eq!(first.split_whitespace().next(), Some(most.to_string().as_str()));
@@ -103,7 +102,7 @@ fn of_two_jobs_that_publish_to_one_place_one_wins_and_keeps_all() {
             let job = small(cluster).option("--offset", offset.to_string()).option("--gate", gate);
             (offset, job.option("--output", &target).start())
         });
-        // Both have begun before either can end.
+        // Both have started before either can finish.
         gates.iter().for_each(|gate| folder::wait_for(gate.path(), "waits-", 1));
         gates.iter().for_each(|gate| fs::write(gate.path().join("open"), "").unwrap());
 
@@ -172,13 +171,13 @@ fn a_file_url_and_a_relative_path_name_the_same_kind_of_place() {
     let ended = small("local[1]").option("--output", &url).run().ok();
     assert_eq!(ended.json()["outputs"][0]["uri"], url.as_str());
     assert_eq!(folder::files(&target).len(), 6);
-    // The job's own folder is gone with it; the address that it reports is absolute.
+    // The job's own folder no longer exists; the address that it reports is absolute.
     let relative = small("local[1]").option("--output", "rows").run().ok();
     let uri = relative.json()["outputs"][0]["uri"].as_str().unwrap().to_owned();
     assert!(uri.starts_with("file:///") && uri.ends_with("/rows"), "{uri}");
 }
 
-/// Every set of files that can be seen at `target` until `done`, with what is in them.
+/// All sets of files that are visible at `target` until `done`, with their contents.
 fn watch(target: &Path, done: &AtomicBool) -> BTreeMap<BTreeSet<String>, BTreeMap<String, Vec<u8>>> {
     let mut seen = BTreeMap::new();
     while !done.load(Ordering::SeqCst) {
@@ -187,7 +186,7 @@ fn watch(target: &Path, done: &AtomicBool) -> BTreeMap<BTreeSet<String>, BTreeMa
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .filter(|n| n != "_SUCCESS")
             .collect();
-        // What is seen must be readable at once.
+        // Visible files must be readable at once.
         seen.entry(names).or_insert_with(|| folder::files(target));
     }
     seen

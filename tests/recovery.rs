@@ -1,7 +1,8 @@
-//! Executors and drivers that die in the middle: the right answer all the same, or a clear end.
+//! Executors and drivers that die in the middle of a job: the result is correct, or the job fails
+//! clearly.
 //!
-//! The jobs stop at a gate, so that a test strikes when it means to and not when a clock says so.
-//! That a fault has struck is proved by the result: it counts the tasks that were started again.
+//! The jobs stop at a gate, so that a test strikes at a defined point and not after a time. The result
+//! proves that a fault has struck, because it counts the tasks that were started again.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -23,13 +24,13 @@ use job::{EXECUTORS, Ended, Job, Running, send};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// Inputs of the job that reads, and so its first tasks.
+/// Number of inputs of the reading job, and so of its first tasks.
 const INPUTS: usize = 8;
-/// Those whose text makes a task wait: by then some tasks before it have ended.
+/// The inputs at which a task waits. Some earlier tasks have finished by then.
 const GATED: [usize; 2] = [4, 5];
-/// Numbers that `count_numbers` of the job makes words of.
+/// Number of words that the job's `count_numbers` makes of numbers.
 const NUMBERS: u64 = (1u64 << 24).div_ceil(1000);
-/// From the death of the driver to the end of its executors.
+/// Time limit from the death of the driver to the exit of its executors.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(10);
 
 #[test]
@@ -43,14 +44,15 @@ fn a_killed_executor_costs_time_and_nothing_else() {
     assert_names_the_lost(&ended, executors[0], "signal 9");
     let lines = texts().iter().map(|text| text.lines().count()).sum::<usize>();
     assert_eq!(ended.json()["counters"]["lines read"], lines, "lines that were read again count once");
-    // It ran one task, and had finished others, whose output is gone with it.
+    // It was running one task and had finished others, whose outputs are lost, too.
     assert!(ended.json()["retries"].as_u64().unwrap() >= 2, "{}", ended.json());
 }
 
 #[test]
 fn an_executor_that_is_killed_before_its_output_is_fetched_is_made_up_for() {
     let work = Work::start("merge");
-    // Both executors are in the second stage; each holds outputs of the first that are still wanted.
+    // Both executors are in the second stage; each holds outputs of the first stage that are still
+    // needed.
     let executors = work.waits(2);
     send(executors[1], Signal::KILL);
     work.running.says("is lost");
@@ -74,7 +76,7 @@ fn an_executor_that_is_killed_between_two_actions_is_made_up_for() {
     assert_names_the_lost(&ended, executors[0], "signal 9");
     assert_eq!(ended.stdout, "5000 words\n");
     assert_eq!(ended.json()["counters"]["numbers"], NUMBERS, "what made up for the loss is no news");
-    // Nothing ran when it died: what is proved lost is its share of the kept rows.
+    // Nothing was running, so the message proves that its share of the kept rows was lost.
     let lost = ended.stderr.contains("0 tasks start again") && !ended.stderr.contains(" 0 outputs are gone");
     assert!(lost, "{}", ended.stderr);
 }
@@ -85,7 +87,7 @@ fn a_job_whose_executor_is_killed_at_any_moment_is_right_or_says_try_again() {
     for millis in (0..10).map(|step| 150 * step) {
         let work = Work::start("merge");
         work.open_gate();
-        // The moment is what is tried out; there is no event to wait for.
+        // The test varies the moment of the kill; there is no event to wait for.
         std::thread::sleep(Duration::from_millis(millis));
         work.running.executors().into_iter().take(1).for_each(|pid| send(pid, Signal::KILL));
         let (ended, place) = work.end();
@@ -96,7 +98,7 @@ fn a_job_whose_executor_is_killed_at_any_moment_is_right_or_says_try_again() {
                 "killed after {millis} ms"
             ),
             _ => {
-                // It had not joined yet.
+                // It had not registered yet.
                 ended.fails(75, "transient", &["signal 9"]);
                 assert_eq!(left(&place), Vec::<PathBuf>::new(), "killed after {millis} ms");
             }
@@ -128,7 +130,7 @@ fn the_loss_of_all_executors_ends_the_job_with_a_code_that_says_try_again() {
 
 #[test]
 fn executors_do_not_outlive_a_killed_driver_and_nothing_is_published() {
-    // At the gate all slots are taken by closures that do not come back by themselves.
+    // At the gate all slots are blocked by closures that do not return by themselves.
     let work = Work::read();
     let executors = work.waits(2);
     work.running.signal(Signal::KILL);
@@ -149,7 +151,7 @@ fn idle_executors_do_not_outlive_a_killed_driver() {
     assert!(!place.path().join("out").exists());
 }
 
-/// A word count at work on two executors, and the folder it works in.
+/// A word count that is running on two executors, and its folder.
 struct Work {
     running: Running,
     place: TempDir,
@@ -168,7 +170,7 @@ impl Work {
         Work { running: job.start(), place }
     }
 
-    /// Counts words that are made of numbers, in the way `kind`.
+    /// Counts words made of numbers, in the mode `kind`.
     fn start(kind: &str) -> Work {
         let place = Work::place();
         Work { running: Work::job(&place, kind).start(), place }
@@ -189,7 +191,7 @@ impl Work {
         self.place.path().join("gate")
     }
 
-    /// The ids of the `count` processes that wait at the gate, once they do.
+    /// Waits until `count` processes are at the gate, and returns their ids.
     fn waits(&self, count: usize) -> Vec<u32> {
         folder::wait_for(&self.gate(), "waits-", count);
         let names = fs::read_dir(self.gate()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -203,7 +205,7 @@ impl Work {
         fs::write(self.gate().join("open"), "").unwrap();
     }
 
-    /// Its end, and the folder it worked in.
+    /// Waits for the end; returns the outcome and the folder.
     fn end(self) -> (Ended, TempDir) {
         (self.running.wait(), self.place)
     }
@@ -220,13 +222,13 @@ impl Work {
     }
 }
 
-/// What a job has left beside its input and the gate.
+/// What a job has left apart from its input and the gate.
 fn left(place: &TempDir) -> Vec<PathBuf> {
     let is_its = |path: &PathBuf| !path.starts_with("gate") && !path.to_string_lossy().starts_with("input-");
     folder::tree(place.path()).into_iter().filter(is_its).collect()
 }
 
-/// No file of an attempt that does not count is published.
+/// Fails if a file of a superseded attempt is published.
 fn assert_only_parts(output: &Path) {
     for name in folder::files(output).keys() {
         assert!(name.len() == "part-00000.parquet".len() && name.ends_with(".parquet"), "{name}");
@@ -240,7 +242,7 @@ fn assert_names_the_lost(ended: &Ended, pid: u32, how: &str) {
     assert_eq!(ended.stderr.lines().filter(named).count(), 1, "one line names it:\n{}", ended.stderr);
 }
 
-/// The texts that are read, about a megabyte each.
+/// The input texts, about a megabyte each.
 fn texts() -> Vec<String> {
     let word = |n: usize| format!("word{} ", n * n % 7919);
     let line =
@@ -260,7 +262,7 @@ fn words_read() -> BTreeMap<String, u64> {
     counts
 }
 
-/// What `count_numbers` of the job counts.
+/// The expected result of the job's `count_numbers`.
 fn words_counted() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     (0..NUMBERS).for_each(|n| *counts.entry(format!("word{}", n % 5000)).or_insert(0) += 1);

@@ -1,10 +1,11 @@
-//! What every operator and action means: each against a dull model on a plain `Vec` or `BTreeMap`.
+//! The semantics of every operator and action, compared with a simple model on a plain `Vec` or
+//! `BTreeMap`.
 //!
-//! Seeded rows enter a job that runs over 1, 2 and 7 partitions in batches of 1, 7 and 8192 rows, on
-//! one slot, on two, and on two executor processes. The rows that come out must be those of the
-//! model, and their order the same wherever the job ran, also where the order itself is not promised.
-//! `support` does that; the facts stand in the other files. One of the seeds is new in every run. A
-//! failure prints the seed; `KILN_TEST_SEED` runs that seed alone.
+//! A job gets seeded rows and runs over 1, 2 and 7 partitions in batches of 1, 7 and 8192 rows, on one
+//! slot, on two, and on two executor processes. Its output must equal that of the model, and its order
+//! must be the same in every cluster, even if the operator does not promise an order. `support`
+//! implements this; the other files contain the tests. One of the seeds is new in every run. A failure
+//! prints the seed; `KILN_TEST_SEED` runs only that seed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -75,7 +76,7 @@ mod with_forms;
 #[path = "semantics/zips.rs"]
 mod zips;
 
-/// Executors of these tests are this binary, asked to run this test alone; by itself it does nothing.
+/// Executors of these tests run this binary with only this test; otherwise it does nothing.
 #[test]
 fn kiln_executor() {
     kiln::run_as_executor_if_asked();

@@ -1,8 +1,8 @@
-//! What `write()` makes: files of every format, folders by column, and what each mode does with an
-//! output that is there, on disk and in an object store, also when drivers are killed.
+//! The outputs of `write()`: files of every format, folders by column, and the effect of each mode on
+//! an existing output, on disk and in an object store, also when drivers are killed.
 //!
-//! Layouts are looked at from outside, with other readers than the engine's own. Whoever is killed or
-//! races is a real process; the store is a real S3 server on a loopback port.
+//! Outputs are read with other readers than the engine's own. Jobs that race or are killed are real
+//! processes; the store is a real S3 server on a loopback port.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -47,7 +47,7 @@ use std::path::Path;
 
 use job::Job;
 
-/// The job that publishes a column `n` of the numbers from its offset on.
+/// The job that publishes a column `n` of numbers, starting at its offset.
 fn small(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_small")).on(cluster)
 }

@@ -1,7 +1,8 @@
-//! What sources over files give, and what they say about files that are not as they should be.
+//! The rows of file sources, and their errors for malformed files.
 //!
-//! Files are written with the writers of `arrow` and `parquet`, or by hand, and read as typed rows. The
-//! errors must name file and place; damaged files must give such an error or the right rows.
+//! Files are written with the writers of `arrow` and `parquet`, or byte by byte, and read as typed
+//! rows. Errors must name the file and the location; damaged files must give such an error or the
+//! correct rows.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 

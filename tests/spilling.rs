@@ -1,7 +1,7 @@
-//! Temporary files: what a full disk does to a job, and that nothing of them is left, however it ends.
+//! Temporary files: a full disk, and that no temporary file is left, however a job ends.
 //!
-//! Every job has a `KILN_TMP` of its own and more rows than `KILN_MEMORY` holds. That it had spilled
-//! is proved by the message of the error, or by files that are seen while the job waits at a gate.
+//! Every job has its own `KILN_TMP` and more rows than fit in `KILN_MEMORY`. The error message proves
+//! that it has spilled, or files that exist while the job waits at a gate.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -24,7 +24,7 @@ use std::path::Path;
 
 use job::Job;
 
-/// The least memory that a process may have: 8 MiB for outputs, as much for its tasks.
+/// The minimum memory of a process: 8 MiB for outputs, and as much for its tasks.
 const MEMORY: &str = "16MB";
 
 /// A job that spills to `tmp`.

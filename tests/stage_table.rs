@@ -1,9 +1,9 @@
-//! The link-time table holds however a job is compiled and linked.
+//! The link-time table is complete however a job is compiled and linked.
 //!
 //! The programs in `stage_table/` are built with plain `rustc` around the engine's own
-//! `engine/src/ship/table.rs`, once for each way of compiling, and run: every stage must be in the
-//! table exactly once, and a second process of the same binary must run each by its position. Two
-//! tests take the table's supports away and see it fall.
+//! `engine/src/ship/table.rs`, once for each way of compiling, and run. Every stage must be in the
+//! table exactly once, and a second process of the same binary must run each stage by its position. Two
+//! tests remove the mechanisms that the table relies on, and expect it to fail.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -109,11 +109,11 @@ fn cargo_test_leaves_the_stages_of_a_test_in_its_own_table() {
     assert_eq!(numbers.count().unwrap(), 3);
     let names: Vec<_> = kiln::stage_names().collect();
     let of_this_file = names.iter().filter(|name| name.contains("cargo_test_leaves_the_stages")).count();
-    // The combine, its merge, and what `count` makes of it.
+    // The combine, its merge, and the operator of `count`.
     assert!(of_this_file >= 2, "{of_this_file} of {} entries", names.len());
 }
 
-/// Builds library and program with `flags` and runs the program.
+/// Builds the library and the program with `flags`, and runs the program.
 #[track_caller]
 fn holds(flags: &[&str]) {
     let output = outcome(&workspace(), flags);
@@ -153,7 +153,7 @@ fn run(program: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A copy of the sources in which `from` is `to` in the table's file.
+/// A copy of the sources, with `from` replaced by `to` in the table's file.
 fn sabotaged(from: &str, to: &str) -> TempDir {
     let copy = TempDir::new().unwrap();
     for file in [LIBRARY, PROGRAM, TABLE] {

@@ -1,4 +1,4 @@
-//! Reading from object stores: which version is read, with which requests, and what is wrong when it cannot be.
+//! Reading from object stores: which version is read, with which requests, and which errors occur.
 //!
 //! Jobs are processes, the store is a server in the test process.
 
@@ -28,12 +28,12 @@ fn reading(cluster: &str, format: &str, input: &str) -> Job {
     job.option("--format", format).option("--input", input)
 }
 
-/// The same for a key, or several, of the bucket.
+/// The same for a key of the bucket, or several.
 fn reading_key(s3: &S3, cluster: &str, format: &str, key: &str) -> Job {
     s3.tell(reading(cluster, format, &format!("s3://{BUCKET}/{key}")))
 }
 
-/// The line on standard output that begins with `word`, without that.
+/// The rest of the line on standard output that starts with `word`.
 fn printed(ended: &Ended, word: &str) -> String {
     let line = ended.stdout.lines().find_map(|line| line.strip_prefix(word));
     line.unwrap_or_else(|| panic!("no `{word}` in\n{}\n{}", ended.stdout, ended.stderr)).trim().to_owned()

@@ -1,8 +1,9 @@
-//! Keeps `ARCHITECTURE.md` true: its paths exist, it names every folder, and arrows go one way.
+//! Verifies `ARCHITECTURE.md`: its paths exist, it names every folder, and dependencies point in one
+//! direction.
 //!
-//! Sources and manifests enter as text. The order of the engine's modules stands here as data: a
-//! module may use those before it, and each arrow against the order is listed with its reason, so
-//! that a new one is a decision and not an accident.
+//! The test reads sources and manifests as text. The order of the engine's modules is listed here: a
+//! module may use those before it. Each dependency against the order is listed with its reason, so that
+//! a new one is a decision and not an accident.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -42,7 +43,7 @@ const ORDER: [&str; 28] = [
     "lib",
 ];
 
-/// Arrows against that order, and why they are there.
+/// Dependencies against that order, and their reasons.
 const AGAINST_THE_ORDER: [(&str, &str, &str); 5] = [
     ("job", "cluster", "what `#[kiln::main]` calls becomes an executor when it is asked to"),
     ("job", "context", "what `#[kiln::main]` calls makes the context that it hands to the job"),
@@ -51,7 +52,7 @@ const AGAINST_THE_ORDER: [(&str, &str, &str); 5] = [
     ("dataset", "operators", "a chain that must become a plan node ends in columns"),
 ];
 
-/// Which of our crates each crate's manifest may name.
+/// The workspace crates that each crate's manifest may name.
 const CRATES: [(&str, &[&str]); 9] = [
     ("proto", &[]),
     ("planner", &[]),
@@ -64,7 +65,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("tests", &["kiln", "kiln-connectors"]),
 ];
 
-/// The only folder that may name the crate of the wire's words.
+/// The only folder that may name the protobuf crate.
 const WIRE: &str = "engine/src/cluster";
 
 #[test]
@@ -72,7 +73,7 @@ fn every_path_of_the_map_exists() {
     let mut missing = Vec::new();
     let mut folder = workspace();
     for word in quoted(&map()).into_iter().filter(|word| is_path(word)) {
-        // A bare file name is one in the folder that was named last.
+        // A bare file name is relative to the last named folder.
         let path = if word.contains('/') || word.ends_with(".md") {
             workspace().join(&word)
         } else {
@@ -176,7 +177,7 @@ fn map() -> String {
     fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap()
 }
 
-/// The words between backticks, in their order; blocks of code hold none.
+/// The words between backticks, in order; code blocks have none.
 fn quoted(text: &str) -> Vec<String> {
     let outside = text.split("```").step_by(2);
     outside.flat_map(|part| part.split('`').skip(1).step_by(2)).map(String::from).collect()
@@ -201,8 +202,8 @@ fn modules() -> Vec<(String, Vec<PathBuf>)> {
     modules
 }
 
-/// The modules that a file names as `crate::a` or in `crate::{a, b}`. What is no module is a name
-/// that only users should take from the root.
+/// The modules that a file names as `crate::a` or in `crate::{a, b}`. Other names are public items,
+/// which only users should import from the root.
 fn uses(file: &Path) -> BTreeSet<String> {
     let first_name = |path: &str| {
         let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';

@@ -1,7 +1,7 @@
-//! The command line: what can be asked for.
+//! The command line of the benchmarks.
 //!
-//! Arguments go in, a typed [`Command`] comes out, and from most of these a piece of [`Work`] on data
-//! that is made first where it is not there. How the work is done and timed is not known here.
+//! Parses arguments to a typed [`Command`] and, for most commands, to a [`Work`] whose data is
+//! generated first if it does not exist. Running and timing are implemented elsewhere.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::join::data::Keys;
 use crate::suite;
 use crate::work::{Place, Work};
 
-/// Measures Kiln's jobs against programs written by hand for the same work.
+/// Compares Kiln's jobs with hand-written programs for the same work.
 #[derive(Debug, Parser)]
 pub struct Cli {
     #[command(subcommand)]
@@ -36,13 +36,13 @@ pub enum Command {
         #[command(flatten)]
         asked: Asked,
     },
-    /// Sums rows after ten maps; the limit is one thread, and so is the job unless told otherwise.
+    /// Sums rows after ten maps. The limit program is single-threaded, and so is the job by default.
     MapChain(Asked),
     /// Sorts rows of 100 bytes by an 8-byte key, Parquet to Parquet.
     Sort(Asked),
     /// Joins two tables and sums by segment.
     Join {
-        /// How the left table's keys are spread.
+        /// Distribution of the left table's keys.
         #[arg(long, value_enum, default_value = "uniform")]
         keys: Keys,
         #[command(flatten)]
@@ -56,34 +56,34 @@ pub enum Command {
     PageRank(Asked),
     /// Reads a CSV file as typed rows and writes Parquet.
     CsvToParquet(Asked),
-    /// All of these but `map-chain`, on DuckDB, Polars, DataFusion and PySpark as well, where
-    /// `benches/peers/install.sh` has installed them: one table.
+    /// All of these but `map-chain`, also on DuckDB, Polars, DataFusion and PySpark if they were
+    /// installed by `benches/peers/install.sh`, in one table.
     Peers(Peers),
-    /// Writes a text to count words in.
+    /// Generates a text for word counts.
     Generate(Generate),
-    /// Times a job that has nothing to do: in process, and with executors.
+    /// Measures the start-up time of a trivial job, in process and with executors.
     Startup(Startup),
-    /// Runs two trivial jobs in this process; started by `startup`.
+    /// Runs two trivial jobs in this process; used by `startup`.
     #[command(hide = true)]
     RunTrivial {
         #[command(flatten)]
         place: Place,
     },
-    /// One run of the hand-written program.
+    /// Runs the hand-written program once.
     #[command(hide = true)]
     RunLimit(OneRun),
-    /// One run of the job.
+    /// Runs the job once.
     #[command(hide = true)]
     RunJob(OneRun),
 }
 
-/// What every contest may be told.
+/// Options of every contest.
 #[derive(Clone, Debug, Args)]
 pub struct Asked {
-    /// Rows to generate, or words of a text; by default as many as the published figures are for.
+    /// Rows to generate, or words of a text; by default those of the published figures.
     #[arg(long)]
     pub rows: Option<u64>,
-    /// Threads of the limit and slots of the job; by default one per core.
+    /// Threads of the limit program and slots of the job; by default one per core.
     #[arg(long)]
     pub slots: Option<NonZeroUsize>,
     /// Runs the job on executor processes of one slot each.
@@ -92,16 +92,16 @@ pub struct Asked {
     /// Measured rounds, after one warm-up.
     #[arg(long, default_value = "3")]
     pub rounds: NonZeroUsize,
-    /// Runs the job with this much memory, such as `256MB`, against itself without a limit; the data is
-    /// then larger where memory would be enough for it.
+    /// Runs the job with this much memory, such as `256MB`, and compares it with itself without a
+    /// limit. The data is then larger for works that would otherwise fit.
     #[arg(long)]
     pub memory: Option<String>,
 }
 
-/// What `peers` may be told.
+/// Options of `peers`.
 #[derive(Debug, Args)]
 pub struct Peers {
-    /// Works, such as `sort,join-skewed`; by default all that there are.
+    /// Works, such as `sort,join-skewed`; by default all.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Threads of every engine; by default one per core.
@@ -115,13 +115,13 @@ pub struct Peers {
     pub scripts: PathBuf,
 }
 
-/// What `startup` may be told.
+/// Options of `startup`.
 #[derive(Debug, Args)]
 pub struct Startup {
-    /// Task slots in process, and executors of one slot.
+    /// Task slots in process, and the number of executors of one slot.
     #[arg(long, default_value = "2")]
     pub slots: NonZeroUsize,
-    /// Processes that count.
+    /// Measured processes.
     #[arg(long, default_value = "7")]
     pub rounds: NonZeroUsize,
 }
@@ -133,30 +133,29 @@ pub struct Generate {
     /// The file to write.
     #[arg(long)]
     pub output: PathBuf,
-    /// Words to write; by default as many as the published figures are for.
+    /// Words to write; by default those of the published figures.
     #[arg(long)]
     pub words: Option<u64>,
-    /// Another seed, another text.
+    /// Seed of the random text.
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub seed: u64,
 }
 
-/// One run of one contender.
+/// Options for one run of one contender.
 #[derive(Debug, Args)]
 pub struct OneRun {
     #[command(flatten)]
     pub work: Work,
-    /// Where files are written, by work that writes any.
+    /// The output folder, for works that write files.
     #[arg(long)]
     pub output: PathBuf,
 }
 
 impl Command {
-    /// The contest that this command asks for, on data that is there afterwards; nothing for a command
-    /// that asks for something else.
+    /// The contest of this command, with its data generated; `None` for commands without a contest.
     ///
     /// # Errors
-    /// When the data cannot be made.
+    /// Fails when the data cannot be generated.
     pub fn contest(&self) -> Result<Option<(Work, &Asked)>> {
         let (work, asked) = match self {
             Command::WordCount { input: Some(input), asked, .. } => {
@@ -200,18 +199,18 @@ impl Command {
 }
 
 impl Asked {
-    /// The rows asked for, else `usual`.
+    /// The number of rows in the options, else `usual`.
     fn rows_or(&self, usual: u64) -> u64 {
         self.rows.unwrap_or(usual)
     }
 
-    /// Where the job runs; with so many `slots`, unless told otherwise.
+    /// Where the job runs, with `slots` slots unless the options set them.
     fn place(&self, slots: NonZeroUsize) -> Place {
         Place { slots: self.slots.unwrap_or(slots), cluster: self.cluster }
     }
 }
 
-/// The cores of this machine.
+/// Number of cores of this machine.
 pub fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,9 +1,9 @@
-//! What is in the files that a contender wrote, in one line of text.
+//! A digest of the files that a contender wrote, as one line of text.
 //!
-//! A folder of Parquet files and the columns they should have go in; how many rows there are, and
-//! a hash of them in their order or in any order, come out. Two contenders with the same line wrote the
-//! same rows. Other writers use other types of column for the same values, so columns are cast
-//! first. How long it takes does not count.
+//! Computes the number of rows and a hash of them, in order or in any order, from a folder of Parquet
+//! files and their expected columns. Two contenders with the same line wrote the same rows. Other
+//! writers use other column types for the same values, so columns are cast first. This is not part of
+//! the measured time.
 
 use std::path::Path;
 
@@ -15,30 +15,30 @@ use kiln::{Error, Result};
 use crate::data::random::scramble;
 use crate::files::scan;
 
-/// Whether the order of rows is part of the answer.
+/// Whether the order of rows matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Kept,
     Any,
 }
 
-/// The hash of a field without a value.
+/// Hash of a null.
 const NULL: u64 = 0x6e75_6c6c;
 
-/// What was found so far.
+/// State of a digest.
 struct Found {
     rows: u64,
     hash: u64,
     failure: Option<Error>,
 }
 
-/// The rows of all Parquet files in `folder`, the files in the order of their names.
+/// The digest of all Parquet files in `folder`, read in the order of their names.
 ///
 /// # Errors
-/// When a file cannot be read, or holds other columns than `schema`.
+/// Fails when a file cannot be read, or has other columns than `schema`.
 pub fn digest(folder: &Path, schema: &Schema, order: Order) -> Result<String> {
     let new = || Found { rows: 0, hash: 0, failure: None };
-    // One thread, so that row groups come in order.
+    // One thread, so that row groups are read in order.
     let found = scan(folder, 1, new, |found, batch| match hashes(batch, schema) {
         Ok(hashes) => hashes.into_iter().for_each(|row| found.add(row, order)),
         Err(error) => found.failure = Some(error),
@@ -60,7 +60,7 @@ impl Found {
     }
 }
 
-/// A hash of every row.
+/// A hash of each row.
 fn hashes(batch: &RecordBatch, schema: &Schema) -> Result<Vec<u64>> {
     let other = || Error::data("a contender wrote other columns").at("columns", batch.schema());
     let mut rows = vec![0u64; batch.num_rows()];

@@ -1,8 +1,7 @@
-//! Parquet files as the hand-written programs read and write them.
+//! Parquet files for the hand-written programs.
 //!
-//! A folder goes in, and its row groups come out as batches on as many threads as asked for; each
-//! thread takes the next row group when it is done with one. Rows go out through a writer with the
-//! same compression. What rows mean is not known here.
+//! Reads the row groups of a folder as batches, on as many threads as requested; each thread takes the
+//! next row group when it has finished one. Writes rows with the same compression.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -22,9 +21,9 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-/// How all tables of the benchmarks are compressed, on the way in and on the way out.
+/// Compression of all tables of the benchmarks, of inputs and outputs.
 pub const COMPRESSION: Compression = Compression::SNAPPY;
-/// Rows of a batch: small enough for its columns to stay in the cache.
+/// Rows per batch: few enough for its columns to stay in the cache.
 const BATCH_ROWS: usize = 8192;
 
 /// One row group of one file.
@@ -34,10 +33,10 @@ struct Group {
     index: usize,
 }
 
-/// The files of `folder` whose names end in `ending`, by name.
+/// The files of `folder` whose names end in `ending`, sorted by name.
 ///
 /// # Errors
-/// When the folder cannot be listed.
+/// Fails when the folder cannot be listed.
 pub fn list(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let failed = |e| Error::io("a folder cannot be listed", e).at("folder", folder.display());
     let entries = fs::read_dir(folder).map_err(failed)?.collect::<std::io::Result<Vec<_>>>();
@@ -47,12 +46,12 @@ pub fn list(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Reads all Parquet files of `folder` on `slots` threads, each with a state of its own.
+/// Reads all Parquet files of `folder` on `slots` threads, each with its own state.
 ///
-/// Batches of one row group come in order, to one thread; which thread gets which is not said.
+/// Batches of one row group are passed in order to one thread, which may be any.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails when a file cannot be read.
 pub fn scan<S: Send>(
     folder: &Path,
     slots: usize,
@@ -78,7 +77,7 @@ fn groups(folder: &Path) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for path in list(folder, ".parquet")? {
         let file = open(&path)?;
-        // Other writers leave notes on how they hold strings; here they are all one type.
+        // Other writers store Arrow metadata about string types; here all strings have one type.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(&file, options).map_err(|e| parquet_failed(&path, e))?;
         groups.extend((0..metadata.metadata().num_row_groups()).map(|index| Group {
@@ -107,23 +106,23 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|e| Error::io("a table cannot be read", e).at("file", path.display()))
 }
 
-/// Whether a writer looks for values that repeat.
+/// Whether a writer uses dictionary encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dictionaries {
-    /// It does not: it is known that none do.
+    /// No dictionaries, for values that are known not to repeat.
     None,
-    /// As the `parquet` crate does unless told otherwise.
+    /// The default of the `parquet` crate.
     AsUsual,
 }
 
-/// A Parquet file that is being written.
+/// A writer of one Parquet file.
 pub struct Writer {
     path: PathBuf,
     writer: ArrowWriter<File>,
 }
 
 impl Writer {
-    /// Starts the file.
+    /// Creates the file.
     pub fn create(path: PathBuf, schema: SchemaRef, dictionaries: Dictionaries) -> Result<Writer> {
         let properties = WriterProperties::builder()
             .set_compression(COMPRESSION)
@@ -134,24 +133,24 @@ impl Writer {
         Ok(Writer { writer: writer.map_err(|e| parquet_failed(&path, e))?, path })
     }
 
-    /// Adds rows.
+    /// Writes rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.writer.write(batch).map_err(|e| parquet_failed(&self.path, e))
     }
 
-    /// Ends the file. It is on disk when this returns, as a job's files are.
+    /// Closes the file. It is synced to disk when this returns, like a job's files.
     pub fn finish(self) -> Result<()> {
         let mut file = self.writer.into_inner().map_err(|e| parquet_failed(&self.path, e))?;
         file.flush().and_then(|()| file.sync_all()).map_err(|e| Error::io("a file cannot be written", e))
     }
 }
 
-/// The error for a file that the parquet crate cannot read or write.
+/// The error of a file that the parquet crate cannot read or write.
 pub fn parquet_failed(path: &Path, error: ParquetError) -> Error {
     Error::data("a Parquet file cannot be read or written").because(error).at("file", path.display())
 }
 
-/// Runs each of `works` on a thread of its own; a panic in one goes on here.
+/// Runs each of `works` on a separate thread and propagates panics.
 pub fn on_threads<T: Send>(works: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     thread::scope(|scope| {
         let threads: Vec<_> = works.map(|work| scope.spawn(work)).collect();

@@ -1,4 +1,4 @@
-//! `kiln-benches`: Kiln's jobs against programs written by hand for the same work, and against other
+//! `kiln-benches`: compares Kiln's jobs with hand-written programs for the same work, and with other
 //! engines.
 //!
 //! ```text
@@ -11,26 +11,26 @@
 //! cargo run --release -p kiln-benches -- generate natural --output /tmp/text.txt
 //! ```
 //!
-//! Exit 1 means that two contenders gave different answers.
+//! Exit code 1 means that two contenders gave different answers.
 
-/// What can be asked for, and what one contender is asked to do.
+/// The command line, and the work of one contender.
 mod cli;
 mod suite;
 mod work;
 
-/// Running, measuring, comparing.
+/// Runs, measurements and comparisons.
 mod digest;
 mod harness;
 mod peers;
 
-/// What hand-written programs share.
+/// Common code of the hand-written programs.
 mod files;
 mod partitions;
 
-/// What is read.
+/// Input data.
 mod data;
 
-/// The benchmarks: data, limit and job of each.
+/// The benchmarks, each with data, a hand-written program (`limit`) and a job.
 mod csv_to_parquet;
 mod group;
 mod join;
@@ -53,7 +53,7 @@ use harness::{report, startup};
 use work::{Place, Work};
 
 fn main() -> ExitCode {
-    // First, because an executor does not have this program's command line.
+    // First, because an executor does not have the command line of this program.
     kiln::run_as_executor_if_asked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -68,9 +68,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints help or what is wrong with the command line; wrong usage is 64 in all of Kiln's programs.
+/// Prints help or a usage error. All of Kiln's programs exit with 64 on wrong usage.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // A closed terminal is no reason for another exit code.
+    // A closed terminal must not change the exit code.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(Error::usage("").class().exit_code()) } else { ExitCode::SUCCESS }
 }
@@ -98,7 +98,7 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Holds the contest and prints how it ended.
+/// Runs the contest and prints its outcome.
 fn hold(work: &Work, asked: &Asked) -> Result<ExitCode> {
     let job = Contender::Job { memory: None };
     let (base, other) = match &asked.memory {

@@ -1,22 +1,20 @@
-//! Pairs dealt out by the hash of their key, for hand-written joins and groups.
+//! Hash partitioning of pairs, for hand-written joins and groups.
 //!
-//! Pairs come in, one at a time; slices of one partition each come out. Partitions make tables
-//! small enough for the cache. One thread fills one [`Partitions`]; what becomes of a partition
-//! is not known here.
+//! Partitions make tables small enough for the cache. Each thread fills its own [`Partitions`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::data::random::scramble;
 use crate::files::on_threads;
 
-/// The pairs that one thread read.
+/// The pairs that one thread has read.
 pub struct Partitions {
     bits: u32,
     pairs: Vec<Vec<(i64, i64)>>,
 }
 
 impl Partitions {
-    /// `2^bits` partitions without pairs.
+    /// `2^bits` empty partitions.
     pub fn new(bits: u32) -> Partitions {
         Partitions { bits, pairs: vec![Vec::new(); 1 << bits] }
     }
@@ -27,27 +25,27 @@ impl Partitions {
         self.pairs[(hash(key) >> (u64::BITS - self.bits)) as usize].push((key, value));
     }
 
-    /// The pairs of a partition, in the order in which they came.
+    /// The pairs of a partition, in the order of `push`.
     pub fn of(&self, partition: usize) -> &[(i64, i64)] {
         &self.pairs[partition]
     }
 }
 
-/// Where in a table of its partition to look for a key first, before the table's mask.
+/// The start position of a probe in a partition's table, before the table's mask is applied.
 #[inline]
 pub fn slot_of(key: i64) -> usize {
-    // The high bits are the same for all keys of a partition, and the mask leaves them out.
+    // The high bits are equal for all keys of a partition; the mask removes them.
     hash(key) as usize
 }
 
-/// 64 bits, all of them good.
+/// A 64-bit hash whose bits are all well mixed.
 #[inline]
 fn hash(key: i64) -> u64 {
     scramble(key as u64)
 }
 
-/// Calls `each` for every partition on `slots` threads, which take one after the other; what each
-/// thread made of its partitions.
+/// Calls `each` for every partition on `slots` threads, each of which takes the next one when it is
+/// done. Returns the state of each thread.
 pub fn for_each_partition<S: Default + Send>(
     count: usize,
     slots: usize,

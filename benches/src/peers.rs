@@ -1,9 +1,9 @@
-//! The same work on other engines, where they are installed: one table, work by engine.
+//! The same work on other engines, if they are installed: a table of works and engines.
 //!
-//! Names of works go in, a table comes out. Every engine is a script of its own that runs as a whole
-//! process, in turn with the limit and the job, and its answer is checked against the limit's. What a
-//! script prints as `inner` is its time without the start of the interpreter and of the engine. The
-//! scripts, and how they are installed, are in `benches/peers`.
+//! Every engine is a script that runs as a separate process, in turn with the hand-written program and
+//! the job. Its answer is compared with that of the hand-written program. A script prints as `inner`
+//! its time without the start-up of the interpreter and of the engine. The scripts, and how to install
+//! the engines, are in `benches/peers`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,32 +18,32 @@ use crate::harness::scratch::Scratch;
 use crate::suite;
 use crate::work::{Bench, Place, Work};
 
-/// The engines beside Kiln: Python modules.
+/// The other engines, as Python modules.
 const MODULES: [&str; 4] = ["duckdb", "polars", "datafusion", "pyspark"];
-/// The only one with a script for work that is a loop and no query.
+/// The only engine with scripts for iterative works, which are not queries.
 const LOOPS: &str = "pyspark";
 
-/// Wide enough for `123.45 (123.45)`.
+/// Column width, enough for `123.45 (123.45)`.
 const CELL: usize = 17;
 
-/// Who does the work of a column.
+/// The contender of a column.
 enum Engine {
     Own(Contender),
     Other { module: &'static str, installed: bool },
 }
 
-/// What stands in a cell.
+/// The contents of a cell.
 enum Cell {
-    /// The runs of whole processes, in seconds, and those without start-up where that is known.
+    /// Seconds of whole processes, and seconds without start-up if known.
     Times { whole: Vec<f64>, inner: Vec<f64> },
-    /// Why there are none.
+    /// The reason for a missing time.
     Word(&'static str),
 }
 
-/// Runs all that was asked for, and prints the table line by line.
+/// Runs all requested works, and prints the table line by line.
 ///
 /// # Errors
-/// When a work is not known, or a contender of ours fails.
+/// Fails for an unknown work, and when one of Kiln's contenders fails.
 pub fn run(asked: &Peers) -> Result<()> {
     if let Some(name) = asked.only.iter().find(|name| suite::ALL.iter().all(|(known, _)| known != name)) {
         return Err(Error::usage("there is no such work").at("work", name));
@@ -62,25 +62,25 @@ pub fn run(asked: &Peers) -> Result<()> {
     Ok(())
 }
 
-/// The limit, the job, and the engines beside them.
+/// The hand-written program, the job, and the other engines.
 fn engines() -> Vec<Engine> {
     let own = [Contender::Limit, Contender::Job { memory: None }].map(Engine::Own);
     let other = MODULES.map(|module| {
         let mut import = Command::new(python());
         import.args(["-c", &format!("import {module}")]).stdout(Stdio::null()).stderr(Stdio::null());
-        // A Python that is not there has no modules.
+        // Without Python, no engine is installed.
         let installed = import.status().is_ok_and(|status| status.success());
         Engine::Other { module, installed }
     });
     own.into_iter().chain(other).collect()
 }
 
-/// The interpreter that `install.sh` has set up.
+/// The interpreter that `install.sh` has installed.
 fn python() -> PathBuf {
     std::env::temp_dir().join("kiln-bench-peers/bin/python")
 }
 
-/// One work on all engines, in turn: a warm-up, then the rounds that count.
+/// Runs one work on all engines in turn: a warm-up, then the measured rounds.
 fn line(work: &Work, engines: &[Engine], asked: &Peers) -> Result<Vec<Cell>> {
     let mut cells: Vec<Cell> = engines.iter().map(|engine| engine.first_cell(work)).collect();
     for round in 0..=asked.rounds.get() {
@@ -115,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// The cell before the first run: why there is nothing to run, or no times yet.
+    /// The cell before the first run: the reason not to run, or no times yet.
     fn first_cell(&self, work: &Work) -> Cell {
         let is_loop = matches!(work.bench, Bench::KMeans | Bench::PageRank);
         match self {
@@ -125,7 +125,7 @@ impl Engine {
         }
     }
 
-    /// One run with its answer, and the seconds without start-up; what the other engine failed with.
+    /// One run with its answer, and its seconds without start-up, or the error of another engine.
     fn run(&self, work: &Work, scripts: &Path) -> Result<std::result::Result<(Run, Option<f64>), Error>> {
         match self {
             Engine::Own(contender) => contender.run(work).map(|run| Ok((run, None))),
@@ -134,14 +134,15 @@ impl Engine {
     }
 }
 
-/// One run of another engine's script.
+/// Runs the script of another engine once.
 fn run_script(module: &str, work: &Work, scripts: &Path) -> Result<(Run, Option<f64>)> {
     let scratch = Scratch::new()?;
     let input = work.input.as_ref().ok_or_else(|| Error::bug("work for others has an input"))?;
     let mut command = Command::new(python());
     command.arg(scripts.join(format!("{module}_peer.py"))).arg(work.bench.name());
     command.arg(input).arg(scratch.output()).arg(work.place.slots.to_string());
-    // Temporary files of other engines go with the folder; what they say is shown if they fail.
+    // Temporary files of other engines are removed with the folder; their standard error is shown if
+    // they fail.
     let said = scratch.tmp().join("stderr");
     let log = File::create(&said).map_err(|e| Error::io("an engine's log cannot be written", e))?;
     command.env("TMPDIR", scratch.tmp()).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -155,7 +156,7 @@ fn run_script(module: &str, work: &Work, scripts: &Path) -> Result<(Run, Option<
     Ok((run, inner))
 }
 
-/// Takes the last line off what a script printed, `inner` and its seconds.
+/// Splits off the last line that a script printed: `inner` and its seconds.
 fn split_inner(printed: &str) -> (String, Option<f64>) {
     match printed.trim_end().rsplit_once("inner ") {
         Some((answer, seconds)) => (answer.to_owned(), seconds.parse().ok()),
@@ -164,7 +165,7 @@ fn split_inner(printed: &str) -> (String, Option<f64>) {
 }
 
 impl Cell {
-    /// Right-aligned, with a space before it at least.
+    /// The text of the cell, right-aligned after at least one space.
     fn text(&self) -> String {
         let text = match self {
             Cell::Times { whole, inner } if inner.is_empty() => format!("{:.2}", middle(whole)),

@@ -1,7 +1,6 @@
-//! The work of each benchmark, at the size that the published figures are for.
+//! The work of each benchmark, at the size of the published figures.
 //!
-//! A size and a place go in, a piece of [`Work`] comes out whose data is there, made first where it
-//! was not. [`ALL`] is the list that `peers` walks through. Who does the work is not known here.
+//! Returns [`Work`] whose data exists; it is generated if necessary. `peers` runs all works of [`ALL`].
 
 use std::path::{Path, PathBuf};
 
@@ -17,22 +16,22 @@ use crate::{csv_to_parquet, group, join, k_means, page_rank, sort};
 pub const MAP_ROWS: u64 = 200_000_000;
 /// Rows of 100 bytes to sort.
 pub const SORT_ROWS: u64 = 10_000_000;
-/// The same beyond memory: 3 GB.
+/// Rows for a sort beyond memory: 3 GB.
 pub const LARGE_SORT_ROWS: u64 = 30_000_000;
 /// Rows of each table to join.
 pub const JOIN_ROWS: u64 = 10_000_000;
-/// The same with payloads, beyond memory: 1.5 GB each.
+/// Rows of each table of a join beyond memory, with payloads: 1.5 GB each.
 pub const WIDE_JOIN_ROWS: u64 = 15_000_000;
 /// Rows to group: 50 million keys.
 pub const GROUP_ROWS: u64 = 60_000_000;
-/// Points to put in groups.
+/// Points to group.
 pub const POINTS: u64 = 2_000_000;
-/// Links, between an eighth as many pages.
+/// Links; there are an eighth as many pages.
 pub const LINKS: u64 = 8_000_000;
 /// Lines of the CSV file: some 500 MB.
 pub const ORDERS: u64 = 9_000_000;
 
-/// A work at its usual size, in a place.
+/// Creates a work at its usual size, at a place.
 type Make = fn(Place) -> Result<Work>;
 
 /// Every benchmark that reads data, by name.
@@ -48,57 +47,57 @@ pub const ALL: [(&str, Make); 9] = [
     ("page-rank", |place| page_rank(LINKS, place)),
 ];
 
-/// Counting the words of a generated text.
+/// Counts the words of a generated text.
 pub fn word_count(kind: Kind, words: u64, place: Place) -> Result<Work> {
     Ok(given_text(Text { kind, words, seed: DEFAULT_SEED }.cached()?, place))
 }
 
-/// Counting the words of a file.
+/// Counts the words of a file.
 pub fn given_text(input: PathBuf, place: Place) -> Work {
     Work { bench: Bench::WordCount, input: Some(input), rows: None, place }
 }
 
-/// Ten maps over so many rows.
+/// Maps `rows` rows ten times.
 pub fn map_chain(rows: u64, place: Place) -> Work {
     Work { bench: Bench::MapChain, input: None, rows: Some(rows), place }
 }
 
-/// Sorting so many rows.
+/// Sorts `rows` rows.
 pub fn sort(rows: u64, place: Place) -> Result<Work> {
     on(Bench::Sort, rows, place, "sort", |folder| sort::data::table(folder, rows))
 }
 
-/// Joining two tables of so many rows each.
+/// Joins two tables of `rows` rows each.
 pub fn join(keys: Keys, rows: u64, place: Place) -> Result<Work> {
     on(Bench::Join, rows, place, keys.name(), |folder| join::data::tables(folder, rows, keys))
 }
 
-/// The same with payloads.
+/// Joins two tables of `rows` rows with payloads.
 pub fn wide_join(rows: u64, place: Place) -> Result<Work> {
     on(Bench::WideJoin, rows, place, "join-wide", |folder| join::data::wide_tables(folder, rows))
 }
 
-/// Grouping so many rows.
+/// Groups `rows` rows.
 pub fn group(rows: u64, place: Place) -> Result<Work> {
     on(Bench::Group, rows, place, "group", |folder| group::data::table(folder, rows))
 }
 
-/// Putting so many points in groups.
+/// Groups `points` points around centres.
 pub fn k_means(points: u64, place: Place) -> Result<Work> {
     on(Bench::KMeans, points, place, "points", |folder| k_means::data::table(folder, points))
 }
 
-/// Ranking pages with so many links.
+/// Ranks pages with `links` links.
 pub fn page_rank(links: u64, place: Place) -> Result<Work> {
     on(Bench::PageRank, links, place, "links", |folder| page_rank::data::table(folder, links))
 }
 
-/// Reading and writing so many orders.
+/// Converts `orders` orders.
 pub fn csv_to_parquet(orders: u64, place: Place) -> Result<Work> {
     on(Bench::CsvToParquet, orders, place, "orders", |folder| csv_to_parquet::data::file(folder, orders))
 }
 
-/// Work on the data set `name`, which `write` makes.
+/// Work on the data set `name`, which `write` generates.
 fn on(
     bench: Bench,
     rows: u64,

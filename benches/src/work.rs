@@ -1,8 +1,8 @@
-//! One piece of work, for whichever contender: what to do, on which data, where.
+//! One piece of work for any contender: what to do, on which data, and where.
 //!
-//! A contender is this same program, started with a hidden command, so [`Work`] can be turned into
-//! arguments and back; both directions stand here because they must agree. The table of benchmarks
-//! stands here, too: what each makes, as a limit and as a job. How they are timed is not known here.
+//! A contender is this program, started with a hidden command, so [`Work`] can be converted to
+//! arguments and back; both conversions are here because they must agree. The table of benchmarks, with
+//! the hand-written program and the job of each, is here, too.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -15,7 +15,7 @@ use kiln::{Config, Context, Error, Result, parse_cluster};
 use crate::digest::{Order, digest};
 use crate::{csv_to_parquet, group, join, k_means, map_chain, page_rank, sort, word_count};
 
-/// What can be measured.
+/// The benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Bench {
     WordCount,
@@ -34,10 +34,10 @@ pub enum Bench {
 pub struct Work {
     #[arg(value_enum)]
     pub bench: Bench,
-    /// What is read: a text, or a folder of files.
+    /// The input: a text, or a folder of files.
     #[arg(long)]
     pub input: Option<PathBuf>,
-    /// How many rows, where that is known; `map-chain` makes so many.
+    /// Number of rows, if known; `map-chain` generates this many.
     #[arg(long)]
     pub rows: Option<u64>,
     #[command(flatten)]
@@ -65,10 +65,10 @@ impl Work {
         arguments
     }
 
-    /// What the hand-written program answers.
+    /// Runs the hand-written program and returns its answer.
     ///
     /// # Errors
-    /// When it fails, or there is none for this work.
+    /// Fails when it fails, or when this work has none.
     pub fn run_limit(&self, output: &Path) -> Result<String> {
         let slots = self.place.slots.get();
         Ok(match self.bench {
@@ -84,10 +84,10 @@ impl Work {
         })
     }
 
-    /// What the job answers.
+    /// Runs the job and returns its answer.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails when the job fails.
     pub fn run_job(&self, output: &Path) -> Result<String> {
         let cx = &self.place.context()?;
         Ok(match self.bench {
@@ -112,21 +112,21 @@ impl Work {
     }
 }
 
-/// Work whose answer is in files has nothing to print.
+/// Work whose answer is in files prints nothing.
 fn nothing((): ()) -> String {
     String::new()
 }
 
 impl Bench {
-    /// On the command line and in tables of results.
+    /// Name on the command line and in tables of results.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// What the files in `output` hold, as text to compare; nothing for work that writes none.
+    /// A digest of the files in `output`, or an empty text for work that writes none.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// Fails when they cannot be read.
     pub fn digest(self, output: &Path) -> Result<String> {
         match self {
             Bench::Sort => digest(output, &sort::schema(), Order::Kept),
@@ -137,7 +137,7 @@ impl Bench {
 }
 
 impl Place {
-    /// The same in the words of `KILN_CLUSTER`.
+    /// The place as a value of `KILN_CLUSTER`.
     pub fn kiln_cluster(&self) -> String {
         match self.cluster {
             true => format!("local-cluster[{},1]", self.slots),
@@ -145,10 +145,10 @@ impl Place {
         }
     }
 
-    /// A context for this place that reports to nobody. Its memory is that of `KILN_MEMORY`, if set.
+    /// A silent context for this place. Its memory is `KILN_MEMORY`, if set.
     ///
     /// # Errors
-    /// When the environment cannot be read.
+    /// Fails when the environment cannot be parsed.
     pub fn context(&self) -> Result<Context> {
         let (mut config, asked) = (Config::new(parse_cluster(&self.kiln_cluster())?), Config::from_env()?);
         config.tmp = asked.tmp;

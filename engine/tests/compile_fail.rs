@@ -1,7 +1,7 @@
-//! What a user gets wrong at first: each a compile error that says what to do instead.
+//! Common mistakes of users: each is a compile error that explains what to do instead.
 //!
-//! The programs stand in `compile_fail`, each with the words of rustc that belong to it. After a
-//! change on purpose, `TRYBUILD=overwrite cargo test -p kiln --test compile_fail` writes them anew.
+//! The programs are in `compile_fail`, each with the expected output of rustc. After an intended
+//! change, `TRYBUILD=overwrite cargo test -p kiln --test compile_fail` updates the expected output.
 
 #[test]
 fn a_slip_is_a_compile_error_that_says_what_to_do() {

@@ -1,4 +1,4 @@
-//! What `#[derive(Row)]` makes of structs: columns, views and keys, all through real batches.
+//! The structs, columns, views and keys that `#[derive(Row)]` generates, tested with real batches.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -288,7 +288,7 @@ fn a_view_and_its_fields_are_as_visible_as_the_struct_and_its_fields() {
     assert_eq!(elsewhere::Place::own(view).name, view.name);
 }
 
-/// Rows of which every second has no `origin`, every third no `bytes`.
+/// Every second row has no `origin`, every third no `bytes`.
 fn hit(i: u16) -> Hit {
     Hit {
         url: format!("/page/{i}"),

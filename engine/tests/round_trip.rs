@@ -1,8 +1,8 @@
-//! Every row type, from Rust to Arrow and back, through the files of every format, and what holds for all
-//! keys: tested from random rows.
+//! Property tests with random rows: every row type from Rust to Arrow and back, through files of every
+//! format, and the laws of keys.
 //!
-//! Floats are compared bit by bit, so that a NaN and a -0.0 count as they are. Columns go back and
-//! forth as they are and through Arrow's IPC stream, as rows between processes do.
+//! Floats are compared bit by bit, because a NaN and a -0.0 must be preserved. Columns are converted
+//! back directly and also through Arrow's IPC stream, like rows between processes.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
@@ -95,10 +95,10 @@ proptest! {
     }
 }
 
-/// Hash, sameness and order agree; a kept key is the key.
+/// Hash, equality and order agree, and a stored key equals the original.
 fn check_laws<K: Key + Clone + Debug>(keys: &[K]) -> Result<(), TestCaseError> {
     let mut arena = K::Arena::default();
-    // Each key twice: two random ones are hardly ever equal.
+    // Every key twice, because two random keys are hardly ever equal.
     let keys = [keys, keys].concat();
     let slots: Vec<K::Slot> = keys.iter().map(|key| K::store(key.view(), &mut arena)).collect();
     for (a, slot) in keys.iter().zip(&slots) {

@@ -1,4 +1,4 @@
-//! `kiln clean`: what killed jobs have left goes, and no file of the output does.
+//! `kiln clean` removes what killed jobs have left, and no file of the output.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use rustix::process::Signal;
 use super::Place;
 use crate::folder;
 
-/// Times of a store have seconds.
+/// Longer than a second, the resolution of times in a store.
 const TICK: Duration = Duration::from_millis(2100);
 const EAGER: [&str; 4] = ["--delete", "--force", "--grace", "0s"];
 
-/// All files and folders at the output and beside it, but for records of runs.
+/// All files and folders at and beside the output, except records of runs.
 fn all_files(place: &Place) -> Vec<String> {
     let tree = folder::tree(place.folder().parent().unwrap()).into_iter();
     let files = tree.map(|path| path.display().to_string());
     files.filter(|path| !path.contains("_kiln/runs") && !path.contains("_kiln/clean")).collect()
 }
 
-/// The same without the log of a table: a clean makes a version there that changes nothing.
+/// The same without the log of a table, in which a clean creates a version without changes.
 fn files(place: &Place) -> Vec<String> {
     all_files(place).into_iter().filter(|path| !path.contains("_delta_log")).collect()
 }
@@ -58,7 +58,7 @@ fn what_a_killed_job_has_left_is_removed_and_the_output_stays() {
 
 #[test]
 fn a_commit_that_was_cut_off_is_finished() {
-    // The commit of a table is one request.
+    // The commit of a table is a single request.
     for (place, step) in Place::all().into_iter().zip(["commit.applied", "commit.published"]) {
         place.job("append").run().ok();
         let killed = place.job("append").env("KILN_FAILPOINT", format!("{step}=kill")).run();
@@ -89,7 +89,7 @@ fn a_job_at_work_is_left_alone_and_one_that_is_taken_for_dead_is_fenced() {
         let report = clean(&place, &EAGER);
         late.signal(Signal::CONT);
         match place {
-            // A lock shows that it lives.
+            // The lock shows that the job is alive.
             Place::Disk(_) => drop(late.wait().ok()),
             Place::S3(_) | Place::Table(_) => {
                 assert!(report.contains("fenced attempt 1 of run late"), "{report}");

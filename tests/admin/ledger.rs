@@ -1,4 +1,4 @@
-//! What is recorded of a run, and what is not.
+//! Which runs are recorded, and what a record contains.
 
 use rustix::process::Signal;
 
@@ -12,7 +12,7 @@ fn every_attempt_of_a_named_run_is_recorded_however_it_ends() {
         let cancelled =
             place.attempt("overwrite", 3).env("KILN_RUN_ID", "x").env("KILN_FAILPOINT", "claimed=stop");
         let cancelled = cancelled.option("--offset", "1000").start();
-        // The run is published, so that it does not begin.
+        // The run is already published, so it does not start again.
         cancelled.wait().ok();
         let stopped =
             place.job("overwrite").option("--run-id", "weekly").env("KILN_FAILPOINT", "claimed=stop").start();

@@ -1,4 +1,4 @@
-//! `kiln rerun`: the recorded job again.
+//! `kiln rerun` runs the recorded job again.
 
 use std::fs;
 
@@ -17,14 +17,14 @@ fn a_failed_run_is_started_again_after_its_input_was_mended() {
 
         let rerun =
             |more: &[&str]| place.kiln(&[&["rerun", "nightly", "--output", &place.uri()], more].concat());
-        // The exit code is the job's, also of one that fails again.
+        // The exit code is that of the job, even if the job fails again.
         rerun(&[]).exits(65);
         fs::write(desk.path().join("lines.csv"), "n,text\n1,a\n2,b\n").unwrap();
         rerun(&[]).ok();
         let expected = ["nightly 3 published null", "nightly 2 failed data", "nightly 1 failed data"];
         assert_eq!(endings(&place.records()), expected);
         assert_eq!(place.records()[0]["outputs"][0]["rows"], 2);
-        // The run is published; as a new run the job finds its output there.
+        // The run is already published. As a new run, the job finds that its output exists.
         rerun(&[]).ok();
         rerun(&["--new-run"]).exits(78);
         assert_eq!(place.records().len(), 5);
@@ -38,7 +38,7 @@ fn what_cannot_be_started_again_is_refused_with_the_reason() {
     let unknown = rerun("nightly");
     unknown.exits(78);
     assert!(unknown.stderr.contains("no such run is recorded"), "{}", unknown.stderr);
-    // The folder in which the test starts a job is gone afterwards.
+    // The test starts the job in a folder that no longer exists afterwards.
     place.attempt("error", 1).run().ok();
     let gone = rerun("nightly");
     gone.exits(78);

@@ -1,4 +1,4 @@
-//! What a run reports: identity, options, reasons, formats, and the files that schedulers read.
+//! The result of a run: identity, options, reasons, formats, and the files that schedulers read.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ fn the_result_is_written_in_the_format_that_is_asked_for() {
     };
     assert!(run("properties").lines().any(|line| line == "kiln.run_id=it's 7"));
     run("env");
-    // A shell is the judge of what is quoted right.
+    // A shell verifies the quoting.
     let script = ". \"$0\"; echo \"$KILN_RESULT_RUN_ID|$KILN_RESULT_STATUS|$KILN_RESULT_ATTEMPT\"";
     let shell = std::process::Command::new("sh").arg("-c").arg(script).arg(&file).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&shell.stdout), "it's 7|succeeded|2\n");

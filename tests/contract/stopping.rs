@@ -1,4 +1,4 @@
-//! Reasons to stop beside SIGINT and SIGTERM, and commits that they meet.
+//! Reasons to stop other than SIGINT and SIGTERM, also during commits.
 
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -43,10 +43,10 @@ fn a_time_limit_ends_a_job_with_124() {
     }
 }
 
-/// A job whose caller is killed, and its result; none if it goes on.
+/// A job whose caller is killed, and its result; `None` if the job continues.
 ///
-/// The caller is a shell. It runs the job itself, or a shell in a session of its own, which outlives it: so Airflow
-/// runs the commands of a task.
+/// The caller is a shell. It runs the job itself, or through another shell in a new session, which
+/// outlives it, as Airflow runs the commands of a task.
 fn orphan(
     cluster: &str,
     has_own_shell: bool,
@@ -90,7 +90,7 @@ fn a_job_whose_caller_has_died_ends_as_if_cancelled() {
 #[test]
 fn a_job_may_outlive_its_caller_when_that_is_wanted() {
     assert_eq!(orphan("local[2]", false, &[("KILN_ORPHAN", "keep")], ""), None);
-    // It ignores SIGHUP for the job.
+    // `nohup` ignores SIGHUP for the job.
     assert_eq!(orphan("local[2]", false, &[], "nohup"), None);
 }
 

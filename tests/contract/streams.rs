@@ -1,4 +1,4 @@
-//! Losing a stream changes neither what is published nor the exit code.
+//! Losing a stream changes neither the published output nor the exit code.
 
 use std::fs::{File, OpenOptions};
 use std::process::Stdio;
@@ -15,7 +15,7 @@ fn chatty() -> Job {
     Job::new(env!("CARGO_BIN_EXE_chatty")).on("local[1]")
 }
 
-/// A pipe whose reader has gone.
+/// A pipe without a reader.
 fn unread() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -84,7 +84,8 @@ fn what_was_printed_arrives_however_the_process_ends() {
 fn a_reader_that_takes_nothing_keeps_neither_the_files_nor_the_exit_code() {
     for (lines, code, status) in [("12000", 0, "succeeded"), ("100000", 143, "cancelled")] {
         let (reader, writer) = std::io::pipe().unwrap();
-        // The first fits into the two pipes and the block that is copied; the second does not.
+        // The first number of lines fits in the two pipes and the block that is being copied; the
+        // second does not.
         let running = chatty().option("--lines", lines).stdout(Stdio::from(writer)).start();
         std::thread::sleep(Duration::from_millis(700));
         running.signal(Signal::TERM);

@@ -1,8 +1,9 @@
-//! A row with whatever columns a file has: the process sets them before it reads.
+//! A row type with the columns of any file: the process sets the columns before it reads.
 //!
-//! Kiln's row types are known when a job is compiled; the columns of a corpus are not. Its readers ask a row
-//! type for its columns each time they open a file, so one whose answer changes reads any file through the
-//! public API. Each decoded array is checked as a whole: a reader that made a wrong one has a bug.
+//! Kiln's row types are known when a job is compiled, but the columns of a corpus are not. Readers ask
+//! a row type for its columns whenever they open a file, so a row type with changing columns reads any
+//! file through the public API. Each decoded array is validated in full, because a reader that returns
+//! an invalid one has a bug.
 
 use std::sync::{Arc, RwLock};
 
@@ -13,12 +14,12 @@ use kiln::{Error, Result};
 
 static COLUMNS: RwLock<Vec<Field>> = RwLock::new(Vec::new());
 
-/// From now on rows have these columns, all of which may hold nulls.
+/// Sets the columns of all rows from now on. All of them are nullable.
 pub(crate) fn set_columns(columns: Vec<Field>) {
     *COLUMNS.write().unwrap() = columns.into_iter().map(|field| field.with_nullable(true)).collect();
 }
 
-/// A row; what was in it was checked, and forgotten.
+/// A row without contents, which were validated and dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnyRow;
 
@@ -51,7 +52,7 @@ impl Row for AnyRow {
     }
 }
 
-/// Columns that are what they say.
+/// A reader that validates its columns.
 pub(crate) struct Checked;
 
 impl ColumnReader for Checked {
@@ -74,7 +75,7 @@ impl ColumnReader for Checked {
     }
 }
 
-/// How many rows there are.
+/// Counts rows.
 #[derive(Default)]
 pub(crate) struct Counter(usize);
 

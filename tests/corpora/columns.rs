@@ -1,7 +1,7 @@
-//! Asks the crates that wrote the formats which columns a file has.
+//! The columns of a file, as found by the reference crate of each format.
 //!
-//! A path enters; columns leave, or nothing where the file has none that these crates can find. What they say is
-//! used as the row type alone: whether a file can be read is Kiln's answer.
+//! Returns `None` if the crate finds no columns. The result is used only as the row type; whether a
+//! file can be read is up to Kiln.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor};
@@ -14,17 +14,17 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::json::reader::infer_json_schema;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-/// Records from which the types of text are told.
+/// Number of records from which the types of text formats are inferred.
 const RECORDS: usize = 100;
 
-/// The columns of the Parquet file.
+/// The columns of a Parquet file.
 pub(crate) fn parquet(path: &Path) -> Option<Vec<Field>> {
     let metadata = ArrowReaderMetadata::load(&File::open(path).ok()?, ArrowReaderOptions::new()).ok()?;
     Some(fields(metadata.schema()))
 }
 
-/// The columns of the Arrow file, in the file or the stream format. That crate makes room for any length that
-/// a file names, so here it is given only those that fit.
+/// The columns of an Arrow file, in the file or the stream format. The crate allocates any length that
+/// a file declares, so it only gets files whose declared lengths fit.
 pub(crate) fn arrow(path: &Path) -> Option<Vec<Field>> {
     let bytes = std::fs::read(path).ok()?;
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
@@ -42,24 +42,24 @@ pub(crate) fn arrow(path: &Path) -> Option<Vec<Field>> {
     Some(fields(&StreamReader::try_new(Cursor::new(&bytes), None).ok()?.schema()))
 }
 
-/// The columns of the CSV file, by its header and its first records.
+/// The columns of a CSV file, from its header and its first records.
 pub(crate) fn csv(path: &Path) -> Option<Vec<Field>> {
     let format = Format::default().with_header(true);
     let mut columns = fields(&format.infer_schema(File::open(path).ok()?, Some(RECORDS)).ok()?.0);
-    // A column of empty fields alone can be of any type.
+    // A column with only empty fields can have any type.
     for column in columns.iter_mut().filter(|column| column.data_type().is_null()) {
         *column = Field::new(column.name(), DataType::Utf8, true);
     }
     Some(columns)
 }
 
-/// The columns of the file of JSON lines, by its first objects.
+/// The columns of a file of JSON lines, from its first objects.
 pub(crate) fn json(path: &Path) -> Option<Vec<Field>> {
     let file = BufReader::new(File::open(path).ok()?);
     Some(fields(&infer_json_schema(file, Some(RECORDS)).ok()?.0))
 }
 
-/// What a file is read as whose columns nobody knows.
+/// The columns for files whose columns are unknown.
 pub(crate) fn unknown() -> Vec<Field> {
     vec![Field::new("value", DataType::Utf8, true)]
 }

@@ -1,8 +1,8 @@
-//! Reads one file as every format, in a process that may die of it.
+//! Reads one file in every format, in a process that may crash.
 //!
-//! A path enters; for each attempt one line leaves on standard output, as `tally` reads it, and at the end how
-//! much memory the process took. A file whose
-//! columns cannot all be read is read again column by column, so that one bad column hides no other.
+//! For each attempt it prints one line to standard output, which `tally` parses, and at the end its
+//! peak memory. If the columns of a file cannot all be read, it is read again column by column, so that
+//! one bad column does not hide the others.
 
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
@@ -17,15 +17,15 @@ use crate::any_row::{AnyRow, set_columns};
 use crate::columns;
 use crate::tally::{Attempt, Outcome};
 
-/// Begins the last line, which says how much memory it took.
+/// Prefix of the last line, which contains the peak memory.
 pub(crate) const PEAK: &str = "peak KiB\t";
-/// Address space of the process: the program, its threads and whatever a file makes it allocate.
+/// Limit of the address space: the program, its threads and whatever a file makes it allocate.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
 
 type Find = fn(&Path) -> Option<Vec<Field>>;
 type Read = fn(&Context, &str) -> Result<u64>;
 
-/// How each format finds its columns and reads them. Text has no columns to find.
+/// How columns are found and read in each format. Text has no columns to find.
 const FORMATS: [(&str, Find, Read); 4] = [
     ("parquet", columns::parquet, |cx, at| cx.read_parquet::<AnyRow>(at).count()),
     ("arrow", columns::arrow, |cx, at| cx.read_arrow::<AnyRow>(at).count()),
@@ -55,14 +55,14 @@ pub(crate) fn read(path: &Path) {
     println!("{PEAK}{}", peak_kib());
 }
 
-/// The most that the process has held in memory.
+/// Peak memory of the process.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The columns, unless the crate that looks for them panics: it is not this one that is tested.
+/// The columns, unless the crate that looks for them panics, because that crate is not under test.
 fn found(find: Find, path: &Path) -> Option<Vec<Field>> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
@@ -71,7 +71,7 @@ fn found(find: Find, path: &Path) -> Option<Vec<Field>> {
     found.filter(|columns| !columns.is_empty())
 }
 
-/// Statistics and pages are looked at by a filter alone.
+/// Statistics and page indexes are read only for filters.
 fn filtered(cx: &Context, path: &Path, columns: &[Field]) {
     let text = path.display().to_string();
     for field in columns.iter().filter(|field| !field.data_type().is_nested()) {
@@ -88,7 +88,7 @@ fn attempt(cx: &Context, format: &str, path: &Path, columns: Vec<Field>, read: R
     report(format, &text, count, read(cx, &text))
 }
 
-/// What an attempt came to, which standard output says at once: the next may end the process.
+/// Prints the outcome of an attempt at once, because the next one may crash the process.
 fn report(format: &str, path: &str, columns: usize, rows: Result<u64>) -> Outcome {
     let outcome = match rows {
         Ok(rows) => Outcome::Read { rows },

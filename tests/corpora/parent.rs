@@ -1,4 +1,4 @@
-//! Gives every file of the corpora to a process of its own and judges how that ended.
+//! Runs a separate process for every file of the corpora and checks its outcome.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 use crate::one_file::PEAK;
 use crate::tally::{Attempt, Outcome, ReadFile, Tally};
 
-/// Tells a process which file it is to read.
+/// Environment variable with the file that a process must read.
 pub(crate) const FILE: &str = "KILN_CORPORA_FILE";
-/// The folder that holds the corpora.
+/// Environment variable with the folder of the corpora.
 const FOLDER: &str = "KILN_CORPORA";
-/// What it must hold.
+/// Required subfolders.
 const CORPORA: [&str; 2] = ["parquet-testing", "arrow-testing"];
-/// What one file may take, read in every way; most take a tenth of a second.
+/// Time limit for reading one file in every way; most take a tenth of a second.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How often a process is looked at.
+/// Interval at which a process is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How many files and columns must be decoded at least, by format, so that a harness that reads nothing
-/// does not pass. The corpora grow; these are somewhat less than what was there in November 2026.
+/// Minimum numbers of decoded files and columns by format, so that a harness that reads nothing fails.
+/// The corpora grow; these are slightly less than the numbers of November 2026.
 const LEAST: [(&str, usize, usize); 4] =
     [("parquet", 200, 750), ("arrow", 140, 1200), ("csv", 90, 230), ("json", 80, 80)];
 
-/// Reads all files and fails unless each ended as it should.
+/// Reads all files and fails unless each has an accepted outcome.
 pub(crate) fn run() {
     let files = files();
     let (queue, found) = (Mutex::new(files.iter()), Mutex::new((Tally::default(), 0)));
@@ -52,7 +52,7 @@ pub(crate) fn run() {
     }
 }
 
-/// All files of the corpora, in the order of their names.
+/// All files of the corpora, sorted by name.
 fn files() -> Vec<PathBuf> {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let mut files = Vec::new();
@@ -83,7 +83,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What a process made of `file`, and what is wrong with that.
+/// The outcome of a process for `file`, and the problems with it.
 fn judged(file: &Path) -> (ReadFile, Vec<String>) {
     let desk = tempfile::tempdir().unwrap();
     let (ended, took) = child(file, desk.path());
@@ -108,7 +108,7 @@ fn judged(file: &Path) -> (ReadFile, Vec<String>) {
     (ReadFile { attempts, took, peak_kib: peak.unwrap_or(0) }, faults)
 }
 
-/// Runs this program for `file`; nothing when it had to be killed.
+/// Runs this program for `file`; the status is `None` if it had to be killed.
 fn child(file: &Path, desk: &Path) -> (Option<ExitStatus>, Duration) {
     let stream = |name: &str| Stdio::from(File::create(desk.join(name)).unwrap());
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -117,7 +117,7 @@ fn child(file: &Path, desk: &Path) -> (Option<ExitStatus>, Duration) {
         .env("KILN_CLUSTER", "local[1]")
         .env("KILN_MEMORY", "64MB")
         .env("KILN_TMP", desk)
-        // Each arena takes 64 MiB of addresses, which are what is limited.
+        // Each arena takes 64 MiB of the limited address space.
         .env("MALLOC_ARENA_MAX", "2")
         .stdin(Stdio::null())
         .stdout(stream("stdout"))

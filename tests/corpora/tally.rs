@@ -1,36 +1,36 @@
-//! What became of the attempts: one line each between two processes, then counts by format and by message.
+//! Outcomes of attempts: passed between processes as lines, and counted by format and by message.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Characters of a message by which it is counted.
+/// Characters of a message that are used to count it.
 const SHOWN_CHARS: usize = 120;
 
-/// What reading one file in every way came to.
+/// The outcome of reading one file in every way.
 pub(crate) struct ReadFile {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) took: Duration,
-    /// The most memory that the process held.
+    /// Peak memory of the process.
     pub(crate) peak_kib: u64,
 }
 
-/// One attempt at one file.
+/// One attempt to read one file.
 pub(crate) struct Attempt {
     pub(crate) format: String,
-    /// How many columns were decoded at once.
+    /// Number of columns that were decoded together.
     pub(crate) columns: usize,
     pub(crate) outcome: Outcome,
 }
 
-/// What became of it.
+/// The outcome of an attempt.
 #[derive(Clone)]
 pub(crate) enum Outcome {
     Read {
         rows: u64,
     },
-    /// An error of class data that names the file, and should do.
+    /// A data error that names the file, as it should.
     Refused(String),
     /// Any other error.
     Wrong(String),
@@ -43,7 +43,7 @@ impl Outcome {
 }
 
 impl Attempt {
-    /// Between two processes: one line, fields behind tabs.
+    /// Formats the attempt as one line, with fields separated by tabs.
     pub(crate) fn to_line(&self) -> String {
         let (word, text) = match &self.outcome {
             Outcome::Read { rows } => ("read", rows.to_string()),
@@ -66,29 +66,29 @@ impl Attempt {
     }
 }
 
-/// The attempts of one format.
+/// Counts of the attempts of one format.
 #[derive(Default)]
 pub(crate) struct Count {
     pub(crate) files: usize,
-    /// Files of which all columns, or single ones, were decoded.
+    /// Number of files of which all columns, or single ones, were decoded.
     pub(crate) decoded: usize,
     pub(crate) columns: usize,
     pub(crate) rows: u64,
     pub(crate) refused: usize,
 }
 
-/// All attempts.
+/// Counts of all attempts.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) formats: BTreeMap<String, Count>,
     messages: BTreeMap<String, usize>,
-    /// The file that took longest, and the one that took most memory.
+    /// The file that took the longest, and the one that took the most memory.
     slowest: Option<(Duration, PathBuf)>,
     largest: Option<(u64, PathBuf)>,
 }
 
 impl Tally {
-    /// Adds what was made of one file.
+    /// Adds the outcome of one file.
     pub(crate) fn add(&mut self, path: &Path, file: &ReadFile) {
         self.slowest = self.slowest.take().max(Some((file.took, path.to_owned())));
         self.largest = self.largest.take().max(Some((file.peak_kib, path.to_owned())));
@@ -117,7 +117,7 @@ impl Tally {
     }
 }
 
-/// A message without what differs from file to file: numbers, where it was, advice.
+/// A message without the parts that differ from file to file: numbers, location, advice.
 fn kind(text: &str) -> String {
     let text = text.split(" help: ").next().unwrap_or(text);
     let (what, place) = text.split_once(", at ").unwrap_or((text, ""));

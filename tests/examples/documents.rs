@@ -1,4 +1,4 @@
-//! `inverted_index` and `tf_idf`: what they say of documents is what loops over their words say.
+//! `inverted_index` and `tf_idf`, compared with loops over the words of documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,10 +14,10 @@ use super::{same_files_everywhere, table, texts, write_files};
 const INVERTED_INDEX: &str = env!("CARGO_BIN_EXE_inverted_index");
 const TF_IDF: &str = env!("CARGO_BIN_EXE_tf_idf");
 
-/// The occurrences of each word in each document.
+/// Number of occurrences of each word in each document.
 type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
-/// Forty documents, of which one has no words.
+/// Writes forty documents, one of them without words.
 fn write_documents(folder: &TempDir) -> Counts {
     let mut random = Random::new(13);
     let word =
@@ -97,7 +97,7 @@ fn tf_idf_gives_the_same_files_everywhere_and_the_scores_of_a_loop() {
     assert_eq!(found.len(), counts.len() - 1, "a document without words has no terms");
 }
 
-/// As in `examples/tf_idf.rs`, by loops.
+/// Computes the scores as `examples/tf_idf.rs` does, with loops.
 fn best_terms(counts: &Counts, terms: usize) -> Vec<(String, Vec<(f64, String)>)> {
     let words: BTreeSet<&String> = counts.values().flat_map(BTreeMap::keys).collect();
     let holders = |word| counts.values().filter(|words| words.contains_key(word)).count() as f64;

@@ -1,4 +1,5 @@
-//! `file_packer`: every file lies in the packed ones, once and whole, whichever way they were packed.
+//! `file_packer`: every file is in the output exactly once and complete, in whichever way the files
+//! were packed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,7 @@ use super::{folder, same_files_everywhere, table, texts};
 
 const FILE_PACKER: &str = env!("CARGO_BIN_EXE_file_packer");
 
-/// The contents by the addresses of the rows below an output.
+/// The contents of the rows below an output, by address.
 fn contents(output: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut contents = BTreeMap::new();
     for batch in table::batches(output) {
@@ -25,7 +26,7 @@ fn contents(output: &Path) -> BTreeMap<String, Vec<u8>> {
     contents
 }
 
-/// The contents by the addresses of files on disk.
+/// The contents of files on disk, by address.
 fn files(input: &Path) -> BTreeMap<String, Vec<u8>> {
     let address = |name: &str| fs::canonicalize(input.join(name)).unwrap().display().to_string();
     folder::files(input).into_iter().map(|(name, bytes)| (address(&name), bytes)).collect()

@@ -1,4 +1,5 @@
-//! `log_etl`: every line comes out once, as a request of its day or as a reject, and a day can be run again.
+//! `log_etl`: every line is output once, as a request of its day or as a reject, and a day can be
+//! processed again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 const LOG_ETL: &str = env!("CARGO_BIN_EXE_log_etl");
 
-/// Two lines of each of three days in UTC; the clock of the second one shows another day.
+/// Two lines for each of three days in UTC; the second one has another day in its local time.
 const GOOD: [(&str, &str); 6] = [
     ("2026-02-28", r#"192.0.2.1 - - [28/Feb/2026:23:59:59 +0000] "GET / HTTP/1.1" 200 2326 "-" "curl/8""#),
     (
@@ -29,7 +30,7 @@ const GOOD: [(&str, &str); 6] = [
     ("2026-03-02", r#"h - - [02/Mar/2026:01:00:00 +0000] "DELETE /x HTTP/1.1" 204 - "-" "z""#),
 ];
 
-/// Lines that are no requests, and how the reason begins.
+/// Lines that are no requests, with the beginning of the reason.
 const BAD: [(&str, &str); 10] = [
     ("", "the line ends before its host"),
     ("garbage", "the line ends before its identity"),
@@ -48,7 +49,7 @@ fn job(folder: &Path, input: &str) -> Job {
     Job::new(LOG_ETL).option("--input", input).option("--output", output).option("--rejects", rejects)
 }
 
-/// Three files of the good lines and the bad ones, in turn.
+/// Writes three files of good and bad lines in turn.
 fn write_logs(folder: &Path) -> String {
     let lines: Vec<&str> =
         GOOD.iter().map(|(_, line)| *line).chain(BAD.iter().map(|(line, _)| *line)).collect();
@@ -59,7 +60,7 @@ fn write_logs(folder: &Path) -> String {
     folder.join("*.log").display().to_string()
 }
 
-/// How often each request is in the folder of each day, as path and status.
+/// How often each request, as path and status, is in the folder of each day.
 fn published(output: &Path) -> BTreeMap<(String, String, String), usize> {
     let mut found = BTreeMap::new();
     let days = fs::read_dir(output).unwrap().map(|entry| entry.unwrap());

@@ -1,4 +1,4 @@
-//! `sales_weather_join`: the sums are those of a loop over cents.
+//! `sales_weather_join`, compared with a loop that adds cents.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 const SALES_WEATHER_JOIN: &str = env!("CARGO_BIN_EXE_sales_weather_join");
 const CITIES: [&str; 4] = ["Bern", "Genève", "St. Gallen", "Biel, \"Bienne\""];
 
-/// Sales and cents by weather and band; both are empty where nobody reported.
+/// Number of sales and cents by weather and band; both keys are empty for sales without a report.
 type Sums = BTreeMap<(String, String), (u64, u64)>;
 
-/// Writes sales and reports for some cities and days, and gives their sums.
+/// Writes sales and reports for some cities and days, and returns the expected sums.
 fn write_shop(folder: &TempDir) -> Sums {
     let mut random = Random::new(11);
     let (mut weather, mut reports) = (HashMap::new(), String::new());

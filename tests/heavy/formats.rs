@@ -1,12 +1,12 @@
-//! Heavy rows into files of every format and out of them again.
+//! Writes and reads heavy rows in every format.
 
 use super::job::EVERYWHERE;
 use super::{ROW, has_all, heavy, run_bounded};
 
 const CLUSTER: &str = "local[2]";
 
-/// What is written and read: the shape of the rows, the format, how many rows there are to a heavy one, and how
-/// many heavy ones: a batch of all of them would take more than a process may hold, as text several times.
+/// The shape of the rows, the format, the number of rows per heavy one, and the number of heavy rows. A
+/// batch of all of them would exceed the memory of a process, several times over as text.
 const CASES: [(&str, &str, u64, u64); 6] = [
     ("text", "parquet", 1, 56),
     ("text", "parquet", 7, 56),
@@ -35,7 +35,7 @@ fn files_of_heavy_rows_are_written_and_read_with_few_of_them_in_memory() {
     }
 }
 
-/// Rows of a job from files to files, several times the memory.
+/// Number of rows that are copied from files to files, several times the memory.
 const COPIED: u64 = 24;
 
 #[test]

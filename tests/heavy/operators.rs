@@ -1,4 +1,4 @@
-//! Heavy rows through exchanges and the operators after them, on threads and on executors.
+//! Heavy rows in exchanges and in the operators after them, on threads and on executors.
 
 use super::job::EVERYWHERE;
 use super::{ROW, has_all, heavy, run_bounded};

@@ -1,4 +1,4 @@
-//! Files of very many columns, of which two are wanted.
+//! Files with very many columns, of which a job reads two.
 
 use std::fs;
 

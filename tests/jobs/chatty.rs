@@ -1,4 +1,4 @@
-//! A job that talks on both streams after it has published, and whose commits take a given time.
+//! A job that prints to both streams after it has published, and whose commits take a given time.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,25 +11,25 @@ struct Args {
     /// Where to publish.
     #[arg(long)]
     output: Option<String>,
-    /// Lines on both streams.
+    /// Number of lines on both streams.
     #[arg(long, default_value_t = 0)]
     lines: u64,
-    /// A file that is written after the last line.
+    /// A file to write after the last line.
     #[arg(long)]
     after: Option<PathBuf>,
-    /// How long a commit takes that publishes nothing but its name.
+    /// Duration of a commit that publishes nothing but its name.
     #[arg(long)]
     commit_millis: Option<u64>,
-    /// A folder for the sign that the commit has begun.
+    /// A folder for a file that shows that the commit has begun.
     #[arg(long)]
     signs: Option<PathBuf>,
     /// Fails after the commit.
     #[arg(long)]
     fail: bool,
-    /// Ends the process with this code, from the middle of the job.
+    /// Exits with this code in the middle of the job.
     #[arg(long)]
     exit: Option<i32>,
-    /// Aborts the process after a last line.
+    /// Aborts the process after the last line.
     #[arg(long)]
     abort: bool,
 }

@@ -1,4 +1,4 @@
-//! A job that copies lines from one place and format to another.
+//! A job that copies lines between locations and formats.
 
 use kiln::chain::Chain;
 use kiln::expr::{col, lit};
@@ -9,7 +9,7 @@ struct Args {
     /// What to read: a file that ends in `.csv`, or a folder of Parquet files.
     #[arg(long)]
     input: String,
-    /// Of Parquet files only the lines from this number on.
+    /// Filters Parquet files: only the lines from this number on.
     #[arg(long)]
     from: Option<u64>,
     /// Where to publish: a folder whose name ends in `.csv`, or one for Parquet.

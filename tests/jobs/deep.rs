@@ -1,22 +1,22 @@
-//! Loops that build a plan as deep as they have rounds.
+//! Loops that build a plan as deep as their number of rounds.
 //!
-//! Each shape prints its result, which follows from the number of rounds. The cached loop also prints what
-//! an early and a late round cost, in time and in memory.
+//! Each shape prints its result, which depends on the number of rounds. The cached loop also prints the
+//! cost of an early and a late round, in time and in memory.
 
 use std::time::{Duration, Instant};
 
 use kiln::{Context, Dataset};
 
-/// Rounds of a window over which the cost of one round is taken.
+/// Number of rounds over which the cost of one round is measured.
 const WINDOW: usize = 50;
-/// The first round of the early window; the rounds before it start threads and executors.
+/// The first round of the early window; earlier rounds start threads and executors.
 const EARLY: usize = 10;
 
 #[derive(clap::Parser)]
 struct Args {
-    /// Which loop.
+    /// The shape of the loop.
     shape: String,
-    /// Its rounds.
+    /// Number of rounds.
     rounds: u64,
 }
 
@@ -40,7 +40,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     Ok(())
 }
 
-/// One exchange in every round.
+/// One exchange per round.
 fn reduced(cx: &Context, rounds: u64) -> Dataset<(u64, u64)> {
     let mut rows = cx.parallelize_in(2, [(1u64, 0u64), (2, 0)]).erase();
     for _ in 0..rounds {
@@ -49,7 +49,7 @@ fn reduced(cx: &Context, rounds: u64) -> Dataset<(u64, u64)> {
     rows
 }
 
-/// One operator in every round, and no exchange.
+/// One operator per round, without exchanges.
 fn erased(cx: &Context, rounds: u64) -> Dataset<u64> {
     let mut rows = cx.parallelize_in(2, [0u64, 1]).erase();
     for _ in 0..rounds {
@@ -67,7 +67,8 @@ fn united(cx: &Context, rounds: u64) -> Dataset<u64> {
     rows
 }
 
-/// Every round joins the rows with themselves: there are two ways from each round to the one before.
+/// Every round joins the rows with themselves, so there are two paths from each round to the previous
+/// one.
 fn joined(cx: &Context, rounds: u64) -> Dataset<(u64, u64)> {
     let mut rows = cx.parallelize_in(1, [(7u64, 1u64)]).reduce_by_key(|a, b| a + b);
     for _ in 0..rounds {
@@ -76,7 +77,7 @@ fn joined(cx: &Context, rounds: u64) -> Dataset<(u64, u64)> {
     rows
 }
 
-/// Every round is cached, and the one before it is let go of.
+/// Every round is cached, and the previous one is unpersisted.
 fn cached(cx: &Context, rounds: u64) -> kiln::Result<()> {
     let mut rows = cx.parallelize_in(2, [(1u64, 0u64), (2, 0)]).cache();
     rows.count()?;
@@ -99,7 +100,7 @@ fn cached(cx: &Context, rounds: u64) -> kiln::Result<()> {
     Ok(())
 }
 
-/// Datasets that no action has seen, some of them shared.
+/// Datasets without actions, some of them shared.
 fn dropped(cx: &Context, rounds: u64) {
     let (erased, reduced, united) = (erased(cx, rounds), reduced(cx, rounds), united(cx, rounds));
     let shared = erased.clone();
@@ -108,14 +109,14 @@ fn dropped(cx: &Context, rounds: u64) {
     println!("dropped");
 }
 
-/// The middle one, which a pause of the machine does not move.
+/// The median, which a pause of the machine does not change.
 fn median(times: &[Duration]) -> Duration {
     let mut times = times.to_vec();
     times.sort_unstable();
     times[times.len() / 2]
 }
 
-/// The memory of this process.
+/// Resident memory of this process.
 fn resident_kilobytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,7 +1,6 @@
 //! A job that does not end by itself: it publishes more numbers than can be written.
 //!
-//! Its tasks leave a file `started-…` in the folder they are given, so that a test knows when it is
-//! in the middle.
+//! Its tasks create a file `started-…` in the given folder, so that a test knows that they are running.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +12,10 @@ struct Args {
     /// Where to publish.
     #[arg(long)]
     output: String,
-    /// The folder for the signs of life.
+    /// The folder for the files `started-…`.
     #[arg(long)]
     signs: PathBuf,
-    /// How long the closure takes for each number; without it, no time at all.
+    /// How long the closure takes for each number; zero by default.
     #[arg(long, default_value_t = 0)]
     millis_per_row: u64,
 }
@@ -25,7 +24,7 @@ struct Args {
 fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let shared = cx.share((args.signs, args.millis_per_row));
     let rows = cx.range(0..1 << 50).map_with(&shared, |(signs, millis), n| {
-        // The rows of a partition are 2^40: this is its first, or one of its next.
+        // True for the first row of a partition, as partitions have 2^40 rows, and every 2^20 rows after it.
         if n % (1 << 20) == 0 {
             let _ = std::fs::write(signs.join(format!("started-{n}")), "");
         }

@@ -1,24 +1,24 @@
-//! A job with a fault of its author's: a closure that panics, or closures that capture.
+//! A job with a bug: a closure that panics, or closures that capture variables.
 
 use kiln::{Context, Dataset};
 
 #[derive(clap::Parser)]
 enum Args {
-    /// One closure panics; without `--go-on` that is the end of the job.
+    /// One closure panics; without `--go-on` this ends the job.
     Panics {
         #[arg(long)]
         output: String,
-        /// Says what failed, and publishes rows that are not at fault.
+        /// Prints the failure, and publishes correct rows.
         #[arg(long)]
         go_on: bool,
     },
-    /// Two closures capture what was not declared.
+    /// Two closures capture undeclared variables.
     Captures {
         #[arg(long)]
         input: String,
         #[arg(long)]
         output: String,
-        /// Captures nothing: the twin that is right everywhere.
+        /// Captures nothing: the correct variant.
         #[arg(long)]
         declared: bool,
     },

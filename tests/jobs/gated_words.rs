@@ -1,7 +1,7 @@
-//! Word counts that stop at a gate in the middle, so that a test can kill something right there.
+//! Word counts that stop at a gate in the middle, so that a test can kill a process at that point.
 //!
-//! A row that is or holds the word `GATE` makes its task leave a file `waits-PID` in the gate's folder
-//! and wait for a file `open` there.
+//! At a row that is or contains the word `GATE`, a task creates a file `waits-PID` in the gate's folder
+//! and waits for a file `open` in it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

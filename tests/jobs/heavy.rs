@@ -1,30 +1,30 @@
-//! A job over rows that are heavy: long texts, long lists, or structs of many fields.
+//! A job with heavy rows: long texts, long lists, or structs of many fields.
 //!
-//! Every row is made from its number, and checked by it wherever it arrives; the numbers are published.
+//! Every row is generated from its number and verified wherever it arrives. The numbers are published.
 
 use kiln::chain::Chain;
 use kiln::{Compression, Context, Dataset, Level, OnError, Row};
 
 #[derive(clap::Parser)]
 struct Args {
-    /// What is done with the rows.
+    /// What to do with the rows.
     #[arg(long, value_enum)]
     work: Work,
     #[arg(long, value_enum, default_value = "text")]
     shape: Shape,
-    /// Rows.
+    /// Number of rows.
     #[arg(long, default_value_t = 0)]
     rows: u64,
-    /// Bytes of a heavy row.
+    /// Size of a heavy row.
     #[arg(long, default_value_t = 0)]
     bytes: usize,
-    /// One row in so many is heavy, the others are nearly empty.
+    /// One in this many rows is heavy, the others are nearly empty.
     #[arg(long, default_value_t = 1)]
     every: u64,
-    /// What to read; its extension is the format.
+    /// What to read; the extension determines the format.
     #[arg(long, default_value = "")]
     input: String,
-    /// Where to publish; for `write` its extension is the format.
+    /// Where to publish; for `write` the extension determines the format.
     #[arg(long)]
     output: String,
 }
@@ -37,13 +37,13 @@ enum Work {
     Copy,
     Exchange,
     Sort,
-    /// By the heavy value.
+    /// Sorts by the heavy value.
     SortTexts,
     Reduce,
     Group,
     Join,
     Persist,
-    /// Two columns of a file that has more.
+    /// Reads two columns of a file that has more.
     TwoColumns,
 }
 
@@ -54,7 +54,7 @@ enum Shape {
     Fields,
 }
 
-/// Rows of every shape are made of it.
+/// The size from which rows of every shape are generated.
 type Size = (usize, u64);
 
 #[derive(Row, Clone)]
@@ -177,7 +177,7 @@ fn bytes(&(bytes, every): &Size, n: u64) -> usize {
     if n.is_multiple_of(every) { bytes } else { 8 }
 }
 
-/// A text of so many bytes, which begins with a word of its own and ends with the number.
+/// A text of this size, which starts with a unique word and ends with the number.
 fn text(size: &Size, n: u64) -> String {
     let mut text = format!("{:016x} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     text.push_str(&"x".repeat(bytes(size, n)));
@@ -232,7 +232,7 @@ fn check_fields(size: &Size, row: FieldsView<'_>) -> Result<u64, String> {
     if ends.iter().all(|end| *end == part) { Ok(row.n) } else { Err(format!("row {} is another", row.n)) }
 }
 
-/// What follows the first dot of a file's name, and not the compression.
+/// The part of a file's name after the first dot, without the compression.
 fn format(path: &str) -> Option<&str> {
     path.rsplit('/').next()?.split('.').nth(1)
 }

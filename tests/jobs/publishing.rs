@@ -1,8 +1,9 @@
-//! Publishes in every mode, again, by several attempts and by several runs, below one address, and reads back after each.
+//! Publishes in every mode, repeatedly, in several attempts and runs, below one address, and reads back
+//! after each.
 //!
-//! It is the same for every store, so that a store which does otherwise ends it with a panic. All of it happens in this
-//! process: the memory of one process is a store, too. An attempt that another one overtakes is one whose first row starts
-//! that other one.
+//! Every store must behave in the same way; a different behaviour ends the job with a panic. Everything
+//! happens in this process, because its memory is one of the stores. To let an attempt be overtaken,
+//! its first row starts the newer attempt.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use kiln::{Class, Cluster, Config, Context, Mode, Result, Row};
 
 #[derive(clap::Parser)]
 struct Args {
-    /// Where there is nothing yet.
+    /// An address at which nothing exists yet.
     #[arg(long)]
     below: String,
 }
@@ -22,17 +23,17 @@ struct Number {
     n: u64,
 }
 
-/// An output and the form that is asked for.
+/// An output and its form.
 #[derive(Clone)]
 struct Place {
     uri: String,
     is_plain: bool,
 }
 
-/// What one row of a job starts while it is computed.
+/// The publish that one row of a job starts while it is computed.
 static MEANWHILE: Mutex<Option<(Place, Mode, Who)>> = Mutex::new(None);
 
-/// The run and the attempt, if it has a name.
+/// The run id and the attempt, if the run has an id.
 type Who = Option<(&'static str, u32)>;
 
 #[kiln::main]
@@ -79,7 +80,7 @@ fn publish(place: &Place, mode: Mode, from: u64, who: Who) -> Result<u64> {
     let rows = cx.parallelize_in(3, 0..20_u64).map_with(&both, |from, n| {
         let meanwhile = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((place, mode, who)) = meanwhile {
-            // A thread that computes rows starts no action.
+            // A thread that computes rows must not start an action.
             let newer = std::thread::spawn(move || publish(&place, mode, 1000, who));
             newer.join().expect("it ends").expect("the newer one publishes");
         }
@@ -95,7 +96,7 @@ fn publish(place: &Place, mode: Mode, from: u64, who: Who) -> Result<u64> {
     Ok(cx.job_run().facts().counters.get("made").copied().unwrap_or(0))
 }
 
-/// What Kiln reads there, in order.
+/// The numbers that Kiln reads back, in order.
 fn numbers(place: &Place) -> Result<Vec<u64>> {
     let read = context(None).read().hive_partitions().parquet::<Number>(&place.uri);
     let mut numbers = read.map(|number| number.n).collect()?;
@@ -148,12 +149,13 @@ fn partitions(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// The next attempt of a run that is published.
+/// A later attempt of a run that is already published.
 fn again(place: &Place) -> Result<()> {
     for mode in [Mode::Error, Mode::Append, Mode::Overwrite] {
         let place = Place { uri: format!("{}-{mode:?}", place.uri), ..place.clone() };
         assert_eq!(publish(&place, mode, 0, Some(("nightly", 1)))?, 20);
-        // The counter is the first attempt's, so the rows show that nothing was computed.
+        // The counter is restored from the first attempt, so only the rows show that nothing was
+        // computed.
         publish(&place, mode, 500, Some(("nightly", 2)))?;
         assert_eq!(numbers(&place)?, from(0), "{mode:?}");
         let error = publish(&place, mode, 500, Some(("nightly", 1)));
@@ -171,7 +173,7 @@ fn overtaken(place: &Place, mode: Mode, (old, new): (Who, Who)) {
     assert_eq!(numbers(place).expect("it can be read"), from(1000), "{mode:?}");
 }
 
-/// Files of every format, whole and in parts.
+/// Reads files of every format, in full and in part.
 fn reading(place: &Place) -> Result<()> {
     let cx = context(None);
     let rows = || cx.parallelize_in(2, (0..50).map(|n| Number { day: n % 3, n }).collect::<Vec<_>>());

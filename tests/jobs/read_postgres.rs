@@ -1,4 +1,5 @@
-//! A job that reads a table of PostgreSQL and prints how many rows it has and the sum of their numbers.
+//! A job that reads a table of PostgreSQL and prints the number of its rows and the sum of their
+//! numbers.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ struct Args {
     split_by: Option<String>,
     #[arg(long)]
     splits: Option<usize>,
-    /// Milliseconds for one statement.
+    /// Time limit of a statement, in milliseconds.
     #[arg(long)]
     statement_timeout: Option<u64>,
     #[arg(long, default_value = "8")]

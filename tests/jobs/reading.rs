@@ -1,4 +1,4 @@
-//! A job that reads lines of any format and prints how many there are and the sum of their numbers.
+//! A job that reads lines of any format and prints their number and the sum of their numbers.
 
 use kiln::chain::Chain;
 use kiln::expr::{col, lit};
@@ -11,10 +11,10 @@ struct Args {
     input: String,
     #[arg(long, default_value = "parquet")]
     format: String,
-    /// Of Parquet files only the lines from this number on.
+    /// Filters Parquet files: only the lines from this number on.
     #[arg(long)]
     from: Option<u64>,
-    /// Whether fields of CSV hold no line ends.
+    /// Declares that CSV fields contain no line breaks.
     #[arg(long)]
     plain_lines: bool,
 }

@@ -1,4 +1,4 @@
-//! A job that is done at once: it counts some numbers, or publishes them in several files.
+//! A short job: it counts some numbers, or publishes them in several files.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ const GATE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(clap::Parser)]
 struct Args {
-    /// Numbers.
+    /// How many numbers.
     #[arg(long, default_value_t = 600)]
     rows: u64,
-    /// Partitions, and so files.
+    /// Number of partitions, and so of files.
     #[arg(long, default_value_t = 6)]
     partitions: usize,
-    /// Added to every number, so that two runs can be told apart.
+    /// Added to every number, to distinguish two runs.
     #[arg(long, default_value_t = 0)]
     offset: u64,
-    /// Where to publish; without it the rows are only counted.
+    /// Where to publish; by default the rows are only counted.
     #[arg(long)]
     output: Option<String>,
-    /// What to do when something is there.
+    /// What to do if the output exists.
     #[arg(long, default_value = "error", value_parser = mode)]
     mode: Mode,
     /// Publishes a Delta table.
@@ -31,22 +31,22 @@ struct Args {
     /// Publishes plain files, also in an object store.
     #[arg(long)]
     plain: bool,
-    /// Puts them into folders of 200 numbers each.
+    /// Writes folders of 200 numbers each.
     #[arg(long)]
     by_day: bool,
-    /// Where to put them on the way.
+    /// Address of a checkpoint before the output.
     #[arg(long)]
     checkpoint: Option<String>,
-    /// A folder: every task leaves a file in it and waits for the file `open`.
+    /// A folder: every task creates a file in it and waits for the file `open`.
     #[arg(long)]
     gate: Option<PathBuf>,
-    /// An output of this job, whose rows and their sum are printed instead.
+    /// An output of this job; prints its rows and their sum instead.
     #[arg(long)]
     read: Option<String>,
-    /// Says that there is nothing to do.
+    /// Reports that there is nothing to do.
     #[arg(long)]
     skip: bool,
-    /// Sets the job's counter `odd rows`.
+    /// Value of the job's counter `odd rows`.
     #[arg(long, default_value_t = 0)]
     odd_rows: u64,
 }
@@ -114,7 +114,7 @@ fn mode(word: &str) -> Result<Mode, String> {
     }
 }
 
-/// Waits until the gate is open; the file with this process's id says that someone waits.
+/// Waits until the gate is open. A file with the id of this process shows that it waits.
 fn pass(gate: &Path) {
     let (open, end) = (gate.join("open"), Instant::now() + GATE_LIMIT);
     while !open.exists() && Instant::now() < end {

@@ -1,7 +1,7 @@
-//! A job that has more rows than memory, so that its operators make temporary files.
+//! A job with more rows than memory, so that its operators write temporary files.
 //!
-//! With a gate the tasks that read what was spilled leave a file `waits-PID` there and wait for a file
-//! `open`, so that a test can look and strike while the temporary files are there.
+//! With a gate, the tasks that read spilled rows create a file `waits-PID` in it and wait for a file
+//! `open`, so that a test can act while the temporary files exist.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use kiln::{Context, Dataset, Level, OnError, Partitioner};
 
 /// How long a task waits for the gate to open.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
-/// Bytes of a row beside its key.
+/// Size of a row without its key.
 const PAYLOAD_BYTES: usize = 100;
 
 #[derive(clap::Parser)]
 struct Args {
-    /// What is done with the rows.
+    /// What to do with the rows.
     #[arg(long, value_enum)]
     work: Work,
     /// Rows of about 120 bytes.
@@ -27,7 +27,7 @@ struct Args {
     /// The folder of the gate.
     #[arg(long)]
     gate: Option<PathBuf>,
-    /// Fails behind the gate.
+    /// Fails after the gate.
     #[arg(long)]
     fails: bool,
 }
@@ -40,7 +40,7 @@ enum Work {
     SortWithinTwo,
     Group,
     Join,
-    /// A join that reads again what comes from an operator in its own stage.
+    /// A join that rereads the output of an operator in its own stage.
     JoinOfSums,
     Persist,
 }
@@ -68,9 +68,9 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     keys.write_parquet_as(&args.output, ["n"])
 }
 
-/// Rows of distinct keys in no order.
+/// Rows with distinct keys, unordered.
 fn rows(cx: &Context, count: u64) -> Dataset<(u64, String)> {
-    // Odd, so that no two numbers meet.
+    // An odd factor, so that products are distinct.
     let row = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15), format!("{n:0PAYLOAD_BYTES$}"));
     cx.parallelize(0..count).map(row).erase()
 }

@@ -1,4 +1,5 @@
-//! Accumulators and counters of `i64` and `f64`: every row counts once, wherever it is computed and however often.
+//! Accumulators, and counters of `i64` and `f64`: every row counts once, wherever and however often it
+//! is computed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ fn accumulators_of_inner_stages_and_of_the_result_have_what_the_rows_make() {
             sums.count().unwrap();
             assert_eq!(seen.value(), words, "{name}");
             assert!(keys.value().iter().eq(words.keys()), "{name}");
-            // Halves are exact, so their order does not matter.
+            // Halves are exact, so the order of additions does not matter.
             let counted = (balance.value() - before.0, halves.value() - before.1);
             assert_eq!(counted, (sum, sum as f64 / 2.0), "{name}");
             sums.collect().unwrap();

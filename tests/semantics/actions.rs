@@ -1,4 +1,5 @@
-//! Actions that need not compute all partitions, and those that stream: `take`, `first`, `is_empty`, `iter`.
+//! Actions that need not compute all partitions, and those that stream: `take`, `first`, `is_empty`,
+//! `iter`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -117,7 +118,7 @@ fn the_context_can_be_used_while_rows_are_streamed() {
     });
 }
 
-/// Counts a call of a closure; a static is no capture.
+/// Counts a call of a closure. A static is not captured.
 fn count<T>(calls: &AtomicU64, value: T) -> T {
     calls.fetch_add(1, Ordering::SeqCst);
     value

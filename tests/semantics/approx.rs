@@ -1,4 +1,5 @@
-//! Estimates: near the exact answer, and the same wherever the job runs over as many partitions.
+//! Estimates are near the exact result, and the same in every cluster for the same number of
+//! partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use kiln::Class;
 use crate::random::Random;
 use crate::support::{check, for_each_seed, for_each_setting, local};
 
-/// The estimates of one number of partitions must be one, and near `exact`.
+/// Checks that the estimates for each number of partitions are equal, and near `exact`.
 fn near(exact: f64, tolerance: f64, estimates: &BTreeMap<usize, BTreeSet<u64>>) {
     for (partitions, found) in estimates {
         assert_eq!(found.len(), 1, "{partitions} partitions: {found:?}");
@@ -26,7 +27,7 @@ fn count_approx_distinct_is_within_a_few_standard_errors() {
             let count = s.rows(&words).count_approx_distinct(0.02).unwrap();
             estimates.entry(s.partitions).or_default().insert(count);
         });
-        // Five standard errors: the seed is a new one each time.
+        // Five standard errors, because the seed changes with every run.
         near(exact, 0.1, &estimates);
     });
 }

@@ -1,7 +1,8 @@
-//! Operators that hold rows, with less memory than their rows need: the same rows, in parts.
+//! Operators that hold rows, with less memory than their rows need: they give the same rows in several
+//! passes.
 //!
-//! A task may hold 1 MiB here. Where rows come out in another order than with enough memory, that is
-//! what proves that the work was done in parts.
+//! A task may hold 1 MiB here. A different order of the rows than with enough memory proves that there
+//! were several passes.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,18 +12,18 @@ use kiln::{Cluster, Config, Context, Dataset, Partitioner, Result};
 use crate::random::Random;
 use crate::support;
 
-/// Keys of the right side; its rows take several times what a task may hold.
+/// Number of keys of the right side, whose rows take several times the memory of a task.
 const KEYS: u64 = 30_000;
-/// The key that has a great share of the rows.
+/// A key with a large share of the rows.
 const HOT: u64 = 7;
 
 type Pairs = Vec<(u64, u64)>;
 
-/// What each task may hold then.
+/// The reduced memory of each task.
 const LITTLE: u64 = 1 << 20;
 
-/// Contexts with little memory, over one partition and over three, by the place; starting executors
-/// takes longer than a test.
+/// Contexts with little memory, over one partition and over three, by cluster. They are shared, because
+/// starting executors takes longer than a test.
 static LITTLES: LazyLock<[(Cluster, [Context; 2]); 2]> = LazyLock::new(|| {
     let places = [Cluster::Local { slots: 2 }, Cluster::LocalCluster { executors: 2, slots: 1 }];
     places.map(|cluster| (cluster, [1, 3].map(|partitions| context(cluster, LITTLE, partitions))))
@@ -34,8 +35,9 @@ fn context(cluster: Cluster, memory: u64, partitions: usize) -> Context {
     support::context(config, "small")
 }
 
-/// Runs `job` with enough memory and, in process and on executors, with little, over one partition and
-/// over three: the same rows must come, and over one partition in another order if `reorders`.
+/// Runs `job` with enough memory and, in process and on executors, with little memory, over one
+/// partition and over three. The rows must be the same, and with one partition their order must differ
+/// if `reorders`.
 fn check<T: Ord + Clone + std::fmt::Debug>(
     reorders: bool,
     job: impl Fn(&Context) -> Result<Vec<T>>,
@@ -54,7 +56,7 @@ fn check<T: Ord + Clone + std::fmt::Debug>(
         }
     }
     assert!(orders.iter().all(|o| o[0] == o[1]), "executors give the rows in another order");
-    // A few rows may come in one order by chance.
+    // A few rows may have the same order by chance.
     if reorders && enough.len() > 100 {
         assert!(enough != orders[0][0], "the rows came as if they had been held whole");
     }
@@ -70,7 +72,7 @@ fn uniform(seed: u64, offset: u64) -> Pairs {
     Random::new(seed).rows(KEYS as usize, |r| (offset + r.below(KEYS), r.below(1000)))
 }
 
-/// Rows of which three in ten have one key.
+/// Rows of which three in ten have the same key.
 fn skewed(seed: u64, rows: usize, distinct: u64) -> Pairs {
     Random::new(seed).rows(rows, |r| (if r.below(10) < 3 { HOT } else { r.below(distinct) }, r.below(1000)))
 }
@@ -81,7 +83,7 @@ fn by_key(rows: &Pairs) -> BTreeMap<u64, Vec<u64>> {
     map
 }
 
-/// Pairs of a full outer join: keys with what each side has of them.
+/// Result of a full outer join: keys with the values of each side.
 type Matches = Vec<(u64, (Option<u64>, Option<u64>))>;
 
 fn full_outer(left: &Pairs, right: &Pairs) -> Matches {
@@ -175,7 +177,7 @@ fn groups_of_more_than_memory_are_made_in_passes() {
     let expected: Vec<_> = keys.iter().map(|key| (*key, (of(&lefts, key), of(&rights, key)))).collect();
     let found = check(false, |cx| pairs(cx, &rows).cogroup(pairs(cx, &other)).collect());
     assert!(found == expected);
-    // And behind another operator of the same stage, which is not run again.
+    // The same after another operator in the same stage, which must not run again.
     let sums: Vec<_> = lefts.into_iter().map(|(key, all)| (key, vec![all.iter().sum::<u64>()])).collect();
     let found = check(false, |cx| pairs(cx, &rows).reduce_by_key(|a, b| a + b).group_by_key().collect());
     assert!(found == sums);
@@ -196,7 +198,7 @@ fn cogroups_of_three_of_more_than_memory_are_made_in_passes() {
 
 #[test]
 fn large_groups_of_different_keys_do_not_have_to_fit_together() {
-    // Each list takes more than half of what a task may hold.
+    // Each list takes more than half of the memory of a task.
     let rows = |key: u64| vec![(key, 1); 12_000];
     for other in 100..108 {
         let found = check(false, |cx| pairs(cx, &rows(HOT)).cogroup(pairs(cx, &rows(other))).collect());
@@ -235,7 +237,7 @@ fn sets_and_products_of_more_than_memory_are_made_in_passes() {
     let rights: std::collections::BTreeSet<_> = right.iter().map(|row| row.0).collect();
     let keys = |cx: &Context, rows: &Pairs| pairs(cx, rows).map(|(key, _)| key).erase();
     let common: Vec<u64> = lefts.intersection(&rights).copied().collect();
-    // Distinct rows are in the order of their hash, and so are the passes.
+    // Distinct rows are in hash order, and so are the passes.
     assert!(check(false, |cx| keys(cx, &left).intersection(keys(cx, &right)).collect()) == common);
     let mut rest: Vec<u64> = left.iter().map(|row| row.0).filter(|key| !rights.contains(key)).collect();
     rest.sort_unstable();

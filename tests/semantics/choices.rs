@@ -1,4 +1,5 @@
-//! What picks rows: filter_map, filter_by_range, lookup, samples, extremes by a key.
+//! Operators that select rows: filter_map, filter_by_range, lookup, samples, minima and maxima by a
+//! key.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use kiln::Class;
 use crate::random::Random;
 use crate::support::{check, check_ordered, for_each_seed, for_each_setting, kinds, local};
 
-/// Words, each with some number.
+/// Words, each with a number.
 fn pairs(seed: u64) -> Vec<(String, i64)> {
     Random::new(seed).rows(200, |r| (r.string(), r.around_zero(5)))
 }
@@ -35,7 +36,7 @@ fn filter_map_gives_what_the_closure_keeps() {
             });
             first.collect()
         });
-        // Rows that may be absent themselves.
+        // Rows that are `Option`s themselves.
         let options: Vec<Option<u64>> =
             lengths.iter().filter(|n| **n > 2).map(|n| (n % 2 == 0).then_some(*n)).collect();
         check_ordered(&options, |s| {

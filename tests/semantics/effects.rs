@@ -1,6 +1,6 @@
-//! Actions that are called for their effect: every row is come by, and what fails says where.
+//! Actions with side effects: they visit every row, and errors name the location.
 //!
-//! What a closure does in another process shows in a folder that all of them share.
+//! A folder that all processes share records the effects of closures in other processes.
 
 use std::path::PathBuf;
 
@@ -135,7 +135,7 @@ fn a_transient_error_makes_the_task_try_again() {
     }
 }
 
-/// What stands in a folder, by name.
+/// The names of the files in a folder.
 fn names(folder: &std::path::Path) -> Vec<String> {
     let entries = folder.read_dir().unwrap();
     let mut names: Vec<String> =

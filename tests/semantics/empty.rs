@@ -1,4 +1,4 @@
-//! No rows in: no rows out, no key, no first row, and no failure anywhere.
+//! Without input rows there are no output rows, no key, no first row, and no failure.
 
 use kiln::{Dataset, Result};
 
@@ -66,7 +66,7 @@ fn an_empty_range_has_no_rows() {
     check_ordered(&Vec::<u64>::new(), |s| s.cx().range(std::ops::Range { start: 5, end: 4 }).collect());
 }
 
-/// The job gives no rows in any setting.
+/// Checks that the job gives no rows in any setting.
 #[track_caller]
 fn nothing<T: std::fmt::Debug>(job: impl Fn(Setting) -> Result<Vec<T>>) {
     check(&[], job);

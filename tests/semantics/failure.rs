@@ -1,4 +1,4 @@
-//! A panic in a closure: an error of class bug with the line, and a context that goes on working.
+//! A panic in a closure is a bug error that names the line, and the context still works afterwards.
 
 use kiln::{Class, Context, Error};
 
@@ -34,7 +34,7 @@ fn a_panic_behind_an_exchange_is_a_bug_with_its_line() {
     });
 }
 
-/// Partial results of the tasks meet in the driver's own thread.
+/// The driver's own thread merges partial results of tasks.
 #[test]
 fn a_panic_while_results_of_partitions_meet_is_a_bug_with_its_line() {
     for_each_place(|cx| {
@@ -82,7 +82,7 @@ fn a_source_that_is_not_there_fails_the_action_and_not_the_program() {
     });
 }
 
-/// Runs `test` in every place; the context must then still give right answers.
+/// Runs `test` in every cluster; afterwards the context must still give correct results.
 fn for_each_place(test: impl Fn(&Context)) {
     for place in kinds() {
         test(&place.cx);
@@ -101,7 +101,7 @@ fn assert_names(error: &Error, message: &str) {
     assert!(text.contains(&place), "{place} is not in: {text}");
 }
 
-/// The line above on which a closure panics with `message`.
+/// The line of this file on which a closure panics with `message`.
 fn line_of(message: &str) -> usize {
     let call = format!("(\"{message}\")");
     include_str!("failure.rs").lines().position(|line| line.contains(&call)).expect("a closure says so") + 1

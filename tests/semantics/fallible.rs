@@ -1,4 +1,4 @@
-//! Closures that refuse rows: the policy decides, and the place and the record are told.
+//! Closures that reject rows: the policy applies, and errors name the location and the record.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use kiln::{Class, Error, OnError, Reject};
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed, for_each_setting, kinds};
 
-/// Numbers as text, and a few rows that are none.
+/// Numbers as text, and a few rows that are no numbers.
 fn texts(seed: u64) -> Vec<String> {
     Random::new(seed).rows(200, |r| match r.below(10) {
         0 => r.line(),
@@ -184,7 +184,7 @@ fn the_accepted_and_the_rejected_are_all_rows_in_their_order() {
 
 type Boxed = Box<dyn std::error::Error + Send + Sync>;
 
-/// Row 7 fails at first, row 8 always: they leave a folder behind when they are tried.
+/// Row 7 fails at first, row 8 always. They create a folder when they are tried.
 fn fails_once(folder: &std::path::Path, n: u64) -> kiln::Result<u64> {
     match (n, std::fs::create_dir(folder.join(n.to_string()))) {
         (7, Ok(())) => Err(Error::transient("not yet")),

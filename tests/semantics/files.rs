@@ -1,4 +1,4 @@
-//! Sources over files: the same rows in the same order wherever the job runs.
+//! File sources give the same rows in the same order in every cluster.
 
 use std::fs;
 

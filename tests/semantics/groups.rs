@@ -1,11 +1,11 @@
-//! Groups, cogroups and aggregates by key, against a `BTreeMap`.
+//! Groups, cogroups and aggregates by key, compared with a `BTreeMap`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::random::Random;
 use crate::support::{check, for_each_seed};
 
-/// The values of each key in their order.
+/// The values of each key, in order.
 fn groups<K: Ord + Clone, V: Clone>(pairs: &[(K, V)]) -> BTreeMap<K, Vec<V>> {
     let mut groups = BTreeMap::<K, Vec<V>>::new();
     pairs.iter().for_each(|(key, value)| groups.entry(key.clone()).or_default().push(value.clone()));
@@ -76,7 +76,7 @@ fn cogroups_of_three_and_four_give_the_values_of_every_side() {
         let of = |key: &u64| (values(&ga, key), values(&gb, key), values(&gc, key), values(&gd, key));
         let expected: Vec<_> = four.iter().map(|key| (*key, of(key))).collect();
         check(&expected, |s| s.rows(&a).cogroup4(s.rows(&b), s.rows(&c), s.rows(&d)).collect());
-        // The last side is hash-partitioned already, and what comes out is, too.
+        // The last side is already hash-partitioned, and so is the output.
         check(&expected, |s| {
             let placed = s.rows(&d).partition_by(kiln::Partitioner::Hash(s.partitions));
             let grouped = s.rows(&a).cogroup4(s.rows(&b), s.rows(&c), placed);
@@ -91,7 +91,7 @@ fn cogroups_of_three_and_four_give_the_values_of_every_side() {
     });
 }
 
-/// The values of a key, or none.
+/// The values of a key; empty if there are none.
 fn values<V: Clone>(groups: &BTreeMap<u64, Vec<V>>, key: &u64) -> Vec<V> {
     groups.get(key).cloned().unwrap_or_default()
 }

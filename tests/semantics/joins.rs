@@ -1,9 +1,9 @@
-//! `join`, against two loops.
+//! `join`, compared with two nested loops.
 
 use crate::random::Random;
 use crate::support::{check, for_each_seed};
 
-/// All pairs of pairs with one key.
+/// All pairs of values with equal keys.
 fn joined<K: PartialEq + Clone, V: Clone, W: Clone>(left: &[(K, V)], right: &[(K, W)]) -> Vec<(K, (V, W))> {
     let matches = |(key, value): &(K, V)| {
         let equal = right.iter().filter(|(other, _)| other == key);
@@ -66,7 +66,7 @@ fn join_behind_reduce_by_key_finds_the_keys_where_they_lie() {
         let mut random = Random::new(seed);
         let (left, right) = (random.pairs(200, 40), random.pairs(200, 40));
         let (left_sums, right_sums) = (sums(&left), sums(&right));
-        // Placed and placed; placed and not; not and placed; and with a filter and a map_values between.
+        // Both sides hash-partitioned, only one of them, and with a filter and a map_values in between.
         check(&joined(&left_sums, &right_sums), |s| {
             s.rows(&left)
                 .reduce_by_key(|a, b| a + b)
@@ -120,7 +120,8 @@ fn sides_of_different_width_meet_in_one_number_of_partitions() {
     for_each_seed(|seed| {
         let mut random = Random::new(seed);
         let (left, right) = (random.pairs(150, 30), random.pairs(150, 30));
-        // The plain side asks for one partition behind its exchange, the setting's for its own number.
+        // The plain side asks for one partition after its exchange, the other one for the setting's
+        // number.
         check(&joined(&sums(&left), &sums(&right)), |s| {
             let narrow = s.cx().parallelize_in(2, left.clone()).reduce_by_key(|a, b| a + b);
             narrow.join(s.rows(&right).reduce_by_key(|a, b| a + b)).collect()

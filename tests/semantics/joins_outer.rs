@@ -1,4 +1,4 @@
-//! Outer, semi and anti joins, against two loops.
+//! Outer, semi and anti joins, compared with two nested loops.
 
 use kiln::{Dataset, Result};
 
@@ -7,7 +7,7 @@ use crate::support::{Setting, check, for_each_seed};
 
 type Pairs = Vec<(u64, i64)>;
 
-/// Left rows with all of their partners.
+/// Left rows with all of their matches.
 fn partners<'a>(
     left: &'a [(u64, i64)],
     right: &'a [(u64, i64)],
@@ -15,12 +15,12 @@ fn partners<'a>(
     left.iter().map(|row| (*row, right.iter().filter(|(key, _)| *key == row.0).map(|r| r.1).collect()))
 }
 
-/// Rows of one side whose key the other lacks.
+/// Rows of one side whose key is missing on the other side.
 fn alone(rows: &[(u64, i64)], other: &[(u64, i64)]) -> Pairs {
     rows.iter().filter(|row| other.iter().all(|(key, _)| *key != row.0)).copied().collect()
 }
 
-/// Keys with what each side has of them.
+/// Keys with the values of each side.
 type Matches = Vec<(u64, (Option<i64>, Option<i64>))>;
 
 fn full_outer(left: &[(u64, i64)], right: &[(u64, i64)]) -> Matches {
@@ -31,7 +31,7 @@ fn full_outer(left: &[(u64, i64)], right: &[(u64, i64)]) -> Matches {
     pairs.chain(lefts).chain(rights).collect()
 }
 
-/// Sides with keys of their own, keys in common, and keys that repeat; and empty ones.
+/// Sides with unique keys, common keys and repeated keys; and empty sides.
 fn for_each_pair_of_sides(test: impl Fn(&Pairs, &Pairs)) {
     for_each_seed(|seed| {
         let mut random = Random::new(seed);

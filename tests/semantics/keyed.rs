@@ -1,4 +1,4 @@
-//! Operators that bring equal keys together, against a `BTreeMap`.
+//! Operators that bring equal keys together, compared with a `BTreeMap`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ struct Summary {
     lowest: Option<i64>,
 }
 
-/// Without this, nothing here would show that rows find their way to the right partition.
+/// Without several partitions these tests would not show that rows get to the right one.
 #[test]
 fn these_tests_run_with_one_and_with_several_partitions_behind_an_exchange() {
     for_each_setting(|s, name| {
@@ -27,7 +27,7 @@ fn these_tests_run_with_one_and_with_several_partitions_behind_an_exchange() {
     });
 }
 
-/// The values of each key in their order.
+/// The values of each key, in order.
 fn groups<K: Ord + Clone, V: Clone>(pairs: &[(K, V)]) -> BTreeMap<K, Vec<V>> {
     let mut groups = BTreeMap::<K, Vec<V>>::new();
     pairs.iter().for_each(|(key, value)| groups.entry(key.clone()).or_default().push(value.clone()));
@@ -67,7 +67,7 @@ fn aggregate_by_key_keeps_an_accumulator_of_another_type() {
     for_each_seed(|seed| {
         let pairs = Random::new(seed).rows(500, |r| (r.below(20), (r.string(), r.around_zero(99))));
         let summary = |(key, values): (u64, Vec<(String, i64)>)| {
-            // Of two longest texts the greater one, so that the fold is commutative.
+            // The greater one of two longest texts, so that the fold is commutative.
             let longest = values.iter().map(|v| (v.0.len(), v.0.clone())).max().unwrap().1;
             (key, Summary { count: values.len() as u64, longest, lowest: values.iter().map(|v| v.1).min() })
         };

@@ -1,4 +1,4 @@
-//! Every type of key, in every operator that compares keys, against a list that is searched in order.
+//! Every key type in every operator that compares keys, compared with a linear search of a list.
 
 use std::cmp::Ordering;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use kiln::row::Key;
 use crate::random::Random;
 use crate::support::{check, check_ordered, for_one_seed, local};
 
-/// A key of the user's own, with a string and an option inside.
+/// A user-defined key with a string and an option.
 #[derive(Row, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[row(key)]
 struct Address {
@@ -64,7 +64,7 @@ fn bools_are_keys() {
     every_keyed_operator(|r| r.below(2) == 0, Ord::cmp);
 }
 
-/// As in Spark: `-0.0` is `0.0`, every NaN is one and sorts last.
+/// As in Spark: `-0.0` equals `0.0`, and all NaNs are equal and sort last.
 #[test]
 fn floats_are_keys_with_one_zero_and_one_nan() {
     let special =
@@ -101,7 +101,7 @@ fn address(r: &mut Random) -> Address {
     Address { street: r.string(), door, entrance: Entrance(r.below(2) == 0, r.around_zero(1) as i8) }
 }
 
-/// Operators that compare keys, over keys made by `key`.
+/// Runs the operators that compare keys, with keys made by `key`.
 fn every_keyed_operator<K: Key + Clone + Debug>(
     key: impl Fn(&mut Random) -> K,
     order: fn(&K, &K) -> Ordering,
@@ -124,8 +124,8 @@ fn every_keyed_operator<K: Key + Clone + Debug>(
     });
 }
 
-/// `distinct` and `count_by_value`: the rows that come out are of the rows that went in, no two of
-/// them are the same, and they occur as often as `counts` says.
+/// `distinct` and `count_by_value`: the output rows are input rows, all different, and occur as often
+/// as in `counts`.
 fn whole_rows_as_keys<K: Key + Clone + Debug>(keys: &[K], order: fn(&K, &K) -> Ordering, counts: &[u64]) {
     let rows = local().parallelize_in(3, keys.to_vec());
     let mut counted = rows.clone().count_by_value().collect().unwrap();
@@ -139,7 +139,7 @@ fn whole_rows_as_keys<K: Key + Clone + Debug>(keys: &[K], order: fn(&K, &K) -> O
     }
 }
 
-/// What a join of the pairs with themselves gives, without the keys.
+/// The result of a join of the pairs with themselves, without the keys.
 fn squares<K>(groups: &[&[(K, u64)]]) -> Vec<(u64, u64)> {
     let square = |group: &&[(K, u64)]| {
         let values: Vec<u64> = group.iter().map(|pair| pair.1).collect();

@@ -1,11 +1,12 @@
-//! Operators that leave every row where it is: each gives what the iterator of the same name gives.
+//! Operators that keep every row in its partition give the same result as the iterator method of the
+//! same name.
 
 use kiln::Row;
 
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed, kinds};
 
-/// A row with fields that borrow when seen.
+/// A row whose view has borrowed fields.
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Word {
     text: String,
@@ -189,7 +190,7 @@ fn a_chain_of_every_narrow_operator_gives_what_the_iterators_give() {
         let expected: Vec<(u64, String)> = words.map(|w| (w.len() as u64 * 2, format!("{w}!"))).collect();
         for partitions in [1, 2, 7] {
             for place in kinds() {
-                // Not erased: the whole chain is one with its source.
+                // Without `erase`: the whole chain is fused with its source.
                 let words =
                     place.cx.parallelize_in(partitions, lines.clone()).flat_map_to(str::split_whitespace);
                 let keyed = words

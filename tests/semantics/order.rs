@@ -1,4 +1,4 @@
-//! What has an order: `sort_by_key`, and the actions `collect`, `take` and `top`.
+//! Operators and actions with an order: `sort_by_key`, `collect`, `take` and `top`.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,5 @@
-//! Where rows lie and in what order: `repartition`, `partition_by`, `sort_by` and their kin.
+//! The partition and order of rows after `repartition`, `partition_by`, `sort_by` and similar
+//! operators.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ fn repartition_deals_rows_out_in_turn() {
         for partitions in [1, 3, 8] {
             check(&rows, |s| s.rows(&rows).repartition(partitions).collect());
         }
-        // Behind it every partition has nearly as many rows as the next.
+        // Afterwards all partitions have nearly the same number of rows.
         let dealt = local().parallelize_in(1, 0..100u64).repartition(4).collect().unwrap();
         let expected: Vec<u64> = (0..4).flat_map(|p| (p..100).step_by(4)).collect();
         assert_eq!(dealt, expected);
@@ -146,7 +147,7 @@ fn sort_by_puts_rows_in_the_order_of_their_keys_and_keeps_equal_ones_as_they_wer
     });
 }
 
-/// Rows in each partition.
+/// Number of rows in each partition.
 fn sizes<T: Row, C: Chain<Out = T>>(rows: Dataset<T, C>) -> Vec<u64> {
     rows.map_partitions(|_, rows| [rows.count() as u64]).collect().unwrap()
 }
@@ -170,6 +171,14 @@ fn an_exact_count_holds_for_every_operator_that_brings_keys_together_or_sorts() 
                 ("join, asked for on the right", sizes(others().join(pairs()))),
                 ("join of fewer", sizes(pairs().join(others().shuffle_partitions(1)))),
                 ("join of placed pairs", sizes(pairs().join(others().partition_by(Partitioner::Hash(12))))),
+                (
+                    "cogroup of placed pairs",
+                    sizes(pairs().cogroup(others().partition_by(Partitioner::Hash(12)))),
+                ),
+                (
+                    "cogroup of three",
+                    sizes(pairs().cogroup3(others().partition_by(Partitioner::Hash(12)), others())),
+                ),
                 ("full_outer_join", sizes(pairs().full_outer_join(others()))),
                 ("left_semi_join", sizes(pairs().left_semi_join(others()))),
                 ("subtract_by_key", sizes(pairs().subtract_by_key(others()))),
@@ -235,11 +244,11 @@ fn repartition_fills_new_partitions_evenly() {
             let each = random.below(100);
             let rows = || cx.parallelize_in(before as usize, 0..before * each);
             let differ = |sizes: &[u64]| sizes.iter().max().unwrap() - sizes.iter().min().unwrap();
-            // Partitions of one size.
+            // Partitions of equal size.
             let equal = sizes(rows().repartition(after as usize));
             assert!(differ(&equal) <= 1, "{before} of {each} rows to {after}: {equal:?}");
             assert_eq!(equal.iter().sum::<u64>(), before * each);
-            // Partitions of any size, and the same in every place.
+            // Partitions of different sizes, with the same result in every cluster.
             let any = || rows().filter(|n| n * n % 7 < 3).repartition(after as usize);
             assert!(differ(&sizes(any())) <= before);
             let alone = Context::local(1).parallelize_in(before as usize, 0..before * each);

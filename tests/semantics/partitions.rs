@@ -1,4 +1,4 @@
-//! Operators that see more than a row at a time: whole partitions, batches, and external commands.
+//! Operators that see more than one row at a time: whole partitions, batches, and external commands.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ fn map_partitions_with_hands_over_the_shared_value_and_counts() {
             let counter = s.cx().counter("rows of partitions");
             let before = counter.value();
             let shared = s.cx().share((7u64, counter.clone()));
-            // Both threads of the task count: before the closure and in it.
+            // Both threads of the task count: the one before the closure and the one that runs it.
             let rows = s.rows(&numbers).inspect_with(&counter, |counter, _| counter.add(1));
             let sums = rows.map_partitions_with(&shared, |shared, _, rows| {
                 rows.map(move |n| {
@@ -160,7 +160,7 @@ fn pipe_env_gives_the_command_variables_on_every_executor() {
             s.rows(&lines).pipe_env("sh", ["-c", script], env).collect()
         });
     });
-    // What the process itself has stays.
+    // The variables of the process itself are kept.
     let path = local().parallelize_in(1, [String::new()]).pipe_env("sh", ["-c", "echo $PATH"], [("A", "b")]);
     assert_eq!(path.collect().unwrap(), [std::env::var("PATH").unwrap()]);
 }
@@ -180,7 +180,7 @@ fn variables_that_no_environment_can_hold_are_config_errors_that_do_not_show_the
 
 #[test]
 fn pipe_does_not_wait_for_a_command_that_answers_early_or_reads_nothing() {
-    // More than any pipe holds, both ways.
+    // More than any pipe holds, in both directions.
     let rows = |cx: &kiln::Context| cx.range_in(1, 0, 200_000, 1).map(|n| format!("line {n}")).erase();
     for place in kinds() {
         let echoed = rows(&place.cx).pipe("cat", [""; 0]);

@@ -1,6 +1,6 @@
-//! Where kept rows lie, when they go, and that results larger than the memory come through.
+//! Where kept rows are stored, when they are dropped, and results that are larger than memory.
 //!
-//! Each context has a folder for temporary files of its own, so what lies on disk can be counted.
+//! Each context has its own folder for temporary files, so that the files on disk can be counted.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +14,12 @@ use crate::support::{check_ordered, config, context, for_each_seed, local};
 
 const LOCAL: Cluster = Cluster::Local { slots: 2 };
 const EXECUTORS: Cluster = Cluster::LocalCluster { executors: 2, slots: 1 };
-/// Less than the rows of `many` take.
+/// Less memory than the rows of `many` take.
 const LITTLE: u64 = 16 << 20;
-/// How long executors may take to do what they are told.
+/// How long executors may take to carry out a request.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Counts a call, and gives back `row`.
+/// Counts a call, and returns `row`.
 fn called(calls: &AtomicU64, row: u64) -> u64 {
     calls.fetch_add(1, Ordering::SeqCst);
     row
@@ -125,7 +125,7 @@ fn a_checkpoint_has_the_same_rows_in_the_same_order_and_no_past() {
             let uri = folder.path().join("rows").display().to_string();
             let before = s.rows(&rows).filter(|_| CALLS.fetch_add(1, Ordering::SeqCst) < u64::MAX);
             let after = before.checkpoint(&uri)?;
-            // Rows that are still to be read would become others.
+            // A second checkpoint at this address would replace rows that are still to be read.
             assert_eq!(before.checkpoint(&uri).map(drop).unwrap_err().class(), Class::Config);
             let calls = CALLS.load(Ordering::SeqCst);
             let found = after.collect()?;
@@ -135,7 +135,7 @@ fn a_checkpoint_has_the_same_rows_in_the_same_order_and_no_past() {
     });
 }
 
-/// Rows of `many`.
+/// Number of rows of `many`.
 const MANY: u64 = 24_000;
 
 /// 24 MB in two partitions.
@@ -154,7 +154,7 @@ fn with_memory(cluster: Cluster, memory: u64) -> (Context, TempDir) {
     (context(config, "persist"), tmp)
 }
 
-/// Waits until no temporary file holds anything: executors hear of it a moment later.
+/// Waits until all temporary files are empty; executors free them a moment later.
 fn frees(tmp: &Path) {
     let end = Instant::now() + LIMIT;
     while bytes_in(tmp) > 0 {
@@ -163,7 +163,7 @@ fn frees(tmp: &Path) {
     }
 }
 
-/// Bytes in all files below a folder.
+/// Size of all files below a folder.
 fn bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = folder.read_dir() else { return 0 };
     let bytes = |path: std::path::PathBuf| match path.is_dir() {

@@ -1,4 +1,4 @@
-//! Operators that go by where rows stand: numbering, sampling, and fewer partitions.
+//! Operators that depend on the positions of rows: numbering, sampling, and coalescing.
 
 use std::collections::BTreeSet;
 

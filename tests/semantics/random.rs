@@ -1,6 +1,6 @@
-//! Seeded numbers and rows: a failure is repeated by its seed.
+//! Seeded random numbers and rows: a failure can be repeated with its seed.
 
-/// SplitMix64 (Steele, Lea, Flood, 2014): small, and good enough to scatter test rows.
+/// SplitMix64 (Steele, Lea, Flood, 2014): small, and good enough for test rows.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -29,8 +29,8 @@ impl Random {
         &of[self.below(of.len() as u64) as usize]
     }
 
-    /// A string of 0 to 40 bytes. Many share a long prefix and some are longer than any slot of a
-    /// table can hold in place; `ä` takes two bytes.
+    /// A string of 0 to 40 bytes. Many strings share a long prefix, and some are too long to be stored
+    /// inline in the slot of a table; `ä` takes two bytes.
     pub(crate) fn string(&mut self) -> String {
         let prefix = *self.pick(&["", "a", "shared prefix ", "shared prefix of twenty-five ä"]);
         let room = 40 - prefix.len() as u64;
@@ -44,7 +44,7 @@ impl Random {
         (0..count).map(|_| row(self)).collect()
     }
 
-    /// Pairs of few keys and many values.
+    /// Pairs with few distinct keys and many values.
     pub(crate) fn pairs(&mut self, count: usize, keys: u64) -> Vec<(u64, i64)> {
         self.rows(count, |r| (r.below(keys), r.around_zero(1000)))
     }

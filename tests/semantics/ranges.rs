@@ -1,11 +1,11 @@
-//! Ranges with a step, many datasets as one, and histograms.
+//! Ranges with a step, unions of many datasets, and histograms.
 
 use kiln::{Class, Dataset};
 
 use crate::random::Random;
 use crate::support::{check_ordered, for_each_seed, for_each_setting, local};
 
-/// The numbers of a range, counted up in 128 bits.
+/// The numbers of a range, counted in 128 bits.
 fn numbers(start: i64, end: i64, step: i64) -> Vec<i64> {
     let (mut at, mut all) = (i128::from(start), Vec::new());
     while if step > 0 { at < i128::from(end) } else { at > i128::from(end) } {
@@ -85,7 +85,7 @@ fn union_all_of_two_contexts_is_a_config_error() {
     assert_eq!(error.class(), Class::Config);
 }
 
-/// Counts by the rule: a bucket has its lower edge, the last one its upper edge, too.
+/// Counts by definition: a bucket includes its lower edge, and the last one also its upper edge.
 fn counts(edges: &[f64], numbers: &[f64]) -> Vec<u64> {
     let last = edges.len() - 2;
     let is_in = |at: usize, n: f64| edges[at] <= n && (n < edges[at + 1] || at == last && n == edges[at + 1]);

@@ -1,4 +1,4 @@
-//! Actions that give one value of all rows, and those that give some rows or none.
+//! Actions that reduce all rows to one value, and those that return some rows or none.
 
 use std::collections::BTreeMap;
 
@@ -166,8 +166,8 @@ fn the_mean_of_no_rows_is_none() {
     });
 }
 
-/// The mean is large against the spread: squares less the square of the mean would be off by a tenth
-/// and more, where one pass by Welford is off by some 1e-9.
+/// The mean is large compared with the spread: the mean of squares minus the square of the mean would
+/// be off by a tenth and more, while Welford's algorithm in one pass is off by some 1e-9.
 #[test]
 fn stats_are_those_of_two_passes_over_the_rows() {
     for_each_seed(|seed| {

@@ -1,4 +1,5 @@
-//! Row types beyond numbers and text, as keys and as values: through columns, exchanges and processes.
+//! Row types other than numbers and text, as keys and as values: through columns, exchanges and
+//! processes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +24,7 @@ enum Shape {
     Group(Vec<Shape>),
 }
 
-/// One of each type that can be a key.
+/// One value of each type that can be a key.
 #[derive(Row, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[row(key)]
 struct Place {
@@ -35,7 +36,7 @@ struct Place {
     blob: Bytes,
 }
 
-/// One of each type that cannot.
+/// One value of each type that cannot be a key.
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Parcel {
     level: Option<Level>,
@@ -54,7 +55,7 @@ fn shape(r: &mut Random) -> Shape {
     if points == 0 { Shape::Point } else { Shape::Group(vec![Shape::Point; points]) }
 }
 
-/// Few enough that keys meet again.
+/// A small set of values, so that keys repeat.
 fn place(r: &mut Random) -> Place {
     Place {
         level: level(r),
@@ -73,7 +74,7 @@ fn parcel(r: &mut Random) -> Parcel {
     Parcel {
         level: (r.below(2) == 0).then(|| level(r)),
         tree: r.rows(entries, |r| (r.string(), vec![r.next() as u8; entries])).into_iter().collect(),
-        // One entry, as rows are compared by what they print.
+        // One entry, because rows are compared by their `Debug` text.
         table: HashMap::from([(r.below(4) as u32, (r.below(2) == 0).then_some(-0.0))]),
         shape: Opaque(shape(r)),
         inner: r.rows(items, |r| (level(r), (r.below(2) == 0).then(|| Opaque(shape(r))))),

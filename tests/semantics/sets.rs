@@ -1,4 +1,4 @@
-//! Intersection, subtraction and the product of two datasets, against plain sets and loops.
+//! Intersection, subtraction and the product of two datasets, compared with plain sets and loops.
 
 use std::collections::BTreeSet;
 

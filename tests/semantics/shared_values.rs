@@ -1,4 +1,4 @@
-//! Counters, lazy values and seeds: the same wherever closures run.
+//! Counters, lazy values and seeds are the same wherever closures run.
 
 use kiln::chrono::{DateTime, Days, NaiveDate, Utc};
 use kiln::{Bytes, Decimal};
@@ -76,7 +76,7 @@ fn an_action_that_fails_before_its_result_reports_no_counts_of_the_result() {
 #[test]
 fn a_lazy_value_is_made_once_in_a_process_and_serves_all_closures() {
     let numbers: Vec<u64> = (0..100).collect();
-    // The process that made it, and the number of this making there: one pair per process.
+    // The process that created the value, and a counter in that process: one pair per process.
     let made_by = |s: crate::support::Setting| {
         let value = s.cx().lazy(|| {
             static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

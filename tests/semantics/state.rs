@@ -1,4 +1,4 @@
-//! What lasts longer than one action: caches, loop variables, shared values, and the context itself.
+//! State that outlives an action: caches, loop variables, shared values, and the context itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,7 +46,7 @@ fn without_a_cache_every_action_computes_its_rows() {
     assert_eq!(CALLS.load(Ordering::SeqCst), 200);
 }
 
-/// Counts a call of a closure; a static is no capture.
+/// Counts a call of a closure. A static is not captured.
 fn count<T>(calls: &AtomicU64, value: T) -> T {
     calls.fetch_add(1, Ordering::SeqCst);
     value
@@ -67,7 +67,7 @@ fn a_cache_gives_the_same_rows_in_every_place() {
     });
 }
 
-/// Ranks are carried through five rounds of join, reduce and a shared value, as in a page rank.
+/// Ranks pass through five rounds of join, reduce and a shared value, as in a PageRank.
 #[test]
 fn a_dataset_is_a_loop_variable() {
     for_each_seed(|seed| {
@@ -87,7 +87,7 @@ fn a_dataset_is_a_loop_variable() {
                     .map_values_with(&shift, |shift, r| r + shift)
                     .erase();
             }
-            // All numbers have few binary digits, so the order of the additions does not show.
+            // All numbers have few binary digits, so the order of additions does not matter.
             ranks.sort_by_key().collect()
         });
     });
@@ -119,7 +119,7 @@ fn a_shared_value_may_change_from_round_to_round() {
 fn the_result_of_one_action_may_be_the_shared_value_of_the_next() {
     for_each_seed(|seed| {
         let numbers = Random::new(seed).rows(200, |r| r.below(1000));
-        // Each round keeps the numbers up to the mean of those that are left.
+        // Each round keeps the numbers up to the mean of the remaining ones.
         let mut limit = 1000;
         for _ in 0..4 {
             let left: Vec<u64> = numbers.iter().copied().filter(|n| *n <= limit).collect();

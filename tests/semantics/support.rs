@@ -1,7 +1,7 @@
-//! Runs a job in every setting and holds what comes out against the model.
+//! Runs a job in every setting and compares its output with the model.
 //!
-//! Rows come from two seeds that stay and one that is new in every run: it says what the others
-//! have never tried. Executors, which take most of the time, run all settings for the new seed alone.
+//! Rows come from two fixed seeds and one that is new in every run, which covers new cases. Executors,
+//! which take most of the time, run all settings only for the new seed.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,40 +12,41 @@ use std::sync::LazyLock;
 use kiln::row::Row;
 use kiln::{Cluster, Config, Context, Dataset, Result, job};
 
-/// Partitions of the input and behind every exchange.
+/// Number of partitions of the input and after every exchange.
 const PARTITIONS: [usize; 3] = [1, 2, 7];
-/// Rows in a batch at most.
+/// Upper limit of the rows in a batch.
 const BATCH_ROWS: [usize; 3] = [1, 7, 8192];
-/// Seeds of the generated rows beside that of the run, when `KILN_TEST_SEED` gives none.
+/// Seeds of the generated rows in addition to that of the run, if `KILN_TEST_SEED` is not set.
 const SEEDS: [u64; 2] = [17, 4242];
-/// The variable that gives the only seed.
+/// Environment variable with the only seed to use.
 const SEED: &str = "KILN_TEST_SEED";
 
 thread_local! {
-    /// Whether a test runs with some of the settings only, as it will with all of them for another seed.
+    /// Whether a test runs with only some of the settings, because another seed covers all of them.
     static SOME: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where jobs run: contexts of the whole test binary, as starting executors takes longer than a test.
+/// A cluster for jobs. The contexts are shared by the whole test binary, because starting executors
+/// takes longer than a test.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) cx: Context,
     partitions: usize,
     batch_rows: usize,
-    /// Whether it is among some of the settings.
+    /// Whether it belongs to the reduced settings.
     is_one_of_some: bool,
 }
 
-/// Where, and over how many partitions, a job runs.
+/// The cluster of a job and its number of partitions.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting {
     pub(crate) place: &'static Place,
-    /// Partitions of the input and behind every exchange.
+    /// Number of partitions of the input and after every exchange.
     pub(crate) partitions: usize,
 }
 
-/// Two slots, and two executor processes, with every number of partitions and every size of batches;
-/// one slot with some.
+/// Two slots, and two executor processes, with every number of partitions and every batch size; one
+/// slot with some of them.
 pub(crate) fn places() -> &'static [Place] {
     static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
         let mut places = Vec::new();
@@ -63,7 +64,7 @@ pub(crate) fn places() -> &'static [Place] {
     &PLACES
 }
 
-/// Two slots of this process.
+/// A context with two slots in this process.
 pub(crate) fn local() -> &'static Context {
     &kinds().nth(1).unwrap().cx
 }
@@ -91,13 +92,13 @@ fn place(
     Place { name, cx, partitions, batch_rows, is_one_of_some }
 }
 
-/// A configuration whose executors are this test binary.
+/// A configuration whose executors run this test binary.
 pub(crate) fn config(cluster: Cluster) -> Config {
     let executor_args = ["kiln_executor", "--exact", "--nocapture"].map(String::from).into();
     Config { executor_args, ..Config::new(cluster) }
 }
 
-/// A context of a test's own.
+/// A context for a single test.
 pub(crate) fn context(config: Config, name: &str) -> Context {
     Context::new(config, job::Run::new(name.to_owned(), job::Progress::silent()))
 }
@@ -107,7 +108,7 @@ impl Setting {
         &self.place.cx
     }
 
-    /// A dataset of `rows` as the setting says.
+    /// A dataset of `rows` with the partitions of the setting.
     pub(crate) fn rows<T: Row + Clone>(&self, rows: &[T]) -> Dataset<T> {
         self.cx().parallelize_in(self.partitions, rows.to_vec()).erase()
     }
@@ -123,7 +124,7 @@ pub(crate) fn for_each_seed(test: impl Fn(u64)) {
     for_one_seed(test);
 }
 
-/// Runs `test` for the seed of this run: enough where many types go through one test.
+/// Runs `test` only for the new seed, which is enough if a test covers many types.
 pub(crate) fn for_one_seed(test: impl Fn(u64)) {
     static NEW: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish() >> 32);
     for_seed(asked_seed().unwrap_or(*NEW), &test);
@@ -153,8 +154,8 @@ pub(crate) fn check_ordered<T: Debug>(expected: &[T], job: impl Fn(Setting) -> R
     for_each_setting(|setting, name| assert_same(name, &ran(name, job(setting)), &expected));
 }
 
-/// Runs `job` in every setting: it must give the rows `expected` in some order, and for the same
-/// partitions this order must be the same in every place.
+/// Runs `job` in every setting: it must give the rows `expected` in any order, but for the same number
+/// of partitions the order must be the same in every cluster.
 #[track_caller]
 pub(crate) fn check<T: Debug>(expected: &[T], job: impl Fn(Setting) -> Result<Vec<T>>) {
     let expected = sorted(texts(expected));
@@ -178,7 +179,7 @@ pub(crate) fn for_each_setting(mut test: impl FnMut(Setting, &str)) {
     }
 }
 
-/// Rows as text: `NaN` is itself and `-0.0` is not `0.0`.
+/// Rows as text, in which `NaN` equals itself and `-0.0` differs from `0.0`.
 fn texts<T: Debug>(rows: &[T]) -> Vec<String> {
     rows.iter().map(|row| format!("{row:?}")).collect()
 }
@@ -196,7 +197,7 @@ fn ran<T: Debug>(name: &str, outcome: Result<Vec<T>>) -> Vec<String> {
     }
 }
 
-/// Says the first difference alone, as there may be thousands of rows.
+/// Reports only the first difference, because there may be thousands of rows.
 #[track_caller]
 fn assert_same(name: &str, found: &[String], expected: &[String]) {
     let at = (0..found.len().max(expected.len())).find(|i| found.get(*i) != expected.get(*i));

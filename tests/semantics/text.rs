@@ -40,7 +40,7 @@ fn lines_end_as_those_of_std_do() {
 fn a_file_of_several_splits_gives_every_line_once() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("large.txt");
-    // More than one split, with lines of many lengths across the cuts.
+    // More than one split, with lines of many lengths across the split points.
     let lines = Random::new(1).rows(2500, |r| "x".repeat(r.below(40_000) as usize) + "|");
     write(&path, &with_newlines(&lines));
     let lengths: Vec<u64> = lines.iter().map(|line| line.len() as u64).collect();
@@ -59,7 +59,7 @@ fn with_newlines(lines: &[String]) -> String {
     lines.iter().map(|line| line.clone() + "\n").collect()
 }
 
-/// Writes `text` as the ending of the name says.
+/// Writes `text`, compressed according to the extension of the name.
 fn write(path: &Path, text: &str) {
     let file = std::fs::File::create(path).unwrap();
     match path.extension().and_then(|ending| ending.to_str()) {

@@ -1,4 +1,4 @@
-//! Every type of value comes through every kind of stage border as it was.
+//! Every type of value passes every kind of stage boundary unchanged.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use kiln::Row;
 use crate::random::Random;
 use crate::support::{check_ordered, for_one_seed};
 
-/// A row of all kinds of columns.
+/// A row with all kinds of columns.
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Visit {
     page: String,
@@ -67,7 +67,8 @@ fn client(r: &mut Random) -> Client {
     Client { name, ports: Ports(r.below(9) as u16, (r.below(2) == 0).then_some(80)) }
 }
 
-/// Through a source, a cache, a union, a fold's accumulator, a join and a sort, and back in order.
+/// Passes values through a source, a cache, a union, a fold's accumulator, a join and a sort, and back
+/// in order.
 fn all_borders<V: Row + Clone + Debug>(value: impl Fn(&mut Random) -> V) {
     for_one_seed(|seed| {
         let values = Random::new(seed).rows(60, &value);
@@ -75,7 +76,7 @@ fn all_borders<V: Row + Clone + Debug>(value: impl Fn(&mut Random) -> V) {
 
         let pairs: Vec<(u64, V)> = (0u64..).zip(values.clone()).collect();
         check_ordered(&values, |s| {
-            // Every key is there once, so the reduce and the join only pass the values on.
+            // Every key is unique, so the reduce and the join only pass the values on.
             let once = s.rows(&pairs).union(s.cx().parallelize_in(2, Vec::new())).reduce_by_key(|a, _| a);
             let joined = s.rows(&pairs).join(once).sort_by_key();
             joined.map_to::<V>(|(_, (_, value))| value).collect()

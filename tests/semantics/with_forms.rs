@@ -1,4 +1,4 @@
-//! The `…_with` forms: the declared value reaches every closure, wherever it runs.
+//! The `…_with` methods: the shared value reaches every closure, wherever it runs.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use kiln::{Dataset, Shared};
 use crate::random::Random;
 use crate::support::{Setting, check_ordered, for_each_seed};
 
-/// A declared value that is no row: closures may use any type that serde knows.
+/// A shared value that is not a row: any serde type is allowed.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Rules {
     factor: u64,

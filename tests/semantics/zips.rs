@@ -1,4 +1,4 @@
-//! Operators that see partitions beside each other or as a whole: zip, zip_partitions, glom.
+//! Operators that see aligned partitions or whole partitions: zip, zip_partitions, glom.
 
 use kiln::{Class, Dataset, Error};
 
@@ -16,7 +16,7 @@ fn zip_pairs_the_rows_of_equal_positions() {
             rows.clone().zip(rows.map(|line: &str| line.len() as u64)).collect()
         });
         check_ordered(&expected, |s| {
-            // One side comes out of an exchange, the other one out of a cache.
+            // One side comes from an exchange, the other one from a cache.
             let kept = s.rows(&lines).cache();
             let lengths = kept.clone().map(|line: &str| line.len() as u64);
             let moved = lengths.zip_with_index().map(|(n, at)| (at, n)).sort_by_key().values().coalesce(1);
@@ -112,7 +112,7 @@ fn zip_partitions_sees_both_partitions_and_the_shared_value() {
                     [(p as u64, numbers.sum::<u64>() + *seven, lines.collect::<Vec<_>>().join("|"))]
                 });
             assert_eq!(zipped.collect().unwrap(), expected, "{name}");
-            // A closure may look at one side alone, and stop early.
+            // A closure may read only one side, and stop early.
             let firsts = s.rows(&left).zip_partitions(s.rows(&right), |_, numbers, _| numbers.take(1));
             assert_eq!(firsts.count().unwrap(), n as u64, "{name}");
         });

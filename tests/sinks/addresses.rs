@@ -1,8 +1,9 @@
-//! An address means the same to who writes and who reads, and writing touches nothing else.
+//! An address means the same for writing and for reading, and writing changes nothing else.
 //!
-//! Addresses are generated with everything that one of the two could take for something of its own. What an address
-//! means is decided here once more, by other code: as a path of the file system. Beside the target are folders whose
-//! names are those of the target if a part of it were cut, decoded or encoded: they must be as before.
+//! Addresses are generated with all characters that the writer or the reader could treat as special.
+//! The expected meaning, a path of the file system, is computed here by separate code. Beside the
+//! target are folders with the names that would result from cutting, decoding or encoding a part of its
+//! name; they must stay unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,32 +17,32 @@ use super::generated::{for_each, random};
 use super::s3::{BUCKET, S3};
 use super::{folder, small};
 
-/// What names are made of.
+/// Parts of names.
 const TOKENS: [&str; 40] = [
     "a", "b", "report", "#", "#2", "?", "?x=1", "%", "%2", "%23", "%2F", "%2e", "%2E%2E", "%3F", "%2A",
     "%00", "%FF", "%20", "%C3%A4", "ä", "日本", " ", "+", "&", "=", ":", "~", "\\", "\"", "'", "*", "[*]",
     "[?]", "[1]", "{", "]", "_", ".", "..", "\t",
 ];
-/// Names that mean something to somebody.
+/// Names with a special meaning for some component.
 const NAMES: [&str; 9] = ["", ".", "..", ".kiln-stage", "_1=2", ".hidden", "s3:", "out", "deep"];
-/// Folders between the root of a test and the place in which it writes: more than an address has `..`.
+/// Folders between the root of a test and the folder in which it writes: more than an address has `..`.
 const DEPTH: &str = "1/2/3/4/5/6";
 
-/// How an address begins.
+/// The beginning of an address.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     /// An absolute path.
     Path,
-    /// A path from the current directory.
+    /// A path relative to the current directory.
     Relative,
-    /// A URL, by what precedes its path.
+    /// A URL, with the part before its path.
     Url(&'static str),
 }
 
 #[derive(Clone, Debug)]
 struct Case {
     form: Form,
-    /// What follows the place's path.
+    /// The part after the path of the folder.
     rest: String,
 }
 
@@ -60,7 +61,7 @@ impl Case {
         }
     }
 
-    /// The folder that the address means; `None` when it can be no output.
+    /// The folder at the address; `None` if it cannot be an output.
     fn target(&self, place: &Path) -> Option<PathBuf> {
         let is_url = matches!(self.form, Form::Url(_));
         let bytes = if is_url { decoded(&self.rest) } else { unescaped(&self.rest)? };
@@ -78,7 +79,7 @@ impl Case {
                 ".." => _ = target.pop(),
                 name => target.push(name),
             }
-            // What is before `..` is looked up.
+            // The file system resolves the folders before `..`, so they must exist.
             if names[at..].contains(&"..") && !target.is_dir() {
                 return None;
             }
@@ -87,7 +88,7 @@ impl Case {
     }
 }
 
-/// The text of a pattern that only one text matches.
+/// The only text that matches a pattern; `None` if there are several.
 fn unescaped(pattern: &str) -> Option<Vec<u8>> {
     let mut text = pattern.to_owned();
     for (char, code) in [('*', "\u{1}"), ('?', "\u{2}")] {
@@ -124,7 +125,7 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_map(|(form, names, end)| Case { form, rest: names.join("/") + end })
 }
 
-/// Names that a wrong reading of `name` could lead to.
+/// Names that a wrong interpretation of `name` could lead to.
 fn neighbours(name: &str) -> Vec<String> {
     let cuts = ["#", "?", "%", "*", "[", " ", "."].into_iter().filter_map(|cut| name.split_once(cut));
     let cuts = cuts.flat_map(|(before, after)| [before.to_owned(), after.to_owned()]);
@@ -138,7 +139,7 @@ fn neighbours(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// All files and folders below `root` with their bytes, but for what is in `target`.
+/// All files and folders below `root` with their bytes, except those in `target`.
 fn tree(root: &Path, target: Option<&Path>) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let paths = folder::data(root).into_iter().map(|path| root.join(path));
     let paths = paths
@@ -175,7 +176,8 @@ fn read_days(cx: &Context, input: &str) -> Vec<(u64, u64)> {
     rows
 }
 
-/// Writes to `address` in every mode and reads it again; `is_same` looks whether all else is as it was.
+/// Writes to `address` in every mode and reads it back; `is_same` checks that everything else is
+/// unchanged.
 fn check_round_trip(address: &str, is_same: impl Fn(&str)) {
     let cx = Context::local(2);
     write(&cx, address, Mode::Error, 0..4).unwrap();
@@ -236,7 +238,7 @@ fn what_is_written_to_a_path_is_read_by_the_same_text_and_nothing_else_changes()
     });
 }
 
-/// The names of `rest` in a store, where all of it is literal; `None` when it can be no output.
+/// The names of `rest` in a store, where all characters are literal; `None` if it cannot be an output.
 fn key(rest: &str) -> Option<String> {
     let key = String::from_utf8(unescaped(rest)?).ok().filter(|key| !key.contains(char::is_control))?;
     let key = key.strip_suffix('/').unwrap_or(&key);
@@ -270,7 +272,7 @@ fn what_is_written_to_an_address_in_memory_is_read_by_the_same_text_and_nothing_
             return;
         };
         let (above, name) = key.rsplit_once('/').map_or(("", &key[..]), |(above, name)| (above, name));
-        // The prefix above the target has to be one that a pattern can pass on the way to these.
+        // A pattern must be able to match the prefix above the target.
         let is_plain = |name: &String| !name.contains(|c: char| c.is_control() || "*?[{_.".contains(c));
         let others: BTreeSet<String> = neighbours(name).into_iter().filter(is_plain).collect();
         let above: String =
@@ -297,7 +299,7 @@ fn what_is_written_to_an_address_in_s3_is_read_by_the_same_text_and_nothing_else
         before.iter().for_each(|key| s3.put(key, "precious"));
         let address = format!("{scheme}://{BUCKET}/out/{name}{end}");
         for round in 0..2 {
-            // The rows are counted where they are read again, at the same text.
+            // The rows are counted after they were read back from the same address.
             let ended = s3.tell(small("local[2]").option("--checkpoint", &address)).run().ok();
             assert_eq!(ended.stdout, "600 rows\n", "{address}, round {round}");
             let keys = s3.keys("out/").into_iter().filter(|key| !key.starts_with("out/_kiln/"));

@@ -1,6 +1,8 @@
-//! Attempts of one run that are killed, stopped, doubled or late, on disk and in a store: the rows are published once.
+//! Attempts of one run that are killed, stopped, doubled or late, on disk and in a store: the rows are
+//! published once.
 //!
-//! A failpoint kills or stops the driver at a named step, so that every test knows that its fault happened.
+//! A failpoint kills or stops the driver at a named step, so every test knows that its fault has
+//! struck.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use super::job::{Ended, Job, Running};
 use super::s3::{BUCKET, S3};
 use super::{folder, small, table};
 
-/// The steps at which a driver on disk can be killed, and whether its rows are published then.
+/// The steps at which a driver on disk can be killed, and whether its rows are published by then.
 const ON_DISK: [(&str, bool); 6] = [
     ("claimed", false),
     ("commit.ready", false),
@@ -30,7 +32,7 @@ const IN_S3: [(&str, bool); 5] = [
 ];
 const MODES: [&str; 5] = ["error", "overwrite", "append", "append-once", "replace-partitions"];
 
-/// The same for a Delta table, wherever it is.
+/// The same for a Delta table in any location.
 const IN_TABLES: [(&str, bool); 3] =
     [("claimed", false), ("commit.ready", false), ("commit.published", true)];
 
@@ -39,7 +41,7 @@ struct Number {
     n: u64,
 }
 
-/// Where the outputs of a test are, and whether they are Delta tables.
+/// The location of a test's outputs, and whether they are Delta tables.
 struct Place {
     store: Store,
     is_table: bool,
@@ -59,7 +61,7 @@ impl Place {
         [disk, s3, table, s3_table]
     }
 
-    /// The steps at which a driver can be killed, and whether its rows are published then.
+    /// The steps at which a driver can be killed, and whether its rows are published by then.
     fn steps(&self) -> &'static [(&'static str, bool)] {
         match self.store {
             _ if self.is_table => &IN_TABLES,
@@ -71,7 +73,7 @@ impl Place {
     fn job(&self, mode: &str, offset: u64) -> Job {
         let job = small("local[2]").option("--mode", mode).option("--offset", offset.to_string());
         let job = if mode == "replace-partitions" { job.arg("--by-day") } else { job };
-        // What is not usual there is asked for.
+        // Requests the form that is not the default of the store.
         match &self.store {
             Store::Disk(place) => {
                 let job = if self.is_table { job.arg("--delta") } else { job };
@@ -88,7 +90,7 @@ impl Place {
         self.job(mode, offset).env("KILN_RUN_ID", "nightly").env("KILN_ATTEMPT", number.to_string())
     }
 
-    /// The folder of the output, also of one in the store, whose buckets are folders.
+    /// The folder of the output, also in the store, whose buckets are folders.
     fn folder(&self) -> PathBuf {
         match &self.store {
             Store::Disk(place) => place.path().join("rows"),
@@ -117,7 +119,7 @@ impl Place {
         numbers
     }
 
-    /// How often the output was published; a table counts claims of retries, too.
+    /// How often the output was published; a table also counts claims of retries.
     fn version(&self) -> Option<u64> {
         let manifest = std::fs::read(self.folder().join("_SUCCESS")).ok()?;
         serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["version"].as_u64()
@@ -137,7 +139,7 @@ fn numbers_below(folder: &Path) -> Vec<u64> {
     folders.chain([folder.to_path_buf()]).flat_map(|folder| table::numbers(&folder)).collect()
 }
 
-/// Rows that are there before a test.
+/// Writes rows before a test.
 fn prepare(place: &Place, mode: &str) -> Vec<u64> {
     if mode == "error" {
         return Vec::new();
@@ -173,7 +175,7 @@ fn check_retry(place: &Place, mode: &str, step: &str, is_published: bool) {
     let before = prepare(place, mode);
     let killed = place.attempt(mode, 0, 1).env("KILN_FAILPOINT", format!("{step}=kill")).run();
     assert_eq!(killed.killed_by(), Some(9), "{mode} {step} is not reached: {}", killed.stderr);
-    // The retry brings other rows, so that it shows whose are there.
+    // The retry has different rows, so that the test can tell whose rows are published.
     let offset = if is_published { 0 } else { 1000 };
     for attempt in 2..4 {
         place.attempt(mode, 1000 * u64::from(attempt - 1), attempt).run().ok();
@@ -286,7 +288,7 @@ fn the_same_run_again_reports_the_same_and_does_no_work() {
             let open = tempfile::tempdir().unwrap();
             std::fs::write(open.path().join("open"), "").unwrap();
             let first = job(open.path()).option("--odd-rows", "3").run().ok();
-            // Its tasks would wait at this gate, and leave a file there.
+            // If its tasks ran, they would wait at this gate and create a file there.
             let closed = tempfile::tempdir().unwrap();
             let second = job(closed.path()).run().ok();
             assert_eq!(closed.path().read_dir().unwrap().count(), 0, "{mode}: tasks ran");

@@ -1,4 +1,4 @@
-//! Checkpoints: rows on the way, which a job may make anew in every run.
+//! Checkpoints: intermediate rows, which a job may write again in every run.
 
 use super::job::EVERYWHERE;
 use super::{names, small, table};

@@ -1,4 +1,4 @@
-//! What stands in the files of each format.
+//! The contents of the files in each format.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
-//! Which form an output has: a Delta log for Parquet in a store of objects, plain files otherwise, and always that of the
-//! output which is there.
+//! The form of an output: a Delta log for Parquet in an object store, plain files otherwise, and always
+//! the form of an existing output.
 
 use chrono::NaiveDateTime;
 use kiln::{Class, Context, Error, Mode, Row};
@@ -20,7 +20,7 @@ struct Event {
     at: NaiveDateTime,
 }
 
-/// What the files of a partition have.
+/// The columns in the files of a partition.
 #[derive(Row, Clone)]
 struct Only {
     n: u64,
@@ -30,7 +30,7 @@ fn fresh() -> String {
     format!("memory:///forms-{}/rows", uuid::Uuid::new_v4())
 }
 
-/// The keys below an output, without what Kiln records beside it.
+/// The keys below an output, without Kiln's records beside it.
 fn keys(cx: &Context, output: &str) -> Vec<String> {
     let all = cx.read_binary_files(&format!("{output}/**")).collect().unwrap();
     all.into_iter().map(|(address, _)| address[output.len() + 1..].to_owned()).collect()
@@ -40,7 +40,7 @@ fn numbers(cx: &Context, from: u64) -> kiln::Dataset<Number> {
     cx.parallelize_in(2, (from..from + 6).map(|n| Number { day: n % 2, n }).collect::<Vec<_>>()).erase()
 }
 
-/// What Kiln reads there, in order.
+/// The numbers that Kiln reads, in order.
 fn read(cx: &Context, output: &str) -> Vec<u64> {
     let mut read = cx.read_parquet::<Number>(output).map(|number| number.n).collect().unwrap();
     read.sort_unstable();
@@ -69,7 +69,7 @@ fn parquet_in_a_store_has_a_log_unless_plain_files_are_asked_for() {
         }
         assert_eq!(has_log(&cx, &output), !is_plain);
         assert_eq!(read(&cx, &output), (20..26).collect::<Vec<u64>>());
-        // The files of older versions of a table stay.
+        // The files of older versions of a table are kept.
         assert_eq!(keys(&cx, &output).len(), if is_plain { 2 } else { 6 });
     }
     let place = tempfile::tempdir().unwrap();
@@ -105,7 +105,7 @@ fn an_output_that_is_there_keeps_its_form_in_every_mode() {
             assert_eq!(read, if mode == Mode::Append { 12 } else { 6 }, "{mode:?}");
         }
     }
-    // On disk, too.
+    // The same on disk.
     let table = place.path().join("table").display().to_string();
     numbers(&cx, 0).write().delta(&table).unwrap();
     numbers(&cx, 10).write().mode(Mode::Overwrite).parquet(&table).unwrap();
@@ -150,7 +150,7 @@ fn a_type_that_a_table_does_not_have_is_an_error_before_any_work_that_names_plai
     assert!(cx.read_binary_files(&format!("{}/**", output.trim_end_matches("/rows"))).collect().is_err());
     events.write().plain().parquet(&output).unwrap();
     assert_eq!(cx.read_parquet::<Event>(&output).count().unwrap(), 3);
-    // Of a table that is asked for, plain files are no way out.
+    // If a table is requested, the error does not suggest plain files.
     let error = events.write().delta(&fresh()).unwrap_err();
     assert!(!error.to_string().contains("plain"), "{error}");
 }
@@ -219,7 +219,7 @@ fn of_a_table_and_plain_files_that_are_published_at_once_the_first_wins() {
     }
 }
 
-/// Where the outputs of a test are.
+/// The location of a test's outputs.
 enum Store {
     Disk(tempfile::TempDir),
     S3(S3),
@@ -247,7 +247,7 @@ impl Store {
         }
     }
 
-    /// How many files the manifest of plain files names, and how many the log of a table.
+    /// The number of files in the manifest of plain files, and in the log of a table.
     fn files(&self) -> (Option<usize>, Option<usize>) {
         let manifest = std::fs::read(self.root().join("_SUCCESS")).ok();
         let manifest = manifest.map(|json| serde_json::from_slice::<serde_json::Value>(&json).unwrap());

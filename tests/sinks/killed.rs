@@ -1,4 +1,4 @@
-//! Drivers that are killed while they publish on disk, and disks that fill up.
+//! Drivers that are killed while they publish to disk, and disks that fill up.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn a_driver_killed_before_its_commit_changes_nothing_and_one_that_lives_is_not_s
     small("local[1]").option("--output", &output).run().ok();
     let before = folder::files(&output);
     for mode in ["overwrite", "append"] {
-        // Commits take turns in a parent folder, so that whoever holds the turn stops them there.
+        // Commits below one parent folder share a lock, so holding the lock stops them there.
         let gate = tempfile::tempdir().unwrap();
         let job = small("local[1]").option("--mode", mode).option("--offset", "5000");
         let killed = job.option("--gate", gate.path()).option("--output", &output).start();
@@ -48,7 +48,7 @@ fn a_driver_killed_before_its_commit_changes_nothing_and_one_that_lives_is_not_s
         killed.wait();
         assert_eq!(folder::files(&output), before);
     }
-    // Another job that publishes here meanwhile leaves a living one's files alone.
+    // Another job that publishes here meanwhile must not touch the files of a living one.
     let gate = tempfile::tempdir().unwrap();
     let job = small("local[1]").option("--mode", "append").option("--offset", "600");
     let living = job.option("--gate", gate.path()).option("--output", &output).start();

@@ -1,4 +1,4 @@
-//! Folders by column: where rows go, and what they cannot do.
+//! Folders by column: where rows are written, and which columns are rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use kiln::{Class, Cluster, Config, Context, job};
 
 use super::{folder, names, table};
 
-/// The column `n` of every folder that has files, by its path.
+/// The column `n` of every folder with files, by path.
 fn by_folder(output: &Path) -> BTreeMap<String, Vec<u64>> {
     let folders = folder::data(output).into_iter().filter(|path| output.join(path).is_file());
     let folders: BTreeSet<_> = folders.filter_map(|path| Some(path.parent()?.to_owned())).collect();

@@ -1,4 +1,4 @@
-//! What each mode does with an output that is there, on disk and in a store of objects.
+//! The effect of each mode on an existing output, on disk and in an object store.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use kiln::{Class, Context, Mode, Result};
 
 use super::{names, small, table};
 
-/// Writes the lines `from..to` as two files of text.
+/// Writes the lines `from..to` as two text files.
 fn write(cx: &Context, output: &str, mode: Mode, lines: std::ops::Range<u64>) -> Result<()> {
     cx.parallelize_in(2, lines).map(|n| n.to_string()).write().mode(mode).text(output)
 }
@@ -124,7 +124,7 @@ fn of_two_jobs_that_overwrite_one_place_one_whole_output_is_there() {
             job.option("--output", &output).start()
         });
         let ended = rivals.map(|rival| rival.wait());
-        // One that began before a published one gives way to it.
+        // A job that started before a published one gives way to it.
         assert!(ended.iter().all(|ended| matches!(ended.code(), Some(0 | 73))), "round {round}");
         assert!(ended.iter().any(|ended| ended.code() == Some(0)), "round {round}");
         let numbers = table::numbers(&output);

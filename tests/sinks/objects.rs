@@ -1,4 +1,4 @@
-//! Outputs in S3, by real jobs over HTTP.
+//! Outputs in S3, written by real jobs over HTTP.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ fn word_count(cluster: &str) -> Job {
     Job::new(env!("CARGO_BIN_EXE_word_count")).on(cluster)
 }
 
-/// The files of an output by its log or manifest, or those of one of its folders, copied to where Parquet can be read.
+/// The files of an output by its log or manifest, or those of one of its folders, copied to a local
+/// folder for a Parquet reader.
 fn download(s3: &S3, prefix: &str) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let output = prefix.find("/day=").map_or(prefix, |day| &prefix[..day]);
@@ -30,13 +31,13 @@ fn numbers(s3: &S3, prefix: &str) -> Vec<u64> {
     numbers
 }
 
-/// A job that publishes plain files; `attempts` has the same for tables.
+/// A job that publishes plain files; `attempts` has the same tests for tables.
 fn publish(s3: &S3, cluster: &str, mode: &str, offset: u64) -> Job {
     let job = small(cluster).arg("--plain").option("--mode", mode).option("--offset", offset.to_string());
     s3.tell(job.option("--output", format!("s3://{BUCKET}/out/rows")))
 }
 
-/// The version of the log that makes a table.
+/// The version of the log that creates a table.
 const FIRST_VERSION: &str = "out/words/_delta_log/00000000000000000000.json";
 
 #[test]
@@ -59,10 +60,10 @@ fn words_are_counted_from_s3_to_s3() {
     }
 }
 
-/// More than one request puts: an object of this size goes in parts.
+/// Limit of a single PUT: larger objects are uploaded in parts.
 const MULTIPART_BYTES: u64 = 8 << 20;
 
-/// Numbered lines of text that hardly can be compressed.
+/// Numbered lines of hardly compressible text.
 fn lines(count: u64) -> String {
     let mut seed = 7u64;
     let mut letter = || {
@@ -73,7 +74,7 @@ fn lines(count: u64) -> String {
     format!("n,text\n{}", (0..count).map(&mut line).collect::<String>())
 }
 
-/// What a job has published as CSV in a folder of this machine.
+/// The CSV that a job has published in a local folder.
 fn published(folder: &Path) -> String {
     let files = folder::tree(folder).into_iter().filter(|file| file.extension().is_some_and(|e| e == "csv"));
     files.map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).collect()
@@ -152,7 +153,7 @@ fn a_commit_that_was_killed_before_its_manifest_is_finished_by_the_next_publish(
     assert_eq!(numbers(&s3, "out/rows/"), (0..600).collect::<Vec<u64>>());
 }
 
-/// What is in each of the folders of an output by days.
+/// The contents of each folder of an output by days.
 fn days(s3: &S3) -> [Vec<u64>; 3] {
     [0, 1, 2].map(|day| numbers(s3, &format!("out/rows/day={day}/")))
 }

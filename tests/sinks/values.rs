@@ -1,4 +1,4 @@
-//! Values that are easily lost on their way through a text format: they come back as they were.
+//! Values that text formats easily lose are read back unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -6,7 +6,7 @@ use std::fs;
 
 use kiln::{Bytes, Context, Dataset, Row};
 
-/// Writes the rows by `write`; gives the lines of the file, and the rows that `read` finds in it.
+/// Writes the rows with `write`; returns the lines of the file, and the rows that `read` finds in it.
 fn through<T: Row + Clone>(
     rows: &[T],
     write: impl Fn(&Dataset<T>, &str) -> kiln::Result<()>,
@@ -29,7 +29,7 @@ fn json<T: Row + Clone>(rows: &[T]) -> (Vec<String>, Vec<T>) {
     through(rows, |rows, to| rows.write().json(to), |cx, from| cx.read_json::<T>(from).collect())
 }
 
-/// Compares as text: NaN is itself.
+/// Compares as text, in which NaN equals itself.
 fn assert_same(found: impl Debug, expected: impl Debug) {
     assert_eq!(format!("{found:?}"), format!("{expected:?}"));
 }

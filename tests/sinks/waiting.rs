@@ -1,4 +1,5 @@
-//! `KILN_IF_RUNNING` where no lock shows that another attempt is alive: in a store, and of a table anywhere.
+//! `KILN_IF_RUNNING` where no lock shows that another attempt is alive: in an object store, and for a
+//! table in any location.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,14 +10,14 @@ use super::job::{Job, Running};
 use super::s3::{BUCKET, S3};
 use super::{folder, small};
 
-/// How long an attempt that is dead may be taken for alive, with the time of a job.
+/// How long a dead attempt may be taken for alive, including the duration of a job.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// A place for outputs, and a gate that tasks wait at.
+/// A location for outputs, and a gate at which tasks wait.
 struct Place {
     s3: S3,
     gate: tempfile::TempDir,
-    /// What the job is told about the form of its output, and where that is.
+    /// The options for the form of the output.
     form: &'static str,
     output: String,
     _disk: tempfile::TempDir,

@@ -1,8 +1,8 @@
-//! Damaged files: cut off at every sixteenth, with single bytes changed at seeded places, and with numbers
-//! in them that ask for more memory than there is.
+//! Damaged files: truncated at every sixteenth of their length, with single bytes changed at seeded
+//! positions, and with lengths that exceed the memory.
 //!
-//! Each must give a typed error that names it, or rows; no panic, and nothing that takes long or much memory.
-//! The public corpora of such files are read by `corpora.rs`.
+//! Each must give a typed error that names it, or rows, but no panic, and must not take much time or
+//! memory. `corpora.rs` reads the public corpora of such files.
 
 use std::fs;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use crate::files::{
     Item, batch, cx, file, items, says, write_arrow, write_compressed_arrow, write_parquet, write_stream,
 };
 
-/// Bytes that are changed, one per attempt.
+/// Number of changed bytes, one per attempt.
 const CHANGES: u64 = 200;
 /// An attempt takes some milliseconds.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ fn a_damaged_text_file_is_an_error_or_rows() {
     survives(|path| fs::write(path, &lines).unwrap(), json, false);
 }
 
-/// The greatest number of 32 bits, as thrift writes it.
+/// The greatest 32-bit number in thrift.
 const GREATEST: [u8; 5] = [0xfe, 0xff, 0xff, 0xff, 0x0f];
 
 #[test]
@@ -66,7 +66,7 @@ fn a_parquet_page_that_names_too_many_bytes_is_refused_before_they_are_allocated
 
 #[test]
 fn a_parquet_dictionary_that_names_too_many_values_is_refused_before_they_are_allocated() {
-    // Type, two sizes of one byte, and the dictionary's own header.
+    // Type, two sizes of one byte, and the header of the dictionary.
     let header = [&[0x15, 4, 0x15, 20, 0x15, 20, 0x4c, 0x15][..], &GREATEST, &[0x15, 0, 0, 0]].concat();
     let error = patched(|dictionary, _| (dictionary, header.clone()));
     says(error, &["a dictionary has 2147483647 values, at most 16777216 are read", "a.parquet"]);
@@ -77,11 +77,11 @@ fn a_parquet_page_that_names_too_many_values_is_an_error_or_rows_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let header_at = write_one_page(&path);
-    // Type, two sizes of 4000, and the data page's own header without statistics.
+    // Type, two sizes of 4000, and the header of the data page without statistics.
     let head = [&[0x15, 0, 0x15, 0xc0, 0x3e, 0x15, 0xc0, 0x3e, 0x2c, 0x15][..], &GREATEST].concat();
     let head = [&head[..], &[0x15, 0, 0x15, 6, 0x15, 6, 0]].concat();
     let room = header_at.len() - head.len() - 3;
-    // A field that nobody knows fills the rest.
+    // An unknown field fills the rest.
     let header = [&head[..], &[0x98, room as u8], &vec![0; room], &[0]].concat();
     let mut bytes = fs::read(&path).unwrap();
     bytes[header_at].copy_from_slice(&header);
@@ -94,7 +94,7 @@ fn a_parquet_page_that_names_too_many_values_is_an_error_or_rows_at_once() {
     assert!(started.elapsed() < LIMIT, "it took {:?}", started.elapsed());
 }
 
-/// Writes 500 numbers of 8 bytes as one page that is not compressed; gives where its header stands, which
+/// Writes 500 numbers of 8 bytes as one uncompressed page. Returns the range of its header, which
 /// statistics make long enough for a greater number.
 fn write_one_page(path: &Path) -> Range<usize> {
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
@@ -115,7 +115,7 @@ fn write_one_page(path: &Path) -> Range<usize> {
 fn a_parquet_footer_that_names_too_much_is_refused_before_it_is_allocated() {
     let trailer = |length: u32| [&length.to_le_bytes()[..], b"PAR1"].concat();
     let longer_than_the_file = [b"PAR1", &[0; 20][..], &trailer(u32::MAX)].concat();
-    // The version, and a schema of so many elements.
+    // The version, and a schema with this many elements.
     let footer = [0x15, 2, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
     let longer_than_the_footer = [b"PAR1", &footer[..], &trailer(footer.len() as u32)].concat();
     for (bytes, words) in [
@@ -141,8 +141,8 @@ fn a_compressed_arrow_batch_that_names_too_many_bytes_is_refused_before_they_are
     says(error, &["at most 536870912 are read", "a.arrow"]);
 }
 
-/// What reading says when bytes are put over a good file; `patch` is given where the dictionary and the data
-/// of its first column begin.
+/// The error of reading a valid file in which bytes were overwritten. `patch` gets the positions of the
+/// dictionary and the data of its first column.
 fn patched(patch: impl Fn(usize, usize) -> (usize, Vec<u8>)) -> kiln::Error {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
@@ -162,7 +162,7 @@ fn metadata(path: &Path) -> Arc<ParquetMetaData> {
     Arc::clone(ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap().metadata())
 }
 
-/// `ends_tell`: whether a file that was cut off can be told from a whole one.
+/// `ends_tell`: whether a truncated file can be distinguished from a complete one.
 fn survives(write: impl Fn(&Path), read: Read, ends_tell: bool) {
     let folder = tempfile::tempdir().unwrap();
     let (path, cx) = (folder.path().join("whole"), cx());

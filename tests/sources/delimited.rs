@@ -78,7 +78,7 @@ fn a_large_csv_file_is_cut_where_records_start() {
     assert_eq!(sums, (count, count * (count - 1) / 2, count * length));
 }
 
-/// One, the number, and the bytes of the name.
+/// One, the number, and the length of the name.
 fn count_number_bytes(item: ItemView<'_>) -> (u64, u64, u64) {
     (1, item.id as u64, item.name.map_or(0, str::len) as u64)
 }
@@ -201,7 +201,7 @@ fn a_quote_that_is_never_closed_is_an_error_with_the_line_on_which_it_was_opened
 fn a_stray_quote_before_quoted_fields_is_an_error_with_its_line() {
     let error = refused("1,a\n2,\"b\n3,\"c\"\n4,\"d\"\n");
     says(error, &["text follows the closing quote of a field", "a.csv", "line 2", "written twice"]);
-    // A quote elsewhere in a field is a character.
+    // A quote elsewhere in a field is an ordinary character.
     let (_folder, _, address) = file("a.csv", "1,5\"\n2,\"6\"\"\"\n");
     let rows = cx().read().header(false).csv::<(i64, String)>(&address).collect().unwrap();
     assert_eq!(rows, [(1, "5\"".to_owned()), (2, "6\"".to_owned())]);

@@ -1,4 +1,4 @@
-//! What stands in a file as text is read as it stands there, or is an error with its place.
+//! Text in a file is parsed exactly, or gives an error with its location.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::files::{cx, file, says};
 
 type Money = Decimal<10, 2>;
 
-/// What is read where `text` is the second field on line 3.
+/// The rows of a file with `text` in the second field of line 3.
 fn second<T: Row>(text: &str) -> Result<Vec<(u8, T)>> {
     let (_folder, _, address) = file("a.csv", format!("_1,_2\n\n1,{text}\n"));
     cx().read_csv(&address).collect()
@@ -38,7 +38,7 @@ fn the_first_wrong_record_of_many_batches_of_csv_is_the_one_that_is_told() {
     let text: String = std::iter::once("_1,_2,_3\n".to_owned()).chain((0..40_000).map(line)).collect();
     let (_folder, _, address) = file("a.csv", text);
     let error = cx().read_csv::<(u64, String, Money)>(&address).count().unwrap_err();
-    // A line for the header and two for each record before it.
+    // One line for the header and two for each earlier record.
     says(error, &["`1.005` is no decimal(10, 2): it has more decimals", "line 60002", "column _3"]);
 }
 

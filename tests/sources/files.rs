@@ -13,7 +13,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 
-/// A row with what most tests need.
+/// A row with the columns that most tests need.
 #[derive(Row, Clone, Debug, PartialEq)]
 pub(crate) struct Item {
     pub(crate) id: i64,
@@ -40,7 +40,7 @@ pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch, group_rows: usize)
     writer.close().unwrap();
 }
 
-/// In the file format, as several batches.
+/// Writes the Arrow file format, as several batches.
 pub(crate) fn write_arrow(path: &Path, batch: &RecordBatch, rows: usize) {
     let mut writer = FileWriter::try_new(create(path), &batch.schema()).unwrap();
     pieces(batch, rows).for_each(|piece| writer.write(&piece).unwrap());
@@ -55,7 +55,7 @@ pub(crate) fn write_compressed_arrow(path: &Path, batch: &RecordBatch, rows: usi
     writer.finish().unwrap();
 }
 
-/// In the stream format, as several batches.
+/// Writes the Arrow stream format, as several batches.
 pub(crate) fn write_stream(path: &Path, batch: &RecordBatch, rows: usize) {
     let mut writer = StreamWriter::try_new(create(path), &batch.schema()).unwrap();
     pieces(batch, rows).for_each(|piece| writer.write(&piece).unwrap());
@@ -85,7 +85,7 @@ pub(crate) fn file(name: &str, text: impl AsRef<[u8]>) -> (TempDir, PathBuf, Str
     (folder, path, address)
 }
 
-/// The error must be of class data and hold all of these words.
+/// The error must be a data error that contains all of these words.
 #[track_caller]
 pub(crate) fn says(error: Error, words: &[&str]) {
     assert_eq!(error.class(), Class::Data, "{error}");

@@ -1,4 +1,4 @@
-//! The rule of filters in plain Rust, one row at a time, with random rows and conditions to hold it against.
+//! A model of filters in plain Rust, one row at a time, with random rows and conditions.
 
 use std::cmp::Ordering;
 
@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 pub(crate) type Money = Decimal<12, 2>;
-/// In a file it takes 16 bytes.
+/// Takes 16 bytes in a file.
 pub(crate) type Wide = Decimal<30, 4>;
 
-/// A row with a column of each type that can be compared.
+/// A row with a column of each comparable type.
 #[derive(Row, Clone, Debug, Default)]
 pub(crate) struct Values {
     pub(crate) double: Option<f64>,
@@ -30,7 +30,7 @@ pub(crate) struct Values {
     pub(crate) flag: Option<bool>,
 }
 
-/// A value of one of the columns, which it names.
+/// A value of one of the columns; the variant names the column.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Double(f64),
@@ -61,14 +61,14 @@ pub(crate) enum Comparison {
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
     Compare(Value, Comparison),
-    /// The literal to the left.
+    /// A comparison with the literal on the left.
     Swapped(Value, Comparison),
     IsNull(Value),
     In(Value, Vec<Value>, bool),
     Between(Value, Value, bool),
-    /// The column `double` with the column `single`.
+    /// A comparison of the column `double` with the column `single`.
     Columns(Comparison),
-    /// A pattern for the column `text`, and whether it matches in any case.
+    /// A pattern for the column `text`, and whether it ignores case.
     Like(String, bool),
     /// Whether the condition is neither true nor false.
     IsUnknown(Box<Condition>),
@@ -114,7 +114,8 @@ impl Value {
         }
     }
 
-    /// How the row's value of the column compares with this, as Rust's operators do; nothing for a null.
+    /// Compares the row's value of the column with this one, like Rust's operators; the outer `None` is
+    /// a null.
     fn order(&self, row: &Values) -> Option<Option<Ordering>> {
         fn of<T: PartialOrd>(column: Option<T>, value: &T) -> Option<Option<Ordering>> {
             column.map(|of_row| of_row.partial_cmp(value))
@@ -228,7 +229,7 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     and(a.map(|a| !a), b.map(|b| !b)).map(|neither| !neither)
 }
 
-/// Whether the whole text is as the pattern of a `LIKE`.
+/// Whether the whole text matches the pattern of a `LIKE`.
 fn matches(text: &str, pattern: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
@@ -270,7 +271,7 @@ pub(crate) fn condition() -> impl Strategy<Value = Condition> {
     })
 }
 
-/// Patterns that begin as one of the texts does, or as none.
+/// Patterns that start like one of the texts, or like none.
 fn pattern() -> impl Strategy<Value = String> {
     let part = ["%", "_", "a", "b", "A", "z", "\u{10ffff}", "\\%", "\\_"].map(str::to_owned);
     let long = ["z".repeat(100), "a".repeat(150), "a".repeat(200)];
@@ -286,7 +287,7 @@ fn comparison() -> impl Strategy<Value = Comparison> {
 /// The values of one column.
 fn column_values() -> impl Strategy<Value = BoxedStrategy<Value>> {
     select(vec![
-        // More often than others: most goes wrong with floats.
+        // More often than others, because most errors are about floats.
         doubles().prop_map(Value::Double).boxed(),
         doubles().prop_map(Value::Double).boxed(),
         doubles().prop_map(Value::Double).boxed(),
@@ -401,7 +402,7 @@ fn days() -> impl Strategy<Value = NaiveDate> {
     select(vec![day(1, 1, 1), day(1969, 12, 31), day(1970, 1, 1), day(2026, 11, 28), day(9999, 12, 31)])
 }
 
-/// Whole seconds, which all units hold.
+/// Whole seconds, which all units can represent.
 fn instants() -> impl Strategy<Value = DateTime<Utc>> {
     let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     select(vec![

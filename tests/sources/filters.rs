@@ -1,4 +1,4 @@
-//! Filters that are pushed into Parquet.
+//! Filters that are pushed down into Parquet.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn a_filter_gives_exactly_the_rows_that_match() {
     check(col("name").is_not_null().and(col("id").lt(lit(9))), &|row| row.name.is_some() && row.id < 9);
     check(col("id").in_list(vec![lit(3), lit(4), lit(70_000)], false), &|row| row.id == 3 || row.id == 4);
     check(col("name").like(lit("%99")), &|row| row.name.as_ref().is_some_and(|name| name.ends_with("99")));
-    // What is neither true nor false does not come out.
+    // Rows for which the condition is unknown are not output.
     check(col("name").not_eq(lit("name 1")), &|row| row.name.as_ref().is_some_and(|name| name != "name 1"));
     check(lit(false), &|_| false);
 }

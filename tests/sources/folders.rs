@@ -1,4 +1,4 @@
-//! Which files are read, and what their folders add.
+//! Which files of a folder are read, and the columns that their folders add.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -86,7 +86,7 @@ fn outputs() -> (tempfile::TempDir, [String; 2]) {
 
 type Cells = (String, i64, Option<String>);
 
-/// Texts of which each character has a meaning to someone who reads names of folders.
+/// Texts of characters that are special in names of folders.
 fn cells() -> impl Strategy<Value = Vec<Cells>> {
     let text = ["_", ".", "=", "a", "#", "?", "%", "/", "ä", "*", "[", " ", "\n"];
     let text = vec(select(text.to_vec()), 1..5).prop_map(|parts| parts.concat());
@@ -105,7 +105,7 @@ fn partitions_of_tuples_are_read_again_and_are_no_files_of_a_plain_read() {
             let write = given.write().partition_by(columns.iter().copied());
             let (found, plain) = match format {
                 0 => (
-                    // A table is read as a whole by any read of its folder.
+                    // Any read of its folder reads the whole table.
                     write.plain().parquet(&output).and_then(|()| read.parquet::<Cells>(&output).collect()),
                     cx.read_parquet::<Cells>(&output).count(),
                 ),
@@ -127,7 +127,7 @@ fn partitions_of_tuples_are_read_again_and_are_no_files_of_a_plain_read() {
     });
 }
 
-/// A folder in which files are, but none that would be read.
+/// A folder with files, none of which would be read.
 #[track_caller]
 fn refuses<T: std::fmt::Debug>(read: kiln::Result<T>) {
     let error = read.unwrap_err();
@@ -222,7 +222,7 @@ fn missing_files_are_an_error_unless_they_are_ignored() {
     assert_eq!((cx.read().ignore_missing().text(&missing).count().unwrap(), skipped(&cx)), (0, 5));
 }
 
-/// How many files the job has counted as left out.
+/// Number of files that the job has skipped.
 fn skipped(cx: &kiln::Context) -> u64 {
     cx.counter("skipped files").value()
 }

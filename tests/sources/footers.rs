@@ -1,6 +1,7 @@
-//! Writes a Parquet file and gives it the footer that another writer would have given it.
+//! Writes a Parquet file with the footer that another writer would have written.
 //!
-//! The rows stay as they are; statistics, the name of the writer and the declared order of columns are replaced.
+//! The rows stay unchanged; statistics, the name of the writer and the declared order of columns are
+//! replaced.
 
 use std::fs;
 use std::path::Path;
@@ -31,34 +32,35 @@ pub(crate) struct Layout {
     text: DataType,
     unit: TimeUnit,
     zone: &'static str,
-    /// Whether a column that is nested, and that no row has, comes before the others.
+    /// Whether the file starts with a nested column that is not in the row type.
     nested: bool,
     footer: Footer,
 }
 
-/// Which writer's footer it has.
+/// The writer whose footer the file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Footer {
     AsWritten,
-    /// NaN took part in the order and came first.
+    /// NaN was compared with other values and came first.
     NanAsBounds,
     NanAsMax,
-    /// NaN took part in the order and hid what came before it: parquet-cpp before 1.4.
+    /// NaN was compared with other values and hid those before it: parquet-cpp before 1.4.
     NanHides,
     /// The same in the deprecated fields, by a writer that is not known for it.
     NanHidesDeprecated,
     /// A bound that is zero has the wrong sign.
     SwappedZeros,
-    /// The deprecated fields alone, with texts and unsigned numbers in signed order: parquet-mr before 1.10.
+    /// Only the deprecated fields, with texts and unsigned numbers in signed order: parquet-mr before
+    /// 1.10.
     Deprecated,
     /// Texts of any content: parquet-mr before 1.8 (PARQUET-251).
     Garbage,
     WithoutNullCounts,
-    /// The new fields in signed order, and no order is declared.
+    /// The new fields in signed order, without a declared order.
     Undeclared,
-    /// Decimals in bytes in the order of unsigned bytes.
+    /// Decimals as bytes, in the order of unsigned bytes.
     UnsignedDecimals,
-    /// The lower bound above the upper one.
+    /// The lower bound is above the upper one.
     SwappedBounds,
     /// As many nulls as rows, whatever the values are.
     AllNulls,
@@ -240,7 +242,8 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
         (Footer::NanHides | Footer::NanHidesDeprecated, _) if is_float => {
             let of = |row: &Values| if name == "double" { row.double } else { row.single.map(f64::from) };
             let values = || rows.iter().filter_map(of);
-            // std::min and std::max with their arguments in the order in which a NaN wins, and then loses.
+            // std::min and std::max with the argument order in which a NaN wins, and then the one in
+            // which it loses.
             let min = values().reduce(|min, value| if min < value { min } else { value });
             let max = values().reduce(|max, value| if max > value { max } else { value });
             match (min, max) {
@@ -254,7 +257,7 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
         }
         (Footer::WithoutNullCounts, _) => changed(written, None, false),
         (Footer::SwappedBounds, _) => changed(written, nulls, true),
-        // Without bounds nothing tells that the count is wrong.
+        // Without bounds nothing shows that the count is wrong.
         (Footer::AllNulls, _) if written.min_bytes_opt().is_some() => {
             changed(written, Some(rows.len() as u64), false)
         }
@@ -270,7 +273,7 @@ fn by_other_writer(written: &Statistics, name: &str, rows: &[Values], footer: Fo
     }
 }
 
-/// With another count of nulls, and perhaps with the bounds in each other's place.
+/// With another null count, and with swapped bounds if `is_swapped`.
 fn changed(written: &Statistics, nulls: Option<u64>, is_swapped: bool) -> Statistics {
     macro_rules! changed {
         ($($of:ident)*) => {
@@ -291,7 +294,7 @@ fn changed(written: &Statistics, nulls: Option<u64>, is_swapped: bool) -> Statis
     changed!(Boolean Int32 Int64 Int96 Float Double ByteArray FixedLenByteArray)
 }
 
-/// In signed order, as if all numbers and bytes had a sign.
+/// Statistics in signed order, as if all numbers and bytes were signed.
 fn signed(written: &Statistics, name: &str, rows: &[Values], footer: Footer) -> Statistics {
     let is_deprecated = footer != Footer::Undeclared;
     let nulls = written.null_count_opt();
@@ -332,7 +335,8 @@ fn signed(written: &Statistics, name: &str, rows: &[Values], footer: Footer) -> 
     }
 }
 
-/// The footer without its last field, the declared orders of its columns, each of which takes three bytes.
+/// The footer without its last field, the declared orders of its columns, each of which takes three
+/// bytes.
 fn without_orders(footer: Vec<u8>, columns: usize) -> Vec<u8> {
     let metadata = footer.len() - 8;
     let field = if columns < 15 { 2 } else { 3 } + 3 * columns;

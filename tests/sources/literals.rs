@@ -1,4 +1,4 @@
-//! Literals of filters are exact, or refused before any file is opened.
+//! Literals of filters are exact, or rejected before any file is opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -301,7 +301,7 @@ fn a_long_filter_is_no_deep_one_and_a_deep_one_is_a_config_error() {
     assert!(error.to_string().contains("nests more than 100 levels deep"), "{error}");
 }
 
-/// A file that is no Parquet file: whoever opens it reports an error of class data.
+/// A file that is not Parquet: opening it gives a data error.
 fn garbage() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");

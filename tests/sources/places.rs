@@ -1,4 +1,4 @@
-//! An error about a record says where in its file the record stands, whatever the format.
+//! An error about a record names the record's location in its file, in every format.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use kiln::{Class, Context, OnError, Result};
 
 use crate::files::{Item, batch, cx, file, items, says, write_arrow, write_parquet, write_stream};
 
-/// What is said of the item whose id is `bad`.
+/// The error about the item whose id is `bad`.
 fn refused(read: impl Fn(&Context) -> Result<Vec<i64>>) -> kiln::Error {
     read(&cx()).unwrap_err()
 }

@@ -198,7 +198,7 @@ fn what_lies_beneath_an_absent_struct_is_no_value() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("rows").display().to_string();
     let pair = |value, level| (Some((Opaque(value), level)), 1_u8);
-    // Where all are absent, a file has no name of a level at all.
+    // If all of them are null, a file contains no name of a level.
     for rows in [vec![pair(7_u8, Level::Warn), (None, 2), pair(0, Level::Info)], vec![(None, 1), (None, 2)]] {
         cx().parallelize_in(1, rows.clone()).write().mode(kiln::Mode::Overwrite).parquet(&output).unwrap();
         let read = cx().read_parquet::<(Option<(Opaque<u8>, Level)>, u8)>(&output).collect().unwrap();

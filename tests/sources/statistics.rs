@@ -1,4 +1,4 @@
-//! Statistics never change an answer: a filter in the source gives what the rule gives for each row.
+//! Statistics never change a result: a filter in the source gives the same rows as the model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ fn bounds_that_can_be_believed_still_skip_row_groups() {
     let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap()) as usize;
     let footer = bytes.len() - 8 - length;
     let metadata = ParquetMetaDataReader::decode_metadata(&bytes[footer..bytes.len() - 8]).unwrap();
-    // Only the fifth row group can be read.
+    // Only the fifth row group is readable.
     for (index, group) in metadata.row_groups().iter().enumerate().filter(|(index, _)| *index != 4) {
         for column in group.columns() {
             let (start, length) = column.byte_range();

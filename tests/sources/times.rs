@@ -1,4 +1,5 @@
-//! Timestamps that are finer or longer than those of a row, as other programs write them.
+//! Timestamps with a higher resolution or a larger range than those of a row, as other programs write
+//! them.
 
 use std::fs::File;
 use std::path::Path;
@@ -86,7 +87,7 @@ fn nanoseconds_inside_of_lists_have_the_row_of_their_list() {
     says(read().unwrap_err(), &["000004001` is no Timestamp(µs)", "row 2", "column value.item"]);
 }
 
-/// Days since the Julian epoch and nanoseconds of the day, as a file of Spark's has them.
+/// Days since the Julian epoch and nanoseconds of the day, as in files of Spark.
 fn write_int96(path: &Path, times: &[NaiveDateTime]) {
     let schema =
         Arc::new(parse_message_type("message spark { required int96 at; required int96 on; }").unwrap());
@@ -125,7 +126,7 @@ fn int96_is_an_instant_or_a_clocks_time_as_the_row_says_in_all_years() {
     }
     let rows = cx().read_parquet::<Times>(&path.display().to_string()).collect().unwrap();
     assert_eq!(rows, times.map(|time| Times { on: time.and_utc(), at: Some(time) }));
-    // By position, and with the zones the other way round.
+    // By position, with the zones swapped.
     let rows =
         cx().read_parquet::<(DateTime<Utc>, NaiveDateTime)>(&path.display().to_string()).collect().unwrap();
     assert_eq!(rows, times.map(|time| (time.and_utc(), time)));

@@ -4,10 +4,10 @@ use super::disk::Disk;
 use super::job::EVERYWHERE;
 use super::{folder, spilling};
 
-/// More rows than the outputs of two executors may hold in memory, and the disk beside it.
+/// More rows than fit in the memory for outputs of two executors and on the disk.
 const MANY: u64 = 250_000;
-/// Rows that fit the memory for outputs and not that of a task: by the place, as the two slots of one
-/// process share both.
+/// Numbers of rows that fit in the memory for outputs, but not in that of a task. By cluster, because
+/// the two slots of one process share both.
 const SORTED: [u64; 2] = [55_000, 55_000];
 const SUMMED: [u64; 2] = [24_000, 55_000];
 

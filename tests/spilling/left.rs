@@ -1,4 +1,4 @@
-//! What is left of temporary files when a job ends: nothing, or nothing after the next start.
+//! Temporary files after the end of a job: none, or none after the next start.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ fn a_job_whose_tasks_do_not_stop_when_it_is_cancelled_removes_them_too() {
     for cluster in EVERYWHERE {
         let work = Work::start(cluster, |job| job);
         work.running.signal(Signal::TERM);
-        // The gate stays closed: the process is ended in spite of its tasks.
+        // The gate stays closed: the process exits in spite of its tasks.
         work.ends(|ended| ended.exits(143));
     }
 }
@@ -74,7 +74,7 @@ fn the_temporary_files_of_a_killed_driver_go_at_the_next_start() {
     }
 }
 
-/// A job that has spilled and waits.
+/// A job that has spilled and waits at the gate.
 struct Work {
     running: Running,
     place: TempDir,
@@ -82,8 +82,8 @@ struct Work {
 }
 
 impl Work {
-    /// Starts a sort with one more option, and comes back when every process of it that runs tasks has
-    /// temporary files and waits.
+    /// Starts a sort with one more option, and returns when every process that runs tasks has temporary
+    /// files and waits.
     fn start(cluster: &str, option: impl Fn(Job) -> Job) -> Work {
         let (place, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let gate = place.path().join("gate");
@@ -102,7 +102,7 @@ impl Work {
         std::fs::write(self.place.path().join("gate/open"), "").unwrap();
     }
 
-    /// Waits for its end, at which there are no temporary files any more.
+    /// Waits for the end, after which there must be no temporary files.
     fn ends(self, how: impl Fn(Ended)) -> TempDir {
         how(self.running.wait());
         assert_eq!(folder::tree(self.tmp.path()), Vec::<PathBuf>::new());
@@ -110,7 +110,7 @@ impl Work {
     }
 }
 
-/// The folders of processes in `tmp` that have files with rows.
+/// The folders of processes in `tmp` that contain files with rows.
 fn spilled(tmp: &Path) -> Vec<PathBuf> {
     let has_rows = |path: &PathBuf| {
         let path = tmp.join(path);

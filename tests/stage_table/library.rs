@@ -1,6 +1,6 @@
-//! A library with a link-time table, stages of its own, and generic ones for the program that uses it.
+//! A library with a link-time table, its own stages, and generic stages for the program that uses it.
 //!
-//! It stands where `kiln` and a user's library of jobs stand. `table` is the engine's own file.
+//! It takes the roles of `kiln` and of a user's library of jobs. `table` is the engine's own file.
 
 use std::any::{Any, type_name};
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 #[path = "../../engine/src/ship/table.rs"]
 pub mod table;
 
-/// A number that a generic stage knows by its type alone.
+/// A number that a generic stage knows only from its type.
 pub trait Number: 'static {
     const VALUE: u64;
 }
@@ -22,24 +22,24 @@ type Rebuilt = Box<dyn Fn(u64) -> u64>;
 impl<F: Fn(u64) -> u64 + 'static> table::Shipped for Stage<F> {
     fn rebuild(params: &[u8]) -> Box<dyn Any> {
         let shift = u64::from(params[0]);
-        // SAFETY: `stage` made sure that `F` has size 0, and was given a value of it.
+        // SAFETY: `stage` checked that `F` has size 0 and received a value of it.
         let code: &'static F = unsafe { std::ptr::NonNull::dangling().as_ref() };
         let rebuilt: Rebuilt = Box::new(move |n| code(n) + shift);
         Box::new(rebuilt)
     }
 }
 
-/// What one process knows of a stage.
+/// A stage, as one process knows it.
 pub struct Known {
     pub name: &'static str,
     pub position: Option<u32>,
     pub code: Rebuilt,
 }
 
-/// Makes a stage of a closure and leaves it in the table.
+/// Creates a stage from a closure and adds it to the table.
 pub fn stage<F: Fn(u64) -> u64 + Copy + 'static>(code: F) -> Known {
     assert_eq!(size_of::<F>(), 0);
-    // What a stage would be without its anchor: a test must then fail.
+    // Without its anchor the stage may be missing from the table: a test must then fail.
     #[cfg(not(forget_anchor))]
     table::anchor::<Stage<F>>();
     Known { name: type_name::<Stage<F>>(), position: table::position::<Stage<F>>(), code: Box::new(code) }
@@ -55,7 +55,7 @@ pub fn generic_stage<N: Number>() -> Known {
     stage(|n| n * 10_000 + N::VALUE)
 }
 
-/// The same for a number in the type.
+/// The same for a const generic.
 pub fn const_stage<const N: u64>() -> Known {
     stage(|n| n * 100_000 + N)
 }

@@ -1,4 +1,4 @@
-//! A program with many stages. It checks its table, then starts itself again and lets that process
+//! A program with many stages. It checks its table, then starts itself again and lets the new process
 //! run every stage by its position.
 
 use std::env;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The same under the test harness.
+/// The same in the test harness.
 #[test]
 fn holds() {
     main();
@@ -52,7 +52,7 @@ fn local_generic<N: Number>() -> Known {
 
 fn check() {
     let stages = stages();
-    // A stage that is made a second time is in the table once all the same.
+    // A stage that is created twice is in the table only once.
     local_generic::<Seven>();
     assert_eq!(table::table().len(), stages.len(), "entries of the table");
     for (at, known) in stages.iter().enumerate() {
@@ -69,7 +69,7 @@ fn check() {
     println!("{} stages hold", stages.len());
 }
 
-/// What another process of this binary says that the stages make of 5, with the parameter 9.
+/// The results of the stages for 5, with the parameter 9, in another process of this binary.
 fn second_process(stages: &[Known]) -> String {
     let positions: Vec<String> =
         stages.iter().filter_map(|known| known.position).map(|at| at.to_string()).collect();

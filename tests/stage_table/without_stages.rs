@@ -1,4 +1,4 @@
-//! A program that has the table and no stage: it must link, and its table is empty.
+//! A program with the table but without stages: it must link, and its table is empty.
 
 #[path = "../../engine/src/ship/table.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! What is wrong with a store is named: its class, its reason and what to set.
+//! Errors of a store name the class, the reason and the setting to change.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! With how many requests, and in what time, objects are read.
+//! The number of requests, and the time, that reading objects takes.
 //!
-//! Each answer of the server is late, as one over a network is. Times are generous: builds for tests are slow, and so
-//! are machines that run many of them. The number of requests is what decides.
+//! The server delays each reply, as a network does. Time limits are generous, because test builds are
+//! slow, and so are machines that run many of them. The number of requests is what matters.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{printed, reading_key};
 
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// The ranges of an object that were asked for, by their first byte.
+/// The ranges of an object that were requested, by their first byte.
 fn ranges(requests: &[Request]) -> Vec<(u64, u64)> {
     let range = |range: &str| {
         let (first, last) = range.trim_start_matches("bytes=").split_once('-').unwrap();
@@ -109,7 +109,7 @@ fn text_formats_fetch_each_byte_once_and_ahead_of_the_reader() {
         let ended = reading_key(&s3, "local[2]", format, &key).run().ok();
         assert!(!printed(&ended, "rows").starts_with("0 "), "{}", ended.stdout);
         let ranges = ranges(&s3.requests());
-        // Where a piece ends, the end of its last line is read twice.
+        // At the end of a range, the rest of its last line is read twice.
         let most = content.len() as u64 + 4 * (1 << 20);
         println!("{name}: {} requests, {} of {} bytes", ranges.len(), bytes(&ranges), content.len());
         assert!(bytes(&ranges) <= most && ranges.len() <= 20, "{name}: {ranges:?}");

@@ -1,4 +1,4 @@
-//! Inputs are a snapshot: a job reads the version of each file that it has listed, or fails.
+//! Inputs are snapshots: a job reads the version of each file that it has listed, or fails.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -43,7 +43,7 @@ pub(crate) fn parquet(rows: std::ops::Range<u64>, group_rows: usize) -> Vec<u8> 
     bytes
 }
 
-/// So many equally long lines of CSV, without the header.
+/// `count` equally long lines of CSV, without the header.
 fn lines(word: &str, count: usize) -> String {
     (0..count).map(|n| format!("{n:08},{word}\n")).collect()
 }
@@ -77,7 +77,7 @@ fn an_object_that_is_replaced_between_two_requests_is_an_error_and_never_a_mix()
                 ended.fails(65, "data", &["was replaced while it was read", "in/a", "run the job again"]);
                 assert_eq!(printed(&ended, "reason"), "input_changed", "{format} {cluster} {}", ended.stderr);
             }
-            // A key alone is asked for its ETag; the server's lists have none.
+            // For a single key the job requests the ETag; the server's lists contain none.
             let read: Vec<_> = s3.requests().into_iter().filter(|request| request.range.is_some()).collect();
             assert!(read.len() > 1 && read.iter().all(|request| request.if_match.is_some()), "{read:?}");
         }
@@ -125,7 +125,7 @@ fn a_local_file_that_is_replaced_or_rewritten_after_it_was_listed_is_an_error() 
                 }),
             };
             assert!(count().unwrap() > 0);
-            // Another tick of the clock that files are dated by.
+            // Waits for the next tick of the clock for file times.
             std::thread::sleep(Duration::from_millis(20));
             std::fs::write(if is_renamed { &other } else { &path }, &new).unwrap();
             if is_renamed {
@@ -142,7 +142,7 @@ fn a_local_file_that_is_replaced_or_rewritten_after_it_was_listed_is_an_error() 
     }
 }
 
-/// A file that a task replaces when it has read a part of it.
+/// A file that a task replaces after it has read a part of it.
 static REPLACED: OnceLock<PathBuf> = OnceLock::new();
 
 #[test]

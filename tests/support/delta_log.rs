@@ -1,10 +1,11 @@
-//! The log of a Delta table in a folder, read as the protocol has it: one JSON object a line, one file a version.
+//! Reads the log of a Delta table in a folder, by the protocol: one JSON object per line, one file per
+//! version.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The files of the last version of the table in `folder`; `None` where there is no log.
+/// The files of the last version of the table in `folder`; `None` without a log.
 pub(crate) fn live(folder: &Path) -> Option<BTreeSet<String>> {
     let mut live = BTreeSet::new();
     for action in actions(folder)? {
@@ -16,13 +17,13 @@ pub(crate) fn live(folder: &Path) -> Option<BTreeSet<String>> {
     Some(live)
 }
 
-/// The files that any version has or had.
+/// The files of all versions.
 pub(crate) fn named(folder: &Path) -> BTreeSet<String> {
     let actions = actions(folder).unwrap_or_default();
     actions.iter().filter_map(|action| path_of(action, "add")).collect()
 }
 
-/// All actions, in their order; those of one version with what joins at the end.
+/// All actions in order; within one version, added files come last.
 fn actions(folder: &Path) -> Option<Vec<serde_json::Value>> {
     let entries = fs::read_dir(folder.join("_delta_log")).ok()?;
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -39,6 +40,6 @@ fn actions(folder: &Path) -> Option<Vec<serde_json::Value>> {
 
 fn path_of(action: &serde_json::Value, kind: &str) -> Option<String> {
     let path = action[kind]["path"].as_str()?;
-    // Names of these tests are encoded in the log by `%3D` and the like.
+    // Names of these tests are percent-encoded in the log.
     Some(super::decoded(path))
 }

@@ -1,13 +1,13 @@
-//! A small file system, so that a disk is soon full.
+//! A small file system that fills up soon.
 
 use std::path::Path;
 use std::process::Command;
 
-/// A file system of a few bytes.
+/// A mounted file system of a given size.
 pub(crate) struct Disk<'a>(&'a Path);
 
 impl Disk<'_> {
-    /// An empty one at the folder `at`.
+    /// Mounts an empty file system at the folder `at`.
     pub(crate) fn mount<'a>(at: &'a Path, size: &str) -> Disk<'a> {
         let options = format!("size={size}");
         let mounted =

@@ -1,4 +1,4 @@
-//! Folders that jobs work in: what is there, and waiting for what should come.
+//! The working folders of jobs: lists their contents, and waits for files.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long something is waited for.
+/// Time limit of a wait.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How often a folder is looked at.
+/// Interval at which a folder is checked.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// The paths of all files and folders below `folder`, relative to it and sorted.
@@ -29,7 +29,7 @@ pub(crate) fn tree(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// As [`tree`], without what Kiln records of outputs and runs.
+/// As [`tree`], without Kiln's records of outputs and runs.
 pub(crate) fn data(folder: &Path) -> Vec<PathBuf> {
     let is_record = |path: &PathBuf| path.iter().any(|name| name == "_kiln" || name == "_SUCCESS");
     tree(folder).into_iter().filter(|path| !is_record(path)).collect()
@@ -43,19 +43,19 @@ pub(crate) fn files(output: &Path) -> BTreeMap<String, Vec<u8>> {
     paths.filter(|path| !path.ends_with("_SUCCESS")).map(|path| content(&path)).collect()
 }
 
-/// How many names in `folder` begin with `prefix`.
+/// How many names in `folder` start with `prefix`.
 pub(crate) fn count(folder: &Path, prefix: &str) -> usize {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter(|name| name.to_string_lossy().starts_with(prefix)).count()
 }
 
-/// Waits until `count` names in `folder` begin with `prefix`.
+/// Waits until `count` names in `folder` start with `prefix`.
 #[track_caller]
 pub(crate) fn wait_for(folder: &Path, prefix: &str, wanted: usize) {
     wait_until(&format!("{wanted} {prefix}* in {}", folder.display()), || count(folder, prefix) >= wanted);
 }
 
-/// Waits until `holds`.
+/// Waits until `holds` returns true.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + LIMIT;

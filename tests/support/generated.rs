@@ -7,9 +7,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-/// The variable that gives the seed.
+/// Environment variable with the seed.
 const SEED: &str = "KILN_TEST_SEED";
-/// How often a value that fails is made simpler: each time is a run of the test.
+/// How often a failing value is shrunk. Each time is another run of the test.
 const SHRINKS: u32 = 200;
 
 /// Runs `test` on `cases` of the `values`.
@@ -18,7 +18,7 @@ pub(crate) fn for_each<S: Strategy>(cases: u32, values: S, test: impl Fn(S::Valu
     for_each_from(random(), cases, values, test);
 }
 
-/// The same with a seed that is always this one, unless another is asked for.
+/// The same with a fixed seed, unless the environment sets another one.
 #[track_caller]
 pub(crate) fn for_each_from<S: Strategy>(seed: u64, cases: u32, values: S, test: impl Fn(S::Value)) {
     let seed = asked().unwrap_or(seed);
@@ -36,7 +36,8 @@ pub(crate) fn for_each_from<S: Strategy>(seed: u64, cases: u32, values: S, test:
     }
 }
 
-/// The first of `cases` of the `values` for which `test` gives an error, and its number from 1 up.
+/// The first of `cases` of the `values` for which `test` returns an error, and its number, starting
+/// with 1.
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 pub(crate) fn first_failure<S: Strategy>(
     cases: u32,
@@ -62,7 +63,7 @@ fn runner(seed: u64, cases: u32, shrinks: u32) -> TestRunner {
     TestRunner::new_with_rng(config, rng)
 }
 
-/// A number that is another one each time.
+/// A random number, different at each call.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,9 +1,8 @@
-//! Runs a job binary as a scheduler would: a process, its exit code, its output, its result file.
+//! Runs a job binary as a scheduler would: a process with its exit code, output and result file.
 //!
-//! A job starts with an environment that holds nothing but what the test says, in a folder of its
-//! own. All of its processes inherit one variable with a value of this run, so that a test can say
-//! that none of them is left, whoever became their parent. Every wait has a limit. What the jobs do
-//! is not known here.
+//! A job starts in its own folder and with only those environment variables that the test sets. All of
+//! its processes inherit one variable with a unique value, so that a test can check that none of them
+//! is left, whatever their parent is by then. Every wait has a time limit.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,17 +21,17 @@ use tempfile::TempDir;
 
 use crate::processes::{self, MARK};
 
-/// Where every job must do the same.
+/// The clusters in which every job must behave the same.
 pub(crate) const EVERYWHERE: [&str; 2] = ["local[2]", "local-cluster[2,1]"];
 /// Two executors of one slot each.
 pub(crate) const EXECUTORS: &str = "local-cluster[2,1]";
 
-/// How long a job may take; none of them needs a quarter of it.
+/// Time limit of a job; none of them needs a quarter of it.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long the processes of a job may still be seen after its end.
+/// How long the processes of a job may still exist after its end.
 const AFTERLIFE: Duration = Duration::from_secs(2);
 
-/// A job that is to be started.
+/// A job to be started.
 pub(crate) struct Job {
     binary: PathBuf,
     args: Vec<OsString>,
@@ -44,7 +43,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The binary, as `env!("CARGO_BIN_EXE_…")` names it.
+    /// A job from the path in `env!("CARGO_BIN_EXE_…")`.
     pub(crate) fn new(binary: &str) -> Job {
         let (stdout, stderr) = (Stdio::piped(), Stdio::piped());
         Job {
@@ -58,7 +57,7 @@ impl Job {
         }
     }
 
-    /// Where it runs: the value of `KILN_CLUSTER`.
+    /// Sets the cluster: the value of `KILN_CLUSTER`.
     pub(crate) fn on(self, cluster: &str) -> Job {
         self.env("KILN_CLUSTER", cluster)
     }
@@ -68,7 +67,7 @@ impl Job {
         self
     }
 
-    /// An option and its value.
+    /// Adds an option and its value.
     pub(crate) fn option(self, name: &str, value: impl Into<OsString>) -> Job {
         self.arg(name).arg(value)
     }
@@ -78,7 +77,7 @@ impl Job {
         self
     }
 
-    /// Starts it in `folder`, and not in one that ends with it.
+    /// Starts the job in `folder` and not in a temporary one.
     pub(crate) fn in_folder(mut self, folder: &Path) -> Job {
         self.folder = Some(folder.to_owned());
         self
@@ -96,18 +95,18 @@ impl Job {
         self
     }
 
-    /// Runs as a user that permissions hold for; the superuser is none.
+    /// Runs as a user who is subject to file permissions, unlike root.
     pub(crate) fn by_nobody(mut self) -> Job {
         self.user = rustix::process::geteuid().is_root().then_some(65534);
         self
     }
 
-    /// Runs it to its end; nothing of it may be left then.
+    /// Runs the job to its end, after which none of its processes may be left.
     pub(crate) fn run(self) -> Ended {
         self.start().wait()
     }
 
-    /// Starts it.
+    /// Starts the job.
     pub(crate) fn start(self) -> Running {
         let desk = tempfile::tempdir().unwrap();
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -126,14 +125,15 @@ impl Job {
         Running { pid: child.id(), exit: exit_of(child), stdout, stderr, desk, mark }
     }
 
-    /// Another user may not be allowed to reach the folder that cargo builds in.
+    /// Another user may not be able to access the build folder of cargo.
     fn binary_for_user(&self, desk: &Path) -> PathBuf {
         if self.user.is_none() {
             return self.binary.clone();
         }
         let copy = desk.join("job");
-        // Another program copies it: were it open for writing here, a child that another test starts
-        // at this moment would keep it so, and a file that is open for writing cannot be run.
+        // Another program copies the file. If it were open for writing in this process, a child that
+        // another test starts at this moment would inherit the descriptor, and a file that is open for
+        // writing cannot be executed.
         let copied = Command::new("cp").arg(&self.binary).arg(&copy).status().unwrap();
         assert!(copied.success());
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
@@ -141,7 +141,7 @@ impl Job {
     }
 }
 
-/// A job that runs. Dropped, it is killed with all of its processes.
+/// A running job. When it is dropped, all of its processes are killed.
 pub(crate) struct Running {
     pid: u32,
     exit: mpsc::Receiver<ExitStatus>,
@@ -167,11 +167,11 @@ impl Running {
         send(self.pid, signal);
     }
 
-    /// Waits until the driver was stopped by a signal.
+    /// Waits until a signal has stopped the driver.
     pub(crate) fn wait_until_stopped(&self) {
         let is_stopped = || {
             let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-            // The state follows the name in brackets.
+            // The state follows the name in parentheses.
             stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
         };
         let end = Instant::now() + LIMIT;
@@ -181,17 +181,17 @@ impl Running {
         }
     }
 
-    /// Waits until standard error holds `text`.
+    /// Waits until standard error contains `text`.
     pub(crate) fn says(&self, text: &str) {
         assert!(self.stderr.holds(text, LIMIT), "`{text}` is not in\n{}", self.stderr.so_far());
     }
 
-    /// Waits for its end. No process of it may be left then.
+    /// Waits for the end of the job. None of its processes may be left then.
     pub(crate) fn wait(self) -> Ended {
         self.wait_with(AFTERLIFE)
     }
 
-    /// The same, but its processes may take until `afterlife` to end.
+    /// The same, but its processes may take until `afterlife` to exit.
     pub(crate) fn wait_with(self, afterlife: Duration) -> Ended {
         let Ok(status) = self.exit.recv_timeout(LIMIT) else {
             panic!("the job runs for more than {LIMIT:?}; it said:\n{}", self.stderr.so_far());
@@ -211,31 +211,31 @@ impl Drop for Running {
     }
 }
 
-/// Sends `signal` to a process that may be gone.
+/// Sends `signal` to a process that may have exited.
 pub(crate) fn send(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
     }
 }
 
-/// How a job ended.
+/// The outcome of a job.
 pub(crate) struct Ended {
     status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// The text of the result file.
     pub(crate) result: Option<String>,
-    /// When its exit was seen.
+    /// When the exit was noticed.
     pub(crate) ended_at: Instant,
 }
 
 impl Ended {
-    /// The exit code; a signal is none.
+    /// The exit code; `None` if a signal ended the job.
     pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// The signal that ended it, if one did.
+    /// The signal that ended the job, if any.
     pub(crate) fn killed_by(&self) -> Option<i32> {
         self.status.signal()
     }
@@ -247,12 +247,12 @@ impl Ended {
         serde_json::from_str(text).unwrap()
     }
 
-    /// The lines that begin with `error[`.
+    /// The lines that contain `error[`.
     pub(crate) fn errors(&self) -> Vec<&str> {
         self.stderr.lines().filter(|line| line.contains("error[")).collect()
     }
 
-    /// Fails unless the job ended well.
+    /// Fails unless the job succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> Ended {
         self.exits(0);
@@ -267,8 +267,8 @@ impl Ended {
         assert_eq!(self.code(), Some(code), "killed by {:?}; {said}", self.killed_by());
     }
 
-    /// Fails unless the job ended with `code` and one message of class `class` that holds `words`,
-    /// for people on standard error and for machines in the result.
+    /// Fails unless the job ended with `code` and one message of class `class` that contains `words`,
+    /// both on standard error and in the result.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, class: &str, words: &[&str]) {
         self.exits(code);
@@ -289,14 +289,14 @@ impl Ended {
     }
 }
 
-/// Sends the exit status of `child` when it has ended.
+/// Sends the exit status of `child` when it has exited.
 fn exit_of(mut child: Child) -> mpsc::Receiver<ExitStatus> {
     let (done, exit) = mpsc::channel();
     std::thread::spawn(move || done.send(child.wait().unwrap()));
     exit
 }
 
-/// What a stream has brought so far.
+/// The text of a stream so far.
 #[derive(Default)]
 struct Text {
     state: Mutex<(Vec<u8>, bool)>,
@@ -323,7 +323,7 @@ impl Text {
         String::from_utf8_lossy(&self.state.lock().unwrap().0).into_owned()
     }
 
-    /// Waits until the text holds `part`; says whether it does.
+    /// Waits until the text contains `part`; returns whether it does.
     fn holds(&self, part: &str, limit: Duration) -> bool {
         let found = |state: &(Vec<u8>, bool)| String::from_utf8_lossy(&state.0).contains(part);
         let state = self.state.lock().unwrap();
@@ -331,7 +331,7 @@ impl Text {
         found(&state)
     }
 
-    /// All of it: whoever could write to the stream is gone.
+    /// The whole text, after all writers of the stream have exited.
     fn whole(&self) -> String {
         let state = self.state.lock().unwrap();
         let (state, late) = self.grown.wait_timeout_while(state, LIMIT, |s| !s.1).unwrap();

@@ -1,8 +1,9 @@
-//! moto: a second S3 server, which nobody here wrote. It is a Python program; without it the tests that need it fail.
+//! moto: a second, independent S3 server. It is a Python program, and the tests that need it fail
+//! without it.
 //!
-//! It checks the condition of a PUT and carries the PUT out in two steps, so that several of those that come at once can
-//! succeed: on 2026-11-28, with eight threads, in 60 of 100 tries of `If-None-Match: *`. Tests against it send one
-//! conditional PUT at a time.
+//! It checks the condition of a PUT and applies the PUT in two steps, so several concurrent ones can
+//! succeed: on 2026-11-28, with eight threads, in 60 of 100 tries of `If-None-Match: *`. Tests against
+//! it send one conditional PUT at a time.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,14 +14,14 @@ use crate::folder;
 use crate::job::Job;
 use crate::s3::BUCKET;
 
-/// Sets another Python than `python3`.
+/// Environment variable with a Python other than `python3`.
 const PYTHON: &str = "KILN_MOTO_PYTHON";
 const HELP: &str =
     "moto is needed: pip install 'moto[server]' (KILN_MOTO_PYTHON names another Python than python3)";
-/// How long one answer may take.
+/// Time limit of a reply.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The server, with one empty bucket; it ends with the test.
+/// The server, with one empty bucket. It stops when it is dropped.
 pub(crate) struct Moto {
     child: Child,
     port: u16,
@@ -42,7 +43,7 @@ impl Moto {
         moto
     }
 
-    /// Tells `job` where the server is.
+    /// Configures `job` to use the server.
     pub(crate) fn tell(&self, job: Job) -> Job {
         job.env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port))
             .env("AWS_ALLOW_HTTP", "true")
@@ -51,7 +52,7 @@ impl Moto {
             .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
     }
 
-    /// The answer to a request without a body and a signature, which moto does not ask for.
+    /// The reply to a request without body and signature, which moto does not require.
     pub(crate) fn ask(&self, method: &str, target: &str) -> String {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
@@ -64,7 +65,7 @@ impl Moto {
         answer
     }
 
-    /// What stands between the tags `name` of an answer.
+    /// The texts between the tags `name` of a reply.
     pub(crate) fn all(answer: &str, name: &str) -> Vec<String> {
         let tag = format!("<{name}>");
         let parts = answer.split(&tag).skip(1);

@@ -1,7 +1,9 @@
-//! A private PostgreSQL server: made by `initdb` in a temporary folder, reached on a socket there and on a free port.
+//! A private PostgreSQL server: created by `initdb` in a temporary folder, and reached through a socket
+//! there and a free port.
 //!
-//! The server refuses to run as root, so tests that run as root start it as `nobody`. Tests of one binary share a server
-//! as long as one of them uses it, each in a database of its own; the server stops with the last of them.
+//! The server refuses to run as root, so tests that run as root start it as `nobody`. The tests of one
+//! binary share a server while any of them uses it, each with its own database; the server stops after
+//! the last of them.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -24,10 +26,10 @@ use crate::job;
 /// The password of the superuser `kiln`.
 pub(crate) const PASSWORD: &str = "Correct-Horse-42";
 
-/// How long the server may take to start or to stop.
+/// Time limit for the server to start or stop.
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
-/// The user that a server of root runs as.
+/// The user that runs the server if the tests run as root.
 const NOBODY: u32 = 65534;
 const INSTALL: &str = "is PostgreSQL installed? `apt-get install postgresql` does it";
 
@@ -35,21 +37,21 @@ const INSTALL: &str = "is PostgreSQL installed? `apt-get install postgresql` doe
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// A server; dropped, it is stopped and its folder removed.
+/// A server. When it is dropped, it is stopped and its folder is removed.
 pub(crate) struct Server {
     folder: TempDir,
     port: u16,
     child: Mutex<Option<Child>>,
 }
 
-/// A database of its own on a server.
+/// A database on a server, for a single test.
 pub(crate) struct Database {
     server: Arc<Server>,
     name: String,
 }
 
 impl Server {
-    /// A server of its own.
+    /// Starts a separate server.
     pub(crate) fn start() -> Arc<Server> {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -67,7 +69,7 @@ impl Server {
         Arc::new(server)
     }
 
-    /// The server that tests share, with a new database.
+    /// A new database on the server that tests share.
     pub(crate) fn shared() -> Database {
         let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let server = shared.upgrade().unwrap_or_else(|| {
@@ -87,19 +89,19 @@ impl Server {
         Database { server: Arc::clone(self), name }
     }
 
-    /// Ends the server at once, as a failure of power would, and starts it again.
+    /// Stops the server at once, like a power failure, and starts it again.
     pub(crate) fn restart(&self) {
         self.stop(Signal::QUIT);
         self.run();
     }
 
-    /// Adds a line to the settings, for the next start.
+    /// Adds a line to the configuration, for the next start.
     pub(crate) fn configure(&self, line: &str) {
         let mut file = fs::OpenOptions::new().append(true).open(self.data().join("postgresql.conf")).unwrap();
         writeln!(file, "{line}").unwrap();
     }
 
-    /// Puts a file into the folder of the data.
+    /// Writes a file to the data folder.
     pub(crate) fn put(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.data().join(name);
         fs::write(&path, content).unwrap();
@@ -144,7 +146,7 @@ impl Server {
         }
     }
 
-    /// The address of a database on the socket, with the password.
+    /// The address of a database through the socket, with the password.
     fn url(&self, database: &str) -> String {
         let folder = self.folder.path().display();
         format!("postgres://kiln:{PASSWORD}@/{database}?host={folder}&port={}", self.port)
@@ -177,12 +179,12 @@ impl Drop for Server {
 }
 
 impl Database {
-    /// Its address on the socket, with the password.
+    /// The address through the socket, with the password.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.name)
     }
 
-    /// Its address by TCP for `user`, a name or a name and a password.
+    /// The address through TCP for `user`, a name or a name and a password.
     pub(crate) fn tcp_url(&self, user: &str) -> String {
         format!("postgres://{user}@localhost:{}/{}", self.server.port, self.name)
     }
@@ -191,7 +193,8 @@ impl Database {
         &self.server
     }
 
-    /// Runs statements, and gives what the last one prints: a line for each row, fields between `|`.
+    /// Runs statements, and returns the output of the last one: a line per row, with fields separated
+    /// by `|`.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) -> String {
         self.try_sql(sql).unwrap_or_else(|error| panic!("{error}\nof {sql}"))
@@ -205,7 +208,7 @@ impl Database {
         }
     }
 
-    /// Waits until a query prints something else than `0`, `f` or nothing.
+    /// Waits until a query prints something other than `0`, `f` or nothing.
     #[track_caller]
     pub(crate) fn wait_for(&self, sql: &str) -> String {
         let end = Instant::now() + LIMIT;
@@ -220,14 +223,14 @@ impl Database {
     }
 }
 
-/// The client; it prints rows alone.
+/// The client, configured to print only rows.
 fn psql(url: &str) -> Command {
     let mut psql = Command::new("psql");
     psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]);
     psql
 }
 
-/// A program of the server: on the path, or where Debian puts it.
+/// A program of the server: in `PATH`, or in Debian's folder.
 fn binary(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();

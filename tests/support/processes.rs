@@ -1,4 +1,4 @@
-//! Finds the processes of a job in /proc, also those that have lost their parent.
+//! Finds the processes of a job in /proc, even those that have lost their parent.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 /// The variable that all processes of one job inherit.
 pub(crate) const MARK: &str = "KILN_TEST_MARK";
 
-/// How often /proc is looked at; it cannot be waited for.
+/// Interval at which /proc is checked, because it has no notifications.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Starts `program` with the default action for SIGHUP: tests under `nohup` ignore it, and what they start would, too.
+/// Starts `program` with the default action for SIGHUP. Tests under `nohup` ignore it, and so would
+/// their children.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.arg("--default-signal=HUP").arg(program);
     command
 }
 
-/// The processes whose environment says that they belong to the job `mark`, in ascending order.
+/// The processes whose environment contains the mark of the job, in ascending order.
 ///
-/// A process that has ended and waits for its parent has no environment any more.
+/// A zombie process has no environment any more.
 pub(crate) fn marked(mark: &str) -> Vec<u32> {
     let variable = format!("{MARK}={mark}");
     let holds = |pid: &u32| {
@@ -38,7 +39,7 @@ pub(crate) fn marked(mark: &str) -> Vec<u32> {
     pids
 }
 
-/// Those of them that are still there after `limit`.
+/// Those of them that still exist after `limit`.
 pub(crate) fn left_after(mark: &str, limit: Duration) -> Vec<u32> {
     let end = Instant::now() + limit;
     loop {
@@ -50,7 +51,7 @@ pub(crate) fn left_after(mark: &str, limit: Duration) -> Vec<u32> {
     }
 }
 
-/// The most that process `pid` has held in memory so far; nothing when it has ended.
+/// Peak memory of process `pid` so far; `None` after its exit.
 pub(crate) fn peak_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,12 +1,13 @@
-//! A real S3 protocol server in the test process, whose buckets are folders of a temporary folder.
+//! A real S3 server in the test process, whose buckets are folders of a temporary folder.
 //!
-//! Jobs reach it by HTTP on a loopback port and sign their requests. The server underneath looks and
-//! then writes when it is asked to put an object on a condition, so such requests take turns here, as
-//! a real store promises, and what is a folder there is no object here. A request can be held for ever: that is where
-//! a test kills a job.
+//! Jobs access it through HTTP on a loopback port and sign their requests. The underlying server checks
+//! the condition of a conditional PUT and then writes, so such requests are serialized here, as a real
+//! store guarantees. A folder of the underlying server is not an object here. A request can be held
+//! forever, so that a test can kill a job at that point.
 //!
-//! What reads a range is answered here (`ranged`), by the condition that the server underneath ignores and without
-//! its sum over the whole object for each range. Every request is noted, may be delayed, and may be refused.
+//! Requests for a range are answered here (`ranged`), because the underlying server ignores their
+//! condition and computes the checksum of the whole object for each range. Every request is recorded,
+//! and may be delayed or refused.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -40,17 +41,17 @@ use crate::job::Job;
 #[allow(unused_imports, reason = "each test binary uses a part of it")]
 pub(crate) use faults::Action;
 
-/// The name of the bucket that is there.
+/// The name of the existing bucket.
 pub(crate) const BUCKET: &str = "bucket";
 type Incoming = hyper::Request<hyper::body::Incoming>;
 type Response = hyper::Response<s3s::Body>;
 
 const KEY: &str = "a-test";
 const SECRET: &str = "not-a-secret";
-/// How long a held request is waited for.
+/// Time limit of the wait for a held request.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The server; it ends with the test.
+/// The server. It stops when it is dropped.
 pub(crate) struct S3 {
     root: TempDir,
     address: SocketAddr,
@@ -61,32 +62,33 @@ pub(crate) struct S3 {
 
 #[derive(Default)]
 struct Shared {
-    /// Requests on a condition take turns.
+    /// Serializes conditional requests.
     conditional: tokio::sync::Mutex<()>,
     /// The folder with the buckets.
     root: PathBuf,
-    /// What a key ends in whose next `PUT` is held, and who is told so.
+    /// Suffix of the key whose next `PUT` is held, and the channel to notify.
     held: Mutex<Option<(String, mpsc::Sender<()>)>>,
-    /// The same for requests for a part of a key, and what lets them go on.
+    /// The same for requests for a part of a key, with the signal to continue.
     held_get: Mutex<Option<(String, mpsc::Sender<()>)>>,
     go_on: tokio::sync::Notify,
-    /// How long every request takes at least.
+    /// Minimum duration of every request.
     delay: Mutex<Duration>,
     requests: Mutex<Vec<Request>>,
-    /// The status and the body with which every request is refused.
+    /// Status and body of the reply if every request is refused.
     refusal: Mutex<Option<(u16, String)>>,
-    /// A key, how many requests for it are answered before it is replaced, and the new content.
+    /// A key, the number of requests for it that are answered before it is replaced, and the new
+    /// content.
     replacement: Mutex<Option<(String, usize, Vec<u8>)>>,
     faults: faults::Faults,
     /// ETags by path, size and time.
     tags: Mutex<HashMap<(PathBuf, u64, SystemTime), HeaderValue>>,
 }
 
-/// A request that has come.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// The path without the bucket; of a list, with its query.
+    /// The path without the bucket; for a list, with its query.
     pub(crate) key: String,
     pub(crate) range: Option<String>,
     pub(crate) if_match: Option<String>,
@@ -97,7 +99,7 @@ impl S3 {
         S3::start_as(None)
     }
 
-    /// The same by TLS, with a certificate that no authority has signed.
+    /// The same with TLS, and with a certificate that no authority has signed.
     pub(crate) fn start_with_tls() -> S3 {
         let pem = |name: &str| format!("{}/stores/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
         let certificate = CertificateDer::from_pem_file(pem("certificate")).unwrap();
@@ -122,12 +124,12 @@ impl S3 {
         S3 { root, address, is_tls, shared, _runtime: runtime }
     }
 
-    /// The folder behind the bucket.
+    /// The folder of the bucket.
     pub(crate) fn bucket(&self) -> PathBuf {
         self.root.path().join(BUCKET)
     }
 
-    /// Tells `job` where the server is and how to sign.
+    /// Configures `job` with the address of the server and the keys.
     pub(crate) fn tell(&self, job: Job) -> Job {
         self.tell_with(job, SECRET)
     }
@@ -145,12 +147,12 @@ impl S3 {
         format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
     }
 
-    /// The id of the key and the secret by which jobs sign.
+    /// The access key id and the secret with which jobs sign.
     pub(crate) fn keys_of_user(&self) -> (&'static str, &'static str) {
         (KEY, SECRET)
     }
 
-    /// Makes every request take so long at least.
+    /// Sets the minimum duration of every request.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap() = delay;
     }
@@ -167,36 +169,36 @@ impl S3 {
         *self.shared.replacement.lock().unwrap() = Some((key.to_owned(), answered, content.into()));
     }
 
-    /// The requests that have come since this was called last.
+    /// The requests that were received since the last call.
     pub(crate) fn requests(&self) -> Vec<Request> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
 
-    /// Holds the next request for a part of a key which ends in `end` until [`S3::let_go`].
+    /// Holds the next request for a part of a key that ends with `end`, until [`S3::let_go`].
     pub(crate) fn hold_get(&self, end: &str) -> Held {
         let (to, held) = mpsc::channel();
         *self.shared.held_get.lock().unwrap() = Some((end.to_owned(), to));
         Held(held)
     }
 
-    /// Lets requests go on that [`S3::hold_get`] holds.
+    /// Continues the requests that [`S3::hold_get`] holds.
     pub(crate) fn let_go(&self) {
         self.shared.go_on.notify_waiters();
     }
 
-    /// Holds the next request that puts a key which ends in `end`; what comes back is told of it.
+    /// Holds the next PUT of a key that ends with `end`. The returned value can wait for it.
     pub(crate) fn hold(&self, end: &str) -> Held {
         let (to, held) = mpsc::channel();
         *self.shared.held.lock().unwrap() = Some((end.to_owned(), to));
         Held(held)
     }
 
-    /// The keys below a prefix, in order; what is staged and the server's own files are left out.
+    /// The keys below a prefix, sorted, without staged objects and the server's own files.
     pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
         self.all_keys().into_iter().filter(|key| key.starts_with(prefix)).collect()
     }
 
-    /// The names of the files that the manifest of the output `prefix` has.
+    /// The names of the files in the manifest of the output `prefix`.
     pub(crate) fn manifest(&self, prefix: &str) -> Vec<String> {
         let Ok(json) = fs::read(self.bucket().join(prefix).join("_SUCCESS")) else { return Vec::new() };
         let manifest: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -215,7 +217,8 @@ impl S3 {
         }
     }
 
-    /// The keys of data below the output `prefix` that neither its manifest names nor a version of its log.
+    /// The keys of data below the output `prefix` that are neither in its manifest nor in a version of
+    /// its log.
     pub(crate) fn unpublished(&self, prefix: &str) -> Vec<String> {
         let prefix = prefix.trim_end_matches('/');
         let mut named = self.manifest(prefix);
@@ -244,11 +247,11 @@ impl S3 {
     }
 }
 
-/// A request that is to be held.
+/// A request to be held.
 pub(crate) struct Held(mpsc::Receiver<()>);
 
 impl Held {
-    /// Waits until it has come.
+    /// Waits until the request has arrived.
     pub(crate) fn wait(self) {
         self.0.recv_timeout(LIMIT).expect("the request that is to be held comes");
     }
@@ -288,7 +291,7 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Servi
         let tls = tls.clone();
         tokio::spawn(async move {
             let builder = Builder::new(TokioExecutor::new());
-            // A job that is killed drops its connections, and one that trusts nobody does, too.
+            // A killed job drops its connections, and so does one that does not trust the certificate.
             match tls {
                 None => drop(builder.serve_connection(TokioIo::new(socket), answer).await),
                 Some(tls) => {
@@ -301,8 +304,8 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Servi
 }
 
 impl Shared {
-    /// Whether there is no such bucket, which the server underneath would make, or an object is looked
-    /// for where it has a folder, over which it would stumble.
+    /// Whether the bucket does not exist, which the underlying server would create, or whether a HEAD
+    /// is for a folder, on which the underlying server would fail.
     fn is_missing(&self, method: &str, path: &str) -> bool {
         let path = decoded(path.trim_start_matches('/'));
         let bucket = path.split('/').next().unwrap_or_default();
@@ -362,7 +365,8 @@ impl Shared {
             .unwrap()
     }
 
-    /// Counts an answered request for a part of the object at `path`, which may be the last before it is replaced.
+    /// Counts an answered request for a part of the object at `path`, and replaces the object after the
+    /// last one.
     fn replace(&self, path: &Path) {
         let mut replacement = self.replacement.lock().unwrap();
         let Some((key, left, content)) = &mut *replacement else { return };
@@ -381,7 +385,7 @@ impl Shared {
     }
 }
 
-/// Whether the request for `path` is the one that is to be held; then its waiter is told.
+/// Whether the request for `path` is the one to be held, in which case its waiter is notified.
 fn is_named(held: &Mutex<Option<(String, mpsc::Sender<()>)>>, path: &str) -> bool {
     match held.lock().unwrap().take_if(|(end, _)| path.ends_with(end.as_str())) {
         Some((_, tell)) => tell.send(()).is_ok(),
@@ -389,7 +393,7 @@ fn is_named(held: &Mutex<Option<(String, mpsc::Sender<()>)>>, path: &str) -> boo
     }
 }
 
-/// The key of a request, in which `%20` is a blank.
+/// The key of a request, with percent-encoding decoded.
 fn decoded(path: &str) -> String {
     let (mut key, mut parts) = (Vec::new(), path.split('%'));
     key.extend_from_slice(parts.next().unwrap_or_default().as_bytes());

@@ -1,7 +1,8 @@
-//! Faults of the S3 server: requests that are dropped, refused, applied without a reply, or applied too late.
+//! Faults of the S3 server: requests that are dropped, refused, applied without a reply, or applied too
+//! late.
 //!
-//! A fault is bound to the requests of one method whose target has a text in it, and to some of them by their number. Each
-//! counts how often it struck, so that a test knows that it did.
+//! A fault applies to the requests of one method whose target contains a text, and to some of them by
+//! their number. Each counts how often it struck, so that a test can check that it did.
 
 use std::io;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use hyper::header::HeaderMap;
 
 use super::*;
 
-/// No object of a test is larger.
+/// Larger than all objects of the tests.
 const MAX_BODY: usize = 64 << 20;
 
 /// What happens to a request.
@@ -22,19 +23,19 @@ const MAX_BODY: usize = 64 << 20;
 pub(crate) enum Action {
     /// The connection is reset before the request is applied.
     Drop,
-    /// The request is applied, and the connection is reset in place of a reply.
+    /// The request is applied, and the connection is reset instead of a reply.
     DropReply,
-    /// It is answered with this status and not applied.
+    /// The reply has this status, and the request is not applied.
     Refuse(u16),
-    /// It is applied, and answered with this status.
+    /// The request is applied, and the reply has this status.
     ApplyAndRefuse(u16),
-    /// It is applied after this time, also when its sender has gone.
+    /// The request is applied after this time, even if its sender has disconnected.
     Late(Duration),
-    /// It is applied, and the reply takes this time.
+    /// The request is applied, and the reply takes this time.
     LateReply(Duration),
 }
 
-/// A fault that was planned.
+/// A planned fault.
 #[derive(Clone)]
 pub(crate) struct Fault(Arc<Plan>);
 
@@ -54,12 +55,12 @@ impl Fault {
         self.0.struck.load(Ordering::SeqCst)
     }
 
-    /// How many of them the server has finished with.
+    /// How many of them the server has finished.
     pub(crate) fn done(&self) -> usize {
         self.0.done.load(Ordering::SeqCst)
     }
 
-    /// Waits until it has struck so often.
+    /// Waits until it has struck this often.
     #[track_caller]
     pub(crate) fn wait(&self, times: usize) {
         crate::folder::wait_until(&format!("{:?} {}", self.0.action, self.0.part), || self.struck() >= times);
@@ -74,8 +75,8 @@ pub(super) struct Faults {
 }
 
 impl S3 {
-    /// Plans `action` for requests of `method` whose target, with its query, has `part` in it; of these for the ones whose
-    /// `numbers` are in the range, from 0 up.
+    /// Plans `action` for requests of `method` whose target, including its query, contains `part`, and
+    /// of these for the ones with an index in `numbers`, starting with 0.
     pub(crate) fn fault(
         &self,
         method: &'static str,
@@ -90,12 +91,13 @@ impl S3 {
         fault
     }
 
-    /// Ends all faults that were planned.
+    /// Removes all planned faults.
     pub(crate) fn heal(&self) {
         self.shared.faults.plans.lock().unwrap().clear();
     }
 
-    /// From now on conditions of PUTs are ignored, as a store without conditional PUT does; returns how many were.
+    /// Ignores conditions of PUTs from now on, like a store without conditional PUT. Returns the count
+    /// of ignored conditions.
     pub(crate) fn ignore_conditions(&self) -> Arc<AtomicUsize> {
         let count = Arc::new(AtomicUsize::new(0));
         *self.shared.faults.ignores_conditions.lock().unwrap() = Some(Arc::clone(&count));
@@ -109,7 +111,7 @@ impl Faults {
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let plans = self.plans.lock().unwrap();
         let matching = plans.iter().filter(|f| request.method() == f.0.method && target.contains(&f.0.part));
-        // Every plan counts the requests that it is about, whichever of them strikes.
+        // Every plan counts all of its matching requests, even those that another plan strikes.
         let struck: Vec<&Fault> =
             matching.filter(|f| f.0.numbers.contains(&f.0.seen.fetch_add(1, Ordering::SeqCst))).collect();
         let fault = struck.first().copied()?;
@@ -125,7 +127,7 @@ impl Faults {
     }
 }
 
-/// Answers a request, with its fault if it has one.
+/// Answers a request, with its fault if there is one.
 pub(super) async fn answer(
     shared: Arc<Shared>,
     service: S3Service,
@@ -146,7 +148,7 @@ pub(super) async fn answer(
     let (parts, body) = request.into_parts();
     let body = s3s::Body::from(body).store_all_limited(MAX_BODY).await.unwrap();
     let request = hyper::Request::from_parts(parts, s3s::Body::from(body));
-    // A task of its own goes on when the sender of the request has gone.
+    // A separate task continues even if the sender of the request has disconnected.
     let applied = tokio::spawn(async move {
         if let Action::Late(delay) = fault.0.action {
             tokio::time::sleep(delay).await;
@@ -170,7 +172,7 @@ pub(super) async fn answer(
 }
 
 impl Shared {
-    /// Requests on a condition take turns.
+    /// Serializes conditional requests.
     async fn turn(&self, headers: &HeaderMap) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         if is_conditional(headers) { Some(self.conditional.lock().await) } else { None }
     }

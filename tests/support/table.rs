@@ -29,7 +29,7 @@ pub(crate) fn columns(output: &Path) -> Vec<String> {
     all.into_iter().next().unwrap_or_default()
 }
 
-/// The column `word` with the column `count`; a word that stands there twice is an error.
+/// The column `word` with the column `count`. A repeated word is an error.
 pub(crate) fn word_counts(output: &Path) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for batch in batches(output) {
@@ -47,7 +47,7 @@ pub(crate) fn numbers(output: &Path) -> Vec<u64> {
     column(output, "n")
 }
 
-/// The column of rows that are one number, in order.
+/// The column of rows that are single numbers, in order.
 pub(crate) fn values(output: &Path) -> Vec<u64> {
     column(output, "value")
 }
@@ -56,7 +56,7 @@ pub(crate) fn column(output: &Path, name: &str) -> Vec<u64> {
     batches(output).iter().flat_map(|batch| integers(batch, name)).collect()
 }
 
-/// A column of unsigned integers; in a Delta table they are signed ones.
+/// A column of unsigned integers, which are signed in a Delta table.
 fn integers(batch: &RecordBatch, name: &str) -> Vec<u64> {
     let column = cast(batch.column_by_name(name).unwrap(), &DataType::UInt64).unwrap();
     assert_eq!(column.null_count(), 0, "no number of `{name}` is missing or negative");

@@ -1,7 +1,7 @@
 //! A CSV file of orders.
 //!
-//! No field holds a line break, which the hand-written program makes use of; a reader that does not
-//! know the file cannot.
+//! No field contains a line break. The hand-written program relies on that, while a general reader
+//! cannot.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,10 +13,10 @@ use super::schema;
 use crate::data::DEFAULT_SEED;
 use crate::data::random::Random;
 
-/// Of 100 orders, how many have no discount; how many products have a name that must be quoted.
+/// Percentage of orders without a discount, and of products whose name needs quotes.
 const NO_DISCOUNT_PERCENT: u64 = 40;
 const QUOTED_PERCENT: u64 = 20;
-/// Of 100 orders, how many are paid.
+/// Percentage of paid orders.
 const PAID_PERCENT: u64 = 80;
 
 const COUNTRIES: [&str; 8] = ["KR", "DE", "US", "FR", "BR", "JP", "IN", "KE"];
@@ -25,10 +25,10 @@ const THINGS: [&str; 8] = ["chair", "kettle", "shirt", "bottle", "notebook", "bo
 
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
-/// Writes one file of so many orders into `folder`.
+/// Writes a file of `rows` orders to `folder`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn file(folder: &Path, rows: u64) -> Result<()> {
     let failed = |e| Error::io("the orders cannot be written", e).at("folder", folder.display());
     write(&folder.join("orders.csv"), rows).map_err(failed)

@@ -1,4 +1,4 @@
-//! CSV to Parquet as a job of the engine.
+//! CSV to Parquet as a Kiln job.
 
 use std::path::Path;
 
@@ -19,10 +19,10 @@ struct Order {
     paid: bool,
 }
 
-/// Writes the orders in `input` as Parquet files in `output`.
+/// Writes the orders in `input` as Parquet files to `output`.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path, output: &Path) -> Result<()> {
     let orders = cx.read_csv::<Order>(&address(&input.join("*.csv")));
     orders.write().compression(Compression::Snappy).parquet(&address(output))

@@ -1,7 +1,8 @@
-//! CSV to Parquet by hand: the `arrow-csv` reader and the `parquet` writer, a piece of the file each.
+//! Hand-written CSV to Parquet: the `arrow-csv` reader and the `parquet` writer, on one range of the
+//! file per thread.
 //!
-//! A folder with one file and a number of threads go in, one file a thread comes out. The file
-//! is cut at line ends, which is right only because it is known that no field holds one.
+//! Each thread writes one output file. The input is split at line ends, which is correct only because
+//! no field contains one.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -14,14 +15,14 @@ use kiln::{Error, Result};
 use super::schema;
 use crate::files::{Dictionaries, Writer, list, on_threads};
 
-/// Rows of a batch.
+/// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 const READ_BUFFER_BYTES: usize = 1 << 20;
 
-/// Writes the orders in `input` as Parquet files in `output`, on `slots` threads.
+/// Writes the orders in `input` as Parquet files to `output`, on `slots` threads.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// Fails when a file cannot be read or written.
 pub fn run(input: &Path, output: &Path, slots: usize) -> Result<()> {
     fs::create_dir_all(output).map_err(|e| Error::io("the output cannot be made", e))?;
     let path = list(input, ".csv")?.pop().ok_or_else(|| Error::data("there is no CSV file"))?;
@@ -33,7 +34,7 @@ pub fn run(input: &Path, output: &Path, slots: usize) -> Result<()> {
     written.into_iter().collect()
 }
 
-/// Cuts the lines behind the header into `count` ranges of bytes of about the same size.
+/// Splits the lines after the header into `count` byte ranges of about the same size.
 fn pieces(path: &Path, count: u64) -> io::Result<Vec<Range<u64>>> {
     let mut file = BufReader::new(File::open(path)?);
     let bytes = file.get_ref().metadata()?.len();
@@ -47,7 +48,7 @@ fn pieces(path: &Path, count: u64) -> io::Result<Vec<Range<u64>>> {
     Ok(ends.windows(2).map(|ends| ends[0]..ends[1]).collect())
 }
 
-/// Writes the orders of one piece as a file.
+/// Writes the orders of one range to a file.
 fn convert(path: &Path, piece: Range<u64>, part: PathBuf) -> Result<()> {
     let unreadable = |e| Error::io("the orders cannot be read", e);
     let mut file = File::open(path).map_err(unreadable)?;

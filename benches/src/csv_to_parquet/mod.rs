@@ -1,8 +1,8 @@
 //! Reads one large CSV file as typed rows and writes them as Parquet.
 //!
-//! Eight columns: numbers, a flag, a column with empty fields, strings of which some are quoted
-//! because they hold commas and quotes. The harness reads the files of both contenders and compares
-//! their rows, in any order.
+//! There are eight columns: numbers, a flag, a column with empty fields, and strings, some of them
+//! quoted because they contain commas and quotes. The harness reads the files of both contenders and
+//! compares their rows, in any order.
 
 pub mod data;
 pub mod job;

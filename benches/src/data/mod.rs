@@ -1,9 +1,8 @@
-//! What the benchmarks read: made from a seed, once, and kept below the temporary directory.
+//! Generated input data, kept below the temporary directory.
 //!
-//! A name, a number of rows and a way to write them go in, a path comes out. The same request gives
-//! the same rows everywhere, so that figures of different days and machines are about the same data.
-//! Files appear under their name only when all of them are whole. What the rows are is known to the
-//! benchmark that asks.
+//! Data is generated from a seed once. The same request gives the same rows everywhere, so that figures
+//! of different days and machines are about the same data. A folder appears under its name only when it
+//! is complete. Each benchmark defines its own rows.
 
 pub mod random;
 pub mod table;
@@ -15,13 +14,13 @@ use std::path::{Path, PathBuf};
 
 use kiln::{Error, Result};
 
-/// The seed of the data that the published figures are for.
+/// Seed of the data of the published figures.
 pub const DEFAULT_SEED: u64 = 1;
 
-/// The folder of the data set `name` with so many rows, filled by `write` unless it is there.
+/// The folder of the data set `name` with `rows` rows, written by `write` unless it exists.
 ///
 /// # Errors
-/// When `write` fails, or the folder cannot be made.
+/// Fails when `write` fails, or the folder cannot be created.
 pub fn cached(name: &str, rows: u64, write: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("kiln-bench-{name}-{rows}-{DEFAULT_SEED}"));
     if folder.exists() {
@@ -33,7 +32,7 @@ pub fn cached(name: &str, rows: u64, write: impl FnOnce(&Path) -> Result<()>) ->
     fs::create_dir_all(&unfinished).map_err(failed)?;
     let written = write(&unfinished).and_then(|()| fs::rename(&unfinished, &folder).map_err(failed));
     if written.is_err() {
-        // Best effort: the error that is reported is the one that matters.
+        // Best effort: only the first error is reported.
         let _ = fs::remove_dir_all(&unfinished);
     }
     written.map(|()| folder)

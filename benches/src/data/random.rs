@@ -1,14 +1,14 @@
 //! Random numbers that are the same on every machine and in every version of this program.
 //!
-//! A seed goes in, a stream of numbers and an alias table for weighted choices come out. It is
-//! written here because a library may change its stream between releases, and then two people
-//! would measure two different texts under one name. It does not know what is chosen.
+//! A generator, and an alias table for weighted choices. They are implemented here because a library
+//! may change its numbers between releases, and then two people would measure two different texts under
+//! the same name.
 
-/// A stream of 64-bit numbers (splitmix64) that depends on its seed only.
+/// A generator of 64-bit numbers (splitmix64) that depends only on its seed.
 pub struct Random(u64);
 
 impl Random {
-    /// The stream for `seed`.
+    /// The generator with `seed`.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
@@ -25,16 +25,16 @@ impl Random {
         ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }
 
-    /// True in `percent` of 100 cases.
+    /// True with a probability of `percent` %.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
-/// What splitmix64 adds for each number.
+/// The increment of splitmix64.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Another number for every number, without a pattern: the finalizer of splitmix64. One to one.
+/// A bijection without a visible pattern: the finalizer of splitmix64.
 #[inline]
 pub fn scramble(number: u64) -> u64 {
     let mut z = number.wrapping_add(STEP);
@@ -45,8 +45,8 @@ pub fn scramble(number: u64) -> u64 {
 
 /// Weighted choice in constant time: Walker's alias method.
 ///
-/// An inverse table needs a binary search, some seventeen cache misses for each of 60 million
-/// words; this needs one.
+/// A lookup in cumulative weights needs a binary search with some 17 cache misses for each of 60
+/// million words; this needs one.
 pub struct Weighted {
     columns: Vec<Column>,
 }
@@ -58,14 +58,14 @@ struct Column {
 }
 
 impl Weighted {
-    /// A choice among `weights.len()` indexes, each as likely as its weight.
+    /// A choice among `weights.len()` indices, with probabilities proportional to `weights`.
     pub fn new(weights: &[f64]) -> Weighted {
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         let mut share: Vec<f64> = weights.iter().map(|weight| weight / mean).collect();
         let mut columns: Vec<Column> =
             (0..weights.len() as u32).map(|own| Column { keep: u32::MAX, other: own }).collect();
         let (mut poor, mut rich): (Vec<usize>, Vec<usize>) = (0..share.len()).partition(|&i| share[i] < 1.0);
-        // Each poor column is filled up from a rich one, which may become poor by that.
+        // Fill each poor column from a rich one, which may become poor itself.
         while let (Some(to), Some(&from)) = (poor.pop(), rich.last()) {
             columns[to] = Column { keep: (share[to] * u32::MAX as f64) as u32, other: from as u32 };
             share[from] -= 1.0 - share[to];
@@ -77,7 +77,7 @@ impl Weighted {
         Weighted { columns }
     }
 
-    /// One index, drawn with a single random number.
+    /// Draws an index with a single random number.
     pub fn draw(&self, random: &mut Random) -> usize {
         let bits = random.bits();
         let index = (((bits >> 32) * self.columns.len() as u64) >> 32) as usize;

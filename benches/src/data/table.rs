@@ -1,8 +1,7 @@
 //! Tables of a data set: Parquet files of even size, compressed with Snappy.
 //!
-//! Columns come in, a chunk of rows at a time; a folder of files leaves. Several files with several
-//! row groups each, because every contender must find enough to share out to its threads. What the
-//! columns mean is not known here.
+//! Writes columns, one chunk of rows at a time, to a folder of files. There are several files with
+//! several row groups each, so that every contender can distribute them to its threads.
 
 use std::fs::{self, File};
 use std::ops::Range;
@@ -15,17 +14,17 @@ use parquet::file::properties::WriterProperties;
 
 use crate::files::{COMPRESSION, parquet_failed};
 
-/// Files of a table.
+/// Files per table.
 const FILES: u64 = 8;
-/// Rows of a row group at most: at 16 to 100 bytes a row, some 4 to 25 MB.
+/// Maximum number of rows per row group: at 16 to 100 bytes per row, some 4 to 25 MB.
 const GROUP_ROWS: usize = 250_000;
-/// Rows that are made at once.
+/// Rows that are generated at once.
 const CHUNK_ROWS: u64 = 1 << 16;
 
-/// Writes rows `0..rows` into files in `folder`; `make` gives the named columns of a range of rows.
+/// Writes rows `0..rows` to files in `folder`; `make` returns the named columns of a range of rows.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn write_table(
     folder: &Path,
     rows: u64,
@@ -52,7 +51,7 @@ pub fn write_table(
     Ok(())
 }
 
-/// Starts a file for rows such as those of `batch`.
+/// Starts a file for rows with the schema of `batch`.
 fn start(path: &Path, batch: &RecordBatch) -> Result<ArrowWriter<File>> {
     let properties = WriterProperties::builder()
         .set_compression(COMPRESSION)

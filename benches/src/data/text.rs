@@ -1,8 +1,8 @@
-//! Text to count words in: a kind, a number of words and a seed go in, a file comes out.
+//! Generated text for word counts: a file from a kind, a number of words and a seed.
 //!
-//! It streams, and the same request gives the same bytes everywhere, so that figures of different
-//! days and machines are about the same text. A file appears under its name only when it is whole.
-//! Spelling belongs to `vocabulary`; who reads the text is not known here.
+//! The text is streamed to the file, and the same request gives the same bytes everywhere, so that
+//! figures of different days and machines are about the same text. A file appears under its name only
+//! when it is complete. `vocabulary` spells the words.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -14,16 +14,16 @@ use kiln::{Error, Result};
 use crate::data::random::Random;
 use crate::data::vocabulary::{Vocabulary, spell_rare};
 
-/// What the text is like, for whoever counts its words.
+/// The distribution of the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Zipf's law over some 0.3 million words: tables stay small, most words are known.
+    /// Zipf's law over some 0.3 million words: tables stay small, most words repeat.
     Natural,
     /// Every ninth word is new: the tables grow to millions of words.
     Distinct,
 }
 
-/// A text, described well enough to be written the same way again.
+/// A text with all that is needed to generate it again.
 #[derive(Clone, Copy, Debug)]
 pub struct Text {
     pub kind: Kind,
@@ -31,25 +31,25 @@ pub struct Text {
     pub seed: u64,
 }
 
-/// Spellings that `Natural` and the frequent part of `Distinct` draw from; each also comes up with a
-/// comma and with a full stop, which makes other words of it.
+/// Number of spellings in `Natural` and in the frequent part of `Distinct`. Each also occurs with a
+/// comma and with a full stop, which makes it another word.
 const NATURAL_VOCABULARY: usize = 120_000;
 const DISTINCT_VOCABULARY: usize = 50_000;
 
-/// Of 100 words of `Distinct`, how many are drawn evenly from the rare ones.
+/// Percentage of the words of `Distinct` that are drawn uniformly from the rare words.
 const RARE_PERCENT: u64 = 30;
 
-/// How many rare words there are for 100 words of `Distinct` text.
+/// Number of rare words, as a percentage of the words of a `Distinct` text.
 const RARE_WORDS_PERCENT: u64 = 9;
 
-/// Of 100 words, how many end in a comma; of 100 lines, how many end in a full stop.
+/// Percentage of words that end in a comma, and of lines that end in a full stop.
 const COMMA_PERCENT: u64 = 5;
 const STOP_PERCENT: u64 = 50;
 
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
 impl Kind {
-    /// The size at which the published figures are measured.
+    /// The size for the published figures.
     pub fn default_words(self) -> u64 {
         match self {
             Kind::Natural => 60_000_000,
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// In the names of files and in tables of results.
+    /// Name in file names and tables of results.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Natural => "natural",
@@ -67,7 +67,7 @@ impl Kind {
 }
 
 impl Text {
-    /// The file with this text below the system's temporary directory, written unless it is there.
+    /// The file with this text below the system's temporary directory, written unless it exists.
     pub fn cached(&self) -> Result<PathBuf> {
         let name = format!("kiln-bench-{}-{}-{}.txt", self.kind.name(), self.words, self.seed);
         let path = std::env::temp_dir().join(name);
@@ -85,7 +85,7 @@ impl Text {
             .and_then(|file| self.write(BufWriter::with_capacity(WRITE_BUFFER_BYTES, file)))
             .and_then(|()| fs::rename(&unfinished, path));
         written.map_err(|e| {
-            // Best effort: the error that is reported is the one that matters.
+            // Best effort: only the first error is reported.
             let _ = fs::remove_file(&unfinished);
             Error::io("the text cannot be written", e).at("file", path.display())
         })
@@ -109,7 +109,7 @@ impl Text {
     }
 }
 
-/// What stands between a word and the next one.
+/// The separator after a word.
 fn separator(last_in_line: bool, random: &mut Random) -> &'static [u8] {
     let chance = random.below(100);
     match last_in_line {

@@ -1,16 +1,16 @@
-//! The words that generated text is made of, and how often each comes up.
+//! The words of generated text, and their frequencies.
 //!
-//! A rank goes in, a spelling comes out: syllables for everyone, now and then an accented letter
-//! or a word in Hangul, so that text is not all ASCII. The frequent ranks follow Zipf's law and are
-//! kept spelled out; the rare ones are spelled from their number when drawn, because eight
-//! million strings need not lie in memory to be distinct. It knows nothing of lines.
+//! Maps a rank to a spelling: mostly syllables, but also some accented letters and words in Hangul, so
+//! that text is not all ASCII. Frequent ranks follow Zipf's law, and their spellings are stored. Rare
+//! words are spelled from their number when they are drawn, because eight million strings would take
+//! too much memory.
 
 use crate::data::random::{Random, Weighted};
 
-/// Exponent of Zipf's law; about 1 for natural languages.
+/// Exponent of Zipf's law; about 1 in natural languages.
 const ZIPF_EXPONENT: f64 = 1.0;
 
-/// Of 100 frequent words, how many are written in Hangul, and how many carry accents.
+/// Percentage of frequent words in Hangul, and with accents.
 const HANGUL_PERCENT: u64 = 2;
 const ACCENT_PERCENT: u64 = 4;
 
@@ -19,7 +19,7 @@ const VOWELS: [&str; 8] = ["a", "e", "i", "o", "u", "a", "ea", "y"];
 const ACCENTED: [&str; 8] = ["á", "é", "í", "ö", "ü", "à", "ê", "ø"];
 const ENDINGS: [&str; 8] = ["", "", "", "n", "r", "s", "t", "l"];
 
-/// Frequent words, spelled out one after the other, most frequent first.
+/// Concatenated spellings of the frequent words, most frequent first.
 pub struct Vocabulary {
     letters: String,
     ends: Vec<u32>,
@@ -27,7 +27,7 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// `words` spellings, nearly all distinct; they depend on the count and on `random` only.
+    /// `words` spellings, nearly all distinct. They depend only on the count and on `random`.
     pub fn new(words: usize, random: &mut Random) -> Vocabulary {
         let mut letters = String::new();
         let mut ends = vec![0];
@@ -39,14 +39,14 @@ impl Vocabulary {
         Vocabulary { letters, ends, frequency: Weighted::new(&weights) }
     }
 
-    /// One word, the frequent ones more often.
+    /// Draws a word by its frequency.
     pub fn draw(&self, random: &mut Random) -> &str {
         let rank = self.frequency.draw(random);
         &self.letters[self.ends[rank] as usize..self.ends[rank + 1] as usize]
     }
 }
 
-/// Appends a word whose length grows with its rank, as it does in natural languages.
+/// Appends a word. Its length grows with its rank, as in natural languages.
 fn spell_frequent(rank: usize, random: &mut Random, out: &mut String) {
     let syllables = match rank {
         0..40 => 1,
@@ -72,11 +72,11 @@ fn spell_hangul(syllables: u64, random: &mut Random, out: &mut String) {
     out.extend((0..syllables).filter_map(|_| char::from_u32(FIRST + random.below(COUNT) as u32)));
 }
 
-/// Appends the rare word with this number: another number below 96^5, another word.
+/// Appends the rare word with this number. Different numbers below 96^5 give different words.
 ///
-/// Digits of base 96 become syllables of two letters, so the spelling is one to one; the leading
-/// `q` keeps it apart from the frequent words. The factor shares no divisor with 96: it only
-/// shuffles the numbers, so that neighbours do not look alike.
+/// Digits in base 96 become syllables of two letters, so the spelling is one-to-one, and the leading
+/// `q` distinguishes it from the frequent words. The factor is coprime to 96: it only shuffles the
+/// numbers, so that successive words look different.
 pub fn spell_rare(number: u64, out: &mut String) {
     const CONSONANTS: &[u8; 16] = b"bcdfghjklmnprstv";
     const VOWELS: &[u8; 6] = b"aeiouy";

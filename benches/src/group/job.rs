@@ -1,4 +1,4 @@
-//! The group as a job of the engine.
+//! The group as a Kiln job.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::address;
 /// Sums the table in `input` by key.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Sums> {
     let sums = cx.read_parquet::<(i64, i64)>(&address(input)).reduce_by_key(|a, b| a + b);
     let all = sums

@@ -1,8 +1,7 @@
-//! The group that an expert would write by hand.
+//! The hand-written group.
 //!
-//! A folder and a number of threads go in, the answer comes out. Rows are dealt out by their key's
-//! hash while the table is read, because a table of all keys would miss the cache with every row; each
-//! partition then has a small table of its own.
+//! Partitions rows by the hash of their key while it reads them, because in one table of all keys every
+//! row would be a cache miss. Each partition then has its own small table.
 
 use std::path::Path;
 
@@ -14,13 +13,13 @@ use super::sums::Sums;
 use crate::files::scan;
 use crate::partitions::{Partitions, for_each_partition, slot_of};
 
-/// Partitions, as a power of two: 60 M rows make tables of some 60 k keys.
+/// Binary logarithm of the number of partitions: 60 M rows give partitions of some 60 k rows.
 const PARTITION_BITS: u32 = 10;
 
 /// Sums the table in `input` by key on `slots` threads.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails when a file cannot be read.
 pub fn run(input: &Path, slots: usize) -> Result<Sums> {
     let rows = scan(
         input,
@@ -38,11 +37,11 @@ pub fn run(input: &Path, slots: usize) -> Result<Sums> {
     Ok(sums.into_iter().fold(Sums::default(), Sums::and))
 }
 
-/// The sums of one partition, whose rows lie in several pieces.
+/// The sums of one partition, whose rows are in several slices.
 fn sums_of(pieces: &[&[(i64, i64)]]) -> Sums {
     let rows: usize = pieces.iter().map(|piece| piece.len()).sum();
     let mask = (rows * 2).next_power_of_two() - 1;
-    // A slot is free while nothing was counted there.
+    // A slot is free if its count is 0.
     let mut table = vec![(0i64, 0i64, 0u32); mask + 1];
     for (key, value) in pieces.iter().copied().flatten() {
         let mut at = slot_of(*key);

@@ -1,7 +1,7 @@
-//! Sums values by key, where nearly every key is another one.
+//! Sums values by key, where nearly all keys are distinct.
 //!
-//! The sums are too many to print, so both contenders reduce them to how many there are, their sum,
-//! and the sum of their squares, which differs when two keys are taken for one.
+//! The sums are too many to print, so both contenders reduce them to their number, their sum and the
+//! sum of their squares, which changes if two keys are confused.
 
 pub mod data;
 pub mod job;

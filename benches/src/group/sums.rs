@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Groups, the sum of their sums, and the sum of the squares of these.
+/// Number of groups, the sum of their sums, and the sum of the squares of the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     pub groups: i64,
@@ -11,12 +11,12 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Those of one group.
+    /// The numbers of a single group.
     pub fn of(sum: i64) -> Sums {
         Sums { groups: 1, sum, squares: sum * sum }
     }
 
-    /// Those of the groups of both.
+    /// The numbers of both sets of groups.
     pub fn and(self, other: Sums) -> Sums {
         Sums {
             groups: self.groups + other.groups,

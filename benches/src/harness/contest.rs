@@ -1,9 +1,9 @@
-//! One contender against another: runs both in turn, checks that they agree, and compares their times.
+//! A contest between two contenders: runs both in turn, checks that they agree, and compares their
+//! times.
 //!
-//! A piece of work goes in, a verdict comes out. The turns are A B A B after one warm-up each,
-//! because a machine that slows down for a minute then slows down both; the median of the ratios
-//! within the rounds is the figure that survives such a minute. What the work is, and how a process
-//! is measured, others know.
+//! The order is A B A B after one warm-up each, so that a machine that is slow for a minute slows down
+//! both. The median of the ratios within the rounds is robust against such a minute. Processes are
+//! measured in `measure`.
 
 use kiln::Result;
 
@@ -11,8 +11,8 @@ use super::measure::{self, Run, this_program};
 use super::scratch::Scratch;
 use crate::work::Work;
 
-/// What the engine has the C library's allocator do, said to the limits by the environment: the ratio is to tell
-/// of the engine, not of glibc's defaults.
+/// Allocator settings of the engine, passed to the hand-written programs in environment variables: the
+/// ratio should measure the engine, not glibc's defaults.
 const ALLOCATOR: [(&str, &str); 2] =
     [("MALLOC_TRIM_THRESHOLD_", "67108864"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
 
@@ -21,28 +21,28 @@ const ALLOCATOR: [(&str, &str); 2] =
 pub enum Contender {
     /// The hand-written program.
     Limit,
-    /// The job; with so much memory, as `KILN_MEMORY` says it.
+    /// The job, optionally with this `KILN_MEMORY`.
     Job { memory: Option<String> },
 }
 
-/// How a contest ended.
+/// The outcome of a contest.
 pub enum Verdict {
-    /// Both gave the same answer, so their times may be compared.
+    /// Both gave the same answer, so their times can be compared.
     Agreed(Times),
-    /// They did not; the two answers.
+    /// The two answers, which differ.
     Differed { base: String, other: String },
 }
 
-/// The measured runs of both contenders, one each per round.
+/// The measured runs of both contenders, one of each per round.
 pub struct Times {
     pub base: Vec<Run>,
     pub other: Vec<Run>,
 }
 
-/// Runs the contest over `work`; the warm-up is checked, but not counted.
+/// Runs the contest over `work`. The warm-up is checked, but not measured.
 ///
 /// # Errors
-/// When a contender fails, or leaves temporary files.
+/// Fails when a contender fails or leaves temporary files.
 pub fn run(work: &Work, base: &Contender, other: &Contender, rounds: usize) -> Result<Verdict> {
     let mut times = Times { base: Vec::new(), other: Vec::new() };
     for round in 0..=rounds {
@@ -59,7 +59,7 @@ pub fn run(work: &Work, base: &Contender, other: &Contender, rounds: usize) -> R
 }
 
 impl Contender {
-    /// In reports.
+    /// Name in reports.
     pub fn name(&self) -> String {
         match self {
             Contender::Limit => "limit".to_owned(),
@@ -68,10 +68,10 @@ impl Contender {
         }
     }
 
-    /// One run; what files say that it wrote is part of its answer.
+    /// Runs the contender once. The digest of its output files is part of its answer.
     ///
     /// # Errors
-    /// When it fails, or leaves temporary files.
+    /// Fails when it fails or leaves temporary files.
     pub fn run(&self, work: &Work) -> Result<Run> {
         let scratch = Scratch::new()?;
         let command = if *self == Contender::Limit { "run-limit" } else { "run-job" };
@@ -90,18 +90,18 @@ impl Contender {
 }
 
 impl Times {
-    /// The other's median time over the base's.
+    /// The other's median time divided by the base's.
     pub fn ratio_of_medians(&self) -> f64 {
         median(self.other.iter().map(|run| run.seconds)) / median(self.base.iter().map(|run| run.seconds))
     }
 
-    /// The median over the rounds of other over base.
+    /// The median over the rounds of other divided by base.
     pub fn median_of_ratios(&self) -> f64 {
         median(self.other.iter().zip(&self.base).map(|(other, base)| other.seconds / base.seconds))
     }
 }
 
-/// The middle value, or the mean of the two in the middle; NaN when there is none.
+/// The median: the middle value, or the mean of the two in the middle; NaN without values.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);

@@ -1,9 +1,8 @@
-//! One whole process, measured from outside.
+//! Measures a whole process from outside.
 //!
-//! A command goes in; what it printed, how long it lived and how much memory it
-//! held at most come out. A process of its own, because start-up, freeing and exit are part
-//! of what a user waits for, and because the peak of one contender must not hide another's. It does
-//! not know what is run.
+//! Returns the output, the elapsed time and the peak memory of a command. Each run is a separate
+//! process, because start-up, freeing memory and exit are part of what a user waits for, and because
+//! the peak of one contender must not hide another's.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -13,21 +12,21 @@ use std::time::Instant;
 
 use kiln::{Error, Result};
 
-/// What one process did.
+/// The measurements of one process.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// From just before the start to the exit.
+    /// Time from just before the start to the exit.
     pub seconds: f64,
-    /// Peak resident memory of the process, or of the largest of those that it waited for.
+    /// Peak resident memory of the process, or of the largest child that it waited for.
     pub peak_bytes: u64,
     /// All of its standard output.
     pub output: String,
 }
 
-/// This program with `arguments`, not started yet.
+/// A command that runs this program with `arguments`.
 ///
 /// # Errors
-/// When its file is not known.
+/// Fails when the path of the program is unknown.
 pub fn this_program(arguments: &[OsString]) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.args(arguments);
@@ -37,7 +36,7 @@ pub fn this_program(arguments: &[OsString]) -> Result<Command> {
 /// Runs `command` and waits for it.
 ///
 /// # Errors
-/// When it cannot be started, or ends with anything but success.
+/// Fails when it cannot be started or does not succeed.
 pub fn run(mut command: Command) -> Result<Run> {
     let started = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -52,7 +51,7 @@ pub fn run(mut command: Command) -> Result<Run> {
     Ok(Run { seconds, peak_bytes, output })
 }
 
-/// Waits for the child `pid`, which nobody has waited for yet.
+/// Waits for the child `pid`, which must not have been waited for.
 fn wait_with_peak(pid: u32) -> io::Result<(ExitStatus, u64)> {
     let mut status = 0;
     // SAFETY: an all-zero `rusage` is a valid value of that plain C struct of integers.
@@ -61,7 +60,7 @@ fn wait_with_peak(pid: u32) -> io::Result<(ExitStatus, u64)> {
         // SAFETY: both pointers are to live, writable values of the types that wait4 fills in.
         let waited = unsafe { libc::wait4(pid as libc::pid_t, &raw mut status, 0, &raw mut usage) };
         if waited >= 0 {
-            // Linux counts in KiB, and takes the children that the process waited for into account.
+            // On Linux the value is in KiB and includes children that the process waited for.
             return Ok((ExitStatus::from_raw(status), usage.ru_maxrss as u64 * 1024));
         }
         let error = io::Error::last_os_error();

@@ -1,4 +1,4 @@
-//! How contenders are run, measured and compared.
+//! Runs, measures and compares contenders.
 
 pub mod contest;
 pub mod measure;

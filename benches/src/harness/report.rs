@@ -1,7 +1,6 @@
-//! What a contest's times look like on a terminal.
+//! Formats the times of a contest.
 //!
-//! Times, contenders and the work they are of go in, lines of text come out: one per contender, then
-//! the ratios. Nothing is measured or judged here.
+//! Returns lines of text: one per contender, then the ratios.
 
 use std::fmt::Write;
 
@@ -9,7 +8,7 @@ use super::contest::{Contender, Times, median};
 use super::measure::Run;
 use crate::work::{Bench, Work};
 
-/// The lines to print for `times` of `work`.
+/// The report on `times` of `work`.
 pub fn report(work: &Work, contenders: [&Contender; 2], times: &Times) -> String {
     let mut text = format!("{:<9} {:>8} {:>9} {:>8}", "", "min s", "median s", "peak MB");
     text.push_str(if work.rows.is_some() { "   ns/row\n" } else { "\n" });

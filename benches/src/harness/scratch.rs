@@ -1,7 +1,7 @@
-//! A folder for one run of a contender, or of a test: what it writes, and its temporary files.
+//! A temporary folder for one run of a contender or of a test: its output and its temporary files.
 //!
-//! It is below the temporary directory and is removed with all that is in it when the run is over.
-//! Temporary files that a contender leaves there are an error. Who runs is not known here.
+//! It is below the temporary directory and is removed with its contents after the run. Temporary files
+//! that a contender leaves behind are an error.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// New folders, and nothing in them.
+    /// Creates new, empty folders.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// Fails when they cannot be created.
     pub fn new() -> Result<Scratch> {
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let (process, run) = (std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
@@ -28,20 +28,20 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// Where the contender writes; it is not there yet.
+    /// The output folder, which does not exist yet.
     pub fn output(&self) -> PathBuf {
         self.folder.join("output")
     }
 
-    /// Where its temporary files go.
+    /// The folder of temporary files.
     pub fn tmp(&self) -> PathBuf {
         self.folder.join("tmp")
     }
 
-    /// Checks that no temporary file is left.
+    /// Checks that no temporary files are left.
     ///
     /// # Errors
-    /// When one is, or the folder cannot be listed.
+    /// Fails when one is left, or the folder cannot be listed.
     pub fn check_no_file_is_left(&self) -> Result<()> {
         match entry_of(&self.tmp()).map_err(|e| self.failed(e))? {
             Some(left) => Err(Error::bug("a temporary file is left").at("file", left.display())),
@@ -56,12 +56,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Best effort: it is below the temporary directory.
+        // Best effort, because the folder is below the temporary directory.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Anything in `folder`.
+/// Any entry of `folder`.
 fn entry_of(folder: &Path) -> std::io::Result<Option<PathBuf>> {
     fs::read_dir(folder)?.next().transpose().map(|entry| entry.map(|entry| entry.path()))
 }

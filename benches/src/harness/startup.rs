@@ -1,7 +1,8 @@
-//! How long a job takes that has nothing to do: as a whole process, and again in a warm driver.
+//! The time of a trivial job: of a whole process, and again in a warm driver.
 //!
-//! There is no limit program to compare with: the figures are what a user waits for before the first
-//! row. The child runs two trivial jobs of two stages and prints how long the second one took.
+//! There is no hand-written program to compare with: the figures are the time that a user waits for the
+//! first row. The child process runs two trivial jobs of two stages and prints the time of the second
+//! one.
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use super::contest::median;
 use super::measure::{self, this_program};
 use crate::work::Place;
 
-/// Measures `place` in `rounds` processes, after one that does not count.
+/// Measures `place` in `rounds` processes, after one warm-up.
 pub fn report(place: &Place, rounds: usize) -> Result<String> {
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
@@ -29,7 +30,7 @@ pub fn report(place: &Place, rounds: usize) -> Result<String> {
     Ok(format!("{name:<20} {cold:>9.1} ms whole process {warm:>9.2} ms second job in a warm driver\n"))
 }
 
-/// The arguments with which this program runs its trivial jobs at `place`.
+/// The arguments for running the trivial jobs at `place`.
 fn arguments(place: &Place) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run-trivial".into(), "--slots".into()];
     arguments.push(place.slots.to_string().into());
@@ -37,7 +38,7 @@ fn arguments(place: &Place) -> Vec<OsString> {
     arguments
 }
 
-/// The child: two trivial jobs; the milliseconds of the second.
+/// Runs two trivial jobs in the child process and returns the milliseconds of the second.
 pub fn run(place: &Place) -> Result<f64> {
     let cx = place.context()?;
     let trivial = |seed: u64| {

@@ -14,26 +14,26 @@ use crate::data::random::{Random, scramble};
 use crate::data::table::write_table;
 use crate::sort::data::payloads;
 
-/// How the keys of the left table are spread.
+/// Distribution of the left table's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Keys {
-    /// Each key of the right table as often as any other.
+    /// All keys of the right table are equally frequent.
     Uniform,
-    /// The same for 70 % of the rows; one key holds the rest.
+    /// Uniform for 70 % of the rows; the rest have one key.
     Skewed,
 }
 
-/// Of 100 rows of a skewed table, how many have the same key.
+/// Percentage of the rows of a skewed table that have the same key.
 const HOT_PERCENT: u64 = 30;
-/// The number of that key.
+/// Index of that key.
 const HOT: u64 = 7;
-/// Amounts are below this.
+/// Upper bound of the amounts.
 const AMOUNTS: u64 = 1000;
-/// Bytes of a payload of wide rows, which makes them 100 bytes in a file.
+/// Size of the payload of a wide row, which makes it 100 bytes in a file.
 const PAYLOAD_BYTES: usize = 88;
 
 impl Keys {
-    /// In the names of files and in tables of results.
+    /// Name in file names and tables of results.
     pub fn name(self) -> &'static str {
         match self {
             Keys::Uniform => "join",
@@ -42,10 +42,10 @@ impl Keys {
     }
 }
 
-/// Writes two tables with so many rows each: keys with amounts, keys with segments.
+/// Writes two tables of `rows` rows each: keys with amounts, and keys with segments.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn tables(folder: &Path, rows: u64, spread: Keys) -> Result<()> {
     let mut random = Random::new(DEFAULT_SEED);
     write_table(&folder.join("left"), rows, |range| {
@@ -60,7 +60,7 @@ pub fn tables(folder: &Path, rows: u64, spread: Keys) -> Result<()> {
 /// Writes two tables of keys with payloads.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn wide_tables(folder: &Path, rows: u64) -> Result<()> {
     let mut random = Random::new(DEFAULT_SEED);
     write_table(&folder.join("left"), rows, |range| {
@@ -73,7 +73,7 @@ pub fn wide_tables(folder: &Path, rows: u64) -> Result<()> {
     })
 }
 
-/// Keys of the right table, drawn at random.
+/// Random keys of the right table.
 fn left_keys(range: Range<u64>, rows: u64, spread: Keys, random: &mut Random) -> ArrayRef {
     let number = |random: &mut Random| match spread {
         Keys::Skewed if random.percent(HOT_PERCENT) => HOT,
@@ -82,12 +82,12 @@ fn left_keys(range: Range<u64>, rows: u64, spread: Keys, random: &mut Random) ->
     Arc::new(Int64Array::from_iter_values(range.map(|_| scramble(number(random)) as i64)))
 }
 
-/// Another key for every row.
+/// A different key for every row.
 fn right_keys(range: Range<u64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(range.map(|row| scramble(row) as i64)))
 }
 
-/// Numbers below `limit`.
+/// Random numbers below `limit`.
 fn numbers(range: Range<u64>, limit: u64, random: &mut Random) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(range.map(|_| random.below(limit) as i64)))
 }

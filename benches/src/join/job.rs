@@ -1,4 +1,4 @@
-//! The join as a job of the engine.
+//! The join as a Kiln job.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::address;
 /// Joins the tables in `input` and sums by segment.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Segments> {
     let left = cx.read_parquet::<(i64, i64)>(&address(&input.join("left")));
     let right = cx.read_parquet::<(i64, i64)>(&address(&input.join("right")));

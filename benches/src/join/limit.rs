@@ -1,8 +1,7 @@
-//! The join that an expert would write by hand, for a right side that has every key once.
+//! The hand-written join, for a right side with unique keys.
 //!
-//! A folder and a number of threads go in, the answer comes out. Both tables are dealt out by their
-//! keys' hashes while they are read; each partition of the right side becomes a small table, in
-//! which the left rows of the same partition look up their segment.
+//! Partitions both tables by the hash of their keys while it reads them. Each partition of the right
+//! side becomes a small table, in which the left rows of the same partition look up their segment.
 
 use std::path::Path;
 
@@ -14,16 +13,17 @@ use super::segments::Segments;
 use crate::files::scan;
 use crate::partitions::{Partitions, for_each_partition, slot_of};
 
-/// Partitions, as a power of two: 10 M rows make tables of some 40 k keys, half of the second-level cache.
+/// Binary logarithm of the number of partitions: 10 M rows give tables of some 40 k keys, half of the
+/// L2 cache.
 const PARTITION_BITS: u32 = 8;
 
-/// What a free slot holds; segments are not negative.
+/// Value of a free slot; segments are not negative.
 const FREE: (i64, i64) = (0, -1);
 
 /// Joins the tables in `input` on `slots` threads.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails when a file cannot be read.
 pub fn run(input: &Path, slots: usize) -> Result<Segments> {
     let left = read(&input.join("left"), slots)?;
     let right = read(&input.join("right"), slots)?;
@@ -40,7 +40,7 @@ pub fn run(input: &Path, slots: usize) -> Result<Segments> {
     Ok(segments)
 }
 
-/// Both columns of a table, dealt out.
+/// Both columns of a table, partitioned.
 fn read(folder: &Path, slots: usize) -> Result<Vec<Partitions>> {
     scan(
         folder,

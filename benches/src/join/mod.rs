@@ -1,8 +1,8 @@
-//! Joins two tables of as many rows, whose right one has every key once, and sums by segment.
+//! Joins two tables of the same size, the right one with unique keys, and sums by segment.
 //!
-//! The sums keep the answer small, so that joining is what is measured. Keys of the left side are
-//! spread evenly, or one of them holds 30 % of the rows. With payloads (`wide`), the tables are for
-//! jobs that have less memory than they need; there is no limit program for these.
+//! The sums keep the answer small, so that mostly the join is measured. Keys of the left side are
+//! uniform, or 30 % of its rows have one key. Tables with payloads (`wide`) are for jobs with less
+//! memory than they need; there is no hand-written program for these.
 
 pub mod data;
 pub mod job;

@@ -1,11 +1,11 @@
-//! The answer of a join: rows and the sum of their amounts, by segment.
+//! The answer of a join: number of rows and sum of their amounts, by segment.
 
 use std::fmt;
 
-/// Segments are numbered below this.
+/// Number of segments.
 pub const SEGMENTS: usize = 100;
 
-/// Rows and the sum of their amounts for each segment, in the order of the segments.
+/// Number of rows and sum of their amounts, in the order of the segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segments(pub Vec<(i64, i64)>);
 

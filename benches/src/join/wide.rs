@@ -1,7 +1,7 @@
 //! The join of tables with payloads, as a job: more data than memory.
 //!
-//! A payload's last letter stands for a segment, and the ends of the other for an amount, so that both
-//! payloads have to arrive.
+//! The last letter of the right payload determines the segment, and both ends of the left payload the
+//! amount, so both payloads have to arrive.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::address;
 /// Joins the tables in `input` and sums by the last letter of the right payload.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Segments> {
     let left = cx.read_parquet::<(i64, String)>(&address(&input.join("left")));
     let right = cx.read_parquet::<(i64, String)>(&address(&input.join("right")));
@@ -26,12 +26,12 @@ pub fn run(cx: &Context, input: &Path) -> Result<Segments> {
     Ok(segments)
 }
 
-/// What the last letter says.
+/// The segment of a payload, from its last letter.
 fn segment(payload: &str) -> i64 {
     i64::from(payload.bytes().last().unwrap_or(0)) % SEGMENTS as i64
 }
 
-/// What the first and the last letter say.
+/// The amount of a payload, from its first and last letter.
 fn amount(payload: &str) -> i64 {
     let letter = |byte: Option<u8>| i64::from(byte.unwrap_or(0));
     letter(payload.bytes().next()) * letter(payload.bytes().last())

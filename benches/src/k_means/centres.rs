@@ -1,7 +1,6 @@
-//! The centres of a round: which one is nearest to a point, and where they move.
+//! The centres of a round: the nearest one to a point, and how they move.
 //!
-//! Coordinates are kept by dimension, because then the distances to all centres are computed side by
-//! side. How points are held and shared out to threads is not known here.
+//! Coordinates are stored by dimension, so that the distances to all centres are computed in parallel.
 
 use std::fmt;
 
@@ -11,24 +10,24 @@ use crate::data::random::scramble;
 
 /// Dimensions of a point.
 pub const DIMENSIONS: usize = 8;
-/// Centres.
+/// Number of centres.
 pub const CENTRES: usize = 16;
-/// Rounds.
+/// Number of rounds.
 pub const ROUNDS: usize = 10;
 
-/// Centres lie in a cube of this size.
+/// Size of the cube that contains the centres.
 const CUBE: u64 = 1024;
-/// How far from a cluster's middle its centre starts, in every dimension.
+/// Distance of a start centre from its cluster's middle, in every dimension.
 const START_OFF: f64 = 32.0;
 
-/// A point, or the sum of some.
+/// A point, or a sum of points.
 pub type Point = [f64; DIMENSIONS];
 
-/// All centres: for every dimension, the coordinate of each.
+/// All centres: for every dimension, the coordinate of each centre.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Centres([[f64; CENTRES]; DIMENSIONS]);
 
-/// The points around each centre: their sum, and how many they are.
+/// The sum and number of the points of each centre.
 #[derive(Clone, Copy, Default)]
 pub struct Groups(pub [(Point, u64); CENTRES]);
 
@@ -38,13 +37,13 @@ pub fn middle(cluster: usize, dimension: usize) -> f64 {
 }
 
 impl Centres {
-    /// Where the rounds begin: beside the clusters of the data.
+    /// The start centres, beside the clusters of the data.
     pub fn start() -> Centres {
         let coordinate = |dimension| std::array::from_fn(|centre| middle(centre, dimension) + START_OFF);
         Centres(std::array::from_fn(coordinate))
     }
 
-    /// The index of the centre that is nearest to `point`; the first of equals.
+    /// The index of the centre that is nearest to `point`; the first one in a tie.
     #[inline]
     pub fn nearest(&self, point: &Point) -> usize {
         let mut distances = [0.0; CENTRES];
@@ -62,7 +61,7 @@ impl Centres {
         nearest
     }
 
-    /// Moves a centre to the mean of its points; without points it stays.
+    /// Moves a centre to the mean of its points. Without points it stays.
     pub fn move_to(&mut self, centre: usize, sum: &Point, points: u64) {
         if points > 0 {
             let all = self.0.iter_mut().zip(sum);

@@ -1,4 +1,4 @@
-//! Points in 16 clusters that run into each other.
+//! Points in 16 overlapping clusters.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::data::table::write_table;
 /// The columns of the table.
 pub const COLUMNS: [&str; DIMENSIONS] = ["x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"];
 
-/// How far from its middle a cluster reaches in each dimension.
+/// Extent of a cluster around its middle, in each dimension.
 const REACH: u64 = 512;
-/// Steps of a coordinate between two whole numbers.
+/// Resolution of a coordinate: steps between two whole numbers.
 const STEPS: u64 = 1024;
 
-/// Writes a table with so many points into `folder`.
+/// Writes a table of `points` points to `folder`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn table(folder: &Path, points: u64) -> Result<()> {
     let mut random = Random::new(DEFAULT_SEED);
     write_table(folder, points, |range| {

@@ -1,4 +1,4 @@
-//! K-means as a job of the engine: the centres are the loop's state, the points are cached.
+//! K-means as a Kiln job: the centres are the loop's state, the points are cached.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ struct PointRow {
 /// Moves the centres to the points in `input`, round by round.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Centres> {
     let points = cx.read_parquet::<PointRow>(&address(input)).cache();
     let mut centres = Centres::start();

@@ -1,4 +1,4 @@
-//! K-means by hand: the points lie in one array, and only the centres change between the rounds.
+//! Hand-written k-means: the points stay in memory, and only the centres change between the rounds.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::files::{on_threads, scan};
 /// Moves the centres to the points in `input`, round by round, on `slots` threads.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails when a file cannot be read.
 pub fn run(input: &Path, slots: usize) -> Result<Centres> {
     let points = scan(input, slots, Vec::new, read)?;
     let mut centres = Centres::start();
@@ -33,7 +33,7 @@ fn read(points: &mut Vec<Point>, batch: &RecordBatch) {
     points.extend((0..batch.num_rows()).map(|row| columns.map(|column| column[row])));
 }
 
-/// The points by their nearest centre.
+/// Groups the points by their nearest centre.
 fn group(centres: &Centres, points: &[Point]) -> Groups {
     let mut groups = Groups::default();
     for point in points {

@@ -6,8 +6,7 @@ use super::steps::*;
 
 /// The wrapping sum of `0..rows` after ten maps.
 ///
-/// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 #[allow(clippy::redundant_closure, reason = "ten closures are what is measured")]
 pub fn run(cx: &Context, rows: u64) -> Result<u64> {
     let mapped = cx.range(0..rows).map(|x| step_0(x)).map(|x| step_1(x)).map(|x| step_2(x));

@@ -1,7 +1,7 @@
-//! The chain of ten maps as one loop, as the yardstick for the job's ten closures.
+//! The ten maps in one loop, for comparison with the job's ten closures.
 //!
-//! A number of rows goes in, the wrapping sum of all mapped rows comes out. One thread and no memory:
-//! what it costs beyond this is what an engine adds to a row. The steps are `steps`'.
+//! Computes the wrapping sum of all mapped rows, on one thread and without memory. Any additional cost
+//! is the overhead of an engine per row. `steps` has the maps.
 
 use super::steps::all_steps;
 

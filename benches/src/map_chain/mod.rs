@@ -1,6 +1,6 @@
-//! Sums rows after ten maps: what an engine adds to a row that costs nothing.
+//! Sums rows after ten maps: measures the overhead of an engine per row.
 //!
-//! The ten maps are the same functions for both contenders (`steps`).
+//! Both contenders use the same ten functions (`steps`).
 
 pub mod job;
 pub mod limit;

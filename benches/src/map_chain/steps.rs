@@ -1,8 +1,8 @@
-//! Ten small maps on `u64`, the same for the hand-written loop and for the job's ten closures.
+//! Ten small maps on `u64`, used by the hand-written loop and by the job's ten closures.
 //!
-//! Each is a few instructions and none is the inverse of its neighbour or merges with it: products,
-//! sums, shifts and rotations alternate, so that no compiler can turn ten steps into one or a sum
-//! over all rows into a formula. What calls them is not known here.
+//! Each is a few instructions, and none is the inverse of its neighbour or can be merged with it:
+//! products, sums, shifts and rotations alternate, so that no compiler can turn ten steps into one, or
+//! a sum over all rows into a formula.
 
 #[inline]
 pub fn step_0(x: u64) -> u64 {
@@ -54,7 +54,7 @@ pub fn step_9(x: u64) -> u64 {
     x.wrapping_add(x << 3)
 }
 
-/// All ten, one after the other.
+/// All ten steps, one after the other.
 #[inline]
 pub fn all_steps(x: u64) -> u64 {
     step_9(step_8(step_7(step_6(step_5(step_4(step_3(step_2(step_1(step_0(x))))))))))

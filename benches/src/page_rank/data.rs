@@ -1,4 +1,4 @@
-//! Links between pages, eight from each, more of them to pages with low numbers.
+//! Links between pages: eight from each page, and more of them to pages with low numbers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::data::DEFAULT_SEED;
 use crate::data::random::Random;
 use crate::data::table::write_table;
 
-/// Links of each page.
+/// Links per page.
 const LINKS: u64 = 8;
 
-/// Writes a table with so many links into `folder`.
+/// Writes a table of `links` links to `folder`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn table(folder: &Path, links: u64) -> Result<()> {
     let pages = (links / LINKS).max(1);
     let mut random = Random::new(DEFAULT_SEED);
     write_table(folder, links, |range| {
-        // Two draws, the second below the first, make low numbers frequent and leave none out.
+        // Two draws, the second one below the first, make low numbers frequent and omit none.
         let mut to = |_| {
             let limit = random.below(pages) + 1;
             random.below(limit) as i64

@@ -1,4 +1,4 @@
-//! Page rank as a job of the engine: the ranks are a dataset that each round replaces.
+//! PageRank as a Kiln job: the ranks are a dataset that each round replaces.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::address;
 /// Ranks the pages by the links in `input`.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Ranks> {
     let links = cx.read_parquet::<(i64, i64)>(&address(input)).erase();
     let degrees = links.clone().map(|(from, _)| (from, 1u64)).reduce_by_key(|a, b| a + b).cache();
@@ -23,7 +23,7 @@ pub fn run(cx: &Context, input: &Path) -> Result<Ranks> {
     for _ in 0..ROUNDS {
         let flow =
             links.clone().join(ranks.clone()).map(|(_, ((to, degree), rank))| (to, rank / degree as f64));
-        // So that pages to which no link leads stay.
+        // Keeps the pages without incoming links.
         let nothing = ranks.map_values(|_| 0.0);
         ranks = flow
             .union(nothing)
@@ -31,7 +31,7 @@ pub fn run(cx: &Context, input: &Path) -> Result<Ranks> {
             .map_values_with(&rest, |rest, flow| rest + DAMPING * flow)
             .cache();
     }
-    // Ranks are positive, so their bits are in the same order as they are.
+    // Ranks are positive, so their bits have the same order as their values.
     let top = ranks.top(TOP_PAGES, |(_, rank)| rank)?;
     let sum = ranks.map(|(_, rank)| rank).reduce(|a, b| a + b)?.unwrap_or(0.0);
     Ok(Ranks { sum, top })

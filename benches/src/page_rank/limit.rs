@@ -1,8 +1,7 @@
-//! Page rank by hand, on dense arrays.
+//! Hand-written PageRank on dense arrays.
 //!
-//! A folder and a number of threads go in, the answer comes out. Links are put in order by the page
-//! they lead to, so that each thread sums up the ranks of a range of pages and writes nowhere
-//! else.
+//! Links are sorted by their target page, so that each thread sums the ranks of a range of pages and
+//! writes nowhere else.
 
 use std::ops::Range;
 use std::path::Path;
@@ -20,17 +19,17 @@ type Link = (u32, u32);
 /// The links to a range of pages.
 struct Inward {
     pages: Range<usize>,
-    /// For each page of the range and one more, where in `from` its links begin.
+    /// For each page of the range and one more: the position in `from` at which its links start.
     starts: Vec<usize>,
     from: Vec<u32>,
-    /// Links that leave each page of the range.
+    /// Number of outgoing links of each page in the range.
     degrees: Vec<u32>,
 }
 
 /// Ranks the pages by the links in `input` on `slots` threads.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails when a file cannot be read.
 pub fn run(input: &Path, slots: usize) -> Result<Ranks> {
     let links = scan(input, slots, Vec::new, read)?;
     let pages =
@@ -61,7 +60,7 @@ fn read(links: &mut Vec<Link>, batch: &RecordBatch) {
 }
 
 impl Inward {
-    /// Counts the links of each page first, then puts them in place.
+    /// Counts the links of each page first, then stores them.
     fn of(links: &[Vec<Link>], pages: Range<usize>) -> Inward {
         let (mut degrees, mut starts) = (vec![0; pages.len()], vec![0; pages.len() + 1]);
         let own = |page: u32| pages.contains(&(page as usize)).then(|| page as usize - pages.start);
@@ -82,13 +81,13 @@ impl Inward {
         Inward { pages, starts, from: sources, degrees }
     }
 
-    /// What each page of the range gives along each of its links.
+    /// Computes the rank that each page of the range passes along each of its links.
     fn give(&self, ranks: &[f64], flow: &mut [f64]) {
         let own = flow.iter_mut().zip(&ranks[self.pages.clone()]).zip(&self.degrees);
         own.for_each(|((flow, rank), degree)| *flow = rank / f64::from(*degree));
     }
 
-    /// What each page of the range is given.
+    /// Computes the new rank of each page of the range.
     fn take(&self, flow: &[f64], ranks: &mut [f64]) {
         let rest = (1.0 - DAMPING) / flow.len() as f64;
         for (rank, bounds) in ranks.iter_mut().zip(self.starts.windows(2)) {

@@ -1,8 +1,8 @@
-//! Ranks pages by the links to them, in ten rounds; every page has links.
+//! Ranks pages by the links to them, in ten rounds. Every page has outgoing links.
 //!
-//! The limit is a loop over dense arrays, which a general engine cannot be: the ratio is stated, not
-//! judged. Ranks are printed with six digits, because the order of a sum of floats is each
-//! contender's own.
+//! The hand-written program is a loop over dense arrays, which a general engine cannot match: its ratio
+//! is reported without a target. Ranks are printed with six digits, because contenders add floats in
+//! different orders.
 
 pub mod data;
 pub mod job;

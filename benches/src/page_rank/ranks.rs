@@ -1,15 +1,15 @@
-//! The answer of a page rank: the sum of all ranks and the highest ones.
+//! The answer of a PageRank: the sum of all ranks and the highest ones.
 
 use std::fmt;
 
-/// Rounds.
+/// Number of rounds.
 pub const ROUNDS: usize = 10;
-/// The share of a page's rank that follows its links; the rest goes to all pages alike.
+/// The share of a page's rank that follows its links; the rest is distributed evenly over all pages.
 pub const DAMPING: f64 = 0.85;
-/// Pages that are printed.
+/// Number of pages that are printed.
 pub const TOP_PAGES: usize = 10;
 
-/// All ranks together, and the pages with the highest, in order.
+/// The sum of all ranks, and the pages with the highest ranks, in order.
 pub struct Ranks {
     pub sum: f64,
     pub top: Vec<(i64, f64)>,

@@ -1,4 +1,4 @@
-//! The rows to sort: random keys, payloads that no codec makes smaller.
+//! The rows to sort: random keys with incompressible payloads.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::data::DEFAULT_SEED;
 use crate::data::random::Random;
 use crate::data::table::write_table;
 
-/// Bytes of a payload.
+/// Size of a payload.
 pub const PAYLOAD_BYTES: usize = 90;
 
-/// Writes a table with so many rows into `folder`.
+/// Writes a table of `rows` rows to `folder`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails when a file cannot be written.
 pub fn table(folder: &Path, rows: u64) -> Result<()> {
     let mut random = Random::new(DEFAULT_SEED);
     write_table(folder, rows, |range| {
@@ -30,7 +30,7 @@ pub fn table(folder: &Path, rows: u64) -> Result<()> {
 /// A column of random letters.
 pub fn payloads(rows: usize, bytes: usize, random: &mut Random) -> ArrayRef {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    /// Letters of 6 bits that one random number holds.
+    /// Letters of 6 bits per random number.
     const AT_ONCE: usize = 10;
     let mut column = StringBuilder::with_capacity(rows, rows * bytes);
     let mut payload = String::with_capacity(bytes + AT_ONCE);

@@ -1,4 +1,4 @@
-//! The sort as a job of the engine.
+//! The sort as a Kiln job.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use kiln::{Compression, Context, Result};
 use super::COLUMNS;
 use crate::address;
 
-/// Sorts the table in `input` into files in `output`.
+/// Sorts the table in `input` to files in `output`.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path, output: &Path) -> Result<()> {
     let sorted = cx.read_parquet::<(i64, String)>(&address(input)).sort_by_key();
     sorted.write().names(COLUMNS).compression(Compression::Snappy).parquet(&address(output))

@@ -1,9 +1,9 @@
-//! The sort that an expert would write by hand, for keys that are spread evenly.
+//! The hand-written sort, for uniform keys.
 //!
-//! A folder and a number of threads go in, one file a thread comes out. Payloads stay where the reader
-//! put them; what is sorted is a key and a place. Places are dealt out by the first bits of their
-//! key while the table is read, so that each bucket then sorts in the cache, and the buckets in
-//! order are the sorted table. Each thread writes a run of buckets.
+//! Payloads stay in the batches that were read; a key and a position are sorted. Positions are
+//! distributed to buckets by the first bits of their key while the table is read, so that each bucket
+//! is sorted in the cache, and the concatenated buckets are the sorted table. Each thread writes a
+//! range of buckets to one file.
 
 use std::fs;
 use std::path::Path;
@@ -17,32 +17,33 @@ use kiln::{Error, Result};
 use super::schema;
 use crate::files::{Dictionaries, Writer, on_threads, scan};
 
-/// Buckets, as a power of two: 10 M rows make buckets of 10 k, which sort in the second-level cache.
+/// Binary logarithm of the number of buckets: 10 M rows give buckets of 10 k, which are sorted in the
+/// L2 cache.
 const BUCKET_BITS: u32 = 10;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
-/// Turned over, the sign bit makes signed numbers sort as unsigned ones.
+/// With the sign bit inverted, signed numbers sort like unsigned ones.
 const SIGN: u64 = 1 << 63;
 
-/// A row: its key, and where its payload is.
+/// A row: its key, and the position of its payload.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The key with its sign turned, so that it sorts as an unsigned number.
+    /// The key with its sign bit inverted.
     key: u64,
     batch: u32,
     row: u32,
 }
 
-/// What one thread read: the payloads of its batches, and its rows by bucket.
+/// The data that one thread has read: the payloads of its batches, and its rows by bucket.
 struct Read {
     payloads: Vec<StringArray>,
     buckets: Vec<Vec<Place>>,
 }
 
-/// Sorts the table in `input` into files in `output`.
+/// Sorts the table in `input` to files in `output`.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// Fails when a file cannot be read or written.
 pub fn run(input: &Path, output: &Path, slots: usize) -> Result<()> {
     fs::create_dir_all(output).map_err(|e| Error::io("the output cannot be made", e))?;
     let new = || Read { payloads: Vec::new(), buckets: vec![Vec::new(); BUCKETS] };
@@ -61,7 +62,7 @@ pub fn run(input: &Path, output: &Path, slots: usize) -> Result<()> {
 }
 
 impl Read {
-    /// Deals out the rows of one batch.
+    /// Distributes the rows of one batch to the buckets.
     fn add(&mut self, batch: &RecordBatch) {
         let at = self.payloads.len() as u32;
         for (row, key) in batch.column(0).as_primitive::<Int64Type>().values().iter().enumerate() {
@@ -73,7 +74,7 @@ impl Read {
     }
 }
 
-/// The rows of one bucket of all threads, in order.
+/// The rows of one bucket of all threads, sorted.
 fn sorted(read: &[Read], bucket: usize) -> Result<RecordBatch> {
     let mut places: Vec<(usize, Place)> = Vec::new();
     for (thread, read) in read.iter().enumerate() {

@@ -1,40 +1,39 @@
-//! The answer of a word count, in the one form that every contender prints.
+//! The answer of a word count, in the form that every contender prints.
 //!
-//! Words with their counts come in, in any order; how many, their sum and the twenty most frequent
-//! stay. Ties are broken by the word, so that two right answers are the same text and a plain
-//! comparison of the output is a check of the answer. It does not know who counted.
+//! Keeps the number of words, their sum and the twenty most frequent ones. Ties are broken by the word,
+//! so that two correct answers are the same text and can be compared as text.
 
 use std::cmp::Reverse;
 use std::fmt;
 
-/// How many of the most frequent words are shown.
+/// How many of the most frequent words are printed.
 pub const TOP_WORDS: usize = 20;
 
-/// Distinct words, all words, and the most frequent ones.
+/// Number of distinct words, number of all words, and the most frequent ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub distinct: u64,
     pub total: u64,
-    /// Most frequent first, equal ones by the word.
+    /// Sorted by descending count, then by word.
     pub top: Vec<(String, u64)>,
 }
 
 impl Counts {
-    /// Takes in one word that comes up `count` times; each word may be given once only.
+    /// Adds a word that occurs `count` times. Each word may be added only once.
     pub fn add(&mut self, word: impl AsRef<[u8]>, count: u64) {
         self.distinct += 1;
         self.total += count;
         self.offer(word.as_ref(), count);
     }
 
-    /// Takes in the counts of other words.
+    /// Adds the counts of other words.
     pub fn merge(&mut self, other: &Counts) {
         self.distinct += other.distinct;
         self.total += other.total;
         other.top.iter().for_each(|(word, count)| self.offer(word.as_bytes(), *count));
     }
 
-    /// Puts the word among the top ones, if it belongs there.
+    /// Inserts the word into the most frequent ones, if it is one of them.
     fn offer(&mut self, word: &[u8], count: u64) {
         let rank = (Reverse(count), word);
         let place = self.top.partition_point(|(word, count)| (Reverse(*count), word.as_bytes()) < rank);

@@ -1,4 +1,4 @@
-//! Word count as a job of the engine, as a user would write it.
+//! Word count as a Kiln job, as a user would write it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::counts::{Counts, TOP_WORDS};
 /// Counts the words of `input`.
 ///
 /// # Errors
-/// When the job fails.
+/// Fails when the job fails.
 pub fn run(cx: &Context, input: &Path) -> Result<Counts> {
     let counts = cx
         .read_text(&input.to_string_lossy())
@@ -18,7 +18,7 @@ pub fn run(cx: &Context, input: &Path) -> Result<Counts> {
         .reduce_by_key(|a, b| a + b)
         .cache();
     let mut result = Counts::default();
-    // More than are shown, so that ties at the end are all there to be broken by the word.
+    // More than are printed, so that all words of the last tie are present and can be ordered by word.
     for (word, count) in counts.top(2 * TOP_WORDS, |(_, count)| count)? {
         result.add(word, count);
     }

@@ -1,9 +1,8 @@
-//! The word count that an expert would write by hand, as the yardstick for the job's.
+//! The hand-written word count.
 //!
-//! A file and a number of threads go in, the counts come out. The file is mapped and cut at line
-//! borders, one piece a thread; each thread counts into tables of its own, partitioned by hash, so
-//! that the threads can then share out the partitions and merge each on its own. It splits words
-//! exactly as the job does. Tables, words and splitting have files of their own.
+//! The file is memory-mapped and split at line ends, one range per thread. Each thread counts into its
+//! own tables, partitioned by hash, so that the threads can then merge each partition separately. Words
+//! are split exactly as in the job. Tables and words have their own files.
 
 use std::fs::File;
 use std::ops::Range;
@@ -18,21 +17,22 @@ use super::table::WordTable;
 use super::word::Word;
 use crate::files::on_threads;
 
-/// Tables per thread, as a power of two: the high bits of a word's hash say which.
+/// Binary logarithm of the number of tables per thread. The high bits of a word's hash select its
+/// table.
 const PARTITION_BITS: u32 = 6;
 const PARTITIONS: usize = 1 << PARTITION_BITS;
 
-/// Not part of the first word of a text.
+/// The byte order mark, which is not part of the first word of a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Words that are split off before they are counted. A short loop that only counts lets the processor
-/// wait for several slots at once; done word by word, the next split would wait for the last slot.
+/// Words are split in batches before they are counted. A short loop that only counts lets the processor
+/// overlap cache misses; word by word, the next split would wait for the previous slot.
 const BATCH_WORDS: usize = 256;
 
-/// Counts the words of `path` with `slots` threads.
+/// Counts the words of `path` on `slots` threads.
 ///
 /// # Errors
-/// When the file cannot be mapped, or is not UTF-8.
+/// Fails when the file cannot be mapped, or is not UTF-8.
 pub fn count_file(path: &Path, slots: usize) -> Result<Counts> {
     let map = map_file(path).map_err(|e| Error::io("cannot map the text", e).at("file", path.display()))?;
     count(&map, slots).map_err(|e| e.at("file", path.display()))
@@ -41,19 +41,20 @@ pub fn count_file(path: &Path, slots: usize) -> Result<Counts> {
 /// Maps the file for reading.
 fn map_file(path: &Path) -> std::io::Result<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: the map is only sound while nobody changes the file. The benchmark's own files appear by
-    // a rename and are never written again; for others the command line says that they must not change.
+    // SAFETY: the map is sound only if nobody changes the file. The benchmark's own files are created
+    // by a rename and never written again; for other files the help text requires that they do not
+    // change.
     unsafe { Mmap::map(&file) }
 }
 
-/// Counts the words of `text` with `slots` threads.
+/// Counts the words of `text` on `slots` threads.
 fn count(text: &[u8], slots: usize) -> Result<Counts> {
     let pieces = pieces(text, slots).into_iter();
     let tables = on_threads(pieces.map(|piece| move || count_piece(text, piece)));
     Ok(merge(tables.into_iter().collect::<Result<Vec<_>>>()?, slots))
 }
 
-/// Cuts `text` into `count` ranges of about the same size, each ending at a line's end.
+/// Splits `text` into `count` ranges of about the same size, each of which ends at the end of a line.
 fn pieces(text: &[u8], count: usize) -> Vec<Range<usize>> {
     let line_end = |from: usize| {
         let newline = text[from..].iter().position(|byte| *byte == b'\n');
@@ -68,7 +69,7 @@ fn pieces(text: &[u8], count: usize) -> Vec<Range<usize>> {
     (1..=count).map(cut).collect()
 }
 
-/// Counts the words of one piece, in one table for each partition.
+/// Counts the words of one range, in one table per partition.
 fn count_piece(text: &[u8], piece: Range<usize>) -> Result<Vec<WordTable<'_>>> {
     let start = piece.start;
     let piece = std::str::from_utf8(&text[piece])
@@ -88,14 +89,14 @@ fn count_piece(text: &[u8], piece: Range<usize>) -> Result<Vec<WordTable<'_>>> {
     Ok(tables)
 }
 
-/// Counts each word once, in the table of its partition.
+/// Counts each word of the batch in the table of its partition.
 fn count_batch(tables: &mut [WordTable], batch: &[(u64, Word)]) {
     for &(hash, word) in batch {
         tables[(hash >> (u64::BITS - PARTITION_BITS)) as usize].add(hash, word, 1);
     }
 }
 
-/// Adds up the tables of all threads; each thread takes the next partition when it is done with one.
+/// Merges the tables of all threads. Each thread takes the next partition when it has merged one.
 fn merge(tables: Vec<Vec<WordTable>>, slots: usize) -> Counts {
     let mut partitions: Vec<Vec<WordTable>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
     for of_one_thread in tables {
@@ -117,7 +118,7 @@ fn merge(tables: Vec<Vec<WordTable>>, slots: usize) -> Counts {
     counts
 }
 
-/// Adds up one partition's tables, and then adds its words to `counts`.
+/// Merges the tables of one partition, and adds its words to `counts`.
 fn merge_partition(tables: Vec<WordTable>, counts: &mut Counts) {
     let mut tables = tables.into_iter();
     let Some(mut all) = tables.next() else { return };

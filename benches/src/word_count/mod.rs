@@ -1,7 +1,8 @@
-//! Counts the words of a text, split as `str::split_whitespace` does.
+//! Counts the words of a text, split as by `str::split_whitespace`.
 //!
-//! Both contenders print how many distinct words there are, how many words, and the most frequent
-//! ones (`counts`). The text is `data::text`'s; the limit has a table and a form of words of its own.
+//! Both contenders print the number of distinct words, the number of words and the most frequent ones
+//! (`counts`). `data::text` generates the text. The hand-written program has its own table and
+//! representation of words.
 
 mod counts;
 pub mod job;

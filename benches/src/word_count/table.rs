@@ -1,26 +1,25 @@
-//! A hash table that counts words and does nothing else.
+//! A specialized hash table that counts words.
 //!
-//! Words come in and leave with their counts. Open addressing with linear probing and half a cache
-//! line a slot: a word that is known costs one fetch from memory more often than not, which is what
-//! the time of a word count goes into. It knows neither how text is split nor that there are
-//! other tables.
+//! Open addressing with linear probing, at two slots per cache line. A repeated word usually costs one
+//! memory access, which is where a word count spends its time.
 
 use super::word::Word;
 
-/// A table starts with this many slots; a power of two, as all later sizes.
+/// Initial number of slots. All sizes are powers of two.
 const FIRST_SLOTS: usize = 1 << 10;
 
-/// It grows when more than 5 of 8 slots are used: emptier tables probe less, but miss the cache more.
+/// The table grows when more than 5 of 8 slots are used. Emptier tables probe less, but have more cache
+/// misses.
 const FULL_EIGHTHS: usize = 5;
 
-/// Counts of words of `text`.
+/// Counts of the words of `text`.
 pub struct WordTable<'t> {
     text: &'t [u8],
     slots: Vec<Slot>,
     used: usize,
 }
 
-/// One word, or nothing while `count` is 0.
+/// A word and its count; the slot is free when the count is 0.
 #[derive(Clone, Copy)]
 struct Slot {
     word: Word,
@@ -30,7 +29,7 @@ struct Slot {
 const EMPTY: Slot = Slot { word: Word::NONE, count: 0 };
 
 impl<'t> WordTable<'t> {
-    /// A table without words.
+    /// An empty table.
     pub fn new(text: &'t [u8]) -> WordTable<'t> {
         WordTable { text, slots: vec![EMPTY; FIRST_SLOTS], used: 0 }
     }
@@ -63,7 +62,7 @@ impl<'t> WordTable<'t> {
         other.filled().for_each(|slot| self.add(slot.word.hash(), slot.word, slot.count));
     }
 
-    /// Calls `each` with every word and its count, in no order.
+    /// Calls `each` with every word and its count, in any order.
     pub fn for_each(&self, mut each: impl FnMut(&[u8], u64)) {
         self.filled().for_each(|slot| slot.word.show(self.text, |word| each(word, slot.count)));
     }
@@ -72,7 +71,7 @@ impl<'t> WordTable<'t> {
         self.slots.iter().filter(|slot| slot.count > 0)
     }
 
-    /// Moves to twice as many slots.
+    /// Doubles the number of slots.
     #[cold]
     fn grow(&mut self) {
         let mut larger = vec![EMPTY; self.slots.len() * 2];

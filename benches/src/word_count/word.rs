@@ -1,26 +1,25 @@
-//! A word as the hand-written count holds it: 24 bytes that are cheap to hash and to compare.
+//! The representation of words in the hand-written count: 24 bytes that are cheap to hash and compare.
 //!
-//! A place in a text goes in, a [`Word`] comes out. Up to sixteen bytes, which is nearly every word,
-//! lie in it themselves: a comparison then does not fetch a line of the text from memory, which
-//! is what a table of pointers spends most of its time on. Longer words keep their hash and their
-//! place.
+//! Words of up to 16 bytes, which are nearly all, are stored inline. Comparing them does not fetch a
+//! cache line of the text, which is the main cost of a table of pointers. Longer words are stored as
+//! their hash and position in the text.
 
-/// Words up to this many bytes need no look at the text.
+/// Words of up to this many bytes are stored inline.
 pub const INLINE_BYTES: usize = 16;
 
-/// A word of a text that is at hand wherever two words are compared or shown.
+/// A word of a text, which must be passed again to compare or print long words.
 #[derive(Clone, Copy)]
 pub struct Word {
-    /// Up to [`INLINE_BYTES`]: the bytes, little-endian and padded with 0. Else hash and start.
+    /// Up to [`INLINE_BYTES`]: the bytes, little-endian and padded with 0. Longer: hash and position.
     key: [u64; 2],
     bytes: usize,
 }
 
 impl Word {
-    /// What stands in a table where no word is.
+    /// The contents of a free slot.
     pub const NONE: Word = Word { key: [0, 0], bytes: 0 };
 
-    /// The word of these bytes, which begin at byte `start` of the text.
+    /// The word `bytes`, which is at byte `start` of the text.
     pub fn new(bytes: &[u8], start: usize) -> Word {
         if bytes.len() > INLINE_BYTES {
             return Word { key: [hash_long(bytes), start as u64], bytes: bytes.len() };
@@ -28,7 +27,8 @@ impl Word {
         Word { key: pack(bytes), bytes: bytes.len() }
     }
 
-    /// 64 bits, all of them good: tables partition by the high ones and probe by the low ones.
+    /// A 64-bit hash whose bits are all well mixed: tables use the high bits to partition and the low
+    /// bits to probe.
     #[inline]
     pub fn hash(&self) -> u64 {
         if self.bytes > INLINE_BYTES { self.key[0] } else { hash_two(self.key[0], self.key[1]) }
@@ -42,18 +42,18 @@ impl Word {
             && (self.key[1] == other.key[1] || (self.bytes > INLINE_BYTES && self.is_long(other, text)))
     }
 
-    /// The same for two long words with the same hash.
+    /// Compares two long words with the same hash.
     #[cold]
     fn is_long(&self, other: &Word, text: &[u8]) -> bool {
         self.long(text) == other.long(text)
     }
 
-    /// The bytes of a word that is not inline.
+    /// The bytes of a long word.
     fn long<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         &text[self.key[1] as usize..][..self.bytes]
     }
 
-    /// Hands the word's bytes to `show`.
+    /// Calls `show` with the word's bytes.
     pub fn show<R>(&self, text: &[u8], show: impl FnOnce(&[u8]) -> R) -> R {
         if self.bytes > INLINE_BYTES {
             return show(self.long(text));
@@ -66,15 +66,15 @@ impl Word {
 const FIRST: u64 = 0xa076_1d64_78bd_642f;
 const SECOND: u64 = 0xe703_7ed1_a0b4_28db;
 
-/// Multiply-fold after wyhash: the halves of the product over each other.
+/// Multiply and fold, as in wyhash: combines both halves of the product.
 #[inline]
 fn hash_two(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ FIRST) * u128::from(b ^ SECOND);
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Up to sixteen bytes as two little-endian words, padded with 0. Loads that overlap, in place of a
-/// copy of variable length, which would be a call.
+/// Up to 16 bytes as two little-endian words, padded with 0. Uses overlapping loads, because a copy of
+/// variable length would be a call.
 #[inline]
 fn pack(bytes: &[u8]) -> [u64; 2] {
     let n = bytes.len();
@@ -96,7 +96,7 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
 }
 
-/// The same, eight bytes a step.
+/// Hashes a long word, eight bytes per step.
 fn hash_long(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(bytes.len() as u64, |state, chunk| {
         let mut padded = [0; 8];

@@ -1,20 +1,20 @@
-//! The two macros of Kiln: `#[derive(Row)]` and `#[kiln::main]`.
+//! Kiln's macros: `#[derive(Row)]` and `#[kiln::main]`.
 //!
-//! In come the tokens of a struct, an enum or `fn main`, out go the impls and the entry point that a user
-//! would otherwise write by hand. A macro cannot see types, so nothing is decided here that depends
-//! on one: the generated code names traits of `::kiln`, and rustc does the rest. Use both through
-//! the `kiln` crate, which re-exports them; what lies beneath the traits is not known here.
+//! They expand a struct, an enum or `fn main` to the impls or the entry point that a user would
+//! otherwise write by hand. A macro has no type information, so nothing here depends on types: the
+//! generated code names traits of `::kiln`, and rustc checks them. Use both macros through the `kiln`
+//! crate, which re-exports them.
 
 mod main_fn;
 mod row;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct a row: implements `Row` and `IntoRow` and writes its view, `HitView` for `Hit`. An enum
-/// without payloads becomes a row, too.
+/// Makes a struct a row type: implements `Row` and `IntoRow`, and generates the view, `HitView` for
+/// `Hit`. An enum without payloads becomes a row type, too.
 ///
-/// Every field must be a row itself. The fields are the columns, under their own names; those of a
-/// tuple struct are `_1`, `_2`, …. A struct inside a struct is a column of the type `Struct`.
+/// Every field must be a row type. The fields are the columns, with their own names; those of a tuple
+/// struct are `_1`, `_2`, …. A nested struct is a column of type `Struct`.
 ///
 /// ```text
 /// /// One request.
@@ -33,32 +33,35 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// An enum must be `Copy`, for it is its own view, and `Debug` where a struct holds it. Its column is a
-/// dictionary of its variants' names, and it can be a key, ordered as its variants are declared.
+/// An enum must be `Copy`, because it is its own view, and `Debug` if a struct contains it. Its column
+/// is a dictionary of the variants' names. It can be a key; variants sort in declaration order.
 ///
 /// Attributes:
 ///
-/// * `#[row(key)]` on the struct: rows can be keys. All fields must be keys.
-/// * `#[row(rename = "name")]` on a field: the name of its column; on a variant: its name in the column.
+/// * `#[row(key)]` on the struct: rows can be keys. All fields must be key types.
+/// * `#[row(rename = "name")]` on a field: the name of its column; on a variant: its name in the
+///   column.
 ///
-/// The view has the struct's visibility and its fields theirs; it is `Clone`, `Copy` and `Debug`.
-/// Its lifetime does not shrink by itself (rustc cannot see through the field types): to keep two
-/// views of different origin in one variable, take `Hit::narrow(view)`.
+/// The view has the struct's visibility, and its fields have that of the struct's fields. It is
+/// `Clone`, `Copy` and `Debug`. Its lifetime is invariant, because rustc cannot see through the field
+/// types: to store two views with different lifetimes in one variable, call `Hit::narrow(view)`.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(item: TokenStream) -> TokenStream {
     row::expand(item.into()).into()
 }
 
-/// Makes `fn main` the entry point of a job: it gets a context, and the parsed command line if wanted.
+/// Makes `fn main` the entry point of a job, with a context and, if wanted, the parsed command line as
+/// arguments.
 ///
 /// ```text
 /// #[kiln::main]
 /// fn main(cx: Context, args: Args) -> kiln::Result<()> { Ok(()) }
 /// ```
 ///
-/// `Args` is any `clap::Parser`; without arguments the function is `fn main(cx: Context)`. What the
-/// process prints, writes and exits with follows from the result. Beside the job's own options the command line takes
-/// Kiln's (`--run-id`, `--timeout`, …), except for those that `Args` defines itself.
+/// `Args` is any `clap::Parser`; without arguments the function is `fn main(cx: Context)`. The result
+/// determines what the process prints and writes and its exit code. In addition to the job's own
+/// options, the command line accepts Kiln's (`--run-id`, `--timeout`, …), except for those that `Args`
+/// defines itself.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::expand(arguments.into(), item.into()).into()

@@ -1,15 +1,15 @@
 //! `#[kiln::main]`: wraps the user's `fn main` in one that the operating system can call.
 //!
-//! In comes a function of one or two arguments, out goes `fn main() -> ExitCode` that holds it. The
-//! user's function moves inside under its own name: no second name appears beside it that could
-//! hide a function of the job. What starting a job means is the business of `::kiln::job`.
+//! Expands a function of one or two arguments to `fn main() -> ExitCode` that contains it. The user's
+//! function is nested inside with its own name, so no additional name could shadow a function of the
+//! job. Starting a job is implemented in `::kiln::job`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Error, FnArg, ItemFn, Result, ReturnType, Signature, Type};
 
-/// The wrapped function, or a compile error beside an empty `main`: without that stub rustc would
-/// also report that `main` is missing.
+/// The wrapped function, or a compile error with an empty `main`. Without that stub rustc would also
+/// report that `main` is missing.
 pub fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     wrap(&arguments, item).unwrap_or_else(|e| {
         let error = e.into_compile_error();
@@ -38,8 +38,8 @@ fn wrap(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream> {
     })
 }
 
-/// Whether an attribute is about the function's place and not about its body: `cfg` would
-/// otherwise remove the inner function alone, and docs belong to the item that rustdoc shows.
+/// Whether an attribute belongs on the outer function: `cfg` would otherwise remove only the inner
+/// function, and docs belong to the item that rustdoc shows.
 fn is_outer(attr: &Attribute) -> bool {
     attr.path().is_ident("cfg") || attr.path().is_ident("doc")
 }
@@ -62,7 +62,7 @@ fn check(sig: &Signature) -> Result<()> {
     }
 }
 
-/// The first part of a signature that the function of a job cannot have.
+/// The first part of a signature that the main function of a job must not have.
 fn extra(sig: &Signature) -> Option<TokenStream> {
     let generics = (!sig.generics.params.is_empty()).then(|| sig.generics.to_token_stream());
     let parts = [

@@ -1,9 +1,10 @@
-//! `#[derive(Row)]`: a struct in, its view and its impls out; or an enum without payloads.
+//! `#[derive(Row)]`: generates the view and the impls of a struct, or of an enum without payloads.
 //!
-//! Only the view gets a name that users see; all else stands in an unnamed constant. What the
-//! tuples of `kiln::row` do by generic impls is written out here for one struct. The input is
-//! read in `input`, the builder and reader are written in `columns`, the key in `key`, all of an enum in
-//! `unit_enum`; this file writes the view and the impls that turn a row into one. It knows no Arrow type.
+//! Only the view gets a name that users see; everything else is in an unnamed constant. The generated
+//! code does for one struct what generic impls in `kiln::row` do for tuples. `input` parses the struct,
+//! `columns` generates the builder and the reader, `key` the key, and `unit_enum` everything for an
+//! enum. This file generates the view and the impls that convert a row to it. It does not depend on
+//! Arrow types.
 
 mod columns;
 mod input;
@@ -16,7 +17,7 @@ use syn::{Data, DeriveInput, Result};
 
 use input::{Column, Input};
 
-/// The generated items, or a compile error in their place.
+/// The generated items, or a compile error instead.
 pub fn expand(item: TokenStream) -> TokenStream {
     try_expand(item).unwrap_or_else(syn::Error::into_compile_error)
 }
@@ -43,10 +44,10 @@ fn try_expand(item: TokenStream) -> Result<TokenStream> {
     })
 }
 
-/// The struct that closures see.
+/// The view struct.
 ///
-/// A field's type is spelled `<T as Row>::View<'a>` even for a number: so `'a` is used in every
-/// struct, no marker field is needed, and a view is written as `HitView { url, status }`.
+/// The type of every field is written as `<T as Row>::View<'a>`, even for a number. In this way every
+/// struct uses `'a` and needs no marker field, and a view is constructed as `HitView { url, status }`.
 fn view_struct(input: &Input) -> TokenStream {
     let Input { name, view, vis, attrs, columns, .. } = input;
     let doc = format!("A borrowed [`{name}`]: what closures see of a row.");
@@ -76,7 +77,7 @@ fn row_impl(input: &Input) -> TokenStream {
     let viewed = input.each(|Column { member, row, .. }| quote! { #member: #row::view(&self.#member) });
     let narrowed = input.each(|Column { member, row, .. }| quote! { #member: #row::narrow(view.#member) });
     let fields = input.each(|Column { ty, name, .. }| quote! { ::kiln::row::derived::field::<#ty>(#name) });
-    // A constant of a type that is known is worked out by `cargo check`, too.
+    // `cargo check`, too, evaluates a constant of a known type.
     let nullable = input.each(|Column { row, .. }| quote! { #row::NULLABLE });
     quote! {
         const _: &[bool] = &[#(#nullable),*];
@@ -109,7 +110,7 @@ fn row_impl(input: &Input) -> TokenStream {
     }
 }
 
-/// In its lifetime the view is invariant, so `*self` alone would live too long.
+/// The view is invariant in its lifetime, so the lifetime of `*self` would be too long.
 fn into_row_impls(input: &Input) -> TokenStream {
     let Input { name, view, .. } = input;
     quote! {

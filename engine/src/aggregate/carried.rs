@@ -1,7 +1,7 @@
-//! The hash of a key on its way through an exchange, beside the key.
+//! The hash of a key, sent through an exchange as a column beside the key.
 //!
-//! A hash of text is worth its eight bytes. That of a number is not: it is made anew where it is
-//! needed, and its column has a type without data.
+//! Sending the hash of a string is worth its eight bytes. The hash of a number is cheaper to compute
+//! again, so its column has a type without data.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, UInt64Type};
 use crate::error::{Error, Result};
 use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Optional, Row, own_view};
 
-/// The hash of a `K`.
+/// The hash of a key of type `K`.
 pub struct Carried<K>(u64, PhantomData<fn() -> K>);
 
 impl<K> Clone for Carried<K> {
@@ -24,13 +24,13 @@ impl<K> Clone for Carried<K> {
 impl<K> Copy for Carried<K> {}
 
 impl<K: Key> Carried<K> {
-    /// `hash`, which is that of the key beside it.
+    /// Wraps `hash`, the hash of the key in the same row.
     #[inline]
     pub fn new(hash: u64) -> Self {
         Carried(hash, PhantomData)
     }
 
-    /// The hash of `key`, which stands beside this.
+    /// The hash of `key`, the key in the same row.
     #[inline]
     pub fn of(self, key: K::View<'_>) -> u64 {
         if K::HASH_IS_CHEAP { K::hash(key) } else { self.0 }
@@ -50,7 +50,7 @@ impl<K: Key> Row for Carried<K> {
     type Builder = Hashes<K>;
     type Reader = HashReader<K>;
 
-    // A column without data is all nulls.
+    // A column of Arrow's null type has only nulls.
     type Nullability = Optional;
 
     fn data_type() -> DataType {
@@ -60,7 +60,7 @@ impl<K: Key> Row for Carried<K> {
 
 /// Builds a column of hashes.
 pub struct Hashes<K> {
-    /// Empty where hashes are cheap.
+    /// Empty if hashes of `K` are cheap.
     hashes: Vec<u64>,
     rows: usize,
     _key: PhantomData<fn() -> K>,
@@ -97,7 +97,7 @@ impl<K: Key> ColumnBuilder for Hashes<K> {
     }
 }
 
-/// Reads a column of hashes; where they are cheap there is none to read.
+/// Reads a column of hashes, which is empty if hashes of `K` are cheap.
 pub struct HashReader<K>(UInt64Array, PhantomData<fn() -> K>);
 
 impl<K: Key> ColumnReader for HashReader<K> {

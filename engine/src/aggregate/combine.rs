@@ -1,7 +1,7 @@
-//! Before the exchange: rows in, one row per key and task out, ordered by target partition.
+//! Map-side combine: rows in, one row per key and task out, ordered by target partition.
 //!
-//! The table is bounded: past its limit it is put out and starts again. When the first rows show
-//! that keys hardly repeat, the table is left out and rows go straight to their partitions.
+//! The hash table is bounded: when it is full, its rows are written and it starts again empty. If the
+//! first rows show that keys hardly repeat, rows bypass the table and go straight to their partitions.
 
 use std::marker::PhantomData;
 use std::mem::needs_drop;
@@ -21,19 +21,20 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// Bytes that one task's table may hold before it is put out, however much memory there is.
+/// Upper limit, in bytes, of one task's table, however much memory there is.
 const TABLE_BYTES: usize = 512 << 20;
-/// Rows that are hashed ahead of the table, and between two looks at its size at most.
+/// Rows that are hashed in a batch before they enter the table, and at most the rows between two checks
+/// of its size.
 const WAITING_ROWS: usize = 128;
-/// After so many rows the table has to have shown its use.
+/// Number of rows after which the table is checked for its usefulness.
 const TRIAL_ROWS: usize = 1 << 16;
-/// With more than nine keys in ten rows the table is left out.
+/// With more keys than this, nine in ten rows, the table is bypassed.
 const USELESS_KEYS: usize = TRIAL_ROWS / 10 * 9;
 
-/// A row as it crosses the exchange: hash, key, accumulator.
+/// A row in the exchange: hash, key, accumulator.
 pub(super) type Combined<K, A> = (Carried<K>, K, A);
 
-/// Ends a chain of key-value rows with a combine by `G`.
+/// Ends a chain of key-value rows with a combine by the aggregate `G`.
 pub struct Combine<K, G> {
     aggregate: G,
     partitions: usize,
@@ -41,7 +42,7 @@ pub struct Combine<K, G> {
 }
 
 impl<K, G> Combine<K, G> {
-    /// Combines by `aggregate` for an exchange into `partitions`.
+    /// Combines by `aggregate` before an exchange into `partitions`.
     pub fn new(aggregate: G, partitions: usize) -> Self {
         Combine { aggregate, partitions, _key: PhantomData }
     }
@@ -92,14 +93,14 @@ struct CombineSink<'a, K: Key, G: Aggregate> {
     writer: PartitionedWriter<'a, Combined<K, G::Acc>>,
     rows: usize,
     until_look: usize,
-    /// Whether the table has been looked at for its use.
+    /// Whether the usefulness of the table has been checked.
     is_tried: bool,
     bypass: bool,
 }
 
-/// Rows that are hashed but not yet in the table. A short loop that does nothing but look up keys lets
-/// the processor wait for several cache misses at once; between two calls of the user's closures it
-/// would wait for each.
+/// Rows that are hashed but not yet in the table. They are looked up in a short loop without any other
+/// work, in which the processor overlaps several cache misses. Between two calls of the user's closures
+/// it would wait for each miss.
 struct Waiting<K: Key, V> {
     rows: Vec<(u64, K::Slot, V)>,
     arena: K::Arena,
@@ -109,7 +110,7 @@ impl<K: Key, G: Aggregate> RowConsumer<(K, G::Value)> for CombineSink<'_, K, G> 
     #[inline]
     fn push(&mut self, (key, value): (K::View<'_>, <G::Value as Row>::View<'_>)) {
         let hash = K::hash(key);
-        // A value with an allocation of its own is not worth owning for this.
+        // Copying a value that owns an allocation costs more than the waiting rows save.
         if needs_drop::<G::Value>() {
             return self.add(hash, key, value);
         }
@@ -184,7 +185,7 @@ impl<'a, K: Key, G: Aggregate> CombineSink<'a, K, G> {
         self.writer.push(partition, (Carried::new(hash), K::narrow(key), acc.view()));
     }
 
-    /// Looks now and then whether the table is too large or useless; rows are of about `row_bytes`.
+    /// Checks whether the table is too large or useless. `row_bytes` is the approximate size of a row.
     fn look(&mut self, row_bytes: usize) {
         if self.bypass {
             return;
@@ -209,7 +210,8 @@ impl<'a, K: Key, G: Aggregate> CombineSink<'a, K, G> {
         table.clear();
         self.room.free();
         if !self.room.grow_to(table.size_bytes()) {
-            // Keys that lay close have made it grow beyond its room: empty, it would be full already.
+            // Crowded keys have made the slots outgrow the reservation: even the empty table would be
+            // full.
             table = Table::new(0, 1);
         }
         self.table = table;

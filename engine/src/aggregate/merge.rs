@@ -1,9 +1,10 @@
-//! After the exchange: the rows of all tasks for one partition in, one row per key out, slice by slice.
+//! Merges after the exchange: all tasks' rows for one partition in, one row per key out, one
+//! sub-partition at a time.
 //!
-//! Tasks' rows are added in the order of the tasks, so that sums of floats come out the same
-//! however many slots and executors there were. What does not fit into memory is done in passes:
-//! the exchange holds all rows, in memory or on disk, and is read once for each range of hashes. The
-//! table is in hash order, so one range's keys come out behind another's.
+//! Rows are added in the order of the tasks that wrote them, so sums of floats are the same however
+//! many slots and executors there are. Rows that do not fit in memory are merged in passes: the
+//! exchange holds all rows, in memory or on disk, and is read once for each range of hashes. The table
+//! is in hash order, so the keys of one range come out after those of the range before.
 
 use std::marker::PhantomData;
 use std::mem::needs_drop;
@@ -30,14 +31,15 @@ use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// Rows whose places in the table are looked at ahead.
+/// Rows whose table slots are prefetched before they are added.
 const AHEAD: usize = 64;
-/// One in so many hashes is in the sample by which the number of keys is guessed.
+/// One in this many hashes is in the sample that estimates the number of keys.
 const SAMPLED: u64 = 64;
-/// Keys that the table of a pass has room for at first: at least, and at most.
+/// Smallest and largest initial capacity, in keys, of the table of a pass.
 const FIRST_KEYS: usize = 1 << 4;
 const MAX_FIRST_KEYS: usize = 1 << 24;
-/// Rows between two looks at the table's size; where there is no room for so many, by how much fewer.
+/// Rows between two checks of the table's size, and the divisor of that number while there is no room
+/// for as many rows.
 const LOOK_ROWS: usize = 1 << 12;
 const FEWER: usize = 8;
 
@@ -52,18 +54,18 @@ type Accs<K, G> = Table<K, <G as Aggregate>::Acc>;
 type Rows<K, G> = RowReader<Combined<K, <G as Aggregate>::Acc>>;
 
 impl<K: Key, G: Aggregate> Merge<K, G> {
-    /// Merges what lies in `slices`.
+    /// Merges the rows in the sub-partitions `slices`.
     pub(super) fn new(aggregate: G, slices: Slices) -> Self {
         Merge { aggregate, slices, _key: PhantomData }
     }
 
-    /// The operator behind an exchange into `slices`, registered in the link-time table.
+    /// The operator after an exchange into `slices`, registered in the link-time table.
     pub fn operator(aggregate: G, slices: Slices) -> Arc<dyn Operator> {
         table::anchor::<Self>();
         Arc::new(Merge::<K, G>::new(aggregate, slices))
     }
 
-    /// Merges and puts out the rows of one slice.
+    /// Merges and writes the rows of one sub-partition.
     fn slice(
         &self,
         slice: usize,
@@ -85,7 +87,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         Ok(())
     }
 
-    /// Merges all rows of a slice at once, if there is room for them and their table.
+    /// Merges all rows of a sub-partition at once, if there is room for them and their table.
     fn at_once(&self, slice: usize, task: &Task<'_>, room: &mut Room) -> Result<Option<Accs<K, G>>> {
         let (mut batches, mut bytes) = (Vec::<RecordBatch>::new(), 0);
         let mut fits = true;
@@ -98,7 +100,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         })?;
         let batches = batches.iter().map(Rows::<K, G>::open).collect::<Result<Vec<_>>>()?;
         let keys = guess_keys(batches.iter().flat_map(|rows| (0..rows.len()).map(|at| hash_at(rows, at))));
-        // What accumulators own is about what it was in the batches.
+        // Accumulators own about as much memory as they took in the batches.
         let owned = if needs_drop::<G::Acc>() { bytes } else { 0 };
         if !fits || !room.grow_to(bytes + owned + 2 * Accs::<K, G>::bytes_for(keys)) {
             return Ok(None);
@@ -123,8 +125,8 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         table.upsert(hash.of(key), key, || G::Acc::own(acc), |held| self.aggregate.merge(held, acc));
     }
 
-    /// Merges the rows of one range of a slice; a range that turns out too large is halved on the way,
-    /// and what comes back is the range that was merged.
+    /// Merges the rows of one hash range of a sub-partition. A range that turns out to be too large is
+    /// halved during the merge; returns the range that was merged.
     fn pass(
         &self,
         slice: usize,
@@ -132,8 +134,7 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
         room: &mut Room,
         mut range: Part,
     ) -> Result<(Accs<K, G>, Part)> {
-        // Large from the start: keys that come in the order of their hash make a small table grow
-        // before it is full.
+        // Start large: keys that arrive in hash order make a small table grow before it is full.
         let mut keys = FIRST_KEYS;
         while 4 * Accs::<K, G>::bytes_for(2 * keys) < task.env.memory.task_bytes() && keys < MAX_FIRST_KEYS {
             keys *= 2;
@@ -148,13 +149,13 @@ impl<K: Key, G: Aggregate> Merge<K, G> {
                 let end = rows.len().min(start + look);
                 ours.clear();
                 ours.extend((start..end).filter(|at| range.has(hash_at(&rows, *at))));
-                // One row is held whatever its size: the least that can be merged.
+                // A single row is accepted whatever its size, because nothing smaller can be merged.
                 let is_first = ours.len() == 1 && table.len() == 0;
                 if room.has_room(&table, ours.len(), ours.len() * row_bytes) || is_first {
                     ours.iter().for_each(|at| self.add(&mut table, rows.get(*at)));
                     start = end;
                 } else if ours.len() > 1 {
-                    // Most of them may have their key in the table already.
+                    // Retry with fewer rows: most of them may have keys that are already in the table.
                     look = (look / FEWER).max(1);
                 } else {
                     range = range.lower_half().ok_or_else(|| self.too_large())?;
@@ -181,8 +182,8 @@ fn hash_at<K: Key, A: Row>(rows: &RowReader<Combined<K, A>>, at: usize) -> u64 {
     hash.of(key)
 }
 
-/// About how many different hashes there are. Those with some bits of one value stand for all: their
-/// keys are as random as any.
+/// Estimates the number of distinct hashes from those whose low bits are zero, which are as random as
+/// any others.
 fn guess_keys(hashes: impl Iterator<Item = u64>) -> usize {
     let mut sample: Vec<u64> = hashes.filter(|hash| hash % SAMPLED == 0).collect();
     sample.sort_unstable();

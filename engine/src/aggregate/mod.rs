@@ -1,10 +1,10 @@
-//! Bringing the values of equal keys together: before the exchange, and again after it.
+//! Aggregation by key: a combine before the exchange and a merge after it.
 //!
-//! `reduce_by_key`, `fold_by_key`, `count_by_value`, `distinct` and their kin differ only in their
-//! [`Aggregate`]. [`Combine`] ends a fused chain: it folds each row into a hash [`table`] and puts
-//! out one row per key and task. [`Merge`] starts the stage after the exchange. [`Placed`] is both, for rows
-//! that lie by their key already. The hash is
-//! computed once per record, on the view, and travels with the row.
+//! `reduce_by_key`, `fold_by_key`, `count_by_value`, `distinct` and similar operators differ only in
+//! their [`Aggregate`]. [`Combine`] ends a fused chain: it folds each row into a hash [`table`] and
+//! writes one row per key and task. [`Merge`] starts the stage after the exchange. [`Placed`] does
+//! both, for rows that are already hash-partitioned by key. The hash is computed on the view and travels
+//! with the row, unless computing it again is cheaper (`carried`).
 
 mod carried;
 mod combine;

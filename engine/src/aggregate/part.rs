@@ -1,60 +1,60 @@
-//! A part of the hashes that one exchange partition holds.
+//! A range of the hashes in one exchange partition.
 
 use super::table::partition_of;
 
-/// More parts than this come only from keys that no cut can separate.
+/// A partition is cut into more ranges than this only if its keys cannot be separated by hash.
 const MAX_WAYS: u64 = 1 << 32;
 
 /// One of `ways` equal ranges of the hashes of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Partitions of the exchange.
+    /// Number of partitions of the exchange.
     partitions: u64,
-    /// Into how many ranges each partition is cut.
+    /// Number of ranges in each partition.
     ways: u64,
-    /// Which of them this is.
+    /// Index of this range.
     at: u64,
 }
 
 impl Part {
-    /// All hashes of one of `partitions`.
+    /// The range of all hashes of one of `partitions` partitions.
     pub fn whole(partitions: usize) -> Part {
         Part { partitions: partitions.max(1) as u64, ways: 1, at: 0 }
     }
 
-    /// Whether this is all of the partition.
+    /// Whether this range is the whole partition.
     pub fn is_whole(&self) -> bool {
         self.ways == 1
     }
 
-    /// Whether the range holds `hash`, which must be one of the partition.
+    /// Whether the range contains `hash`, which must belong to the partition.
     #[inline]
     pub fn has(&self, hash: u64) -> bool {
-        // The partition is what the multiplication carries out at the top; the rest is where the hash
-        // lies within it.
+        // The overflow of the multiplication is the partition, and the low 64 bits are the position in
+        // it.
         self.is_whole()
             || partition_of(hash.wrapping_mul(self.partitions), self.ways as usize) as u64 == self.at
     }
 
-    /// The range cut into `ways`, in the order of the hash; nothing when it is too narrow for that.
+    /// Cuts the range into `ways` ranges, in hash order. `None` when the range is too narrow.
     pub fn cut(self, ways: usize) -> Option<impl DoubleEndedIterator<Item = Part>> {
         let ways = ways as u64;
         let all = self.ways.checked_mul(ways).filter(|all| *all <= MAX_WAYS)?;
         Some((0..ways).map(move |i| Part { ways: all, at: self.at * ways + i, ..self }))
     }
 
-    /// Its lower half; nothing when it is too narrow for that.
+    /// The lower half. `None` when the range is too narrow.
     pub fn lower_half(self) -> Option<Part> {
         self.cut(2)?.next()
     }
 
-    /// The range behind it, as wide; nothing behind the last.
+    /// The next range of the same width, if there is one.
     pub fn next(self) -> Option<Part> {
         let at = self.at + 1;
         (at < self.ways).then_some(Part { at, ..self })
     }
 
-    /// By what a table multiplies the hashes of this range, so that they fill it evenly.
+    /// Factor by which a table multiplies the hashes of this range, so that they fill it evenly.
     pub fn scale(&self) -> usize {
         self.partitions.wrapping_mul(self.ways) as usize
     }

@@ -1,8 +1,8 @@
-//! The aggregate of pairs that lie by the hash of their key already: combine and merge in one task.
+//! Aggregation of pairs that are already hash-partitioned by key: combine and merge in one task.
 //!
-//! A chain of pairs enters, one row per key leaves. Between the two halves the rows are kept as the output of a
-//! task is, in memory or on disk, and no other task sees them: so what does not fit into memory is done as it
-//! is behind an exchange, and nothing moves.
+//! A chain of pairs enters, one row per key leaves. The combined rows are stored like the output of a
+//! task, in memory or on disk, but only this task reads them. Rows that do not fit in memory are
+//! therefore handled as after an exchange, and nothing crosses the network.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::TaskOutput;
 use crate::task::{BatchSink, ExchangeReader, Output, Task, TaskEnv};
 
-/// Ends a chain of pairs that lie by their key with their aggregate.
+/// Ends a chain of hash-partitioned pairs with their aggregate.
 pub struct Placed<K, G> {
     aggregate: G,
     slices: Slices,
@@ -32,7 +32,7 @@ pub struct Placed<K, G> {
 }
 
 impl<K, G> Placed<K, G> {
-    /// The aggregate of pairs that lie among the partitions of `slices`.
+    /// The aggregate of pairs that are hash-partitioned into the partitions of `slices`.
     pub fn new(aggregate: G, slices: Slices) -> Self {
         Placed { aggregate, slices, _key: PhantomData }
     }
@@ -80,7 +80,7 @@ impl<K: Key, G: Aggregate> Terminal<(K, G::Value)> for Placed<K, G> {
     }
 }
 
-/// An exchange from a task to itself.
+/// An exchange of a task with itself.
 struct Within(TaskOutput);
 
 impl ExchangeReader for Within {

@@ -1,8 +1,8 @@
-//! How much memory a table takes, and whether its task has room for it.
+//! Memory reservation of a hash table in a task.
 //!
-//! Slots and long keys are counted. What accumulators hold beside their slot is estimated: from a sample of
-//! them, taken at growing distances, and from the bytes of the rows since then. What is done when there is no
-//! room is the caller's business.
+//! The size of slots and long keys is exact. The heap memory of accumulators is estimated from samples,
+//! taken at growing distances, and from the size of the rows since the last sample. The caller decides
+//! what to do when memory runs out.
 
 use std::mem::needs_drop;
 
@@ -12,41 +12,41 @@ use super::table::Table;
 use crate::row::{ColumnBuilder, Key, Row};
 use crate::task::Task;
 
-/// Accumulators in a sample, and bytes after which it is large enough.
+/// Number of accumulators in a sample, and the size at which a sample ends early.
 const SAMPLE: usize = 64;
 const SAMPLE_BYTES: usize = 1 << 20;
-/// Rows between two samples at most.
+/// Upper limit of the rows between two samples.
 const SAMPLE_ROWS: usize = 1 << 16;
-/// The part of a task's share that rows may bring between two samples.
+/// Divisor of the task's share: the rows between two samples take at most this part of it.
 const STEP_SHARE: usize = 16;
 
-/// The room that a task has given to one table.
+/// The memory that a task has reserved for one table.
 pub struct Room {
     reservation: MemoryReservation,
     step: usize,
-    /// Estimated bytes that one accumulator holds beside its slot.
+    /// Estimated heap bytes of one accumulator, without its slot.
     heap: usize,
-    /// Rows since the last sample, and their bytes: all of them may be in accumulators now.
+    /// Number and size of the rows since the last sample. All of them may be in accumulators now.
     rows: usize,
     grown: usize,
-    /// Rows until the next sample.
+    /// Number of rows between the last sample and the next.
     distance: usize,
 }
 
 impl Room {
-    /// No room yet, in the share of `task`.
+    /// An empty reservation in the share of `task`.
     pub fn new(task: &Task<'_>, what: &'static str) -> Room {
         let step = task.env.memory.task_bytes() / STEP_SHARE;
         Room { reservation: task.reserve(what), step, heap: 0, rows: 0, grown: 0, distance: 1 }
     }
 
-    /// Bytes of rows after which one should ask again.
+    /// Bytes of rows after which the caller should ask again.
     pub fn step(&self) -> usize {
         self.step
     }
 
-    /// Whether `table` may take `rows` more, of `bytes` together. If so, they are taken to be in it from
-    /// now on.
+    /// Whether `table` may grow by `rows` rows of `bytes` in total. If so, they count as part of the
+    /// table from now on.
     pub fn has_room<K: Key, A: Row>(&mut self, table: &Table<K, A>, rows: usize, bytes: usize) -> bool {
         if !needs_drop::<A>() {
             return self.grow_to(table.size_bytes_after(rows));
@@ -56,7 +56,8 @@ impl Room {
         }
         let mut fits = self.fits(table, rows, bytes);
         if !fits && self.rows > 0 {
-            // Rows that have met in one accumulator may take much less than they brought.
+            // Rows that were merged into one accumulator may take much less memory than they did as
+            // rows.
             self.sample(table);
             fits = self.fits(table, rows, bytes);
         }
@@ -71,13 +72,13 @@ impl Room {
         self.grow_to(table.size_bytes_after(rows) + self.heap * table.len() + self.grown + bytes)
     }
 
-    /// Whether there is room for `bytes` in all.
+    /// Grows the reservation to `bytes`. Returns whether there was room.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.reservation.size());
         missing == 0 || self.reservation.try_grow(missing).is_ok()
     }
 
-    /// Gives all of it back: the table is empty.
+    /// Frees the whole reservation, after the table was emptied.
     pub fn free(&mut self) {
         self.reservation.free();
         (self.rows, self.grown) = (0, 0);
@@ -103,7 +104,8 @@ mod tests {
     use crate::row::to_batch;
     use crate::task::tests::Desk;
 
-    /// How many rows of `bytes` each the table of a task with a share of 8 MiB takes, at one row a key.
+    /// Number of rows of `bytes` each that fit the table of a task with a share of 8 MiB, with one row
+    /// per key.
     fn taken(bytes: usize) -> usize {
         let mut builder = <u64 as Row>::Builder::default();
         builder.push(1);

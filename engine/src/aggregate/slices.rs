@@ -1,10 +1,9 @@
-//! How an exchange deals rows out by the hash of their key: among the partitions of the stage behind
-//! it, and each partition among slices.
+//! Hash partitioning in two levels: the partitions of the next stage, and sub-partitions of each.
 //!
-//! A task holds and works through one slice after the other. So a table is small enough for the
-//! processor's cache and for little memory, while partitions, and the files that come of them, stay
-//! large. Slices are in the order of the hash, as partitions are: slice by slice a partition's keys
-//! come in the same order as at once. Why there are so many is not known here.
+//! A task processes one sub-partition after the other. A hash table therefore fits in the processor's
+//! cache and in little memory, while partitions, and the files written from them, stay large.
+//! Sub-partitions are in hash order, like partitions, so reading them one by one gives the keys of a
+//! partition in the same order as reading it whole. The caller decides how many there are.
 
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::part::Part;
 
-/// Partitions, and slices of each.
+/// Number of partitions, and of sub-partitions in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slices {
     partitions: usize,
@@ -20,37 +19,37 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// `of_each` slices of each of `partitions`; 0 is taken as 1.
+    /// `partitions` partitions of `of_each` sub-partitions. 0 counts as 1.
     pub fn new(partitions: usize, of_each: usize) -> Slices {
         Slices { partitions: partitions.max(1), of_each: of_each.max(1) }
     }
 
-    /// Partitions that are not sliced.
+    /// Partitions of a single sub-partition each.
     pub fn whole(partitions: usize) -> Slices {
         Slices::new(partitions, 1)
     }
 
-    /// Partitions of the stage behind the exchange.
+    /// Number of partitions of the stage after the exchange.
     pub fn partitions(self) -> usize {
         self.partitions
     }
 
-    /// Slices of each partition.
+    /// Number of sub-partitions in each partition.
     pub fn of_each(self) -> usize {
         self.of_each
     }
 
-    /// Slices in all: what the exchange itself has for partitions.
+    /// Number of all sub-partitions, which are the partitions of the exchange itself.
     pub fn count(self) -> usize {
         self.partitions * self.of_each
     }
 
-    /// The slices of `partition`.
+    /// The sub-partitions of `partition`.
     pub fn of(self, partition: usize) -> Range<usize> {
         partition * self.of_each..(partition + 1) * self.of_each
     }
 
-    /// All hashes of one slice.
+    /// The range of all hashes of one sub-partition.
     pub fn part(self) -> Part {
         Part::whole(self.count())
     }

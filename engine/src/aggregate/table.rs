@@ -1,13 +1,13 @@
-//! The hash table of the combine: open addressing, in the order of the hash.
+//! Hash table for aggregation: open addressing, with entries in hash order.
 //!
-//! A key's home is given by the *high* bits of its hash, so a walk over the slots meets the keys
-//! ordered by hash: one exchange partition behind another, without sorting. The stage after the
-//! exchange therefore adds each task's rows in the order of its own table and walks through memory
-//! instead of jumping. It multiplies the hash by the number of partitions first, which drops the
-//! bits that its partition has used up. An entry holds hash, key and value in one place, so a hit
-//! costs one cache miss at most. Where keys crowd in a region all the same, because they are those of
-//! one partition of another exchange, the table gives up the order and spreads them. Which slots hold
-//! something, and who drops it, is the business of `slots`; this file has no `unsafe`.
+//! The *high* bits of a key's hash determine its home slot, so iteration visits the keys in hash order:
+//! one exchange partition after another, without sorting. The stage after the exchange adds each task's
+//! rows in the order of that task's table, so it walks through its own table instead of jumping. It
+//! first multiplies the hash by the number of partitions, which drops the bits that are equal within
+//! its partition. An entry holds hash, key and value together, so a hit costs at most one cache miss.
+//! If keys still crowd in one region, because they belong to one partition of another exchange, the
+//! table gives up hash order and spreads them. `slots` holds the `unsafe` code: which slots are
+//! occupied, and when their values are dropped.
 
 mod slots;
 
@@ -16,42 +16,45 @@ pub use self::slots::Occupied;
 use self::slots::{Entry, free};
 use crate::row::Key;
 
-/// Keys with a value each.
+/// A map of keys to values.
 pub struct Table<K: Key, A> {
     entries: Box<[Entry<K, A>]>,
-    /// Hash bits to drop for a home; homes are `0..1 << (64 - shift)`, and a tail lies behind them.
+    /// The home of a key is its multiplied hash, shifted right by `shift`. There are `1 << (64 -
+    /// shift)` homes, followed by a tail of more slots.
     shift: u32,
-    /// Of how many equal ranges of the hash the table expects one.
+    /// Number of equal ranges of all hashes, of which the table expects one.
     scale: u64,
-    /// What every hash is multiplied by before its home is taken: the scale, times [`CROWDED`] once
+    /// Factor by which every hash is multiplied to find its home: the scale, and also [`CROWDED`] once
     /// keys have crowded.
     spread: u64,
     len: usize,
     arena: K::Arena,
 }
 
-/// Slots of an empty table, and what they may take: wide entries get fewer.
+/// Upper limits of the slots of an empty table and of their bytes: wide entries get fewer slots.
 const FIRST_SLOTS: usize = 1 << 10;
 const FIRST_BYTES: usize = 64 << 10;
-/// Slots behind the homes, so that a probe never wraps; grown if keys share their hash.
+/// Slots after the last home, so that a probe never wraps around. Their number grows when keys share a
+/// hash.
 const TAIL_SLOTS: usize = 64;
-/// A table of so many bytes is taken to lie in the processor's cache.
+/// Tables up to this size are assumed to fit in the processor's cache.
 const CACHE_BYTES: usize = 1 << 20;
-/// A longer probe shows that keys crowd in a region: the table spreads them, and grows although it is
-/// not full if that did not help.
+/// A longer probe means that keys crowd in one region. The table spreads them; if probes are still
+/// long, it grows early.
 const LONG_PROBE: usize = 48;
-/// An odd number near the golden ratio of 2⁶⁴: its multiples lie evenly (Knuth, 6.4, Fibonacci hashing).
+/// An odd number near 2⁶⁴ divided by the golden ratio, whose multiples are evenly spread (Knuth, 6.4,
+/// Fibonacci hashing).
 const CROWDED: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The exchange partition of a hash: its high bits, by multiplication.
+/// The exchange partition of a hash: its high bits, computed by a multiplication.
 #[inline]
 pub fn partition_of(hash: u64, partitions: usize) -> usize {
     ((u128::from(hash) * partitions as u128) >> 64) as usize
 }
 
 impl<K: Key, A> Table<K, A> {
-    /// An empty table with room for about `keys`. With a `scale` it expects the hashes of one of
-    /// `scale` exchange partitions.
+    /// An empty table with room for about `keys`. It expects the hashes of one of `scale` exchange
+    /// partitions.
     pub fn new(keys: usize, scale: usize) -> Self {
         let homes = Self::homes_for(keys);
         Table {
@@ -64,7 +67,7 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
-    /// Bytes of the slots of a new table with room for about `keys`.
+    /// Size of the slots of a new table with room for about `keys`.
     pub fn bytes_for(keys: usize) -> usize {
         (Self::homes_for(keys) + TAIL_SLOTS) * size_of::<Entry<K, A>>()
     }
@@ -74,25 +77,26 @@ impl<K: Key, A> Table<K, A> {
         (keys * 5 / 3).max(least).next_power_of_two()
     }
 
-    /// Keys held.
+    /// Number of keys.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes held by the slots and by long keys.
+    /// Size of the slots and of long keys.
     pub fn size_bytes(&self) -> usize {
         size_of_val(&*self.entries) + K::arena_bytes(&self.arena)
     }
 
-    /// Bytes that the table will hold, for a moment, if `keys` more make it grow; else what it holds.
+    /// Peak size while the table takes `keys` more keys: it holds the old and the new slots for a
+    /// moment if it grows.
     pub fn size_bytes_after(&self, keys: usize) -> usize {
         let slots = size_of_val(&*self.entries);
         let grows = (self.len + keys) * 5 > self.homes() * 3;
         self.size_bytes() + if grows { 2 * slots } else { 0 }
     }
 
-    /// Looks at the places of `hashes` and at nothing else: the processor waits for several cache
-    /// misses at once, where look-ups with other work between them would wait for each.
+    /// Prefetches the home slots of `hashes`. Without other work in between, the processor overlaps
+    /// several cache misses; otherwise it would wait for each of them.
     #[inline]
     pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
         if self.entries.len() * size_of::<Entry<K, A>>() > CACHE_BYTES {
@@ -101,7 +105,7 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
-    /// Changes the value of `key` with `add`, or gives it the value `start` when it is new.
+    /// Updates the value of `key` with `add`, or inserts `start()` if the key is new.
     #[inline]
     pub fn upsert(
         &mut self,
@@ -114,7 +118,7 @@ impl<K: Key, A> Table<K, A> {
         self.upsert_by(hash, same, |arena| K::store(key, arena), start, add);
     }
 
-    /// The same for a key that is kept in a slot already, with its arena.
+    /// As [`Table::upsert`], for a key that is already in a slot, with its arena.
     #[inline]
     pub fn upsert_slot(
         &mut self,
@@ -159,7 +163,7 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
-    /// All keys and values, ordered by hash unless they have crowded.
+    /// All keys and values, in hash order unless they have crowded.
     pub fn iter(&self) -> impl Iterator<Item = (u64, K::View<'_>, &A)> {
         self.entries.iter().filter_map(|entry| {
             let (key, value) = entry.get()?;
@@ -180,15 +184,15 @@ impl<K: Key, A> Table<K, A> {
         None
     }
 
-    /// Forgets all keys and keeps the slots, which are then no news to the system.
+    /// Removes all keys but keeps the slots, so that their pages are not faulted in again.
     pub fn clear(&mut self) {
         self.entries.iter_mut().for_each(Entry::clear);
         self.len = 0;
         self.arena = K::Arena::default();
     }
 
-    /// Forgets the keys in the upper half of the hashes that the table expects, and expects the lower
-    /// half from now on, with room for as many keys as it then holds twice over.
+    /// Removes the keys in the upper half of the hash range that the table expects. From now on it
+    /// expects the lower half, with room for twice as many keys as it still holds.
     pub fn keep_lower_half(&mut self) {
         let scale = self.scale;
         let stays =
@@ -202,7 +206,7 @@ impl<K: Key, A> Table<K, A> {
         }
     }
 
-    /// Adds a key that is not there.
+    /// Inserts a key that is not in the table.
     fn place(&mut self, hash: u64, key: K::Slot, value: A) {
         let home = self.home(hash);
         let mut at = home;
@@ -239,7 +243,7 @@ impl<K: Key, A> Table<K, A> {
         1 << (64 - self.shift)
     }
 
-    /// Makes room behind the homes: many keys share the highest hashes, or one hash.
+    /// Lengthens the tail, because many keys share the highest hashes or a single hash.
     #[cold]
     fn lengthen(&mut self) {
         let homes = self.homes();
@@ -260,7 +264,7 @@ impl<K: Key, A> Table<K, A> {
                 at += 1;
             }
             if at == self.entries.len() {
-                // Rare, and only with keys of one hash: the tail doubles until it holds them.
+                // Rare, and only when many keys share a hash: the tail doubles until it holds them.
                 let mut longer = std::mem::take(&mut self.entries).into_vec();
                 longer.extend(free(tail.max(longer.len() - homes)));
                 self.entries = longer.into_boxed_slice();

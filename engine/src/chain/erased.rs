@@ -1,4 +1,4 @@
-//! The start of a chain whose rows come from another plan node: the stage border's typed side.
+//! The start of a chain that reads the rows of another plan node: a typed view of its batches.
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -10,12 +10,12 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// Views over the batches of the task's first input. Dispatch happens once per batch. The name is that of
-/// `Dataset::erase`, so that two datasets whose types do not match name the cure.
+/// Reads the batches of the task's first input as views, with one dispatch per batch. The name is that
+/// of `Dataset::erase`, so that a type error about two datasets names the method that fixes it.
 pub struct Erased<T>(PhantomData<fn() -> T>);
 
 impl<T> Erased<T> {
-    /// The first input.
+    /// Reads the first input.
     pub fn new() -> Self {
         Erased(PhantomData)
     }

@@ -1,7 +1,8 @@
-//! A closure whose result is stated, so that it may borrow from the row: the `…_to` forms.
+//! Closures with an explicit result type, so that results may borrow from the row: the `…_to` methods.
 //!
-//! rustc takes a closure for a function of every lifetime only when the result's type, too, is written
-//! down for every lifetime. The views of a named row type are that; functions need none of it (`func`).
+//! rustc infers that a closure is generic over the lifetime of its argument only if the result type,
+//! too, is written for every lifetime. The view types of a named row type satisfy that. Functions do
+//! not need it (`func`).
 
 use std::marker::PhantomData;
 
@@ -13,19 +14,19 @@ use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// A function of one argument with a known result.
+/// A function of one argument with an explicit result type.
 pub trait Into1<A, R>: Fn(A) -> R {}
 impl<A, R, F: Fn(A) -> R> Into1<A, R> for F {}
 
-/// A function of a shared value and one argument with a known result.
+/// A function of a shared value and one argument with an explicit result type.
 pub trait Into2<'a, P: 'a, A, R>: Fn(&'a P, A) -> R {}
 impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Into2<'a, P, A, R> for F {}
 
-/// A closure with its result stated: the view of `O`, or for `Result<O, E>` that or a reason.
+/// A closure whose result is the view of `O`, or for `Result<O, E>` the view or an error.
 pub struct Exact<G, O>(G, PhantomData<fn() -> O>);
 
 impl<G, O> Exact<G, O> {
-    /// `func` with its result stated.
+    /// Wraps `func`.
     pub fn new(func: G) -> Self {
         Exact(func, PhantomData)
     }

@@ -1,8 +1,8 @@
-//! A closure as an operator calls it: with a view, and with a shared value where one was declared.
+//! The closures of operators: called with a view, and with a shared value if there is one.
 //!
-//! The traits with an argument type as a parameter are the form in which stable Rust can say "for
-//! every lifetime of the view, a function of that view". [`Func`] makes one operator serve its
-//! plain form and its `…_with` form; its `…_to` form is a [`Func`] of `exact`.
+//! Traits with the argument type as a parameter are how stable Rust expresses "for every lifetime of
+//! the view, a function of that view". With [`Func`], one operator serves its plain method and its
+//! `…_with` method; its `…_to` method uses a [`Func`] of `exact`.
 
 use kiln_planner::Site;
 
@@ -32,8 +32,8 @@ impl<'a, P: 'a, A, R, F: Fn(&'a P, A) -> R> Map2<'a, P, A> for F {
 
 /// A closure that returns an owned row of type `R` for each row.
 ///
-/// An operator asks for this bound and not for `R: Row`. rustc infers the argument of a closure from
-/// a supertrait as it does from a plain `Fn` bound, and reports an `R` that is not a row at the closure.
+/// Operators use this bound instead of `R: Row`. rustc infers the argument of a closure from a
+/// supertrait as it does from a plain `Fn` bound, and reports an `R` that is not a row at the closure.
 pub trait RowFn<T: Row, R>: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static {}
 impl<T: Row, R: Row, F> RowFn<T, R> for F where F: for<'a> Fn(T::View<'a>) -> R + Send + Sync + 'static {}
 
@@ -44,7 +44,8 @@ impl<P, T: Row, R: Row, F> SharedRowFn<P, T, R> for F where
 {
 }
 
-/// A closure that returns owned rows for each row, as an iterator `I`. Why it is a trait: see [`RowFn`].
+/// A closure that returns an iterator `I` of owned rows for each row. For the reason of the trait see
+/// [`RowFn`].
 pub trait RowsFn<T: Row, I>: for<'a> Fn(T::View<'a>) -> I + Send + Sync + 'static {}
 impl<T: Row, I: IntoIterator<Item: Row>, F> RowsFn<T, I> for F where
     F: for<'a> Fn(T::View<'a>) -> I + Send + Sync + 'static
@@ -58,7 +59,7 @@ impl<P, T: Row, I: IntoIterator<Item: Row>, F> SharedRowsFn<P, T, I> for F where
 {
 }
 
-/// What an operator calls for each row.
+/// The function that an operator calls for each row.
 pub trait Func<'a, A> {
     /// The result.
     type Out;
@@ -66,24 +67,24 @@ pub trait Func<'a, A> {
     fn call(&'a self, row: A) -> Self::Out;
 }
 
-/// A closure of the row alone.
+/// A closure over the row alone.
 pub struct Plain<F>(Code<F>);
 
-/// A closure of a shared value and the row.
+/// A closure over a shared value and the row.
 pub struct With<P, F> {
     shared: Shared<P>,
     code: Code<F>,
 }
 
 impl<F> Plain<F> {
-    /// `closure`, given to an operator at `site`.
+    /// Wraps `closure`, which was passed to an operator at `site`.
     pub fn new(closure: F, site: Site) -> Self {
         Plain(Code::new(closure, site))
     }
 }
 
 impl<P, F> With<P, F> {
-    /// `closure`, given to an operator at `site` with a shared value.
+    /// Wraps `closure`, which was passed to an operator at `site` with a shared value.
     pub fn new(shared: &Shared<P>, closure: F, site: Site) -> Self {
         With { shared: shared.clone(), code: Code::new(closure, site) }
     }
@@ -105,11 +106,11 @@ impl<'a, A, P: 'a, F: Map2<'a, P, A>> Func<'a, A> for With<P, F> {
     }
 }
 
-/// A [`Func`] without its types: what explain and the capture check see.
+/// A [`Func`] without its types, for `explain` and for the check of captured variables.
 pub trait FuncInfo: Ship + Clone + Send + Sync + 'static {
-    /// The user's line.
+    /// The line in the user's code.
     fn site(&self) -> &Site;
-    /// What is known of the closure.
+    /// Describes the closure.
     fn describe(&self, operator: &'static str) -> Closure;
 }
 
@@ -177,7 +178,7 @@ impl<P, F> With<P, F> {
         &self.code
     }
 
-    /// The shared value as it was declared.
+    /// The handle of the shared value.
     pub fn handle(&self) -> &Shared<P> {
         &self.shared
     }

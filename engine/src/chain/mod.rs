@@ -1,9 +1,9 @@
-//! A fused chain of narrow operators: one monomorphised type, one loop.
+//! Fused chains of narrow operators: one monomorphised type, compiled to one loop.
 //!
-//! Rows are pushed: a source drives the chain, each operator wraps the sink below it in a small
-//! sink of its own, and the compiler sees one loop nest. Views are arguments, so a row may borrow
-//! from the source's buffer for the length of one call and nothing is allocated per record.
-//! A chain knows neither the plan around it nor where it runs.
+//! Rows are pushed: a source drives the chain, each operator wraps the sink of the next one in its own
+//! small sink, and the compiler sees a single loop nest. Views are arguments, so a row may borrow from
+//! the source's buffer for the length of one call, and nothing is allocated per record. A chain does
+//! not depend on the plan around it or on where it runs.
 
 mod erased;
 mod exact;
@@ -30,33 +30,33 @@ pub trait RowConsumer<T: Row> {
     /// Takes one row.
     fn push(&mut self, row: T::View<'_>);
 
-    /// Whether further rows would be ignored; a source looks now and then.
+    /// Whether further rows would be ignored. Sources check this from time to time.
     #[inline]
     fn is_full(&self) -> bool {
         false
     }
 }
 
-/// A source and the narrow operators behind it, as one type.
+/// A source and the narrow operators after it, as one type.
 pub trait Chain: Ship + Clone + Send + Sync + 'static {
-    /// The rows that come out.
+    /// The row type of the output.
     type Out: Row;
 
     /// Pushes all rows of the task's partition into `sink`.
     fn drive<S: RowConsumer<Self::Out>>(&self, task: &Task<'_>, sink: &mut S) -> Result<()>;
 
-    /// Names the source and the operators, for explain.
+    /// Appends the source and the operators to `steps`, for `explain`.
     fn steps(&self, steps: &mut Vec<Step>);
 
-    /// Lists the closures.
+    /// Appends the closures to `closures`.
     fn closures(&self, closures: &mut Vec<Closure>);
 
-    /// Bytes that its source will read, where that is known.
+    /// Number of bytes that the source will read, or 0 if unknown.
     fn source_bytes(&self) -> u64 {
         0
     }
 
-    /// Whether this is nothing but the rows of another plan node.
+    /// Whether this only reads the rows of another plan node.
     fn is_input(&self) -> bool {
         false
     }

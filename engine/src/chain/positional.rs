@@ -1,7 +1,7 @@
-//! A narrow operator that knows its partition and where in it a row stands: numbering and sampling.
+//! Narrow operators that depend on the partition and a row's position in it: numbering and sampling.
 //!
-//! Both depend on a row's position alone, so every attempt at a partition, on whichever executor,
-//! makes the same rows. An operator whose closure sees the row alone is a [`Then`](super::Then).
+//! They depend only on positions, so every attempt of a partition, on any executor, outputs the same
+//! rows. An operator whose closure only sees the row is a [`Then`](super::Then).
 
 use std::marker::PhantomData;
 
@@ -14,23 +14,23 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// What such an operator does with the rows of one partition.
+/// How an operator processes the rows of one partition.
 pub trait Positional<T: Row>: Ship + Clone + Send + Sync + 'static {
-    /// The rows that come out.
+    /// The row type of the output.
     type Out: Row;
-    /// What it keeps from one row to the next.
+    /// State that is kept from row to row.
     type State;
-    /// The operator, as users call it.
+    /// Name of the operator's method.
     const NAME: &'static str;
 
     /// The state before the first row of `partition`.
     fn start(&self, partition: usize) -> Self::State;
 
-    /// Handles the next row.
+    /// Processes the next row.
     fn push<S: RowConsumer<Self::Out>>(&self, state: &mut Self::State, row: T::View<'_>, sink: &mut S);
 }
 
-/// The chain `C`, then the operator `N`.
+/// The chain `C`, followed by the operator `N`.
 pub struct ThenAt<C, N> {
     chain: C,
     operator: N,
@@ -38,7 +38,7 @@ pub struct ThenAt<C, N> {
 }
 
 impl<C, N> ThenAt<C, N> {
-    /// `chain`, then `operator`, called at `site`.
+    /// Appends `operator`, called at `site`, to `chain`.
     pub fn new(chain: C, operator: N, site: Site) -> Self {
         ThenAt { chain, operator, site }
     }
@@ -85,7 +85,7 @@ impl<C: Chain, N: Positional<C::Out>> Chain for ThenAt<C, N> {
     }
 }
 
-/// The sink that the operator puts in front of the sink below it.
+/// The sink in front of the next one: it applies the operator.
 struct At<'s, T: Row, N: Positional<T>, S> {
     operator: &'s N,
     state: N::State,

@@ -1,4 +1,4 @@
-//! One narrow operator behind a chain: what all of them share.
+//! The common part of narrow operators: a chain with one more operator.
 
 use std::marker::PhantomData;
 
@@ -9,18 +9,18 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
-/// What a narrow operator does with one row, by the function `G` that it was given.
+/// How a narrow operator applies the user's function `G` to one row.
 pub trait Narrow<T: Row, G>: Send + Sync + 'static {
-    /// The rows that come out.
+    /// The row type of the output.
     type Out: Row;
-    /// The operator, as users call it.
+    /// Name of the operator's method.
     const NAME: &'static str;
 
-    /// Handles one row. `func` and `row` live equally long, so a result may borrow from both.
+    /// Processes one row. `func` and `row` have the same lifetime, so a result may borrow from both.
     fn push<'a, S: RowConsumer<Self::Out>>(func: &'a G, row: T::View<'a>, sink: &mut S);
 }
 
-/// The chain `C`, then the operator `N` with the function `G`.
+/// The chain `C`, followed by the operator `N` with the function `G`.
 pub struct Then<C, G, N> {
     chain: C,
     func: G,
@@ -28,7 +28,7 @@ pub struct Then<C, G, N> {
 }
 
 impl<C, G, N> Then<C, G, N> {
-    /// `chain`, then the operator with `func`.
+    /// Appends the operator with `func` to `chain`.
     pub fn new(chain: C, func: G) -> Self {
         Then { chain, func, _operator: PhantomData }
     }
@@ -74,7 +74,7 @@ impl<C: Chain, G: FuncInfo, N: Narrow<C::Out, G>> Chain for Then<C, G, N> {
     }
 }
 
-/// The sink that the operator puts in front of the sink below it.
+/// The sink in front of the next one: it applies the operator.
 struct Onto<'s, T, G, N, S> {
     func: &'s G,
     sink: &'s mut S,

@@ -1,8 +1,8 @@
-//! What the accumulators of a run have come to, in the driver.
+//! The totals of a run's accumulators, in the driver.
 //!
-//! Partial values arrive as bytes from the attempts that won, and are merged one after the other. The merge is
-//! the user's code: each total has a lock of its own, so that a merge that takes long keeps nobody from the others,
-//! and a panic in it stays with its accumulator.
+//! Partial values arrive as bytes from successful attempts and are merged one after the other. The
+//! merge is the user's code. Each total has its own lock, so a slow merge does not delay other
+//! accumulators, and a panic affects only its own.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -16,26 +16,26 @@ use super::panic::catch;
 use crate::error::{Error, Result};
 use crate::ship::merge::Merge;
 
-/// All totals, by the number of their accumulator.
+/// All totals, indexed by accumulator id.
 #[derive(Default)]
 pub(crate) struct Accumulators(Mutex<Vec<Entry>>);
 
 #[derive(Clone)]
 struct Entry {
-    /// Counters have one, and are in the result.
+    /// The name of a counter. Named accumulators appear in the result.
     name: Option<String>,
     total: Arc<Mutex<dyn AnyTotal>>,
 }
 
-/// What one accumulator has come to.
+/// The total of one accumulator.
 struct Total<A> {
     value: A,
     merge: Merge<A>,
-    /// Why the value is not right, if a merge has failed.
+    /// The error of a failed merge, after which the value is wrong.
     failure: Option<Error>,
 }
 
-/// A total without its type.
+/// A total with its type erased.
 trait AnyTotal: Any + Send {
     fn merge_bytes(&mut self, partial: &[u8]);
     fn as_any(&mut self) -> &mut dyn Any;
@@ -70,7 +70,8 @@ impl<A: 'static> Total<A> {
 }
 
 impl Accumulators {
-    /// The number of a new accumulator, or of the one that has this name and type already.
+    /// Registers an accumulator and returns its id. If one with this name and type exists, returns the
+    /// id of that one.
     pub(crate) fn register<A>(&self, name: Option<&str>, zero: A, merge: Merge<A>) -> u32
     where
         A: DeserializeOwned + Send + 'static,
@@ -87,7 +88,7 @@ impl Accumulators {
         at as u32
     }
 
-    /// Merges what tasks have accumulated.
+    /// Merges the partial values of tasks.
     pub(crate) fn merge(&self, partials: &[(u32, Vec<u8>)]) {
         for (id, partial) in partials {
             if let Some(entry) = self.entry(*id) {
@@ -96,7 +97,7 @@ impl Accumulators {
         }
     }
 
-    /// Merges what the job's own code has accumulated.
+    /// Merges a partial value of the job's own code.
     pub(crate) fn merge_value<A: 'static>(&self, id: u32, partial: A) {
         let Some(entry) = self.entry(id) else { return };
         if let Some(total) = total_of(&entry).as_any().downcast_mut::<Total<A>>() {
@@ -104,10 +105,10 @@ impl Accumulators {
         }
     }
 
-    /// What an accumulator has come to, if there is one.
+    /// The total of an accumulator, if it exists.
     ///
     /// # Errors
-    /// That of a merge which has failed.
+    /// Fails with the error of a merge that failed.
     pub(crate) fn value<A: Clone + 'static>(&self, id: u32) -> Result<Option<A>> {
         let Some(entry) = self.entry(id) else { return Ok(None) };
         let mut total = total_of(&entry);
@@ -118,7 +119,7 @@ impl Accumulators {
         }
     }
 
-    /// The values of the type `A` that have a name.
+    /// The totals of all named accumulators of type `A`.
     pub(super) fn named<A: Clone + 'static>(&self) -> BTreeMap<String, A> {
         let entries = lock(&self.0).clone();
         let named = entries.into_iter().filter_map(|entry| {

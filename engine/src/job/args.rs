@@ -1,9 +1,9 @@
-//! The command line of a job: arguments enter, the run and the user's struct or an exit code leave.
+//! Command-line parsing: returns the run and the job's argument struct, or an exit code.
 //!
-//! Every job takes Kiln's options beside its own; one that the job's struct defines is the job's. clap ends a process
-//! by itself, with code 2 and without a result; a scheduler would take that for a failure of unknown kind and try
-//! again. Here usage errors end with 64 and are reported like any other failure. What the arguments mean belongs to
-//! the job, what the options mean to `options` and `identity`.
+//! Every job accepts Kiln's options in addition to its own; if both define an option, the job's is
+//! used. clap itself would exit with code 2 and without a result, which a scheduler takes for an
+//! unknown failure and retries. Here usage errors exit with 64 and are reported like any other failure.
+//! Kiln's options are interpreted in `options` and `identity`.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -25,10 +25,11 @@ use super::schedulers::Env;
 use super::streams::STUCK_LIMIT;
 use super::terminal::above_bars;
 
-/// The heading of Kiln's options in the help.
+/// The heading of Kiln's options in the help text.
 const HEADING: &str = "Kiln";
 
-/// What the ids of Kiln's options begin with, and no field of a job's struct does; the rest is the option's name.
+/// Prefix of the ids of Kiln's options, which no field of a job's struct has. The rest of the id is the
+/// option's name.
 const PREFIX: &str = "kiln::";
 const RUN_ID: &str = "kiln::run-id";
 const ATTEMPT: &str = "kiln::attempt";
@@ -36,10 +37,12 @@ const TIMEOUT: &str = "kiln::timeout";
 const MODE: &str = "kiln::kiln-mode";
 const EXPECT_PARTITIONS: &str = "kiln::kiln-expect-partitions";
 
-/// The run of this process and the job's arguments; or the code to exit with, after printing why.
+/// The run of this process and the job's arguments. On an error, prints the reason and returns the exit
+/// code.
 ///
 /// # Errors
-/// 64 when the command line is wrong, 78 when a variable is; 0 after `--help` or `--version`, which is no run of the job.
+/// The code is 64 for a wrong command line and 78 for a wrong environment variable. It is 0 after
+/// `--help` or `--version`, when no job runs.
 pub fn parse_args<A: Parser>() -> std::result::Result<(Arc<Run>, A), u8> {
     parse_from(
         std::env::args_os().collect(),
@@ -99,9 +102,9 @@ fn settings(
     Ok((Identity::find(given, env, is_terminal)?, options))
 }
 
-/// Prints what is wrong with the command line, or the help, and returns the exit code.
+/// Prints a usage error or the help text, and returns the exit code.
 fn misused(error: &clap::Error, env: &Env<'_>, is_terminal: bool) -> u8 {
-    // Help and version go to standard output, errors to standard error; clap knows which.
+    // clap prints help and version to standard output, errors to standard error.
     let _ = above_bars(|| error.print());
     if !error.use_stderr() {
         return 0;
@@ -112,14 +115,14 @@ fn misused(error: &clap::Error, env: &Env<'_>, is_terminal: bool) -> u8 {
     ending.code
 }
 
-/// A run that is only reported: as much of it as the environment gives.
+/// A run that only reports an error, with as much as can be read from the environment.
 fn run_by_env(env: &Env<'_>, is_terminal: bool) -> Arc<Run> {
     let random = || Identity::random_named(uuid::Uuid::new_v4().to_string());
     let identity = Identity::find(Given::default(), env, is_terminal).unwrap_or_else(|_| random());
     Run::with_options(identity, RunOptions::from_env(env).unwrap_or_default(), Progress::silent())
 }
 
-/// The job's command with those of Kiln's options that it does not define, and the names of these.
+/// Adds those of Kiln's options that the job's command does not define, and returns their names.
 fn with_options(command: Command) -> (Command, Vec<String>) {
     let has_subcommands = command.has_subcommands();
     let mut command = command;
@@ -134,7 +137,7 @@ fn with_options(command: Command) -> (Command, Vec<String>) {
     (command, added)
 }
 
-/// Whether the command, or one below it, has an option of this name.
+/// Whether the command or one of its subcommands has an option of this name.
 fn defines(command: &Command, name: &str) -> bool {
     let is_it = |arg: &Arg| {
         arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
@@ -164,7 +167,8 @@ fn value<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Op
     matches.try_get_one::<T>(id).ok().flatten().cloned()
 }
 
-/// The arguments without Kiln's options and their values: these may differ between the attempts at one run.
+/// The arguments without Kiln's options and their values, which may differ between the attempts of one
+/// run.
 fn without_options(args: Vec<OsString>, added: &[String]) -> Vec<OsString> {
     let is_option = |name: &str| added.iter().any(|known| known == name);
     let mut args = args.into_iter();
@@ -185,7 +189,7 @@ fn without_options(args: Vec<OsString>, added: &[String]) -> Vec<OsString> {
     kept
 }
 
-/// clap's message without its heading, its tips and the usage.
+/// The text of clap's message without the prefix, tips and usage.
 fn message(text: &str) -> String {
     let first = text.split("\n\n").next().unwrap_or_default();
     let lines: Vec<_> = first.lines().map(str::trim).collect();
@@ -206,7 +210,7 @@ mod tests {
         input: String,
     }
 
-    /// Has options of its own that are called like Kiln's.
+    /// A job whose options have the names of Kiln's options.
     #[derive(Parser, Debug)]
     struct Own {
         #[arg(long)]
@@ -272,7 +276,7 @@ mod tests {
         let variables = [("KILN_RUN_ID", "v"), ("KILN_MODE", "ignore"), ("KILN_EXPECT_PARTITIONS", "day=3")];
         let (run, _) = parse::<Args>(&args, &variables).unwrap();
         assert_eq!((run.run_id(), run.identity().attempt), ("r", Some(2)));
-        // The name of the run is not among what another attempt is started with.
+        // Other attempts are started without the run id.
         assert_eq!(run.arguments(), [&args[..2], &args[5..]].concat());
         let expected = RunOptions {
             mode: Some(Mode::AppendOnce),

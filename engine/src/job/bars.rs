@@ -1,8 +1,8 @@
-//! Progress as bars: one for the whole job, one for each stage that is at work.
+//! Progress bars: one for the whole job, and one for each stage of which some but not all tasks are done.
 //!
-//! A job's numbers and its age enter, bars on the shared screen leave; dropping clears them. The
-//! first bar carries rate and time left. Finished stages go away, so that a job of a hundred stages fits the
-//! screen. Colours are left to indicatif, which obeys `NO_COLOR`.
+//! Draws the job's numbers and elapsed time on the shared screen; dropping clears the bars. The first
+//! bar has the rate and the time left. Bars of finished stages are removed, so that a job of a hundred
+//! stages fits the screen. indicatif handles colours and obeys `NO_COLOR`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use super::numbers::{Numbers, StageNumbers, time_left};
 use super::summary::{duration, size};
 use super::terminal::SCREEN;
 
-/// A job that is over sooner is not worth a flicker.
+/// Jobs that end before this show no bars, which would only flicker.
 const UNSEEN: Duration = Duration::from_millis(300);
-/// How many stages are shown at once.
+/// Upper limit of the number of stage bars.
 const MAX_STAGE_BARS: usize = 12;
-/// How much of a stage's label is shown.
+/// Upper limit of the characters of a stage's label.
 const MAX_LABEL_CHARS: usize = 40;
 
-/// The whole job's bar is this long: finer than any terminal.
+/// Length of the whole job's bar, with a finer resolution than any terminal.
 const WHOLE: u64 = 1000;
 
 const JOB: &str = "{elapsed:>4} {bar:30.green} {percent:>3}%  {msg}";
 const STAGE: &str = "     {bar:30.cyan} {pos} of {len} tasks  {msg}";
 
-/// The bars of one job; nothing is drawn before the first of them exists.
+/// The bars of one job. Nothing is drawn before the first of them exists.
 #[derive(Default)]
 pub(super) struct Bars {
     whole: Option<ProgressBar>,
@@ -34,7 +34,7 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// Brings the screen up to `numbers`.
+    /// Updates the screen to `numbers`.
     pub(super) fn draw(&mut self, numbers: &Numbers, elapsed: Duration) {
         if elapsed < UNSEEN {
             return;
@@ -87,20 +87,21 @@ fn clear(bar: &ProgressBar) {
     SCREEN.remove(bar);
 }
 
-/// A bar that draws nothing until it is on the screen: by itself it would write a line between the
-/// others, and the screen would erase one line too few.
+/// A bar that is hidden until it is added to the screen. Otherwise it would draw a line between the
+/// other bars, and the screen would erase one line too few.
 fn unseen(length: u64) -> ProgressBar {
     ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden())
 }
 
-/// A template that cannot be read costs its looks, not the job; a test reads all of them.
+/// Falls back to the default style, because a malformed template must not fail the job. A test parses
+/// all templates.
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")
 }
 
-/// `120 MB of 1.5 GB  60 MB/s  23s left`; the rate is that of the whole job so far, because what
-/// indicatif measures begins with the first drawing and is far too high then.
+/// Text such as `120 MB of 1.5 GB  60 MB/s  23s left`. The rate is the average since the start of the
+/// job, because indicatif measures from the first drawing and its first rates are far too high.
 fn counts(numbers: &Numbers, elapsed: Duration) -> String {
     let (done, tasks) = numbers.tasks();
     let read = size(numbers.read_bytes);

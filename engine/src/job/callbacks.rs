@@ -1,29 +1,30 @@
-//! A list of things to do when one moment comes: a cancel, or the end of the job.
+//! Callbacks that run once, when a run is cancelled or ends.
 //!
-//! Closures enter and leave by their guard; [`Callbacks::fire`] runs those that are left, once, on
-//! the thread that fires. What registers after that moment runs at once, so that a thread that is
-//! late by a microsecond does not leave its temporary file or its child process behind. Which moment
-//! it is belongs to `cancel` and to `signals`.
+//! A closure is registered until its guard is dropped. [`Callbacks::fire`] runs those that are still
+//! registered, once, on the thread that calls it. A callback that is registered later runs at once, so
+//! that a thread that is a microsecond late does not leak its temporary file or child process. When to
+//! fire is decided in `cancel` and `signals`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::lock;
 
-/// Something to do once, at a moment that may come on another thread.
+/// A closure that runs at most once, possibly on another thread.
 pub type Callback = Box<dyn FnMut() + Send>;
 
-/// Closures that wait for one moment of a run.
+/// The callbacks of one event of a run.
 #[derive(Clone, Default)]
 pub struct Callbacks(Arc<Mutex<Waiting>>);
 
-/// What removes temporary files and ends child processes when the run ends, however it ends.
+/// The callbacks that remove temporary files and end child processes at the end of a run, however it
+/// ends.
 pub type Cleanup = Callbacks;
 
-/// Keeps a cleanup registered; dropping it says that there is nothing left to clean up.
+/// Keeps a cleanup registered. Dropping it means that there is nothing left to clean up.
 ///
-/// It does not clean up by itself: what owns a temporary file removes it when it is dropped, and the
-/// registered closure is for the ends at which nothing is dropped.
+/// Dropping does not run the cleanup. The owner of a temporary file removes the file in its own `drop`;
+/// the registered closure is for process exits that drop nothing.
 pub type CleanupGuard = CallbackGuard;
 
 #[derive(Default)]
@@ -34,7 +35,8 @@ struct Waiting {
 }
 
 impl Callbacks {
-    /// Registers `callback` until the guard is dropped; runs it at once if the moment has passed.
+    /// Registers `callback` until the guard is dropped, or runs it at once if [`Callbacks::fire`] was
+    /// called already.
     #[must_use = "dropping the guard takes the callback off the list again"]
     pub fn register(&self, mut callback: Callback) -> CallbackGuard {
         let mut waiting = lock(&self.0);
@@ -49,30 +51,32 @@ impl Callbacks {
         CallbackGuard { callbacks: self.clone(), id }
     }
 
-    /// Runs all that is registered, the newest first, and from now on whatever registers.
+    /// Runs all registered callbacks, the newest first. Callbacks that are registered later run at
+    /// once.
     ///
-    /// The newest goes first for the reason that locals are dropped so: later things lie in earlier ones.
+    /// The order is that of dropping local variables: what was registered later may be inside of what
+    /// was registered earlier.
     pub fn fire(&self) {
         let entries = {
             let mut waiting = lock(&self.0);
             waiting.fired = true;
             std::mem::take(&mut waiting.entries)
         };
-        // Outside the lock, because a callback may register or drop a guard.
+        // Run without the lock, because a callback may register or drop a guard.
         for (_, mut callback) in entries.into_iter().rev() {
             run(&mut callback);
         }
     }
 }
 
-/// A callback that panics must not keep the others from running.
+/// Catches a panic, so that the other callbacks still run.
 fn run(callback: &mut Callback) {
     if catch_unwind(AssertUnwindSafe(callback)).is_err() {
         log::warn!("a callback at the end of the job panicked");
     }
 }
 
-/// Keeps a callback registered for as long as it lives.
+/// Keeps a callback registered until it is dropped.
 pub struct CallbackGuard {
     callbacks: Callbacks,
     id: u64,
@@ -92,7 +96,7 @@ impl Drop for CallbackGuard {
             let found = waiting.entries.iter().position(|(id, _)| *id == self.id);
             found.map(|index| waiting.entries.remove(index))
         };
-        // Outside the lock, because what the closure holds may itself hold a guard.
+        // Drop without the lock, because the closure may itself own a guard.
         drop(removed);
     }
 }

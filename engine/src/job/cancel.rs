@@ -1,8 +1,8 @@
-//! The wish that a run should stop: who asked, and who wants to be told.
+//! Cancellation of a run: the reason, and callbacks for those who wait.
 //!
-//! A request enters once; later ones change nothing, so that the exit code tells of the first. Tasks
-//! poll [`Cancel::is_requested`], which is one relaxed load; what waits instead of polling registers a
-//! callback. Signals belong to `signals`, and what a cancelled run reports belongs to `exit`.
+//! The first request wins and determines the exit code; later ones change nothing. Tasks poll
+//! [`Cancel::is_requested`], which is one relaxed load. Code that blocks registers a callback instead.
+//! Signals are handled in `signals`, and the report of a cancelled run is made in `exit`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,16 +11,16 @@ use crate::error::Class;
 
 use super::callbacks::{CallbackGuard, Callbacks};
 
-/// Why a run was asked to stop.
+/// Why a run was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelReason {
-    /// SIGINT: a person pressed Ctrl-C.
+    /// SIGINT: the user pressed Ctrl-C.
     Interrupt,
-    /// SIGTERM: a scheduler, or the machine's shutdown.
+    /// SIGTERM: from a scheduler or the shutdown of the machine.
     Terminate,
     /// SIGHUP: the terminal was closed.
     Hangup,
-    /// The process that waited for the job has ended.
+    /// The process that waited for the job has exited.
     Orphaned,
     /// The run has reached its time limit.
     Deadline,
@@ -35,7 +35,7 @@ impl CancelReason {
         CancelReason::Deadline,
     ];
 
-    /// The exit code: what a shell gives to a process ended by the signal, and what `timeout` ends with.
+    /// The exit code: the one that a shell reports for the signal, or that of `timeout`.
     pub fn exit_code(self) -> u8 {
         match self {
             CancelReason::Interrupt => 130,
@@ -45,12 +45,12 @@ impl CancelReason {
         }
     }
 
-    /// The class of a run that ends for this reason.
+    /// The error class of a run that is cancelled for this reason.
     pub fn class(self) -> Class {
         if self == CancelReason::Deadline { Class::Deadline } else { Class::Cancelled }
     }
 
-    /// The word in the result.
+    /// The reason in the result.
     pub fn word(self) -> &'static str {
         match self {
             CancelReason::Interrupt => "sigint",
@@ -61,7 +61,7 @@ impl CancelReason {
         }
     }
 
-    /// What has happened, for messages.
+    /// The reason in messages.
     pub fn text(self) -> &'static str {
         match self {
             CancelReason::Interrupt => "cancelled by SIGINT",
@@ -73,10 +73,10 @@ impl CancelReason {
     }
 }
 
-/// Whether a run should stop. Clones share one answer.
+/// The cancellation state of a run, shared by all clones.
 #[derive(Clone, Default)]
 pub struct Cancel {
-    /// 0, or one more than the position of the reason among all.
+    /// 0, or the index of the reason in `ALL` plus one.
     state: Arc<AtomicU8>,
     callbacks: Callbacks,
 }
@@ -84,7 +84,7 @@ pub struct Cancel {
 const NOT_REQUESTED: u8 = 0;
 
 impl Cancel {
-    /// Asks the run to stop and runs the callbacks on this thread; only the first request counts.
+    /// Cancels the run and runs the callbacks on this thread. Only the first request has an effect.
     pub fn request(&self, reason: CancelReason) {
         let asked = 1 + CancelReason::ALL.iter().take_while(|known| **known != reason).count() as u8;
         let first = self.state.compare_exchange(NOT_REQUESTED, asked, Ordering::SeqCst, Ordering::SeqCst);
@@ -93,26 +93,26 @@ impl Cancel {
         }
     }
 
-    /// Whether the run was asked to stop; cheap enough to ask per batch.
+    /// Whether the run was cancelled. Cheap enough to call for each batch.
     pub fn is_requested(&self) -> bool {
         self.state.load(Ordering::Relaxed) != NOT_REQUESTED
     }
 
-    /// Who asked first, if anyone has.
+    /// The reason of the first request, if there was one.
     pub fn reason(&self) -> Option<CancelReason> {
         let position = self.state.load(Ordering::SeqCst).checked_sub(1)?;
         CancelReason::ALL.get(usize::from(position)).copied()
     }
 
-    /// Runs `callback` once when the run is asked to stop, or now if it has been.
+    /// Runs `callback` once when the run is cancelled, or now if it has been.
     ///
-    /// It runs on the signal thread and must not wait for the job. It stays for the rest of the run;
-    /// what belongs to one action uses [`Cancel::on_request_while`].
+    /// The callback runs on the signal thread and must not wait for the job. It stays registered for
+    /// the rest of the run; for a single action use [`Cancel::on_request_while`].
     pub fn on_request(&self, callback: Box<dyn Fn() + Send + Sync>) {
         self.on_request_while(callback).keep();
     }
 
-    /// Like [`Cancel::on_request`], but only until the guard is dropped.
+    /// As [`Cancel::on_request`], but only until the guard is dropped.
     #[must_use = "dropping the guard takes the callback off the list again"]
     pub fn on_request_while(&self, callback: Box<dyn Fn() + Send + Sync>) -> CallbackGuard {
         self.callbacks.register(Box::new(callback))

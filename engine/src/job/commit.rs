@@ -1,8 +1,8 @@
-//! Commits under way, which a cancel lets finish.
+//! Commits in progress, which a cancellation lets finish.
 //!
-//! Sinks begin and end commits; the thread that ends a cancelled process asks whether one is under way, and closes the
-//! door before it leaves. Both sides go through one lock, so a commit either begins before the door closes and is
-//! waited for, or it does not begin. What a commit does belongs to `publish`.
+//! Sinks begin and end commits. The thread that ends a cancelled process checks for commits in progress
+//! and prevents new ones before it exits. Both use one lock, so a commit either begins earlier and is
+//! waited for, or it does not begin. Commits themselves are implemented in `publish`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -23,14 +23,14 @@ pub(super) struct Commits {
 #[derive(Default)]
 struct State {
     active: u32,
-    /// How many of the active ones may have published or not.
+    /// Number of active commits that may or may not have published.
     undecided: u32,
     is_closed: bool,
     is_unresolved: bool,
     last_end: Option<Instant>,
 }
 
-/// One commit that is under way; dropping it ends it.
+/// A commit in progress, which ends when this is dropped.
 #[must_use = "a commit is protected from a cancel only while its guard lives"]
 pub struct CommitGuard {
     commits: Arc<Commits>,
@@ -48,12 +48,13 @@ impl Commits {
         Ok(CommitGuard { commits: Arc::clone(self), is_decided: AtomicBool::new(false) })
     }
 
-    /// Whether a commit is under way.
+    /// Whether a commit is in progress.
     pub(super) fn are_active(&self) -> bool {
         lock(&self.state).active > 0
     }
 
-    /// Waits until no commit is under way, and returns when the last one ended; waits no longer than until `limit`.
+    /// Waits until no commit is in progress, but not after `limit`, and returns the time at which the
+    /// last one ended.
     pub(super) fn wait(&self, limit: Instant) -> Option<Instant> {
         let mut state = lock(&self.state);
         while state.active > 0 {
@@ -66,8 +67,8 @@ impl Commits {
         state.last_end
     }
 
-    /// Keeps further commits from beginning; returns whether one is under way. If it is not decided, nobody will know its
-    /// outcome.
+    /// Prevents further commits and returns whether one is in progress. If that commit is undecided,
+    /// its outcome will never be known.
     pub(super) fn close(&self) -> bool {
         let mut state = lock(&self.state);
         state.is_closed = true;
@@ -75,19 +76,20 @@ impl Commits {
         state.active > 0
     }
 
-    /// Whether the outcome of a commit is not known.
+    /// Whether the outcome of a commit is unknown.
     pub(super) fn is_unresolved(&self) -> bool {
         lock(&self.state).is_unresolved
     }
 }
 
 impl CommitGuard {
-    /// Ends a commit of which it is not known whether it took place.
+    /// Ends a commit whose outcome is unknown.
     pub fn unresolved(self) {
         lock(&self.commits.state).is_unresolved = true;
     }
 
-    /// Notes that the output is published, and reported; what follows can be finished by the next attempt.
+    /// Records that the output is published and reported. The remaining work can be finished by the
+    /// next attempt.
     pub fn decided(&self) {
         if !self.is_decided.swap(true, Ordering::SeqCst) {
             lock(&self.commits.state).undecided -= 1;

@@ -1,8 +1,8 @@
-//! How a run ended, and the code that a scheduler sees.
+//! The outcome of a run and its exit code.
 //!
-//! The outcome of the job's main function and the facts of the run enter, one [`Ending`] leaves. The
-//! rule is a pure function, because a scheduler's retries, skips and alarms hang on it. Who runs the
-//! job belongs to `mod`, where the ending is written to `result`.
+//! [`Ending`] is computed from the result of the job's main function and the facts of the run. It is a
+//! pure function, because a scheduler's retries, skips and alarms depend on it. `mod` runs the job, and
+//! `result` writes the outcome.
 
 use serde::Serialize;
 
@@ -11,33 +11,34 @@ use crate::error::{Class, Error, Result};
 use super::cancel::CancelReason;
 use super::run::Facts;
 
-/// The job ran and found nothing to do; Airflow's BashOperator skips what follows on this code.
+/// Exit code of a job that had nothing to do. Airflow's BashOperator skips downstream tasks on this
+/// code.
 pub const NOTHING_TO_DO: u8 = 99;
 
-/// The word for how a run ended.
+/// How a run ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// At least one output is published.
     Published,
-    /// The job ran to its end and had nothing to publish.
+    /// The job succeeded and published nothing.
     Succeeded,
-    /// The job said that there was nothing to do.
+    /// The job reported that there was nothing to do.
     Skipped,
-    /// The job failed; the class says how.
+    /// The job failed, with an error class.
     Failed,
-    /// Someone asked the job to stop, and it did.
+    /// The job was cancelled and stopped.
     Cancelled,
 }
 
-/// How a run ended, in the words of the result JSON.
+/// The outcome of a run, with the values of the result JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The word for it.
+    /// How the run ended.
     pub status: Status,
-    /// The class of the failure; none on success.
+    /// The error class; `None` on success.
     pub class: Option<Class>,
-    /// The word for it that programs look at; none on success.
+    /// The machine-readable reason of the failure; `None` on success.
     pub reason: Option<String>,
     /// The process exit code.
     pub code: u8,
@@ -46,10 +47,12 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// What the job's `outcome` means, given the facts of the run and who asked it to stop.
+    /// The outcome, given the result of the main function, the facts of the run and the reason of a
+    /// cancellation.
     ///
-    /// A cancel explains any error that came after it. It does not undo a success: a job that had
-    /// published when the signal came is reported as published, or the scheduler would run it twice.
+    /// A cancellation explains any later error. It does not undo a success: a job that had published
+    /// when the signal came is reported as published, because otherwise the scheduler would run it
+    /// again.
     pub fn of(outcome: &Result<()>, cancel: Option<CancelReason>, facts: &Facts) -> Ending {
         match (outcome, cancel) {
             (Ok(()), _) => Ending::success(facts),
@@ -61,7 +64,7 @@ impl Ending {
         }
     }
 
-    /// A run that failed with `error`.
+    /// The outcome of a run that failed with `error`.
     pub fn by_error(error: &Error) -> Ending {
         let reason = Some(error.reason_word().to_owned());
         Ending { reason, ..Ending::failed(error.class(), error.to_string()) }
@@ -69,7 +72,8 @@ impl Ending {
 
     fn success(facts: &Facts) -> Ending {
         let (status, code, message) = match &facts.skipped {
-            // What is published is published, whatever the job said about the rest.
+            // If there are outputs, the run is published, even if the job reported that the rest had
+            // nothing to do.
             _ if !facts.outputs.is_empty() => (Status::Published, 0, None),
             Some(why) => (Status::Skipped, NOTHING_TO_DO, Some(why.clone())),
             None => (Status::Succeeded, 0, None),
@@ -77,7 +81,7 @@ impl Ending {
         Ending { status, class: None, reason: None, code, message }
     }
 
-    /// A run that failed with `class` and says `message`.
+    /// The outcome of a run that failed with `class` and `message`.
     pub fn failed(class: Class, message: String) -> Ending {
         Ending {
             status: Status::Failed,
@@ -88,14 +92,14 @@ impl Ending {
         }
     }
 
-    /// A run that stopped because it was asked to.
+    /// The outcome of a run that stopped when it was cancelled.
     pub fn cancelled(reason: CancelReason, facts: &Facts) -> Ending {
         let is_nothing = facts.outputs.is_empty() && !facts.is_unresolved;
         let left = if is_nothing { ", nothing published" } else { &left_behind(facts) };
         Ending::on_request(reason, left)
     }
 
-    /// A run that was ended because it did not stop by itself.
+    /// The outcome of a run that was ended by force because it did not stop.
     pub fn stopped_by_force(reason: CancelReason, facts: &Facts) -> Ending {
         let left = format!("{}, ended before it had stopped by itself", left_behind(facts));
         Ending::on_request(reason, &left)
@@ -113,7 +117,8 @@ impl Ending {
     }
 }
 
-/// A job may end after one of its writes: who runs it again must know.
+/// Describes the outputs that were published before the run failed or was cancelled. Users must know them
+/// before they run the job again.
 pub(super) fn left_behind(facts: &Facts) -> String {
     let published = match facts.outputs.len() {
         0 => String::new(),

@@ -1,31 +1,31 @@
-//! The texts of a result: JSON, Java properties, and assignments for a shell.
+//! Output formats of a result: JSON, Java properties and shell assignments.
 //!
-//! One JSON object enters, text leaves. In the two flat formats the name of a value is its path in the object, and
-//! null is left out. Who reads which format belongs to `result`.
+//! Converts one JSON object to text. In the two flat formats, the name of a value is its path in the
+//! object, and null values are omitted. `result` decides which format is written where.
 
 use std::fmt::Write;
 
 use clap::ValueEnum;
 use serde_json::Value;
 
-/// How a result is written.
+/// The format of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// One object on one line.
     #[default]
     Json,
-    /// `kiln.outputs.0.rows=600`, as Java reads it.
+    /// Java properties: `kiln.outputs.0.rows=600`.
     Properties,
-    /// `KILN_RESULT_OUTPUTS_0_ROWS=600`, as a shell reads it.
+    /// Shell assignments: `KILN_RESULT_OUTPUTS_0_ROWS=600`.
     Env,
 }
 
-/// What the names of the flat formats begin with.
+/// Prefixes of the names in the flat formats.
 const PROPERTY: &str = "kiln";
 const VARIABLE: &str = "KILN_RESULT";
 
 impl Format {
-    /// The text of the object whose JSON is `json`.
+    /// Formats the object `json`.
     pub(super) fn text(self, json: &str) -> String {
         match self {
             Format::Json => format!("{json}\n"),
@@ -34,7 +34,7 @@ impl Format {
         }
     }
 
-    /// Whether a text in this format names the run.
+    /// Whether `text`, in this format, has this run id.
     pub(super) fn names_run(self, text: &str, run_id: &str) -> bool {
         match self {
             Format::Json => field(text, "run_id").is_some_and(|known| known == run_id),
@@ -43,7 +43,7 @@ impl Format {
         }
     }
 
-    /// The attempt that a text in this format names.
+    /// The attempt in `text`, which is in this format.
     pub(super) fn attempt(self, text: &str) -> Option<u64> {
         let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
         match self {
@@ -54,7 +54,7 @@ impl Format {
     }
 }
 
-/// The object with flat names and texts as values, as Azkaban reads it: it fails on null and on nested objects.
+/// A flat object with string values for Azkaban, which fails on null and on nested objects.
 pub(super) fn flat_object(json: &str) -> String {
     let flat = flat(json).into_iter().map(|(name, text)| (format!("{PROPERTY}.{name}"), Value::from(text)));
     Value::Object(flat.collect()).to_string()
@@ -72,7 +72,7 @@ fn lines(json: &str, line: fn(&str, &str) -> String) -> String {
     flat(json).iter().map(|(name, text)| line(name, text) + "\n").collect()
 }
 
-/// The leaves of the object in their order, each with its path.
+/// The leaves of the object in order, each with its path.
 fn flat(json: &str) -> Vec<(String, String)> {
     let mut leaves = Vec::new();
     add_leaves("", &serde_json::from_str(json).unwrap_or_default(), &mut leaves);
@@ -129,7 +129,7 @@ fn escape(letter: char, special: &str, line: &mut String) {
     }
 }
 
-/// An assignment that a shell and a file of variables both understand, quoted only where it must be.
+/// An assignment that both a shell and an env file accept, quoted only where necessary.
 fn assignment(name: &str, text: &str) -> String {
     let name: String = name
         .chars()

@@ -1,9 +1,9 @@
-//! Which run of a job this process is, and which attempt at it.
+//! The identity of a run: its run id and attempt.
 //!
-//! A scheduler that runs a task again keeps the run id and counts the attempt up. An output recognizes by them that
-//! its run is published already, and refuses an attempt after a newer one has begun (`publish/head.rs`). The caller
-//! gives them by option or variable; else they follow from what a known scheduler exports (`schedulers`), else the run
-//! id is random.
+//! When a scheduler retries a task, it keeps the run id and increments the attempt. An output uses them
+//! to detect that its run is already published, and to reject an attempt after a newer one has begun
+//! (`publish/head.rs`). The caller sets them with options or environment variables. Otherwise they come
+//! from the variables of a known scheduler (`schedulers`), or else the run id is random.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -14,44 +14,46 @@ use crate::error::{Error, MALFORMED_CONFIG, Result};
 
 use super::schedulers::{Env, exported};
 
-/// The variable by which a scheduler names the run, so that a retry carries the same name.
+/// Environment variable with the run id, which a scheduler keeps for retries.
 const RUN_ID: &str = "KILN_RUN_ID";
-/// The variable with the number of the attempt.
+/// Environment variable with the number of the attempt.
 const ATTEMPT: &str = "KILN_ATTEMPT";
 
-/// Which run a process is, and which attempt at it.
+/// The run id and attempt of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The name of the run, the same on its retries.
+    /// The run id, which retries share.
     pub run_id: String,
-    /// The number of the attempt, larger than that of every earlier one; `None` where the caller does not count: then
-    /// the attempt that began last is the newest.
+    /// The number of the attempt, larger than those of all earlier attempts. If the caller does not
+    /// count attempts, it is `None`, and the attempt that began last is the newest.
     pub attempt: Option<u32>,
-    /// Whether the caller gave the run id. A random one names this process alone, so that a retry is another run.
+    /// Whether the caller set the run id. A random one belongs to this process only, so a retry is
+    /// another run.
     pub is_given: bool,
 }
 
-/// What the command line gives of the identity.
+/// The parts of the identity that the command line sets.
 #[derive(Debug, Default)]
 pub(super) struct Given {
     pub(super) run_id: Option<String>,
     pub(super) attempt: Option<u32>,
-    /// The job's name and arguments, without the options that Kiln adds.
+    /// The job's name and arguments, without Kiln's options.
     pub(super) arguments: Vec<OsString>,
 }
 
 impl Identity {
-    /// The identity that the environment gives.
+    /// The identity from the environment.
     ///
     /// # Errors
-    /// Of class config when the number of the attempt cannot be read.
+    /// Fails with a config error when the number of the attempt cannot be parsed.
     pub fn from_env() -> Result<Identity> {
         let given = Given { arguments: std::env::args_os().collect(), ..Given::default() };
         Identity::find(given, &|name| std::env::var(name).ok(), std::io::stderr().is_terminal())
     }
 
-    /// The identity by command line and environment. At a terminal a person runs the same command twice and means two
-    /// runs, whatever scheduler has started the shell; so there only what is given counts.
+    /// The identity from the command line and the environment. A user at a terminal who runs a command
+    /// twice means two runs, even if a scheduler started the shell. At a terminal the scheduler's
+    /// variables are therefore ignored.
     pub(super) fn find(given: Given, env: &Env<'_>, is_terminal: bool) -> Result<Identity> {
         let exported = if is_terminal { None } else { exported(env) };
         let variable = |name| env(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -75,7 +77,7 @@ impl Identity {
         }
     }
 
-    /// A run that nobody else can be an attempt at.
+    /// An identity that no other process shares.
     pub fn random_named(run_id: impl Into<String>) -> Identity {
         Identity { run_id: run_id.into(), attempt: None, is_given: false }
     }
@@ -88,8 +90,9 @@ fn parse_attempt(name: &str, text: &str) -> Result<u32> {
     })
 }
 
-/// A hash of the job and its arguments. One task may run several jobs, and the instances of a mapped task often differ
-/// in their arguments alone; were they one run, the second would find its run published and write nothing.
+/// A hash of the job and its arguments. One task may run several jobs, and the instances of a mapped
+/// task often differ only in their arguments. If they shared a run id, the second one would find its
+/// run published and write nothing.
 fn hash(arguments: &[OsString]) -> u32 {
     let mut bytes = Vec::new();
     for (at, argument) in arguments.iter().enumerate() {
@@ -126,7 +129,7 @@ mod tests {
         let given = [&AIRFLOW[..], &[(RUN_ID, " nightly "), (ATTEMPT, "7")]].concat();
         let expected = Identity { run_id: "nightly".to_owned(), attempt: Some(7), is_given: true };
         assert_eq!(find(&["job"], &given).unwrap(), expected);
-        // The scheduler's count belongs to its task, not to a run id that is given.
+        // The scheduler's attempt belongs to its own run id and not to one that was set.
         assert_eq!(find(&["job"], &given[..5]).unwrap().attempt, None);
         let flags = Given { run_id: Some("by hand".to_owned()), attempt: Some(1), arguments: Vec::new() };
         let by_hand = Identity { run_id: "by hand".to_owned(), attempt: Some(1), is_given: true };

@@ -1,7 +1,7 @@
-//! Who else wants the result of the run, such as the ledger of an output.
+//! Listeners for the result of a run, such as the ledger of an output.
 //!
-//! Listeners run on a thread of their own, because they may wait for a store: the end of the job waits for them, but
-//! only for a limited time.
+//! Listeners run on a separate thread, because they may wait for an object store. The end of the job
+//! waits for them only for a limited time.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,25 +11,27 @@ use std::time::Duration;
 use super::lock;
 use super::run::Run;
 
-/// Receives the result JSON, once.
+/// A callback that receives the result JSON once.
 pub type Listener = Box<dyn FnOnce(&str) + Send>;
 
 /// The listeners of one run.
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Vec<Listener>>);
 
-/// Listeners that are at work.
+/// Listeners that are running.
 pub(super) struct Announced(Option<Receiver<()>>);
 
 impl Run {
-    /// Registers `listener` for the result JSON, which it gets after the job's own result files are written.
+    /// Registers `listener` for the result JSON, which it receives after the job's own result files are
+    /// written.
     ///
-    /// It may take a few seconds; a run that is ended by a signal waits for some milliseconds only.
+    /// A listener may take a few seconds, but a run that is ended by a signal waits only some
+    /// milliseconds for it.
     pub fn on_result(&self, listener: Listener) {
         lock(&self.listeners.0).push(listener);
     }
 
-    /// Hands the result to the listeners.
+    /// Starts the listeners with the result.
     pub(super) fn announce(&self, json: &str) -> Announced {
         let listeners = std::mem::take(&mut *lock(&self.listeners.0));
         if listeners.is_empty() {
@@ -46,7 +48,7 @@ impl Run {
 }
 
 impl Announced {
-    /// Waits until the listeners are done, for `limit` at most; returns whether they are.
+    /// Waits at most `limit` for the listeners to finish; returns whether they did.
     pub(super) fn wait(self, limit: Duration) -> bool {
         self.0.is_none_or(|done| done.recv_timeout(limit) != Err(RecvTimeoutError::Timeout))
     }

@@ -1,8 +1,8 @@
-//! The log of a job: records enter through the `log` crate, lines leave on standard error.
+//! The log of a job: records of the `log` crate, written as lines to standard error.
 //!
-//! `KILN_LOG` takes a level or env_logger's filters (`debug`, `kiln::shuffle=trace,warn`). Lines go
-//! through `terminal`, so that they do not tear the progress bars. The time is UTC, because executors
-//! on other machines write into the same log. Which records exist belongs to the modules that log.
+//! `KILN_LOG` is a level or a filter of env_logger (`debug`, `kiln::shuffle=trace,warn`). Lines are
+//! written through `terminal`, so that they do not break the progress bars. Times are UTC, because
+//! executors on other machines write to the same log.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,12 +11,12 @@ use env_logger::{Builder, Env, Target};
 
 use super::terminal::above_bars;
 
-/// The variable that holds the filters.
+/// Environment variable with the filter.
 const FILTER: &str = "KILN_LOG";
-/// What is logged when the variable is not set.
+/// The filter when the variable is not set.
 const DEFAULT_FILTER: &str = "warn";
 
-/// Starts logging to standard error; a logger that the job has installed itself stays.
+/// Starts logging to standard error, unless the job has installed its own logger.
 pub fn init() {
     let mut builder = Builder::from_env(Env::new().filter_or(FILTER, DEFAULT_FILTER));
     builder.target(Target::Pipe(Box::new(AboveBars))).format(|out, record| {
@@ -27,13 +27,13 @@ pub fn init() {
     let _ = builder.try_init();
 }
 
-/// `12:00:01` in UTC.
+/// Formats a time as `12:00:01`, in UTC.
 fn time_of_day(unix_seconds: u64) -> String {
     let (minutes, seconds) = (unix_seconds / 60, unix_seconds % 60);
     format!("{:02}:{:02}:{seconds:02}", minutes / 60 % 24, minutes % 60)
 }
 
-/// Standard error, with the bars out of the way.
+/// Writes to standard error while no progress bars are drawn.
 struct AboveBars;
 
 impl Write for AboveBars {

@@ -1,9 +1,9 @@
-//! The job contract: what a scheduler and a terminal see of one run of a job binary.
+//! The interface of a job binary to its scheduler and terminal, for one run.
 //!
-//! The user's main function enters as a closure; an exit code, one summary line and, where it is
-//! wanted, one JSON object leave. Logs and progress go to standard error and never to standard
-//! output, which belongs to the job and to the result. How the job's datasets are computed is not
-//! known here; the driver and the sinks tell [`Run`] what they did.
+//! Runs the user's main function as a closure. Returns an exit code, and prints one summary line and,
+//! on request, one JSON object. Logs and progress go to standard error and never to standard output,
+//! which belongs to the job and to the result. Datasets are computed elsewhere; the driver and the
+//! sinks report to [`Run`].
 //!
 //! ```no_run
 //! use kiln::job;
@@ -80,19 +80,19 @@ pub use signals::{CANCEL_GRACE, install as install_signals};
 pub use start::{run_as_executor_if_asked, start, start_without_args};
 pub use terminal::above_bars;
 
-/// What a random run id means, for logs.
+/// Explains in the log what a random run id means.
 const NO_RUN_ID: &str =
     "note: no run id was given, so a retry of this run would publish again; set KILN_RUN_ID";
 
-/// How long the end of a job waits for those who record its result.
+/// How long the end of a job waits for the listeners of its result.
 const RECORD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs the job's main function, reports how it ended and returns the process exit code.
+/// Runs the job's main function, reports the outcome and returns the process exit code.
 ///
-/// It runs the cleanups that are left and writes the result last; the caller exits with the code and
-/// prints nothing more. Signals are handled only if [`install_signals`] was called for this run.
+/// It runs the remaining cleanups and writes the result last. The caller must exit with the code and
+/// print nothing more. Signals are handled only if [`install_signals`] was called for this run.
 pub fn execute(run: Arc<Run>, body: impl FnOnce() -> Result<()>) -> u8 {
-    // The body is not called again after a panic, so what it leaves half done is not seen by anyone.
+    // Unwind-safe, because the body is not called again after a panic and nobody sees its broken state.
     let outcome = panic::catch(AssertUnwindSafe(body));
     if !run.claim_end() {
         wait_for_exit();
@@ -108,16 +108,17 @@ pub fn execute(run: Arc<Run>, body: impl FnOnce() -> Result<()>) -> u8 {
     ending.code
 }
 
-/// The signal thread ends the process and knows its exit code; returning here would give another.
+/// Blocks this thread: the signal thread exits the process with its own code.
 fn wait_for_exit() -> ! {
     loop {
         std::thread::park();
     }
 }
 
-/// Reports how the run ended: the error and the summary for people, and the result for machines.
+/// Reports the outcome: error and summary for people, result for machines.
 ///
-/// A reader of the streams that takes nothing for as long as `patience` gets less; the files do not wait for it.
+/// If a reader of the streams reads nothing for as long as `patience`, output is lost. The files do not
+/// wait for it.
 fn report(run: &Run, ending: &Ending, patience: Duration) {
     run.progress.job_ended();
     let result = result::write_files(run, ending);
@@ -127,7 +128,7 @@ fn report(run: &Run, ending: &Ending, patience: Duration) {
         terminal::say(&error);
     }
     let facts = run.facts();
-    // A person at a terminal does not retry by run id.
+    // Users at a terminal do not retry with a run id.
     if !facts.outputs.is_empty() && !run.identity().is_given && !std::io::stderr().is_terminal() {
         terminal::say(NO_RUN_ID);
     }
@@ -138,7 +139,7 @@ fn report(run: &Run, ending: &Ending, patience: Duration) {
     result::print(run, &result);
 }
 
-/// Takes a lock also after a panic of another holder: what these locks guard is whole at every step.
+/// Locks the mutex even if it is poisoned, because the data is consistent after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

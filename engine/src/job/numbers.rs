@@ -1,14 +1,14 @@
-//! One job in numbers: how much is done, and how long the rest may take.
+//! Progress numbers of one job: the fraction done and the time left.
 //!
-//! Counts of tasks and bytes enter, a fraction and a time leave. Bytes are preferred, since tasks
-//! differ in size; only sources know them. Whether this becomes a bar or a line is not known here.
+//! They are computed from counts of tasks and bytes. Bytes are preferred, because tasks differ in size,
+//! but only sources know their bytes. `bars` and `pace` display the numbers.
 
 use std::time::Duration;
 
-/// As far as a job gets by reading alone: the stages that follow have no bytes to count.
+/// The largest fraction that reading alone can reach, because later stages have no bytes to count.
 const ALMOST: f64 = 0.99;
 
-/// One job in numbers.
+/// The progress numbers of one job.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers {
     pub stages: Vec<StageNumbers>,
@@ -31,19 +31,19 @@ impl StageNumbers {
 }
 
 impl Numbers {
-    /// Tasks done, and all tasks.
+    /// Number of finished tasks and of all tasks.
     pub(super) fn tasks(&self) -> (u64, u64) {
         let sum = |part: fn(&StageNumbers) -> u32| self.stages.iter().map(|s| u64::from(part(s))).sum();
         (sum(|stage| stage.done.min(stage.total)), sum(|stage| stage.total))
     }
 
-    /// The input's length, where the source knows it; an empty input measures nothing.
+    /// Size of the input, if the source knows it. An empty input does not count as known.
     pub(super) fn known_bytes(&self) -> Option<u64> {
         self.total_bytes.filter(|total| *total > 0)
     }
 
-    /// How much is done, from 0 to 1: by bytes read where the input's length is known, since tasks
-    /// differ in size; else by tasks. It is 1 only when the last task is done.
+    /// The fraction done, from 0 to 1. Computed from bytes if the size of the input is known, because
+    /// tasks differ in size, else from tasks. It is 1 only when the last task is done.
     pub(super) fn fraction(&self) -> f64 {
         let (done, tasks) = self.tasks();
         if done == tasks {
@@ -57,7 +57,7 @@ impl Numbers {
     }
 }
 
-/// What is left at the pace so far; none before anything is done, and none at the end.
+/// Estimated time left at the average pace; `None` before any progress and at the end.
 pub(super) fn time_left(fraction: f64, elapsed: Duration) -> Option<Duration> {
     let begun = fraction > 0.0 && fraction < 1.0;
     let seconds = elapsed.as_secs_f64() * (1.0 - fraction) / fraction;

@@ -1,8 +1,8 @@
-//! What the caller decides about a run: mode, deadline, and what to do about other runs.
+//! Options that the caller sets for a run: the write mode, the time limit and how to treat other runs.
 //!
-//! Every value has an option of the command line (`args`) and a variable of the environment; the option wins. A value
-//! that cannot be read ends the run before it works: with code 64 for an option, with 78 for a variable. What a mode
-//! does to an output belongs to `publish`.
+//! Each has a command-line option (`args`) and an environment variable; the option takes precedence. A
+//! malformed value ends the run before it starts, with code 64 for an option and 78 for a variable.
+//! Write modes are implemented in `publish`.
 
 use std::time::Duration;
 
@@ -12,86 +12,87 @@ use crate::error::{Error, MALFORMED_CONFIG, Result};
 
 use super::formats::Format;
 
-/// The variable that names the write mode.
+/// Environment variable with the write mode.
 const MODE: &str = "KILN_MODE";
-/// The variable that lists the partitions that a run is expected to write, separated by commas.
+/// Environment variable with the partitions that a run is expected to write, separated by commas.
 const EXPECT_PARTITIONS: &str = "KILN_EXPECT_PARTITIONS";
-/// The variable that limits the time of the run.
+/// Environment variable with the time limit of the run.
 const TIMEOUT: &str = "KILN_TIMEOUT";
-/// The variable that names what a run does about an older attempt that is still alive.
+/// Environment variable that determines what a run does if an older attempt is still alive.
 const IF_RUNNING: &str = "KILN_IF_RUNNING";
-/// The variable that limits how long a publish waits for the commit of another job.
+/// Environment variable with the time limit of a publish that waits for the commit of another job.
 const WAIT_LIMIT: &str = "KILN_WAIT_LIMIT";
-/// The variable that limits how long a commit may go on after a cancel.
+/// Environment variable with the time limit of a commit after a cancellation.
 const COMMIT_GRACE: &str = "KILN_COMMIT_GRACE";
-/// The variable that keeps a job alive whose parent has ended.
+/// Environment variable that keeps a job alive after its parent has exited.
 const ORPHAN: &str = "KILN_ORPHAN";
-/// The variable that names the format of the result.
+/// Environment variable with the format of the result.
 const RESULT_FORMAT: &str = "KILN_RESULT_FORMAT";
 
-/// How long a publish waits for another job's commit, unless the caller sets another limit.
+/// Default of how long a publish waits for another job's commit.
 const DEFAULT_WAIT_LIMIT: Duration = Duration::from_secs(600);
-/// How long a commit may go on after a cancel, unless the caller sets another limit.
+/// Default of how long a commit may continue after a cancellation.
 const DEFAULT_COMMIT_GRACE: Duration = Duration::from_secs(20);
 
-/// What a write does when something is at its target already; see [`Write::mode`](crate::Write::mode).
+/// What a write does if its target already exists; see [`Write::mode`](crate::Write::mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Fails: an output is never touched. This is what happens unless another mode is asked for.
+    /// Fails and leaves the output unchanged. The default.
     #[default]
     Error,
     /// Replaces the whole output.
     Overwrite,
-    /// Adds files to those that are there. It does not look into them: their columns may differ.
+    /// Adds files to the existing ones. It does not read those, so their columns may differ.
     Append,
-    /// As `Append`, for a job that must not add its rows twice: it needs a run id, by which a retry finds that they were
-    /// added.
+    /// As `Append`, for a job that must not add its rows twice. It needs a run id, by which a retry
+    /// detects that the rows were added.
     AppendOnce,
-    /// Does nothing. The run reports that and, unless it publishes something else, ends as skipped.
+    /// Does nothing. The run reports that, and ends as skipped unless it publishes something else.
     Ignore,
-    /// Replaces the partitions that have new rows, and those that are expected, and leaves the others; needs
-    /// `partition_by`.
+    /// Replaces the partitions that have new rows and the expected partitions, and keeps all others.
+    /// Needs `partition_by`.
     ReplacePartitions,
 }
 
-/// What a run does about an older attempt of it that is alive.
+/// What a run does if an older attempt of it is still alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IfRunning {
     /// Take over; the older attempt is fenced.
     #[default]
     Replace,
-    /// Wait until the older attempt has ended.
+    /// Wait until the older attempt has exited.
     Wait,
-    /// End with code 99.
+    /// Exit with code 99.
     Skip,
 }
 
-/// What a job does when its parent process has ended.
+/// What a job does after its parent process has exited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Orphan {
-    /// It ends as if it were cancelled.
+    /// It stops as if it were cancelled.
     #[default]
     End,
-    /// It goes on.
+    /// It continues.
     Keep,
 }
 
-/// What the caller decides about a run.
+/// Options that the caller sets for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOptions {
-    /// The write mode, if the caller names one.
+    /// The write mode, if it is set.
     pub mode: Option<Mode>,
-    /// Partitions such as `day=2026-03-02` that are emptied or created when the result has no rows for them.
+    /// Partitions, such as `day=2026-03-02`, that are emptied or created if the result has no rows for
+    /// them.
     pub expect_partitions: Vec<String>,
-    /// The time that the run may take from its start.
+    /// Time limit of the run, from its start.
     pub timeout: Option<Duration>,
-    /// What the run does about an older attempt of it that is alive.
+    /// What the run does if an older attempt of it is still alive.
     pub if_running: IfRunning,
     /// How long a publish waits for the commit of another job.
     pub wait_limit: Duration,
-    /// How long a commit may go on after a cancel before the process ends.
+    /// How long a commit may continue after a cancellation before the process exits.
     pub commit_grace: Duration,
-    /// What becomes of a job without a parent.
+    /// What the job does after its parent has exited.
     pub(super) orphan: Orphan,
     /// The format of the result.
     pub(super) result_format: Format,
@@ -113,10 +114,10 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// The options that the environment gives.
+    /// The options that the environment sets.
     ///
     /// # Errors
-    /// Of class config when a variable cannot be read.
+    /// Fails with a config error when a variable cannot be parsed.
     pub(super) fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Result<RunOptions> {
         let text = |name: &str| env(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let time = |name, default| text(name).map_or(Ok(default), |text| duration_variable(name, &text));
@@ -139,12 +140,12 @@ impl RunOptions {
     }
 }
 
-/// `90s`, `15m` or `1h30m`.
+/// Parses `90s`, `15m` or `1h30m`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{e}; write it as 90s, 15m or 1h30m"))
 }
 
-/// A duration that is not zero.
+/// Parses a duration that is not zero.
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("a time limit is longer than 0".to_owned()),
@@ -152,7 +153,7 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `day=2026-03-02`, or `day=2026-03-02/city=Bern`.
+/// Parses `day=2026-03-02`, or `day=2026-03-02/city=Bern`.
 pub(super) fn parse_partition(text: &str) -> Result<String, String> {
     let is_level = |level: &str| level.split_once('=').is_some_and(|(name, _)| !name.is_empty());
     match text.split('/').all(is_level) {
@@ -172,7 +173,7 @@ fn timeout_variable(text: &str) -> Result<Duration> {
     parse_timeout(text).map_err(|why| malformed(TIMEOUT, text, &why))
 }
 
-/// The variant that `text` names, or an error that lists all of them.
+/// The variant with the name `text`, or an error that lists all names.
 fn choice<T: ValueEnum>(variable: &str, text: &str) -> Result<T> {
     T::from_str(text, false).map_err(|_| {
         let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);

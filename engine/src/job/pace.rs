@@ -1,20 +1,22 @@
-//! Progress as lines of a log: few enough for a scheduler to keep, often enough to see life.
+//! Progress as log lines: rare enough for a scheduler's log, frequent enough to show that the job is
+//! alive.
 //!
-//! A job's numbers and its age enter; now and then one `key=value` line leaves. Never a carriage
-//! return, which log viewers keep as rubbish. There is no clock here: the caller brings the time.
+//! From time to time returns a `key=value` line for the job's numbers and elapsed time. It never
+//! contains a carriage return, which log viewers show as garbage. There is no clock here: the caller
+//! passes the time.
 
 use std::time::Duration;
 
 use super::numbers::{Numbers, time_left};
 
-/// No line comes sooner than this after the start or after another; shorter jobs say nothing.
+/// Minimum time from the start or the previous line to the next one. Shorter jobs print no line.
 const APART: Duration = Duration::from_secs(10);
-/// By how much the job must have gone on for the next line.
+/// Minimum progress for the next line.
 const STEP: f64 = 0.05;
-/// After so long a line comes anyway, to show that the job lives.
+/// Time after which a line is printed without progress, to show that the job is alive.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// When the last line came.
+/// Time and progress of the previous line.
 #[derive(Default)]
 pub(super) struct Pace {
     last_at: Duration,
@@ -22,7 +24,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The line for `numbers`, if it is time for one.
+    /// The line for `numbers`, if one is due.
     pub(super) fn line(&mut self, numbers: &Numbers, elapsed: Duration) -> Option<String> {
         let since = elapsed.saturating_sub(self.last_at);
         let fraction = numbers.fraction();

@@ -1,9 +1,8 @@
-//! Where a panic came from, kept for the one who reports it.
+//! Records where a panic occurred, for the code that reports it.
 //!
-//! A panic enters through the hook and leaves as a note on the thread that panicked. The hook prints
-//! nothing where someone is known to catch the panic and to make an error of it, because a user
-//! should see one cause once, with its place, and not the runtime's text as well. What an error then
-//! looks like belongs to the one who catches.
+//! The panic hook stores a note on the thread that panicked. It prints nothing if the panic is known to
+//! be caught and turned into an error: users should see one cause once, with its location, and not the
+//! runtime's text as well. Whoever catches the panic makes the error.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -15,19 +14,19 @@ use crate::error::Error;
 
 use super::terminal::say;
 
-/// The message of a panic and the line it came from.
+/// The message and location of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanicNote {
-    /// What the panic said.
+    /// The panic message.
     pub message: String,
-    /// The source file, as the compiler was given it.
+    /// Path of the source file, as it was passed to the compiler.
     pub file: String,
-    /// The line in that file.
+    /// Line in that file.
     pub line: u32,
 }
 
 impl PanicNote {
-    /// The note as an error of class bug: the job's code, or Kiln's, is at fault.
+    /// Converts to a bug error, in the job's code or in Kiln.
     pub fn into_error(self) -> Error {
         let place = format!("{}:{}", self.file, self.line);
         Error::bug(format!("the job panicked: {}", self.message)).at("file", place)
@@ -39,7 +38,8 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes every thread note its panics; call it once, early in `main`. Later calls do nothing.
+/// Installs the hook that records panics on all threads. Call it early in `main`; later calls do
+/// nothing.
 pub fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -51,17 +51,17 @@ pub fn install_panic_hook() {
     });
 }
 
-/// Says that panics of this thread are caught and reported by whoever runs tasks on it.
+/// Marks this thread as one whose panics are caught and reported by the code that runs tasks on it.
 pub fn mark_task_thread() {
     CAUGHT.set(true);
 }
 
-/// The latest panic of this thread, if it had one since the last call.
+/// The latest panic of this thread since the last call, if there was one.
 pub fn take_panic() -> Option<PanicNote> {
     LATEST.take()
 }
 
-/// Runs `body`; a panic becomes an error of class bug that names the line.
+/// Runs `body` and converts a panic to a bug error that names the line.
 pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T, Error> + UnwindSafe) -> Result<T, Error> {
     take_panic();
     let before = CAUGHT.replace(true);
@@ -69,7 +69,7 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T, Error> + UnwindSafe) -> 
     CAUGHT.set(before);
     outcome.unwrap_or_else(|payload| match take_panic() {
         Some(note) => Err(note.into_error()),
-        // A panic that another thread had, resumed here: its note stayed there.
+        // The panic was resumed from another thread, which has its note.
         None => Err(Error::bug(format!("the job panicked: {}", text(&*payload)))),
     })
 }
@@ -77,11 +77,11 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T, Error> + UnwindSafe) -> 
 fn note(info: &PanicHookInfo<'_>) {
     let (file, line) = info.location().map_or(("unknown", 0), |at| (at.file(), at.line()));
     let note = PanicNote { message: text(info.payload()).to_owned(), file: file.to_owned(), line };
-    // While a thread is torn down the slot may be gone; then nobody is left to ask for the note.
+    // During thread teardown the slot may be gone, and nobody will ask for the note.
     let _ = LATEST.try_with(|latest| latest.replace(Some(note)));
 }
 
-/// The silence is about the text, not about the trace that RUST_BACKTRACE asks for.
+/// Prints the backtrace if RUST_BACKTRACE asks for it. Only the panic message is suppressed.
 fn trace_if_asked() {
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {

@@ -1,28 +1,29 @@
-//! The processes that wait for this one: the parent, and the shells between it and the caller.
+//! The processes that wait for this one: its parent, and the shells between it and its caller.
 //!
-//! A scheduler often starts a job through a shell, which outlives the scheduler's own process. So the chain is followed
-//! up to the first process outside of this process group: a shell script shares the group of its commands, and an
-//! interactive shell gives them one of their own. When a link of the chain changes, nobody waits for the job any more.
+//! A scheduler often starts a job through a shell, which outlives the scheduler's own process. The
+//! chain of parents is therefore followed up to the first process outside of this process group: a
+//! shell script shares the group of its commands, while an interactive shell gives each of them a new
+//! group. When a link of the chain changes, nobody waits for the job any more.
 
 use std::fs;
 
-/// The process that takes over orphans, and that starts services: it is no caller that could end.
+/// The process that adopts orphans and starts services. It is not a caller that could exit.
 const INIT: i32 = 1;
-/// The most links that are followed, should /proc give nonsense.
+/// Upper limit of the links that are followed, in case /proc is inconsistent.
 const MAX_LINKS: usize = 16;
 
-/// A process as /proc shows it.
+/// The fields of a process in /proc.
 #[derive(Clone, Copy, Debug)]
 struct Process {
     parent: i32,
     group: i32,
 }
 
-/// The chain of processes from this one up to its caller: each with its parent at the start.
+/// The chain of processes from this one up to its caller: each with its original parent.
 pub(super) struct Callers(Vec<(i32, i32)>);
 
 impl Callers {
-    /// The callers of this process; none if it was started by the system.
+    /// The callers of this process; `None` if it was started by the system.
     pub(super) fn of_this_process() -> Option<Callers> {
         Callers::of(std::process::id().cast_signed(), read)
     }
@@ -41,7 +42,7 @@ impl Callers {
         (!links.is_empty()).then_some(Callers(links))
     }
 
-    /// Whether one of them has ended.
+    /// Whether one of them has exited.
     pub(super) fn have_ended(&self) -> bool {
         self.differ(read)
     }
@@ -55,7 +56,7 @@ fn read(pid: i32) -> Option<Process> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// `412 (name) S 1 412 …`; the name may hold blanks and parentheses.
+/// Parses `412 (name) S 1 412 …`. The name may contain blanks and parentheses.
 fn parse(stat: &str) -> Option<Process> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(1);
     let mut number = || fields.next()?.parse().ok();
@@ -68,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// Processes by id, each with its parent and its group.
+    /// A process table: for each id its parent and group.
     fn table(rows: &[(i32, i32, i32)]) -> impl Fn(i32) -> Option<Process> {
         let rows: HashMap<i32, Process> = rows
             .iter()
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_shell_between_job_and_scheduler_is_followed() {
-        // A scheduler 10 runs the shell 20 as leader of a group, which runs the job 30.
+        // The scheduler 10 runs the shell 20, which leads a group and runs the job 30.
         let before = table(&[(30, 20, 20), (20, 10, 20), (10, 9, 10), (9, 1, 9)]);
         let callers = Callers::of(30, &before).unwrap();
         assert_eq!(callers.0, [(30, 20), (20, 10)]);

@@ -1,10 +1,8 @@
-//! What a person sees while a job works: bars on a terminal, now and then a line elsewhere.
+//! Progress display while a job runs: bars on a terminal, occasional lines elsewhere.
 //!
-//! Counts enter from the driver and from sources, at any rate and on any thread; they only change
-//! numbers here. One thread per job looks at the numbers ten times a second and draws, so that a
-//! slow terminal never holds up a task. The looks belong to `bars` and `pace`, what the numbers
-//! mean to `numbers`; which job runs, and
-//! whether it succeeds, is not known here.
+//! The driver and sources report counts, at any rate and from any thread; this only updates numbers.
+//! One thread per job reads the numbers ten times a second and draws them, so that a slow terminal
+//! never delays a task. `bars` and `pace` format the numbers, and `numbers` interprets them.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,33 +17,33 @@ use super::numbers::{Numbers, StageNumbers};
 use super::pace::Pace;
 use super::terminal::say;
 
-/// How often the numbers are looked at.
+/// Interval at which the numbers are drawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// One stage as a person sees it.
+/// A stage in the progress display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageView {
-    /// The stage's number in its job.
+    /// Id of the stage in its job.
     pub id: u32,
-    /// What it does, for example `read_text, flat_map, count`.
+    /// Its operators, for example `read_text, flat_map, count`.
     pub label: String,
-    /// How many tasks it has.
+    /// Number of its tasks.
     pub tasks: u32,
 }
 
-/// How progress is shown.
+/// How progress is displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Bars that are redrawn in place.
+    /// Progress bars that are redrawn in place.
     Bars,
     /// Lines of `key=value`, for logs.
     Lines,
-    /// Not at all.
+    /// No display.
     Silent,
 }
 
 impl Look {
-    /// Bars on a terminal, lines elsewhere, silence if `NO_PROGRESS` is set.
+    /// Bars on a terminal, lines elsewhere, nothing if `NO_PROGRESS` is set.
     fn choose(is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> Look {
         if env("NO_PROGRESS").is_some_and(|value| !value.is_empty()) {
             return Look::Silent;
@@ -55,7 +53,7 @@ impl Look {
     }
 }
 
-/// Shows the jobs of one run, one after the other, each in a block that is cleared at its end.
+/// Displays the jobs of one run, one after the other. The display of a job is cleared at its end.
 pub struct Progress {
     look: Look,
     shared: Arc<Shared>,
@@ -65,33 +63,33 @@ pub struct Progress {
 #[derive(Default)]
 struct Shared {
     numbers: Mutex<Numbers>,
-    /// Apart from the other numbers because sources add to it per batch.
+    /// Separate from the other numbers, because sources update it for each batch.
     read_bytes: Arc<AtomicU64>,
 }
 
-/// The thread that draws one job; it ends when `stop` is dropped.
+/// The thread that draws one job. It ends when `stop` is dropped.
 struct Drawing {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Progress {
-    /// Bars or lines, as standard error and `NO_PROGRESS` ask for.
+    /// Chooses the display from the type of standard error and from `NO_PROGRESS`.
     pub fn from_env() -> Progress {
         Progress::new(Look::choose(std::io::stderr().is_terminal(), |name| std::env::var(name).ok()))
     }
 
-    /// Shows nothing; for tests and for `--quiet`.
+    /// Displays nothing, for tests and `--quiet`.
     pub fn silent() -> Progress {
         Progress::new(Look::Silent)
     }
 
-    /// Shows jobs by `look`.
+    /// Displays jobs as `look`.
     pub fn new(look: Look) -> Progress {
         Progress { look, shared: Arc::default(), drawing: Mutex::default() }
     }
 
-    /// Begins a block for a job; `total_bytes` is the length of its input where that is known.
+    /// Starts the display of a job. `total_bytes` is the size of its input, if known.
     pub fn job_started(&self, stages: &[StageView], total_bytes: Option<u64>) {
         self.job_ended();
         let stage = |view: &StageView| StageNumbers {
@@ -106,10 +104,10 @@ impl Progress {
         *lock(&self.drawing) = start_drawing(self.look, &self.shared);
     }
 
-    /// Says that `done` of `total` tasks of stage `id` are done; an unknown stage is ignored.
+    /// Reports that `done` of `total` tasks of stage `id` are finished. An unknown stage is ignored.
     pub fn stage_progress(&self, id: u32, done: u32, total: u32) {
         let mut numbers = lock(&self.shared.numbers);
-        // A job may have thousands of stages; they are in the order of their numbers, from 1.
+        // A job may have thousands of stages, which are in the order of their ids, starting with 1.
         let expected = (id as usize).saturating_sub(1);
         let is_there = numbers.stages.get(expected).is_some_and(|stage| stage.id == id);
         let at =
@@ -119,22 +117,22 @@ impl Progress {
         }
     }
 
-    /// Says that sources have read `delta` more bytes of input.
+    /// Reports that sources have read `delta` more bytes.
     pub fn bytes_read(&self, delta: u64) {
         self.shared.read_bytes.fetch_add(delta, Ordering::Relaxed);
     }
 
-    /// The counter behind [`bytes_read`](Progress::bytes_read), for sources on other threads.
+    /// The counter that [`bytes_read`](Progress::bytes_read) updates, for sources on other threads.
     pub fn byte_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.read_bytes)
     }
 
-    /// Ends the job's block and clears it from the screen.
+    /// Ends the display of the job and clears it from the screen.
     pub fn job_ended(&self) {
         let drawing = lock(&self.drawing).take();
         if let Some(Drawing { stop, thread }) = drawing {
             drop(stop);
-            // Joined, so that nothing is drawn over what is printed next.
+            // Wait for the thread, so that it does not draw over later output.
             let _ = thread.join();
         }
     }
@@ -153,7 +151,7 @@ impl Shared {
     }
 }
 
-/// Without a thread to spare the job goes on unseen.
+/// If the thread cannot be started, the job continues without a display.
 fn start_drawing(look: Look, shared: &Arc<Shared>) -> Option<Drawing> {
     let shared = Arc::clone(shared);
     let started = Instant::now();

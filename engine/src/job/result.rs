@@ -1,9 +1,9 @@
-//! The result of a run for machines: one object, as the last line of standard output and in files.
+//! The machine-readable result of a run: one object, as the last line of standard output and in files.
 //!
-//! An ending and the facts of the run enter. The line comes after everything else that the process
-//! writes, on both streams: Airflow merges them and takes the last line. A result that cannot be
-//! written is a warning and not a failure, because what the job has published stays published. The
-//! meaning of the fields belongs to `exit` and `run`, their texts to `formats`.
+//! The line follows everything else that the process writes to both streams, because Airflow merges
+//! them and takes the last line. If a result cannot be written, that is a warning and not a failure,
+//! because published outputs stay published. The fields are defined in `exit` and `run`, their formats
+//! in `formats`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,24 +21,24 @@ use super::result_file::{ResultFile, Written};
 use super::run::{Facts, Input, Output, Run};
 use super::terminal::say;
 
-/// The variable that asks for the line on standard output: `stdout`, or `none` to forbid it.
+/// Environment variable that requests the line on standard output: `stdout`, or `none` to forbid it.
 const RESULT: &str = "KILN_RESULT";
-/// The variable that names a file for the same object.
+/// Environment variable with the path of a file for the same object.
 const RESULT_FILE: &str = "KILN_RESULT_FILE";
-/// The variable that names the folder of Airflow's XCom sidecar, if it is not the usual one.
+/// Environment variable with the folder of Airflow's XCom sidecar, if it is not the default one.
 const XCOM_DIR: &str = "KILN_XCOM_DIR";
-/// The file in which Azkaban expects what a job passes on.
+/// Environment variable with the file in which Azkaban expects the outputs of a job.
 const AZKABAN_FILE: &str = "JOB_OUTPUT_PROP_FILE";
-/// The variable that names the termination log of the container, if it is not the usual one.
+/// Environment variable with the termination log of the container, if it is not the default one.
 const TERMINATION_LOG: &str = "KILN_TERMINATION_LOG";
 /// How much of a termination log Kubernetes keeps.
 const MAX_TERMINATION_BYTES: usize = 4096;
 
-/// Variables that only a scheduler which reads standard output sets for its tasks.
+/// Variables that are set only by schedulers that read the standard output of their tasks.
 ///
-/// Airflow's Bash and Python operators export the first two, Argo's executor the others. Luigi,
-/// cron and make give their programs no variable of their own, and `KUBERNETES_SERVICE_HOST` is set
-/// in every pod, a person's shell included; there the line is asked for with `KILN_RESULT=stdout`.
+/// Airflow's Bash and Python operators set the first two, the executor of Argo the others. Luigi, cron
+/// and make set no variable, and `KUBERNETES_SERVICE_HOST` is set in every pod, even for a user's
+/// shell. In these cases the line must be requested with `KILN_RESULT=stdout`.
 const SCHEDULERS: [(&str, &str); 4] = [
     ("AIRFLOW_CTX_DAG_ID", "Airflow"),
     ("AIRFLOW_CTX_TASK_ID", "Airflow"),
@@ -46,7 +46,7 @@ const SCHEDULERS: [(&str, &str); 4] = [
     ("ARGO_CONTAINER_NAME", "Argo Workflows"),
 ];
 
-/// The fields of the result, in their order.
+/// The fields of the result, in order.
 #[derive(Serialize)]
 struct Line<'a> {
     run_id: &'a str,
@@ -65,7 +65,7 @@ struct Line<'a> {
     message: Option<&'a str>,
 }
 
-/// What a container leaves for whoever looks at its pod.
+/// The fields of the termination log, for whoever inspects the pod.
 #[derive(Serialize)]
 struct Termination<'a> {
     run_id: &'a str,
@@ -76,7 +76,7 @@ struct Termination<'a> {
     message: &'a str,
 }
 
-/// Who wants the result.
+/// The places to which the result is written.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Readers {
     stdout: bool,
@@ -86,7 +86,7 @@ struct Readers {
     termination: Option<PathBuf>,
 }
 
-/// Writes the result to the files of whoever wants it, and returns it for [`print`].
+/// Writes the result to all requested files, and returns it for [`print`].
 pub(super) fn write_files(run: &Run, ending: &Ending) -> String {
     let json = json(run, ending);
     let readers = Readers::from_env(|name| std::env::var(name).ok());
@@ -112,7 +112,7 @@ pub(super) fn write_files(run: &Run, ending: &Ending) -> String {
     json
 }
 
-/// Prints the result on standard output, if it is wanted there. Nothing may be printed by the process after this.
+/// Prints the result to standard output, if requested. The process must not print anything after this.
 pub(super) fn print(run: &Run, json: &str) {
     let _ = std::io::stderr().flush();
     if Readers::from_env(|name| std::env::var(name).ok()).stdout {
@@ -131,7 +131,7 @@ impl Readers {
             Some(_) => false,
         };
         let xcom = path(XCOM_DIR).unwrap_or_else(|| PathBuf::from("/airflow/xcom"));
-        // The folder and the log exist only where a pod mounts them.
+        // The folder and the log exist only if a pod mounts them.
         let in_pod = env("KUBERNETES_SERVICE_HOST").map(|_| PathBuf::from("/dev/termination-log"));
         Readers {
             stdout,
@@ -143,12 +143,12 @@ impl Readers {
     }
 }
 
-/// The scheduler that runs this process as one of its tasks, if it is a known one.
+/// The known scheduler that runs this process as a task, if any.
 fn scheduler(env: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     SCHEDULERS.iter().find(|(variable, _)| env(variable).is_some()).map(|(_, name)| *name)
 }
 
-/// The object, without a line end.
+/// The object as JSON, without a line end.
 fn json(run: &Run, ending: &Ending) -> String {
     let facts = run.facts();
     let line = Line {
@@ -163,15 +163,15 @@ fn json(run: &Run, ending: &Ending) -> String {
         counters: counters(&facts),
         retries: facts.retries,
         bottleneck: facts.bottleneck,
-        // Milliseconds are all that a reader can use of a run's time.
+        // Readers need no more than milliseconds.
         seconds: (run.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         message: ending.message.as_deref(),
     };
-    // Strings, integers and one finite number: there is nothing in it that JSON cannot hold.
+    // Cannot fail, because all fields are valid JSON.
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// The short object of the termination log; the message gives way to the limit.
+/// The short object of the termination log. The message is shortened to fit the limit.
 fn termination_text(run: &Run, ending: &Ending) -> String {
     let mut message = ending.message.as_deref().unwrap_or_default();
     loop {
@@ -189,14 +189,15 @@ fn termination_text(run: &Run, ending: &Ending) -> String {
         if surplus == 0 || message.is_empty() {
             return text;
         }
-        // An escape takes up to six bytes for one; too little is cut at first, never too much by far.
+        // An escaped character takes up to six bytes. The first cuts may therefore be too small, but
+        // the result is never much too short.
         let cut = message.floor_char_boundary(message.len().saturating_sub(surplus.div_ceil(6)));
         message = &message[..cut];
     }
 }
 
-/// The counters of all kinds by name; where two kinds have one name, the type is added to the later one's. A float
-/// that JSON cannot hold, NaN or an infinity, is null.
+/// All counters by name. If counters of two types have the same name, the type is appended to the name
+/// of the later one. NaN and infinity, which JSON does not support, become null.
 fn counters(facts: &Facts) -> BTreeMap<String, Value> {
     let of = |name: &String, value| (name.clone(), value);
     let mut all: BTreeMap<String, Value> =
@@ -221,7 +222,7 @@ mod tests {
         })
     }
 
-    /// The JSON with the time it took cut out.
+    /// The JSON without the elapsed time.
     fn timeless(run: &Run, ending: &Ending) -> String {
         let mut object: serde_json::Value = serde_json::from_str(&json(run, ending)).unwrap();
         assert!(object["seconds"].is_f64());

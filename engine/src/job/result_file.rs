@@ -1,7 +1,7 @@
-//! A result file: replaced as a whole, and never by an older attempt of the run that it is about.
+//! A result file: replaced atomically, and never by an older attempt of the same run.
 //!
-//! Text enters, a file leaves. The lock is on the folder, so that nothing is left beside the file; two attempts hold it
-//! for as long as it takes to read one file and rename another.
+//! The lock is on the folder, so that no lock file is left beside the result file. An attempt holds it
+//! while it reads one file and renames another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,28 +14,29 @@ use crate::error::{Error, Result};
 use super::formats::Format;
 use super::identity::Identity;
 
-/// How long a lock is waited for; after that the file is replaced without it.
+/// How long to wait for the lock before the file is replaced without it.
 const LOCK_LIMIT: Duration = Duration::from_millis(100);
 
-/// A file that holds the result of a run.
+/// A file for the result of a run.
 pub(super) struct ResultFile<'a> {
     pub(super) path: PathBuf,
     pub(super) format: Format,
     pub(super) identity: &'a Identity,
-    /// Whether this attempt was fenced: then there is a newer one, whatever the numbers say.
+    /// Whether this attempt was fenced, which means that a newer one exists, whatever the attempt
+    /// numbers are.
     pub(super) is_fenced: bool,
 }
 
-/// What became of a result file.
+/// Result of replacing a result file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Done,
-    /// It holds the result of a newer attempt.
+    /// The file holds the result of a newer attempt.
     Kept(PathBuf),
 }
 
 impl ResultFile<'_> {
-    /// Replaces the file by `text`, unless it holds the result of a newer attempt.
+    /// Replaces the file with `text`, unless it holds the result of a newer attempt.
     pub(super) fn replace(&self, text: &str) -> Result<Written> {
         let _lock = lock(&self.path);
         if self.holds_newer() {
@@ -44,18 +45,20 @@ impl ResultFile<'_> {
         ResultFile::write_any(&self.path, text)
     }
 
-    /// Writes `text` to `path` under another name first, so that a reader never sees half of it.
+    /// Writes `text` to a temporary file and renames it to `path`, so that readers never see a part of
+    /// it.
     pub(super) fn write_any(path: &Path, text: &str) -> Result<Written> {
         let failed = |e| Error::io("the result file cannot be written", e).at("file", path.display());
         let in_place = || fs::write(path, text).map(|()| Written::Done).map_err(failed);
-        // A pipe or a device must be written, not replaced.
+        // Pipes and devices cannot be replaced, only written.
         if path.metadata().is_ok_and(|known| !known.is_file()) {
             return in_place();
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        // Next to a file that is a mount of its own the folder may be read-only; such a file refuses a rename, too.
+        // If the file is a mount itself, its folder may be read-only, and the file cannot be replaced
+        // by a rename.
         let renamed = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
         renamed.map(|()| Written::Done).or_else(|_| {
             let _ = fs::remove_file(&temporary);
@@ -64,7 +67,7 @@ impl ResultFile<'_> {
     }
 
     fn holds_newer(&self) -> bool {
-        // Only a plain file is read: a pipe would wait for a writer.
+        // Reads only regular files, because reading a pipe would wait for a writer.
         let is_file = self.path.metadata().is_ok_and(|known| known.is_file());
         let Some(text) = is_file.then(|| fs::read_to_string(&self.path).ok()).flatten() else { return false };
         if !self.identity.is_given || !self.format.names_run(&text, &self.identity.run_id) {
@@ -75,7 +78,7 @@ impl ResultFile<'_> {
     }
 }
 
-/// A lock on the folder of `path`; none where the file system has none, or when it takes too long.
+/// Locks the folder of `path`. `None` if the file system does not support locks or it takes too long.
 fn lock(path: &Path) -> Option<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;

@@ -1,8 +1,8 @@
-//! One run of a job binary: its name, and the facts that it will report about itself.
+//! One run of a job binary: its identity, and the facts that it reports.
 //!
-//! Sinks, the driver and the job's own code put facts in while they work; `exit` and `result` take
-//! them out once, at the end. There is one run per process, shared by all of its actions, so that
-//! three writes give one report. How the job is run, and where the report goes, is not known here.
+//! Sinks, the driver and the job's own code add facts while they work; `exit` and `result` read them
+//! once at the end. There is one run per process, shared by all of its actions, so that three writes
+//! give one report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -24,118 +24,118 @@ use super::options::RunOptions;
 use super::progress::Progress;
 use crate::error::Result;
 
-/// What one sink has published.
+/// An output that a sink has published.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// Where it lies, for example `file:///data/counts`.
+    /// Its location, for example `file:///data/counts`.
     pub uri: String,
-    /// How many partitions of the dataset were written.
+    /// Number of partitions of the dataset that were written.
     pub partitions: u64,
-    /// How many data files there are.
+    /// Number of data files.
     pub files: u64,
-    /// How many rows they hold.
+    /// Number of rows in them.
     pub rows: u64,
-    /// How long they are together.
+    /// Size of all files.
     pub bytes: u64,
-    /// The rows of every partition of the layout that was written, by its name: `day=2026-03-02`.
+    /// Number of rows in each partition of the output's layout that was written, by name:
+    /// `day=2026-03-02`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partition_rows: BTreeMap<String, u64>,
 }
 
-/// What one source has read: the list of its files when the job was planned.
+/// An input that a source has read: the list of its files when the job was planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// The address as the job gave it.
+    /// The address in the job's code.
     pub uri: String,
-    /// How many files there were.
+    /// Number of files.
     pub files: u64,
-    /// How long they were together.
+    /// Size of all files.
     pub bytes: u64,
-    /// A hash of the sorted list of addresses, sizes and versions, in hexadecimal: equal lists, equal hashes.
+    /// A hash of the sorted list of addresses, sizes and versions, in hexadecimal. Equal lists have
+    /// equal hashes.
     pub hash: String,
 }
 
-/// What a run has to say about itself so far.
+/// The facts that a run has collected for its report.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// What was read, in the order of planning.
+    /// Inputs, in the order of planning.
     pub inputs: Vec<Input>,
-    /// What was published, in the order of publishing.
+    /// Outputs, in the order of publishing.
     pub outputs: Vec<Output>,
     /// The job's own counters by name.
     pub counters: BTreeMap<String, u64>,
-    /// Those that may go down, by name.
+    /// Signed counters, by name.
     pub counters_i64: BTreeMap<String, i64>,
-    /// Those of floats, by name.
+    /// Float counters, by name.
     pub counters_f64: BTreeMap<String, f64>,
-    /// How many attempts of tasks had to be made again.
+    /// Number of task attempts that had to be repeated.
     pub retries: u32,
-    /// The version that the last publish made, where the sink counts versions.
+    /// The version that the last publish created, if the sink has versions.
     pub version: Option<u64>,
     /// What limited the run most, if its tasks took long enough to tell.
     pub bottleneck: Option<Bottleneck>,
-    /// Why there was nothing to do, if the job said so.
+    /// Why there was nothing to do, if the job reported that.
     pub skipped: Option<String>,
-    /// Whether a commit has ended, or was left, without its outcome being known.
+    /// Whether a commit has ended or was abandoned with an unknown outcome.
     pub is_unresolved: bool,
 }
 
 /// Counts with this number and those after it are times of tasks in nanoseconds, one number for each resource.
 pub(crate) const TIMES: u32 = u32::MAX - 15;
 
-/// One run of a job binary; the process holds one and shares it.
+/// One run of a job binary, shared by the whole process.
 pub struct Run {
     identity: Identity,
     started: Instant,
     facts: Mutex<Facts>,
-    /// The names of the counters that closures count, by number.
+    /// Names of the counters that closures update, indexed by id.
     counters: Mutex<Vec<String>>,
-    /// What closures accumulate beyond that.
+    /// Other accumulators that closures update.
     pub(crate) accumulators: Accumulators,
-    /// What the time of tasks was spent on.
-    pub(crate) times: Times,
-    /// How often the run has begun to write to an address.
+    /// Number of writes that the run has begun, by address.
     writes: Mutex<BTreeMap<String, u32>>,
-    /// Where checkpoints were made.
+    /// Addresses of the checkpoints.
     checkpoints: Mutex<BTreeSet<String>>,
     ending: AtomicBool,
     /// The exit code, once it is decided.
     code: OnceLock<u8>,
-    /// The command line without the run id and the attempt, once it is parsed.
+    /// The command line without the run id and the attempt, once it has been parsed.
     arguments: OnceLock<Vec<OsString>>,
-    /// Who gets the result.
+    /// Listeners for the result.
     pub(super) listeners: Listeners,
     options: RunOptions,
     commits: Arc<Commits>,
-    /// Whether the run should stop.
+    /// The cancellation state of the run.
     pub cancel: Cancel,
-    /// What must be undone when the run ends.
+    /// Cleanups for the end of the run.
     pub cleanup: Cleanup,
-    /// What a person sees while the run works.
+    /// The progress display.
     pub progress: Progress,
 }
 
 impl Run {
-    /// The run of this process, with the identity and the options that the environment gives it.
+    /// The run of this process, with identity and options from the environment.
     ///
     /// # Errors
-    /// Of class config when a variable cannot be read.
+    /// Fails with a config error when a variable cannot be parsed.
     pub fn from_env() -> Result<Arc<Run>> {
         let options = RunOptions::from_env(&|name| std::env::var(name).ok())?;
         Ok(Run::with_options(Identity::from_env()?, options, Progress::from_env()))
     }
 
-    /// A run named `run_id` that shows its work by `progress`.
+    /// A run with the id `run_id` that displays its progress in `progress`.
     pub fn new(run_id: impl Into<String>, progress: Progress) -> Arc<Run> {
         Run::with_identity(Identity::random_named(run_id), progress)
     }
 
-    /// A run with an identity that shows its work by `progress`.
+    /// A run with an identity that displays its progress in `progress`.
     pub fn with_identity(identity: Identity, progress: Progress) -> Arc<Run> {
         Run::with_options(identity, RunOptions::default(), progress)
     }
 
-    /// A run with an identity and options that shows its work by `progress`.
+    /// A run with an identity and options that displays its progress in `progress`.
     pub fn with_options(identity: Identity, options: RunOptions, progress: Progress) -> Arc<Run> {
         Arc::new(Run {
             identity,
@@ -158,34 +158,35 @@ impl Run {
         })
     }
 
-    /// The run's name in the result JSON.
+    /// The run id in the result JSON.
     pub fn run_id(&self) -> &str {
         &self.identity.run_id
     }
 
-    /// Which run this is, and which attempt at it.
+    /// The run id and attempt.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// What the caller decides about the run.
+    /// The options that the caller has set.
     pub fn options(&self) -> &RunOptions {
         &self.options
     }
 
-    /// Begins a commit: while the guard lives, a cancel does not end the process by force before
-    /// [`RunOptions::commit_grace`] has passed.
+    /// Begins a commit. While the guard lives, a cancellation waits up to [`RunOptions::commit_grace`]
+    /// before it ends the process by force.
     ///
-    /// Call [`Run::published`] before the guard is dropped, so that a cancel in between reports the output; and
-    /// [`CommitGuard::unresolved`] when it is not known whether the commit took place.
+    /// Call [`Run::published`] before the guard is dropped, so that a cancellation in between reports
+    /// the output. Call [`CommitGuard::unresolved`] if the outcome of the commit is unknown.
     ///
     /// # Errors
-    /// Of class cancelled once the run was asked to stop: then no commit begins.
+    /// Fails with an error of class cancelled when the run was cancelled, in which case the commit does
+    /// not begin.
     pub fn committing(&self) -> Result<CommitGuard> {
         self.commits.begin(&self.cancel)
     }
 
-    /// The arguments by which the same job can be started again, as another attempt or run.
+    /// The arguments for starting the same job again, as another attempt or run.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         self.arguments.get().cloned().unwrap_or_else(|| std::env::args_os().skip(1).collect())
     }
@@ -195,22 +196,22 @@ impl Run {
         let _ = self.arguments.set(arguments);
     }
 
-    /// The commits that are under way.
+    /// The commits in progress.
     pub(super) fn commits(&self) -> &Commits {
         &self.commits
     }
 
-    /// How long the run has taken so far.
+    /// Time since the start of the run.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Says that `output` is published: call it after the commit, never before.
+    /// Reports that `output` is published. Call it after the commit, never before.
     pub fn published(&self, output: Output) {
         lock(&self.facts).outputs.push(output);
     }
 
-    /// Records what a source reads; the same list again adds nothing.
+    /// Records an input. A repeated input is recorded once.
     pub fn read(&self, input: Input) {
         let mut facts = lock(&self.facts);
         if !facts.inputs.contains(&input) {
@@ -218,7 +219,7 @@ impl Run {
         }
     }
 
-    /// Says which version the publish made.
+    /// Reports the version that the publish created.
     pub fn published_version(&self, version: u64) {
         lock(&self.facts).version = Some(version);
     }
@@ -230,7 +231,7 @@ impl Run {
         *counter = counter.saturating_add(delta);
     }
 
-    /// The number by which tasks name the counter `name`; from now on it is in the result.
+    /// Registers the counter `name`, which then appears in the result, and returns its id.
     pub(crate) fn counter(&self, name: &str) -> u32 {
         self.count(name, 0);
         let mut names = lock(&self.counters);
@@ -241,7 +242,7 @@ impl Run {
         at as u32
     }
 
-    /// Adds what tasks have counted.
+    /// Adds the counts of tasks.
     pub(crate) fn add_counts(&self, counts: &[(u32, u64)]) {
         for (id, delta) in counts {
             if let Some(resource) = id.checked_sub(TIMES) {
@@ -253,19 +254,19 @@ impl Run {
         }
     }
 
-    /// What a counter has come to.
+    /// The value of a counter.
     pub(crate) fn counter_value(&self, id: u32) -> u64 {
         let name = lock(&self.counters).get(id as usize).cloned();
         name.and_then(|name| lock(&self.facts).counters.get(&name).copied()).unwrap_or(0)
     }
 
-    /// Adds `count` attempts that had to be made again.
+    /// Adds `count` attempts that had to be repeated.
     pub fn add_retries(&self, count: u32) {
         let mut facts = lock(&self.facts);
         facts.retries = facts.retries.saturating_add(count);
     }
 
-    /// Which write of the run to `uri` the next one is, from 0 up.
+    /// The index of the run's next write to `uri`, starting at 0.
     pub(crate) fn next_write(&self, uri: &str) -> u32 {
         let mut writes = lock(&self.writes);
         let next = writes.entry(uri.to_owned()).or_default();
@@ -273,12 +274,13 @@ impl Run {
         *next - 1
     }
 
-    /// How often the run has begun to write to `uri`.
+    /// Number of writes to `uri` that the run has begun.
     pub(crate) fn writes_to(&self, uri: &str) -> u32 {
         lock(&self.writes).get(uri).copied().unwrap_or(0)
     }
 
-    /// Adds what a retry has not counted because its output was published by an earlier attempt.
+    /// Restores the counters of an earlier attempt that published the output, because a retry does not
+    /// count them again.
     pub(crate) fn restore_counts(&self, counters: &BTreeMap<String, u64>) {
         let mut facts = lock(&self.facts);
         for (name, count) in counters {
@@ -287,22 +289,22 @@ impl Run {
         }
     }
 
-    /// Whether the run has made a checkpoint at `uri`.
+    /// Whether the run has written a checkpoint to `uri`.
     pub(crate) fn has_checkpoint(&self, uri: &str) -> bool {
         lock(&self.checkpoints).contains(uri)
     }
 
-    /// Says that the run has made a checkpoint at `uri`.
+    /// Records that the run has written a checkpoint to `uri`.
     pub(crate) fn add_checkpoint(&self, uri: &str) {
         lock(&self.checkpoints).insert(uri.to_owned());
     }
 
-    /// Says that there is nothing to do: unless the job fails or publishes, it ends with code 99.
+    /// Reports that there is nothing to do. Unless the job fails or publishes, it exits with code 99.
     pub fn skip(&self, message: impl Into<String>) {
         lock(&self.facts).skipped = Some(message.into());
     }
 
-    /// What the run has to say about itself so far.
+    /// The facts collected so far.
     pub fn facts(&self) -> Facts {
         let counters_i64 = self.accumulators.named();
         let counters_f64 = self.accumulators.named();
@@ -311,22 +313,22 @@ impl Run {
         Facts { counters_i64, counters_f64, is_unresolved, bottleneck, ..lock(&self.facts).clone() }
     }
 
-    /// Whether this caller is the one that ends the run and reports it; true exactly once.
+    /// Claims the right to end and report the run. Returns true exactly once.
     pub(super) fn claim_end(&self) -> bool {
         !self.ending.swap(true, Ordering::SeqCst)
     }
 
-    /// Decides the exit code: a signal that comes while the run is reported does not change it.
+    /// Fixes the exit code, which a signal during the report no longer changes.
     pub(super) fn decide_code(&self, code: u8) {
         let _ = self.code.set(code);
     }
 
-    /// The exit code, once it is decided.
+    /// The exit code, once it is fixed.
     pub(super) fn decided_code(&self) -> Option<u8> {
         self.code.get().copied()
     }
 
-    /// Whether someone ends the run already.
+    /// Whether some thread is already ending the run.
     pub(super) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }

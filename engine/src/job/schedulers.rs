@@ -1,24 +1,24 @@
-//! What schedulers export to the tasks that they start: a table of names, and two payloads that must be opened.
+//! Identities from schedulers: the variables that they export to their tasks, and two encoded payloads.
 //!
-//! The environment enters as a function, the parts of a run id and an attempt leave. Only what is the same on every
-//! retry of a task, and different in every other task, may be part of a run id. Argo Workflows is not in the table:
-//! `ARGO_NODE_ID` is new on every retry, so its users pass the run id themselves (docs/runs-and-retries.md).
+//! Returns the parts of a run id and an attempt. A part of a run id must be the same on every retry of
+//! a task and different in every other task. Argo Workflows is missing: `ARGO_NODE_ID` changes on every
+//! retry, so its users pass the run id themselves (docs/runs-and-retries.md).
 
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
 
-/// The longest payload that is read, so that a wrong file costs no memory.
+/// Size limit of a payload, so that a wrong file does not use up memory.
 const MAX_PAYLOAD: u64 = 1 << 20;
 
 /// The environment of the process.
 pub(super) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Where one value of a scheduler is found.
+/// Where a value of a scheduler is found.
 #[derive(Clone, Copy, Debug)]
 enum Field {
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(&'static str),
     /// A property in the file that Azkaban names in `JOB_PROP_FILE`.
     Azkaban(&'static str),
@@ -28,17 +28,18 @@ enum Field {
 
 /// A scheduler that exports an identity.
 struct Scheduler {
-    /// All of them are needed; together they name the task.
+    /// All of these are required; together they identify the task.
     task: &'static [Field],
-    /// Added where they are set: they tell tasks apart that are one task in the scheduler's program.
+    /// Appended if they are set. They distinguish the instances of one task in the scheduler's program.
     index: &'static [Field],
-    /// The attempt, which grows on every retry.
+    /// The attempt, which increases on every retry.
     attempt: Field,
 }
 
 use Field::{Azkaban, Dagster, Variable};
 
-/// The first scheduler whose task is complete decides. Metaflow may run on Airflow or Kubernetes, so it is asked first.
+/// The first scheduler with a complete task is used. Metaflow comes first, because it may run on
+/// Airflow or Kubernetes.
 const SCHEDULERS: [Scheduler; 6] = [
     Scheduler {
         task: &[
@@ -70,7 +71,7 @@ const SCHEDULERS: [Scheduler; 6] = [
         attempt: Azkaban("azkaban.job.attempt"),
     },
     Scheduler {
-        // The template passes the label `batch.kubernetes.io/controller-uid` under this name.
+        // A template passes the label `batch.kubernetes.io/controller-uid` under this name.
         task: &[Variable("KUBERNETES_JOB_UID")],
         index: &[Variable("JOB_COMPLETION_INDEX")],
         attempt: Variable("KUBERNETES_JOB_ATTEMPT"),
@@ -82,16 +83,16 @@ const SCHEDULERS: [Scheduler; 6] = [
     },
 ];
 
-/// What a scheduler exports about the task that this process is.
+/// The identity that a scheduler exports.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Exported {
-    /// The parts that name the task, joined by `/`.
+    /// The parts that identify the task, joined by `/`.
     pub(super) task: String,
-    /// The name of the attempt's variable and its text.
+    /// Name and value of the variable with the attempt.
     pub(super) attempt: Option<(&'static str, String)>,
 }
 
-/// What the scheduler that runs this process exports, if it is one of the table.
+/// The identity from the scheduler that runs this process, if it is a known one.
 pub(super) fn exported(env: &Env<'_>) -> Option<Exported> {
     SCHEDULERS.iter().find_map(|scheduler| scheduler.exported(env))
 }
@@ -127,14 +128,16 @@ fn read_file(path: &str) -> Option<String> {
     Some(text)
 }
 
-/// A value of a Java properties file, without the escapes that identifiers do not need; the last one counts.
+/// The last value of a key in a Java properties file. Escapes are dropped, because identifiers do not
+/// need them.
 fn property(text: &str, name: &str) -> Option<String> {
     let lines = text.lines().rev().filter_map(|line| line.split_once(['=', ':']));
     let mut values = lines.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.replace('\\', ""));
     values.next()
 }
 
-/// The context is JSON, compressed by zlib and written in base64; it is in the variable or in a file that it names.
+/// Decodes a context of base64, zlib and JSON. It is in the variable or in a file whose path is in the
+/// variable.
 fn pipes_context(variable: &str) -> Option<Value> {
     let mut text = String::new();
     ZlibDecoder::new(base64(variable)?.as_slice()).take(MAX_PAYLOAD).read_to_string(&mut text).ok()?;
@@ -156,7 +159,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// The bytes of a base64 text in the standard alphabet.
+/// Decodes base64 in the standard alphabet.
 fn base64(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);

@@ -1,11 +1,10 @@
-//! Reasons to stop from outside: signals, the time limit, a parent that has ended.
+//! External reasons to cancel a run: signals, the time limit, and the exit of a parent process.
 //!
-//! They enter on threads of their own, a cancel request or an exit leaves. A task that does not
-//! look up must not keep a scheduler waiting: Airflow kills after 5 s and then nobody cleans up. So
-//! the process ends itself by `_exit`, which waits for no other thread; and whatever it does before
-//! that runs under a time limit, since a job that hangs may hold the lock of standard output. Only a
-//! commit gets more time: half of one is worse than a late exit. What is reported belongs to `exit`,
-//! what must be cleaned up to whoever registered it.
+//! Separate threads wait for them and cancel the run or exit the process. A task that does not poll
+//! must not make a scheduler wait: Airflow kills after 5 s, and then nobody cleans up. The process
+//! therefore exits with `_exit`, which waits for no other thread. Whatever it does before that has a
+//! time limit, because a hanging job may hold the lock of standard output. Only a commit gets more
+//! time, because a partial commit is worse than a late exit.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -25,22 +24,22 @@ use super::parent::Callers;
 use super::run::Run;
 use super::terminal::say;
 
-/// How long a job may take to end by itself after the first signal. All in all it has 2 s.
+/// How long a job may take to stop after the first signal. In total it has 2 s.
 pub const CANCEL_GRACE: Duration = Duration::from_millis(1500);
-/// How long the cleanups of a job that is ended may take.
+/// Time limit of the cleanups of a job that is ended by force.
 const CLEANUP_LIMIT: Duration = Duration::from_millis(300);
-/// How long the report of a job that is ended may take.
+/// Time limit of the report of a job that is ended by force.
 const REPORT_LIMIT: Duration = Duration::from_millis(100);
-/// How often the parent is looked at.
+/// Interval at which the parent is checked.
 const PARENT_POLL: Duration = Duration::from_millis(500);
 
-/// Starts to listen for SIGINT, SIGTERM and SIGHUP on behalf of `run`, to watch its time limit and its callers; call it
+/// Handles SIGINT, SIGTERM and SIGHUP for `run`, and watches its time limit and its callers. Call it
 /// once per process.
 ///
-/// SIGHUP stays ignored when it was ignored at the start: `nohup` means that the job outlives its caller.
+/// If SIGHUP was ignored at the start, it stays ignored: with `nohup` the job outlives its caller.
 ///
 /// # Errors
-/// When the system refuses the handlers or a thread.
+/// Fails when the handlers or a thread cannot be installed.
 pub fn install(run: &Arc<Run>) -> Result<()> {
     let failed = |e| Error::io("signals cannot be handled", e);
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
@@ -49,7 +48,7 @@ pub fn install(run: &Arc<Run>) -> Result<()> {
     let listen = move || signals.forever().for_each(|signal| received(&listening, signal));
     Builder::new().name("kiln-signals".to_owned()).spawn(listen).map_err(failed)?;
     let watched = Arc::clone(run);
-    // Files of /proc are read there, so that the job does not wait for them.
+    // The thread reads /proc, so that the job does not wait for it.
     let watch = move || {
         let is_detached = ignores_hangup();
         if !is_detached && let Err(error) = handle.add_signal(SIGHUP) {
@@ -66,7 +65,7 @@ pub fn install(run: &Arc<Run>) -> Result<()> {
     Ok(())
 }
 
-/// Whether SIGHUP is ignored, by the mask that Linux shows; elsewhere it is taken not to be.
+/// Whether SIGHUP is ignored, according to /proc on Linux; false on other systems.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -89,7 +88,7 @@ fn received(run: &Arc<Run>, signal: i32) {
     }
 }
 
-/// Looks at the time limit and at the callers, if there are any, until one of them is a reason to stop.
+/// Watches the time limit and the callers, if there are any, until one of them is a reason to cancel.
 fn watch(run: &Arc<Run>, callers: Option<&Callers>) {
     let timeout = run.options().timeout;
     while timeout.is_some() || callers.is_some() {
@@ -105,24 +104,24 @@ fn watch(run: &Arc<Run>, callers: Option<&Callers>) {
     }
 }
 
-/// The first reason to stop; a later one changes nothing.
+/// Cancels the run for the first reason; later ones have no effect.
 fn ask_to_stop(run: &Arc<Run>, reason: CancelReason) {
     if run.cancel.is_requested() {
         return;
     }
-    // The clock starts before anything that could block.
+    // Start the clock before anything that could block.
     let (late, asked) = (Arc::clone(run), Instant::now());
     let deadline = Builder::new().name("kiln-cancel-deadline".to_owned()).spawn(move || {
         std::thread::sleep(CANCEL_GRACE);
         let ended = late.commits().wait(asked + late.options().commit_grace);
-        // A job whose commit went on after the request has to see that it is done, and to return.
+        // If a commit continued after the request, the job still has to notice its end and return.
         let ended = ended.filter(|ended| *ended > asked);
         std::thread::sleep(
             ended.map_or(Duration::ZERO, |ended| CANCEL_GRACE.saturating_sub(ended.elapsed())),
         );
         end_process(&late, reason);
     });
-    // A job that is writing its result must have the last line to itself.
+    // Print nothing after the result, which must be the last line.
     if !run.is_ending() {
         say(&first_words(run, reason));
     }
@@ -151,11 +150,11 @@ fn commit_words(run: &Run) -> String {
     format!("a commit is under way and has {:?} to finish", run.options().commit_grace)
 }
 
-/// Ends the process now, whatever its other threads do.
+/// Exits the process now, whatever its other threads are doing.
 fn end_process(run: &Arc<Run>, latest: CancelReason) {
     let reason = run.cancel.reason().unwrap_or(latest);
     if run.claim_end() {
-        // What a commit moves is not removed under it; the next attempt collects what is left.
+        // Do not delete files that a commit is moving; the next attempt collects the rest.
         if !run.commits().close() {
             let cleaned = Arc::clone(run);
             within(CLEANUP_LIMIT, move || cleaned.cleanup.fire());
@@ -166,14 +165,14 @@ fn end_process(run: &Arc<Run>, latest: CancelReason) {
             super::report(&reported, &ending, REPORT_LIMIT / 4);
         });
     } else {
-        // Someone reports already. It gets the time that a report needs, and no more.
+        // Another thread is reporting. Give it the time that a report needs, and no more.
         std::thread::sleep(REPORT_LIMIT);
     }
     let code = run.decided_code().unwrap_or(reason.exit_code());
     signal_hook::low_level::exit(code.into());
 }
 
-/// Runs `work` on another thread and leaves it behind when it takes longer than `limit`.
+/// Runs `work` on another thread, which is abandoned if it takes longer than `limit`.
 fn within(limit: Duration, work: impl FnOnce() + Send + 'static) {
     let (done, wait) = channel();
     let started = Builder::new().name("kiln-ending".to_owned()).spawn(move || {

@@ -1,4 +1,4 @@
-//! What `#[kiln::main]` calls: from the process's start to its exit code.
+//! The functions that `#[kiln::main]` calls, from the start of the process to its exit code.
 
 use std::process::ExitCode;
 
@@ -7,23 +7,23 @@ use crate::cluster::{executor_main, executor_requested};
 use crate::context::Context;
 use crate::error::Result;
 
-/// Runs a job whose main function takes arguments.
+/// Runs a job whose main function has arguments.
 pub fn start<A: clap::Parser>(main: fn(Context, A) -> Result<()>) -> ExitCode {
     begin(main)
 }
 
-/// Runs a job whose main function takes none; the command line has Kiln's options only.
+/// Runs a job whose main function has no arguments. The command line has only Kiln's options.
 pub fn start_without_args(main: fn(Context) -> Result<()>) -> ExitCode {
     #[derive(clap::Parser)]
     struct NoArgs {}
     begin(|cx, _: NoArgs| main(cx))
 }
 
-/// Becomes an executor and never returns, if a driver has started this process as one; else does
-/// nothing.
+/// Turns this process into an executor and never returns, if a driver has started it as one. Otherwise
+/// does nothing.
 ///
-/// `#[kiln::main]` calls it before any code of the job. A program with a `main` of its own calls it
-/// first; a test binary has a test that does nothing else, and names it in
+/// `#[kiln::main]` calls it before any code of the job. A program with its own `main` calls it first. A
+/// test binary has a test that only calls this, and names that test in
 /// [`Config::executor_args`](crate::Config::executor_args).
 pub fn run_as_executor_if_asked() {
     if executor_requested() {

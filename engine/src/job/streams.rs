@@ -1,10 +1,11 @@
-//! Standard output and error that never fail: a lost stream is no reason to lose a job.
+//! Standard output and error that never fail, because a lost stream should not fail a job.
 //!
-//! `println!` panics when a write fails, and a job that has published would end as a bug because of `| head -1` or a
-//! full disk. So a stream that is no terminal becomes a pipe to a thread, which copies to the real stream and drops
-//! what that refuses. Before the report, and at every other exit, the real streams come back and what is left in the
-//! pipes is copied: then the last line is the last line. Both streams share one pipe where they have one target, so
-//! that their lines keep their order. What a process writes in the instant before SIGKILL may be lost.
+//! `println!` panics when a write fails, so `| head -1` or a full disk would turn a published job into
+//! a bug. Each stream that is not a terminal is therefore replaced by a pipe. A thread copies the pipe
+//! to the real stream and drops data that the stream rejects. Before the report, and at every other
+//! exit, the real streams are restored and the rest of the pipes is copied, so the last line stays the
+//! last line. If both streams have the same target, they share one pipe, so their lines keep their
+//! order. Output of the last instant before SIGKILL may be lost.
 
 #![allow(unsafe_code)]
 
@@ -24,61 +25,61 @@ use signal_hook::consts::SIGABRT;
 
 use super::lock;
 
-/// How long a reader that takes nothing may keep a finished job from ending.
+/// How long a reader that reads nothing may delay the end of a job.
 pub(super) const STUCK_LIMIT: Duration = Duration::from_secs(60);
-/// How long an abort waits for its last words to be copied.
+/// How long an abort waits until its message is copied.
 const ABORT_PAUSE: Duration = Duration::from_millis(20);
-/// What one read may bring: all that a pipe holds.
+/// Size of one read: the capacity of a pipe.
 const BLOCK_BYTES: usize = 1 << 16;
-/// The device of `/dev/null` on Linux: it takes everything.
+/// Device number of `/dev/null` on Linux, which accepts every write.
 const NULL_DEVICE: u64 = 0x103;
 
-/// The streams of this process that go through a pipe.
+/// The streams of this process that are replaced by a pipe.
 static STREAMS: OnceLock<Vec<Stream>> = OnceLock::new();
 
-/// One pipe and the real stream that it is copied to.
+/// A pipe and the real stream to which it is copied.
 struct Stream {
     pipe: PipeReader,
     real: File,
     is_stdout: bool,
     is_stderr: bool,
-    /// Whether the real stream has refused a write; locked by whoever copies.
+    /// Whether the real stream has rejected a write. The lock is held while copying.
     is_lost: Mutex<bool>,
-    /// Counts the writes to the real stream, so that a slow reader is not taken for a stuck one.
+    /// Number of writes to the real stream, which distinguishes a slow reader from a stuck one.
     writes: AtomicU64,
 }
 
-/// What is left in a pipe.
+/// Whether a pipe may hold more data.
 #[derive(PartialEq, Eq)]
 enum Left {
     Perhaps,
     Nothing,
-    /// No writer is left either.
+    /// The pipe is empty and has no writer.
     Closed,
 }
 
-/// Protects the streams of this process; call it once, before the job's own code. Where the system refuses, the
-/// streams stay as they are.
+/// Protects the streams of this process. Call it once, before the job's own code. On an error the
+/// streams stay unchanged.
 pub(super) fn protect() {
     let Ok(streams) = streams() else { return };
     if streams.is_empty() || STREAMS.set(streams).is_err() {
         return;
     }
     for stream in STREAMS.get().into_iter().flatten() {
-        // A thread each: a reader of one stream that takes nothing does not hold up the other.
+        // One thread per stream, so that a stuck reader of one does not delay the other.
         if Builder::new().name("kiln-streams".to_owned()).spawn(|| stream.copy_all()).is_err() {
             return restore(Duration::ZERO);
         }
     }
-    // SAFETY: `at_exit` has the type that C expects and catches its panics. It runs while other threads still run,
-    // and locks guard what it shares with them.
+    // SAFETY: `at_exit` has the type that C expects and catches its panics. It runs while other threads
+    // still run, and locks guard the data that it shares with them.
     unsafe { libc::atexit(at_exit) };
     // SAFETY: the action sleeps and restores the default, which `signal-hook` documents as allowed in a handler.
     let _ = unsafe { signal_hook::low_level::register(SIGABRT, at_abort) };
 }
 
-/// Gives the process its real streams back and copies what is left, as long as their readers take something within
-/// `limit`; later calls find nothing left.
+/// Restores the real streams and copies the rest of the pipes, unless a reader reads nothing for
+/// `limit`. Later calls find nothing to copy.
 pub(super) fn restore(limit: Duration) {
     for stream in STREAMS.get().into_iter().flatten() {
         stream.restore(limit);
@@ -89,7 +90,7 @@ extern "C" fn at_exit() {
     let _ = std::panic::catch_unwind(|| restore(STUCK_LIMIT));
 }
 
-/// An abort has just written why; the thread that copies it dies with the process.
+/// Waits until the message of the abort is copied by a thread that ends with the process.
 fn at_abort() {
     std::thread::sleep(ABORT_PAUSE);
     let _ = signal_hook::low_level::emulate_default_handler(SIGABRT);
@@ -113,7 +114,7 @@ fn streams() -> io::Result<Vec<Stream>> {
     }
 }
 
-/// A copy of a stream that may fail.
+/// The real stream, if it may fail: not a terminal and not `/dev/null`.
 fn target(fd: BorrowedFd<'_>, is_terminal: bool) -> Option<File> {
     let real = File::from(fd.try_clone_to_owned().ok().filter(|_| !is_terminal)?);
     let meta = real.metadata().ok()?;
@@ -122,7 +123,7 @@ fn target(fd: BorrowedFd<'_>, is_terminal: bool) -> Option<File> {
 }
 
 impl Stream {
-    /// Puts a pipe in the place of the stream.
+    /// Replaces the stream with a pipe.
     fn begin(real: File, is_stdout: bool, is_stderr: bool) -> io::Result<Stream> {
         let (pipe, writer): (PipeReader, PipeWriter) = io::pipe()?;
         fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
@@ -142,7 +143,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Copies for as long as the process lives, or until nobody can write any more.
+    /// Copies until the process ends or the pipe has no writer left.
     fn copy_all(&self) {
         let mut block = vec![0; BLOCK_BYTES];
         loop {
@@ -161,7 +162,7 @@ impl Stream {
         while self.copy(&mut is_lost, &mut block) == Left::Perhaps {}
     }
 
-    /// The right to copy, unless the reader has taken nothing for as long as `limit`.
+    /// Locks the stream for copying, unless its reader has read nothing for `limit`.
     fn lock_unless_stuck(&self, limit: Duration) -> Option<MutexGuard<'_, bool>> {
         let (mut seen, mut since) = (self.writes.load(Ordering::Relaxed), Instant::now());
         loop {
@@ -198,7 +199,7 @@ impl Stream {
             match (&self.real).write(bytes) {
                 Ok(count) if count > 0 => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The one who started the job has made its end non-blocking.
+                // The caller's end of the stream is non-blocking.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let _ = poll(&mut [PollFd::new(&self.real, PollFlags::OUT)], None);
                 }

@@ -1,7 +1,7 @@
-//! The last words of a run for people: the error, if there is one, and one line of counts.
+//! The summary of a run for people: the error, if there is one, and one line of counts.
 //!
-//! An ending and the facts of the run enter, text for standard error leaves. Counts are grouped and
-//! sizes rounded, since machines read `result` instead. Nothing here prints.
+//! Formats the outcome and the facts of the run for standard error. Counts are grouped and sizes are
+//! rounded, because machines read `result` instead. Nothing is printed here.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::exit::{Ending, Status, left_behind};
 use super::run::{Facts, Output};
 use super::terminal::{Colour, paint};
 
-/// Two spaces: wider than the blanks inside a part, so that the eye finds the parts.
+/// Two spaces, which separate the parts visibly from the single blanks inside of them.
 const BETWEEN: &str = "  ";
 
-/// `error[data]: message, at file …` with its help line; none for an ending that is no failure.
+/// `error[data]: message, at file …` with its help line; `None` if the run did not fail.
 pub(super) fn error_text(ending: &Ending) -> Option<String> {
     let (Status::Failed, Some(class), Some(message)) = (ending.status, ending.class, &ending.message) else {
         return None;
@@ -62,12 +62,12 @@ fn published(facts: &Facts) -> Vec<String> {
 
 fn cancelled(ending: &Ending) -> String {
     let message = ending.message.as_deref().unwrap_or_default();
-    // The help that an error carries would break the line.
+    // Only the first line, because the help of an error would break the summary line.
     let how = message.lines().next().unwrap_or_default().trim_start_matches("cancelled ");
     format!("{} {how}", paint("CANCELLED", Colour::Yellow))
 }
 
-/// `1,204,331`
+/// Formats a count as `1,204,331`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
@@ -80,7 +80,8 @@ pub(super) fn count(number: u64) -> String {
     grouped
 }
 
-/// `480 MB`, in powers of a thousand as disks and object stores count; one decimal below ten.
+/// Formats a size as `480 MB`, in powers of 1000 like disks and object stores, with one decimal below
+/// ten.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
@@ -88,17 +89,17 @@ pub(super) fn size(bytes: u64) -> String {
     }
     let mut value = bytes as f64 / 1000.0;
     let mut unit = 0;
-    // 999.5 would be rounded to 1000 of the smaller unit.
+    // 999.5 would round to 1000 of the smaller unit.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
     }
-    // 9.95 would be rounded to 10.0.
+    // 9.95 would round to 10.0.
     let decimals = usize::from(value < 9.95);
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// `0.4s`, `1m12s`, `3h05m`
+/// Formats a duration as `0.4s`, `1m12s` or `3h05m`.
 pub(super) fn duration(time: Duration) -> String {
     let tenths = (time.as_millis() + 50) / 100;
     if tenths < 600 {

@@ -1,37 +1,36 @@
-//! The one way to standard error: lines go above the progress bars, and never fail the job.
+//! Output to standard error: lines are printed above the progress bars and never fail the job.
 //!
-//! Text enters, whole lines leave. Log, errors, summary and bars share one screen, so all of them
-//! pass here; a bar that is drawn while another thread writes a line would leave rubbish. A closed
-//! or full standard error is no reason to lose a job, so write errors are dropped. What is said and
-//! when is not known here.
+//! Log, errors, summary and bars share one screen, so all of them are printed here: a bar that is drawn
+//! while another thread writes a line would garble the screen. A closed or full standard error must not
+//! fail a job, so write errors are ignored.
 
 use std::io::{IsTerminal, Write};
 use std::sync::LazyLock;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-/// How often a second the bars are drawn at most.
+/// Upper limit of the redraws per second.
 const DRAWS_PER_SECOND: u8 = 10;
 
-/// All bars of the process; it draws nothing when standard error is not a terminal.
+/// All bars of the process. Nothing is drawn when standard error is not a terminal.
 pub(super) static SCREEN: LazyLock<MultiProgress> =
     LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND)));
 
-/// Calls `write` while no bar is on the screen; for whatever writes to the terminal by itself.
+/// Calls `write` while the bars are hidden, for code that writes to the terminal itself.
 pub fn above_bars<T>(write: impl FnOnce() -> T) -> T {
     SCREEN.suspend(write)
 }
 
-/// Writes `text` and a line end to standard error.
+/// Prints `text` as a line to standard error.
 pub(super) fn say(text: &str) {
     above_bars(|| {
-        // One write, so that lines of other processes on the same stream are not mixed into it.
+        // A single write, so that lines of other processes on the same stream are not mixed in.
         let line = format!("{text}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     });
 }
 
-/// A colour for one word of a line.
+/// The colour of one word of a line.
 #[derive(Clone, Copy)]
 pub(super) enum Colour {
     Red = 31,
@@ -39,13 +38,13 @@ pub(super) enum Colour {
     Yellow = 33,
 }
 
-/// `text` in bold `colour`, where standard error is a terminal that takes colours.
+/// `text` in bold `colour`, if standard error is a terminal with colours.
 pub(super) fn paint(text: &str, colour: Colour) -> String {
     let wanted = std::io::stderr().is_terminal() && takes_colour(|name| std::env::var(name).ok());
     if wanted { format!("\x1b[1;{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
 }
 
-/// <https://no-color.org>: any value that is not empty means no colours.
+/// By <https://no-color.org>, any non-empty value disables colours.
 fn takes_colour(env: impl Fn(&str) -> Option<String>) -> bool {
     env("NO_COLOR").is_none_or(|value| value.is_empty()) && env("TERM").is_none_or(|term| term != "dumb")
 }

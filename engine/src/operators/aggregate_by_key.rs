@@ -1,4 +1,4 @@
-//! `aggregate_by_key`: the values of one key into an accumulator that starts as a given row.
+//! `aggregate_by_key`: folds the values of each key into an accumulator with a given initial value.
 
 use kiln_planner::Site;
 
@@ -9,10 +9,10 @@ use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Adds the values of each key to an accumulator by `seq`; accumulators of different tasks are
-    /// joined by `comb`. Accumulators start as `zero`, which must be neutral: it may go into one key
-    /// more than once. Where accumulators have the type of the values there is
-    /// [`fold_by_key`](Dataset::fold_by_key).
+    /// Adds the values of each key to an accumulator with `seq` and merges the accumulators of
+    /// different tasks with `comb`. Accumulators start as `zero`, which must be neutral, because it may
+    /// be used more than once per key. If accumulators have the type of the values,
+    /// [`fold_by_key`](Dataset::fold_by_key) is simpler.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,8 +1,8 @@
-//! Sends each pair to the range of its key: what sorts by key, and what places rows by ranges.
+//! Range partitioning by key, for sorts and for `partition_by`.
 //!
-//! The ranges come from a sample, which is taken when an action runs, before the job itself: the stages
-//! below it run once, as their output is kept until the action ends. What becomes of the rows of a range is not
-//! known here.
+//! The ranges come from a sample of the keys, which a separate job takes before the job of the action.
+//! The stages below the sample run once, because their output is kept until the action ends. Sorting
+//! the rows of a range is left to other operators.
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
@@ -21,17 +21,17 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// Sampled keys for each partition after the exchange, from all partitions before it together.
+/// Sampled keys per partition after the exchange, from all partitions before it together.
 const KEYS_PER_RANGE: usize = 256;
-/// Sampled keys from each partition before the exchange at least.
+/// Minimum number of sampled keys from each partition before the exchange.
 const KEYS_PER_PARTITION: usize = 64;
-/// Bytes of the sampled keys from each partition, about: of large keys there are fewer.
+/// Approximate size of the sampled keys from each partition, which limits the number of large keys.
 const SAMPLE_BYTES: usize = 4 << 20;
 
-/// Sends each pair to the range of its key.
+/// Sends each pair to the range that contains its key.
 pub(super) struct ByRange<K> {
     partitions: usize,
-    /// The first key of every range but the first: known once the sample is taken.
+    /// First key of every range but the first, once the sample has been taken.
     bounds: OnceLock<Vec<K>>,
 }
 
@@ -88,7 +88,7 @@ impl<K: Key, V: Row> Terminal<(K, V)> for ByRange<K> {
     }
 }
 
-/// Keys that cut the sorted `keys` into `ranges` of equal weight.
+/// Keys that split the sorted `keys` into `ranges` of equal weight.
 fn quantiles<K: Key>(keys: &[(K, f64)], ranges: usize) -> Vec<K> {
     let range = keys.iter().map(|(_, weight)| weight).sum::<f64>() / ranges as f64;
     let (mut bounds, mut below, mut next): (Vec<K>, f64, f64) = (Vec::new(), 0.0, range);
@@ -96,7 +96,7 @@ fn quantiles<K: Key>(keys: &[(K, f64)], ranges: usize) -> Vec<K> {
         let is_new = bounds.last().is_none_or(|last| !K::same(last.view(), key.view()));
         if below >= next && is_new && bounds.len() + 1 < ranges {
             bounds.push(K::own(key.view()));
-            // A key that is worth several ranges has one: equal keys stay together.
+            // A key with the weight of several ranges fills only one, because equal keys stay together.
             next = range * ((below / range).floor() + 1.0);
         }
         below += weight;
@@ -120,9 +120,10 @@ impl<K: Key, V: Row> RowConsumer<(K, V)> for RangeSink<'_, K, V> {
     }
 }
 
-/// Keeps some keys of a partition, each with the same chance (reservoir sampling, Vitter's
-/// algorithm R), and for how many rows each of them stands. The choice depends on the rows' positions
-/// alone, so attempts agree. Where the source can leave out rows and there are enough without them, it does.
+/// Samples the keys of a partition with equal probability (reservoir sampling, Vitter's algorithm R),
+/// with the number of rows that each of them represents. The choice depends only on the rows'
+/// positions, so all attempts agree. If the source can skip rows and the remaining ones are enough for
+/// the sample, it skips them.
 struct Sample {
     keys: usize,
 }
@@ -161,7 +162,7 @@ impl<K: Key, V: Row> Terminal<(K, V)> for Sample {
 
 struct SampleSink<K, V> {
     kept: Vec<K>,
-    /// Bytes of all keys that were kept since the sample was last thinned out.
+    /// Size of all keys that were kept since the sample was last thinned out.
     bytes: usize,
     room: usize,
     seen: u64,
@@ -196,7 +197,7 @@ impl<K: Key, V: Row> RowConsumer<(K, V)> for SampleSink<K, V> {
 }
 
 impl<K: Key, V> SampleSink<K, V> {
-    /// Lets go of every second key until those that are left take half of the room: any of them is as likely to
+    /// Drops every second key until the rest takes half of the space. All keys are equally likely to
     /// stay.
     #[cold]
     fn thin_out(&mut self) {

@@ -1,8 +1,8 @@
-//! `cartesian`: every row of one dataset with every row of another.
+//! `cartesian`: pairs every row of one dataset with every row of another.
 //!
-//! The right rows move to one place, and each task reads all of them beside its partition of the left
-//! ones. It holds as many right rows as it has room for; where that is not all of them, it takes them
-//! piece by piece, and its left rows go past each piece.
+//! The right side is broadcast, and each task pairs it with its partition of the left side. A task
+//! holds as many right rows as it has memory for. If that is not all of them, it processes them in
+//! chunks and reads its left rows once per chunk.
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -26,13 +26,14 @@ use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
 const NAME: &str = "cartesian";
-/// Pairs between two looks at whether to stop.
+/// Pairs between two checks for cancellation.
 const LOOK_ROWS: usize = 1 << 16;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// A row for every row of this one with every row of `right`, in the partitions of this one. Put
-    /// the smaller one on the right: every task reads all of it, more than once if it does not fit
-    /// what a task may hold. The order of rows may then depend on `KILN_MEMORY`.
+    /// Pairs every row of this dataset with every row of `right`. The partitions are those of this
+    /// dataset. Put the smaller dataset on the right: every task reads all of it, several times if it
+    /// does not fit in the memory of a task. In that case the order of the rows depends on
+    /// `KILN_MEMORY`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -54,13 +55,13 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// One partition of the left side with all of the right one.
+/// Pairs one partition of the left side with the whole right side.
 struct Cartesian<T, U> {
     site: Site,
     _rows: PhantomData<fn() -> (T, U)>,
 }
 
-/// Left rows past a piece of the right side.
+/// Pairs a batch of left rows with a chunk of the right side.
 fn pair<T: Row, U: Row>(
     left: &RecordBatch,
     right: &[RowReader<U>],

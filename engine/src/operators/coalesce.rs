@@ -1,4 +1,4 @@
-//! `coalesce`: fewer partitions, without moving rows through an exchange.
+//! `coalesce`: reduces the number of partitions without an exchange.
 
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Range};
@@ -19,11 +19,11 @@ use crate::ship::table;
 use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// The same rows in the same order, in `partitions` partitions: each takes the place of several
-    /// that are neighbours. A dataset that has no more partitions than that stays as it is.
+    /// The same rows in the same order, in `partitions` partitions. Each of them is made of several
+    /// adjacent partitions. A dataset that has no more partitions than that stays unchanged.
     ///
-    /// No exchange is needed, so what is computed before it in the same stage runs in that many tasks,
-    /// too; where that is too few, [`cache`](Dataset::cache) before. Later exchanges keep the number.
+    /// There is no exchange, so the operators before it in the same stage run in that many tasks, too.
+    /// If that is too few, call [`cache`](Dataset::cache) first. Later exchanges keep the number.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -33,7 +33,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when there are no partitions.
+    /// An action fails with a config error when `partitions` is 0.
     #[track_caller]
     pub fn coalesce(self, partitions: usize) -> Dataset<T> {
         let before = self.origin.partitions;
@@ -50,7 +50,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// Reads neighbouring partitions one behind another.
+/// Reads adjacent partitions one after another.
 struct Coalesce<T> {
     before: usize,
     partitions: usize,
@@ -59,7 +59,7 @@ struct Coalesce<T> {
 }
 
 impl<T> Coalesce<T> {
-    /// The partitions that become one.
+    /// The input partitions of an output partition.
     fn inputs(&self, partition: usize) -> Range<usize> {
         let cut = |at: usize| self.before * at / self.partitions;
         cut(partition)..cut(partition + 1)

@@ -1,8 +1,8 @@
-//! `cogroup`: the values of one key from two, three or four datasets, those of each together.
+//! `cogroup`: groups the values of each key from two, three or four datasets.
 //!
-//! Every dataset's pairs come in hash-partitioned by their key. A task holds those of all sides by their
-//! key, part by part where they do not fit at once (`hashed`), and writes each key's lists straight into the
-//! columns that come out. How many sides there are is known to [`Sides`] alone.
+//! All inputs are hash-partitioned by key. A task builds a hash table of each side, one hash range at a
+//! time if they do not fit in memory at once (`hashed`), and writes the lists of each key directly into
+//! the output columns. Only [`Sides`] depends on the number of sides.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// For each key of either side its values on both, each in the order in which they were; a side
-    /// without the key gives an empty list. The values of one key, of both sides together, must fit
-    /// what a task may hold, or the job fails with an error of class resource.
+    /// For each key of either side, lists its values on both sides, each in their original order. A
+    /// side without the key gives an empty list. The values of one key, on both sides together, must
+    /// fit in the memory of a task, or the job fails with a resource error.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -53,7 +53,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         grouped::<(K, (V, W))>(inputs, slices, origin, site)
     }
 
-    /// [`cogroup`](Dataset::cogroup) of three datasets: for each key of any of them its values in each.
+    /// [`cogroup`](Dataset::cogroup) of three datasets: for each key of any of them, its values in
+    /// each.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -84,7 +85,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         grouped::<(K, (V, W, X))>(inputs, slices, origin, site)
     }
 
-    /// [`cogroup`](Dataset::cogroup) of four datasets: for each key of any of them its values in each.
+    /// [`cogroup`](Dataset::cogroup) of four datasets: for each key of any of them, its values in each.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -119,12 +120,11 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// What is known of the rows of all sides, and the slices in which they meet: those of a side that is
-/// hash-partitioned already, so that it does not move.
+/// The combined properties of all sides, and the sub-partitions in which they meet. If one side is
+/// already hash-partitioned, the others use its partitions, so that this side does not move.
 fn together<const SIDES: usize>(origins: [&Origin; SIDES]) -> (Origin, Slices) {
-    let placed = origins.iter().find_map(|origin| origin.placed);
     let all = origins[0].clone().with_all(origins[1..].iter().copied());
-    let slices = placed.map_or_else(|| all.slices(), Slices::whole);
+    let slices = all.common_slices(origins.map(|origin| origin.placed));
     (all, slices)
 }
 
@@ -140,25 +140,26 @@ fn grouped<S: Sides>(
     Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
 }
 
-/// The types of the sides: their key, and the values of each.
+/// The key and value types of all sides.
 trait Sides: Send + Sync + 'static {
-    /// A key with its values of all sides.
+    /// A key with its values on all sides.
     type Out: Row;
-    /// The rows of one part of all sides.
+    /// The rows of one hash range on all sides.
     type Held;
-    /// How many there are.
+    /// Number of sides.
     const COUNT: usize;
-    /// The operator, as users call it.
+    /// Name of the operator's method.
     const NAME: &'static str;
 
-    /// Holds the rows of `part` of all sides.
+    /// Builds hash tables of the rows of `part` on all sides.
     fn hold(
         sides: &mut [Side<'_, '_>],
         part: Part,
         room: &mut Room,
     ) -> Result<std::result::Result<Self::Held, TooLarge>>;
 
-    /// Puts out all keys: those of the first side, then those that the second side has alone, and so on.
+    /// Writes all keys: those of the first side, then those that are only on the second side and later
+    /// ones, and so on.
     fn put(held: &Self::Held, writer: &mut PartitionedWriter<'_, Self::Out>);
 }
 
@@ -183,7 +184,8 @@ macro_rules! sides {
                             bytes = all;
                             index
                         }
-                        // While another key is held, a cut may leave more room for the one that is too large.
+                        // If the tables of other sides hold other keys, a narrower range may leave
+                        // enough memory for this key.
                         Held::TooLarge(large) => {
                             let is_one_key = large.is_one_key && hashes.iter().all(|hash| *hash == large.hash);
                             return Ok(Err(TooLarge { is_one_key, ..large }));
@@ -228,7 +230,7 @@ struct Cogroup<S> {
 }
 
 impl<S: Sides> Cogroup<S> {
-    /// Puts out the keys of one slice.
+    /// Writes the keys of one sub-partition.
     fn slice(&self, slice: usize, task: &Task<'_>, writer: &mut PartitionedWriter<'_, S::Out>) -> Result<()> {
         let mut sides: Vec<Side<'_, '_>> = (0..S::COUNT).map(|at| Side::new(task, at, slice)).collect();
         let mut room = Room::new(task, S::NAME);

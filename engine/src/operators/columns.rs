@@ -1,4 +1,4 @@
-//! Ends a chain in Arrow columns, in the partition that the rows are in.
+//! Ends a chain by collecting its rows into Arrow columns, without moving them.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{BatchSink, Onward, Output, Task};
 
-/// Rows as columns; `collect`, `cache`, `union` and `erase` begin with this.
+/// Rows as columns. `collect`, `cache`, `union` and `erase` start with this.
 pub(crate) struct Columns<T>(PhantomData<fn() -> T>);
 
 impl<T> Columns<T> {
@@ -44,7 +44,8 @@ impl<T: Row> Terminal<T> for Columns<T> {
     fn steps(&self, _: &mut Vec<Step>) {}
 }
 
-/// Passes on a chain's rows as batches; those of another plan node as they are.
+/// Passes a chain's rows on as batches. Rows of another plan node are batches already and pass
+/// unchanged.
 pub(super) fn batches_of<T: Row, C: Chain<Out = T>>(
     chain: &C,
     task: &Task<'_>,

@@ -1,4 +1,4 @@
-//! `combine_by_key`: the values of one key into an accumulator that is made of the first of them.
+//! `combine_by_key`: folds the values of each key into an accumulator created from the first of them.
 
 use kiln_planner::Site;
 
@@ -9,9 +9,9 @@ use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Makes an accumulator of a key's first value by `create`, adds further values by
-    /// `merge_value`, and joins the accumulators of different tasks by `merge_combiners`. What is a
-    /// first value depends on how rows lie, so the result must not depend on it.
+    /// Creates an accumulator from a key's first value with `create`, adds further values with
+    /// `merge_value`, and merges the accumulators of different tasks with `merge_combiners`. Which
+    /// value is first depends on how rows are partitioned, so the result must not depend on it.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

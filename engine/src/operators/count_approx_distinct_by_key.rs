@@ -1,4 +1,4 @@
-//! `count_approx_distinct_by_key`: about how many distinct values each key has.
+//! `count_approx_distinct_by_key`: estimates the number of distinct values of each key.
 
 use kiln_planner::Site;
 
@@ -8,9 +8,9 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Estimates how many distinct values each key has, with a standard error of about
-    /// `relative_sd` (0.05 is usual). A key takes a sketch of (1.04 / `relative_sd`)² bytes at most,
-    /// however many values it has; only sketches move.
+    /// Estimates the number of distinct values of each key, with a standard error of about
+    /// `relative_sd` (0.05 is usual). Each key has a sketch of at most 2 · (1.04 / `relative_sd`)²
+    /// bytes, however many values it has. Only sketches are shuffled.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -22,7 +22,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when `relative_sd` is not between 0.001 and 1.
+    /// An action fails with a config error when `relative_sd` is not between about 0.00072 and 1.
     #[track_caller]
     pub fn count_approx_distinct_by_key(self, relative_sd: f64) -> Dataset<(K, u64)>
     where
@@ -34,7 +34,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
                 let sketches = self.aggregate_keys(count);
                 sketches.map_values(|sketch| Sketch::own(sketch).estimate()).erase()
             }
-            // The rows do not matter: an action fails before it reads any.
+            // The rows do not matter, because an action fails before it reads any.
             Err(error) => {
                 let mut rows = self.map_to::<(K, u64)>(|(key, _)| (key, 0)).erase();
                 rows.origin = rows.origin.failing(Some(error));

@@ -1,4 +1,4 @@
-//! `count_by_key`: how many pairs each key has.
+//! `count_by_key`: counts the pairs of each key.
 
 use kiln_planner::Site;
 
@@ -8,7 +8,7 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Counts the pairs of each key. The result is a dataset: there may be many keys.
+    /// Counts the pairs of each key. The result is a dataset, because there may be many keys.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

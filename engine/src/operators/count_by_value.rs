@@ -1,4 +1,4 @@
-//! `count_by_value`: how often each row occurs.
+//! `count_by_value`: counts how often each row occurs.
 
 use kiln_planner::Site;
 
@@ -8,7 +8,8 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Counts how often each row occurs. The result is a dataset: there may be many rows.
+    /// Counts how often each row occurs. The result is a dataset, because there may be many distinct
+    /// rows.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

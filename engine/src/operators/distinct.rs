@@ -1,4 +1,4 @@
-//! `distinct`: each row once.
+//! `distinct`: removes duplicate rows.
 
 use kiln_planner::Site;
 

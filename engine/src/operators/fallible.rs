@@ -1,8 +1,8 @@
-//! What `try_map`, `try_flat_map` and their rejects share: closures that may refuse a row.
+//! Common parts of `try_map`, `try_flat_map` and their variants: closures that may reject a row.
 //!
-//! A refused row fails the job with the row's place, is counted and left out, or becomes a row of a
-//! dataset of its own. Rows are pushed and pushing cannot fail, so an error waits in the sink until
-//! the source looks up.
+//! A rejected row fails the job with the row's location, is counted and skipped, or becomes a row of
+//! another dataset. Rows are pushed, and a push cannot fail, so an error is stored in the sink until
+//! the source asks for it.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -20,29 +20,31 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Shared;
 use crate::task::{Counter, Place, Task};
 
-/// Characters of a record that an error shows.
+/// Upper limit of the characters of a record in an error message.
 const SHOWN_CHARS: usize = 120;
 
-/// What becomes of the rows that a closure refuses.
+/// What happens to rows that a closure rejects.
 ///
-/// A closure that returns [`Error::transient`] refuses nothing: its task is tried again under every policy.
+/// A closure that returns [`Error::transient`] does not reject its row: the task is retried under every
+/// policy.
 #[derive(Clone, Copy)]
 pub enum OnError<'a> {
-    /// The first one fails the job: an error of class data, with the record, its place and the reason. A reason
-    /// that is an [`Error`] keeps its class.
+    /// The first rejected row fails the job with a data error that names the record, its location and
+    /// the reason. A reason that is an [`Error`] keeps its class.
     Fail,
-    /// They are left out and counted: [`Context::counter`](crate::Context::counter) makes a counter.
+    /// Rejected rows are skipped and counted, with a counter from
+    /// [`Context::counter`](crate::Context::counter).
     Skip(&'a Shared<Counter>),
 }
 
-/// The same, as an operator holds it.
+/// The serializable form of [`OnError`].
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Refused {
-    /// Fail.
+    /// Fail the job.
     Fail,
-    /// Leave out and count.
+    /// Skip and count.
     Skip(Shared<Counter>),
-    /// Leave out: whoever keeps the refused rows is another dataset.
+    /// Skip: another dataset holds the rejected rows.
     Drop,
 }
 
@@ -55,17 +57,17 @@ impl From<OnError<'_>> for Refused {
     }
 }
 
-/// What such an operator does with one row, by the function `G` that it was given.
+/// How an operator applies the user's function `G` to one row.
 pub trait Fallible<T: Row, G>: Send + Sync + 'static {
-    /// The rows that come out.
+    /// The row type of the output.
     type Out: Row;
-    /// Why a row was refused.
+    /// The reason for rejecting a row.
     type Reason: Display + 'static;
-    /// The operator, as users call it.
+    /// Name of the operator's method.
     const NAME: &'static str;
 
-    /// Handles one row; a refused one has put out nothing. `func` and `row` live equally long, so a
-    /// result may borrow from both.
+    /// Processes one row. A rejected row must not have pushed anything. `func` and `row` have the same
+    /// lifetime, so a result may borrow from both.
     fn push<'a, S: RowConsumer<Self::Out>>(
         func: &'a G,
         row: T::View<'a>,
@@ -73,7 +75,7 @@ pub trait Fallible<T: Row, G>: Send + Sync + 'static {
     ) -> Result<(), Self::Reason>;
 }
 
-/// The chain `C`, then the operator `N` with the function `G`.
+/// The chain `C`, followed by the operator `N` with the function `G`.
 pub struct Attempt<C, G, N> {
     chain: C,
     func: G,
@@ -115,7 +117,7 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Attempt<C, G, N> {
         let mut attempts =
             Attempts::<C::Out, G, N, S> { func: &self.func, sink, rows: 0, refusal, _types: PhantomData };
         let driven = self.chain.drive(task, &mut attempts);
-        // The source ends early and well when the sink says that it is full.
+        // The source stops early without an error when the sink reports that it is full.
         attempts.refusal.error.map_or(driven, |error| Err(error.at("operator", N::NAME)))
     }
 
@@ -134,11 +136,11 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Attempt<C, G, N> {
     }
 }
 
-/// The sink that the operator puts in front of the sink below it.
+/// The sink in front of the next one: it applies the operator.
 struct Attempts<'s, T, G, N, S> {
     func: &'s G,
     sink: &'s mut S,
-    /// Rows of the partition so far.
+    /// Number of rows of the partition so far.
     rows: u64,
     refusal: Refusal<'s>,
     _types: PhantomData<fn(T) -> N>,
@@ -163,7 +165,7 @@ impl<T: Row, G, N: Fallible<T, G>, S: RowConsumer<N::Out>> RowConsumer<T> for At
     }
 }
 
-/// What a refused row comes to.
+/// Handles rejected rows.
 struct Refusal<'s> {
     refused: &'s Refused,
     place: &'s Place,
@@ -194,16 +196,16 @@ impl Refusal<'_> {
     }
 }
 
-/// `error` with the record and its place.
+/// Adds the record and its location to `error`.
 pub(super) fn of_record<T: Row>(row: T::View<'_>, error: Error, place: &Place, rows: u64) -> Error {
     place.tell(error.at("record", format!("`{}`", shortened(text::<T>(row)))), rows)
 }
 
 /// The [`Error`] that a closure returned, also in a box.
 ///
-/// The reason for a refusal may be of any type. One that is an `Error` keeps its class. A transient one
-/// refuses nothing: the same record may be accepted when the task is tried again, so whatever becomes of
-/// refused records, it fails the task.
+/// A closure may reject a row with a reason of any type. A reason that is an `Error` keeps its class. A
+/// transient error does not reject the row: the same record may be accepted when the task is retried,
+/// so it fails the task under every policy.
 pub(super) fn failure<E: 'static>(reason: &E) -> Option<&Error> {
     let reason: &dyn Any = reason;
     let boxed = || reason.downcast_ref::<Box<dyn std::error::Error + Send + Sync>>()?.downcast_ref();
@@ -211,7 +213,7 @@ pub(super) fn failure<E: 'static>(reason: &E) -> Option<&Error> {
     reason.downcast_ref().or_else(boxed).or_else(local)
 }
 
-/// A row as text: a string as it is, a struct with the names of its fields.
+/// A row as text: a string as it is, a struct with its field names.
 pub(super) fn text<T: Row>(row: T::View<'_>) -> String {
     let mut builder = T::Builder::default();
     builder.push(row);

@@ -1,4 +1,4 @@
-//! `filter`: keeps some rows.
+//! `filter`: keeps the rows that satisfy a predicate.
 
 use std::marker::PhantomData;
 
@@ -10,7 +10,7 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Keeps the rows for which `keep` holds. Rows stay in their partition.
+    /// Keeps the rows for which `keep` returns true. Rows stay in their partition.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -40,7 +40,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// One row or none for one row.
+/// Pushes a row or drops it.
 pub struct Filter<T>(PhantomData<fn() -> T>);
 
 impl<T: Row, G> Narrow<T, G> for Filter<T>

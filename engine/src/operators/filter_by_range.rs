@@ -1,4 +1,4 @@
-//! `filter_by_range`: the pairs whose keys are between two keys.
+//! `filter_by_range`: keeps the pairs whose keys are between two keys.
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
@@ -13,11 +13,11 @@ use crate::row::{Key, Row};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Keeps the pairs whose keys are from `low` to `high`, both included, in the order of keys that
-    /// [`sort_by_key`](Dataset::sort_by_key) has: NaN is larger than all other floats. Nothing is kept
-    /// when `low` is larger than `high`.
+    /// Keeps the pairs whose keys are from `low` to `high`, both included. Keys have the same order as
+    /// in [`sort_by_key`](Dataset::sort_by_key), where NaN is larger than all other floats. If `low` is
+    /// larger than `high`, nothing is kept.
     ///
-    /// Every partition is read, also where the rows are partitioned by ranges of the key. Pairs stay in their
+    /// Every partition is read, even if the rows are range-partitioned by key. Pairs stay in their
     /// partition, so a later join does not move them.
     ///
     /// ```
@@ -41,9 +41,9 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// The pairs whose keys are in a range.
+/// Keeps the pairs whose keys are in a range.
 pub struct KeyRange<K, V> {
-    /// The smallest and the largest key that is kept.
+    /// The smallest and the largest key to keep.
     ends: Arc<(K, K)>,
     _row: PhantomData<fn() -> V>,
 }

@@ -1,4 +1,4 @@
-//! `filter_map`: one row or none for one row, and it may be another one.
+//! `filter_map`: maps each row to another one or drops it.
 
 use std::marker::PhantomData;
 
@@ -10,9 +10,9 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another, or drops it when `f` returns `None`, as
-    /// [`Iterator::filter_map`] does. The result is owned; a closure that returns what it borrows goes to
-    /// [`filter_map_to`](Dataset::filter_map_to).
+    /// Maps each row to another one, or drops it when `f` returns `None`, like
+    /// [`Iterator::filter_map`]. The result must be owned; for a closure that returns a borrowed result
+    /// use [`filter_map_to`](Dataset::filter_map_to).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -42,7 +42,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then(With::new(shared, f, Site::caller()))
     }
 
-    /// `filter_map` to a row type that is named, so that a closure may return what it borrows.
+    /// `filter_map` with an explicit row type, so that the closure may return a borrowed result.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -72,7 +72,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// One owned row or none for one row.
+/// Pushes one owned row or none per row.
 pub struct FilterMap<R>(PhantomData<fn() -> R>);
 
 impl<T: Row, R: Row, G> Narrow<T, G> for FilterMap<R>
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// The view of one row or none for one row.
+/// Pushes one view or none per row.
 struct FilterMapTo<O>(PhantomData<fn() -> O>);
 
 impl<T: Row, O: Row, F> Narrow<T, Plain<F>> for FilterMapTo<O>

@@ -1,4 +1,4 @@
-//! `flat_map`: one row in, any number of rows out.
+//! `flat_map`: maps each row to any number of rows.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -11,10 +11,10 @@ use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into the items of an iterator, which are owned rows.
+    /// Maps each row to the items of an iterator, which must be owned rows.
     ///
-    /// Items that borrow from the row come from a function, by [`flat_map_to`](Self::flat_map_to), or from a
-    /// closure that hands them on one by one, by [`flat_map_emit`](Self::flat_map_emit).
+    /// For items that borrow from the row use [`flat_map_to`](Self::flat_map_to) with a function, or
+    /// [`flat_map_emit`](Self::flat_map_emit) with a closure that emits them one by one.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -42,10 +42,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `flat_map` for a function whose items may borrow from the row; nothing is copied.
+    /// `flat_map` with a function whose items may borrow from the row, so that nothing is copied.
     ///
-    /// Functions only: rustc cannot tell that what a closure returns borrows from its argument. A closure
-    /// goes to [`flat_map_emit`](Self::flat_map_emit).
+    /// Only functions are accepted, because rustc cannot infer that the result of a closure borrows
+    /// from its argument. For a closure use [`flat_map_emit`](Self::flat_map_emit).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -62,8 +62,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then::<_, FlatMap<O>>(Plain::new(f, Site::caller()))
     }
 
-    /// `flat_map` for a closure that hands on what it borrows, or builds: it calls `emit` for each
-    /// row that comes out.
+    /// `flat_map` with a closure that calls `emit` for each output row, which may be borrowed or built
+    /// on the spot.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -95,7 +95,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The items of an iterator for one row.
+/// Pushes the items of an iterator for each row.
 pub struct FlatMap<O>(PhantomData<fn() -> O>);
 
 impl<T: Row, O: Row, G> Narrow<T, G> for FlatMap<O>
@@ -115,8 +115,8 @@ where
     }
 }
 
-/// The rows that a closure emits for one row. Once the closure is inlined, the virtual call of `emit`
-/// is a constant and costs nothing.
+/// Pushes the rows that a closure emits for each row. Once the closure is inlined, the virtual call of
+/// `emit` is resolved at compile time and costs nothing.
 pub struct FlatMapEmit<O>(PhantomData<fn() -> O>);
 
 impl<T: Row, O: Row, F> Narrow<T, Plain<F>> for FlatMapEmit<O>
@@ -149,8 +149,8 @@ where
     }
 }
 
-/// Passes on one row that a closure emits. Here the user's code lies above the operators behind it, so
-/// it could catch their panics; a task goes on with none of them.
+/// Pushes one row that a closure emits. The user's closure is on the call stack above the downstream
+/// operators, so it could catch their panics. The task must not continue after that.
 #[inline]
 fn emit<O: Row, S: RowConsumer<O>>(sink: &mut S, row: O::View<'_>, broken: &Cell<bool>) {
     assert!(!broken.replace(true), "a row was emitted after a panic behind `emit` was caught");
@@ -158,7 +158,7 @@ fn emit<O: Row, S: RowConsumer<O>>(sink: &mut S, row: O::View<'_>, broken: &Cell
     broken.set(false);
 }
 
-/// Runs `body`, and panics if it has caught a panic that came out of [`emit`].
+/// Runs `body`, and panics if `body` has caught a panic that came out of [`emit`].
 #[inline]
 fn whole(body: impl FnOnce(&Cell<bool>)) {
     let broken = Cell::new(false);

@@ -1,4 +1,4 @@
-//! `flat_map_values`: any number of values for each value, each with its key.
+//! `flat_map_values`: maps each value to any number of values with the same key.
 
 use std::marker::PhantomData;
 
@@ -10,8 +10,8 @@ use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Turns each value into the items of an iterator, each paired with its key. Keys stay where they
-    /// are, so no later join has to move them.
+    /// Maps each value to the items of an iterator, each paired with the value's key. The partitioning
+    /// by key is preserved, so a later join does not move the rows.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -39,8 +39,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.then_keyed_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `flat_map_values` for a function whose items may borrow from the value, as
-    /// [`flat_map_to`](Dataset::flat_map_to) takes it.
+    /// `flat_map_values` with a function whose items may borrow from the value, as for
+    /// [`flat_map_to`](Dataset::flat_map_to).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -59,7 +59,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// The items of an iterator for one value, with its key.
+/// Pushes the items of an iterator for each value, with the value's key.
 pub struct FlatMapValues<O>(PhantomData<fn() -> O>);
 
 impl<K: Row, V: Row, O: Row, G> Narrow<(K, V), G> for FlatMapValues<O>

@@ -1,4 +1,4 @@
-//! `fold_by_key`: the values of one key become one, from a neutral one on.
+//! `fold_by_key`: reduces the values of each key to one, starting with a neutral value.
 
 use kiln_planner::Site;
 
@@ -9,8 +9,9 @@ use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Reduces the values of each key to one, from `zero` on. `f` must be associative and commutative, and
-    /// `zero` neutral: it may go into one key more than once. For an accumulator of another type there is
+    /// Reduces the values of each key to one, starting with `zero`. `f` must be associative and
+    /// commutative, and `zero` neutral, because it may be used more than once per key. If the
+    /// accumulator has another type than the values, use
     /// [`aggregate_by_key`](Dataset::aggregate_by_key).
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! `glom`: each partition as one row, the list of its rows.
+//! `glom`: turns each partition into one row, the list of its rows.
 
 use kiln_planner::Site;
 
@@ -12,16 +12,16 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::Task;
 
 const NAME: &str = "glom";
-/// Bytes by which held rows grow between two requests for memory.
+/// Growth in bytes of the held rows between two memory requests.
 const STEP_BYTES: usize = 64 << 10;
-/// Items and bytes of one list at most: the offsets of a list column have 32 bits.
+/// Upper limit of a list's items and bytes: the offsets of a list column are 32 bits wide.
 const MAX_LIST: usize = i32::MAX as usize;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// One row for each partition: the list of its rows in their order. An empty partition gives an empty list.
+    /// One row per partition: the list of its rows, in order. An empty partition gives an empty list.
     ///
-    /// A list is held whole, so the rows of a partition must fit what a task may hold, or the job fails with
-    /// an error of class resource; [`map_partitions`](Dataset::map_partitions) sees them one by one.
+    /// The rows of a partition must fit in the memory of a task, or the job fails with a resource
+    /// error. [`map_partitions`](Dataset::map_partitions) sees the rows one by one.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -36,7 +36,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The chain `C`, then its rows as one list.
+/// The chain `C`, whose rows become one list.
 #[derive(Clone)]
 pub struct Glom<C> {
     chain: C,
@@ -88,11 +88,11 @@ impl<C: Chain> Chain for Glom<C> {
     }
 }
 
-/// The rows of a partition, while there is room for them.
+/// The rows of a partition, as long as there is memory for them.
 struct List<T: Row> {
     rows: T::Builder,
     room: Room,
-    /// Bytes that the room holds for them.
+    /// Bytes reserved for the rows.
     held_bytes: usize,
     is_too_large: bool,
 }
@@ -121,7 +121,7 @@ impl<T: Row> RowConsumer<T> for List<T> {
     }
 }
 
-/// Rows in one batch as the items of a list.
+/// The rows of one batch as the items of a list.
 struct Rows<T: Row>(RowReader<T>);
 
 impl<T: Row> Items<T> for Rows<T> {

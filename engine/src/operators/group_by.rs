@@ -1,4 +1,4 @@
-//! `group_by`: rows of one key together.
+//! `group_by`: groups the rows that have the same computed key.
 
 use kiln_planner::Site;
 
@@ -9,8 +9,8 @@ use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Brings the rows for which `key` gives the same key together: `key_by`, then
-    /// [`group_by_key`](Dataset::group_by_key), whose advice and limits are the same here.
+    /// Groups the rows by the result of `key`. This is `key_by`, then
+    /// [`group_by_key`](Dataset::group_by_key), whose advice and limits also apply here.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -36,7 +36,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then::<_, KeyBy<K>>(With::new(shared, key, Site::caller())).group_by_key()
     }
 
-    /// `group_by` with a key type that is named, so that the key may borrow from the row.
+    /// `group_by` with an explicit key type, so that the key may borrow from the row.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,8 +1,8 @@
-//! `group_by_key`: the values of one key together.
+//! `group_by_key`: groups the values of each key.
 //!
-//! Values cannot shrink before the exchange, so all of them move. After it a task holds its pairs
-//! by their key, part by part where they do not fit at once, and writes each group straight into
-//! the columns that come out; only one group has to fit.
+//! A group cannot be reduced before the exchange, so all rows move. After the exchange a task builds a
+//! hash table of its pairs, one hash range at a time if they do not fit in memory at once, and writes
+//! each group directly into the output columns. Only a single group must fit.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -26,11 +26,12 @@ use crate::task::{Output, Task};
 const NAME: &str = "group_by_key";
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Brings the values of each key together, in the order in which they were.
+    /// Groups the values of each key, in their original order.
     ///
-    /// Where the values become one value in the end, `reduce_by_key`, `fold_by_key` and
-    /// `aggregate_by_key` are better: they move one row per key and task. Here every row moves, and
-    /// the values of one key must fit what a task may hold, or the job fails with an error of class resource.
+    /// If the values of a key are reduced to one afterwards, `reduce_by_key`, `fold_by_key` and
+    /// `aggregate_by_key` are better, because they move only one row per key and task. Here every row
+    /// moves, and the values of one key must fit in the memory of a task, or the job fails with a
+    /// resource error.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -67,7 +68,7 @@ impl<K: Key, V: Row> GroupRows<K, V> {
         Arc::new(GroupRows::<K, V> { slices, site, _row: PhantomData })
     }
 
-    /// Puts out the groups of one slice.
+    /// Writes the groups of one sub-partition.
     fn slice(
         &self,
         slice: usize,
@@ -97,19 +98,19 @@ fn put<K: Key, V: Row>(index: &Index<K, V>, writer: &mut PartitionedWriter<'_, (
     }
 }
 
-/// The values of one key where they lie: they are never owned.
+/// The values of one key, read in place and never owned.
 pub(super) struct Group<'a, K: Key, V: Row> {
     index: &'a Index<K, V>,
     places: Vec<(usize, usize)>,
 }
 
 impl<'a, K: Key, V: Row> Group<'a, K, V> {
-    /// No values yet.
+    /// A group without values yet.
     pub(super) fn new(index: &'a Index<K, V>) -> Self {
         Group { index, places: Vec::new() }
     }
 
-    /// The values of a key, or none.
+    /// The values of a key; empty if there are none.
     pub(super) fn of(&mut self, rows: Option<Rows>) -> ListView<'_, V> {
         self.places.clear();
         self.places.extend(rows.into_iter().flat_map(|rows| self.index.places(rows)));

@@ -1,4 +1,4 @@
-//! `inspect`: shows each row to a closure on its way.
+//! `inspect`: calls a closure with each row.
 
 use std::marker::PhantomData;
 
@@ -10,10 +10,10 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Calls `look` with each row and passes it on unchanged.
+    /// Calls `look` with each row and passes the row on unchanged.
     ///
-    /// The closure runs where the rows are, on executors too, and again for rows that are computed
-    /// again: what must be exact is counted with [`Context::counter`](crate::Context::counter).
+    /// The closure runs in the tasks, also on executors, and runs again for rows that are recomputed.
+    /// For exact counts use [`Context::counter`](crate::Context::counter).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -44,7 +44,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The same row for each row.
+/// Pushes each row unchanged.
 pub struct Inspect<T>(PhantomData<fn() -> T>);
 
 impl<T: Row, G> Narrow<T, G> for Inspect<T>

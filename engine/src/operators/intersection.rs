@@ -1,4 +1,4 @@
-//! `intersection`: the rows that two datasets have in common.
+//! `intersection`: the rows that are in both of two datasets.
 
 use kiln_planner::Site;
 
@@ -8,9 +8,9 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// The rows that both have, each once.
+    /// The rows that are in both datasets, without duplicates.
     ///
-    /// The other side's rows are held in memory, as those on the right of a [`join`](Dataset::join).
+    /// The rows of `other` are held in memory, like the right side of a [`join`](Dataset::join).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

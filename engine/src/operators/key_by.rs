@@ -1,4 +1,4 @@
-//! `key_by`: gives each row a key.
+//! `key_by`: pairs each row with a key.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Pairs each row with the key that `f` gives it.
+    /// Pairs each row with the key that `f` returns for it.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -35,7 +35,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `key_by` with a key type that is named, so that the key may borrow from the row.
+    /// `key_by` with an explicit key type, so that the key may borrow from the row.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -64,7 +64,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// A pair for one row.
+/// Pushes one pair per row.
 pub struct KeyBy<K>(PhantomData<fn() -> K>);
 
 impl<T: Row, K: Row, G> Narrow<T, G> for KeyBy<K>

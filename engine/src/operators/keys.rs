@@ -1,4 +1,4 @@
-//! `keys`: the key of each pair.
+//! `keys`: the keys of all pairs.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::row::Row;
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// The key of each pair, as often as it occurs.
+    /// The key of each pair. A key occurs as often as its pairs.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -23,7 +23,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// The key for each pair.
+/// Pushes the key of each pair.
 pub struct Keys<K>(PhantomData<fn() -> K>);
 
 impl<K: Row, V: Row> Narrow<(K, V), Plain<()>> for Keys<K> {

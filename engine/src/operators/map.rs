@@ -1,4 +1,4 @@
-//! `map`: one row in, one row out.
+//! `map`: maps each row to one row.
 
 use std::marker::PhantomData;
 
@@ -12,9 +12,9 @@ use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another, which the closure returns owned.
+    /// Maps each row to another one, which the closure returns as an owned value.
     ///
-    /// A closure that returns what it borrows from its row, and a function that does so, go to
+    /// If a closure or function returns a result that borrows from the row, use
     /// [`map_to`](Self::map_to): `map_to::<String>(str::trim)`.
     ///
     /// ```
@@ -38,7 +38,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.then_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `map` to a row type that is named, so that a closure or a function may return what it borrows.
+    /// `map` with an explicit row type, so that a closure or function may return a borrowed result.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -67,7 +67,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// One row for one row.
+/// Pushes one row per row.
 pub struct Map<O>(PhantomData<fn() -> O>);
 
 impl<T: Row, O: Row, G> Narrow<T, G> for Map<O>

@@ -1,7 +1,8 @@
-//! `map_batches`: Arrow batches in, Arrow batches out.
+//! `map_batches`: maps Arrow batches to Arrow batches.
 //!
-//! For work that Arrow's kernels, or a library that speaks Arrow, do better than a closure per row.
-//! The operator ends its chain in a plan node, so that batches pass without becoming rows in between.
+//! For work that Arrow's kernels, or another library that takes Arrow data, do better than a closure
+//! per row. The operator ends its chain in a plan node, so batches are not converted to rows in
+//! between.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use crate::ship::shared::{Param, Shared};
 use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each Arrow batch into another, whose columns must be those of `O`, in their order; names
-    /// do not matter. Where one batch ends and the next begins means nothing: the closure must give
-    /// the same rows however they are cut.
+    /// Maps each Arrow batch to another one, which must have the columns of `O`, in the same order;
+    /// column names do not matter. Batch boundaries have no meaning: the closure must give the same
+    /// rows however they are cut into batches.
     ///
     /// ```
     /// use kiln::arrow::{array::{AsArray, RecordBatch, UInt64Array}, datatypes::UInt64Type};
@@ -40,7 +41,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: those of the closure, and bug when its columns are not those of `O`.
+    /// The action fails with the errors of the closure, and with a bug error when the returned columns
+    /// are not those of `O`.
     #[track_caller]
     pub fn map_batches<O: Row>(
         self,
@@ -65,11 +67,11 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// A closure of a batch.
+/// A closure that maps batches.
 trait BatchFunc: FuncInfo + for<'a> Func<'a, RecordBatch, Out = Result<RecordBatch>> {}
 impl<G: FuncInfo + for<'a> Func<'a, RecordBatch, Out = Result<RecordBatch>>> BatchFunc for G {}
 
-/// Columns that a closure makes of columns.
+/// Applies a closure to each batch.
 struct MapBatches<G, O> {
     func: G,
     _row: PhantomData<fn() -> O>,
@@ -106,7 +108,7 @@ impl<T: Row, G: BatchFunc, O: Row> Terminal<T> for MapBatches<G, O> {
     }
 }
 
-/// `batch` under the schema that it should have.
+/// `batch` with the schema of `O`, after a check of its columns.
 fn checked(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let (found, expected) = (batch.num_columns(), schema.fields().len());
     if found != expected {

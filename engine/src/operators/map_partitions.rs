@@ -1,7 +1,7 @@
-//! `map_partitions`: a closure that sees the rows of a whole partition.
+//! `map_partitions`: calls a closure with all rows of a partition.
 //!
-//! The closure pulls its rows (`partition_rows`), and what its iterator gives is pushed on at once:
-//! neither what comes in nor what goes out is ever held as a whole.
+//! The closure pulls its rows (`partition_rows`), and the items of the returned iterator are pushed at
+//! once: neither the input nor the output is ever held as a whole.
 
 use std::marker::PhantomData;
 
@@ -18,11 +18,12 @@ use crate::ship::shared::{Param, Shared};
 use crate::task::Task;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Calls `f` once per partition, with the partition's number and an iterator over its rows; what
-    /// it returns, lazily or not, are the new rows. For work that is set up once for many rows.
+    /// Calls `f` once per partition, with the partition's index and an iterator over its rows. The
+    /// returned items are the new rows, and the iterator may be lazy. For work with a setup that many
+    /// rows should share.
     ///
-    /// Rows arrive in batches from a second thread and are owned. A closure that does not take all of
-    /// them lets the rest be; one that collects them must have the memory for it.
+    /// Rows arrive in batches from a second thread and are owned. A closure need not consume all of
+    /// them. One that collects them must have the memory for it.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -43,7 +44,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 
     /// `map_partitions` with a value from [`Context::share`](crate::Context::share) as the first
-    /// argument: the shared value itself and no reference, so that a lazy iterator may keep it.
+    /// argument. The closure gets the shared value itself and not a reference, so that a lazy iterator
+    /// can keep it.
     #[track_caller]
     pub fn map_partitions_with<P: Param, O: Row, R, F>(
         self,
@@ -59,7 +61,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The chain `C`, then a closure of each partition that gives `R`.
+/// The chain `C`, followed by a closure that returns `R` for each partition.
 pub struct MapPartitions<C, G, R> {
     chain: C,
     func: G,

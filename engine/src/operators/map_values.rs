@@ -1,4 +1,4 @@
-//! `map_values`: changes the value of each pair and leaves its key.
+//! `map_values`: maps the value of each pair and keeps its key.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,8 @@ use crate::row::{IntoRow, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Turns each value into another. Keys stay where they are, so no later join has to move them.
+    /// Maps each value to another one. The partitioning by key is preserved, so a later join does not
+    /// move the rows.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -36,7 +37,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.then_keyed_unchecked(With::new(shared, f, Site::caller()))
     }
 
-    /// `map_values` to a value type that is named, so that a closure or a function may return what it
+    /// `map_values` with an explicit value type, so that a closure or function may return a result that
     /// borrows from the value.
     ///
     /// ```
@@ -65,7 +66,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// One pair for one pair, with the same key.
+/// Pushes one pair per pair, with the same key.
 pub struct MapValues<W>(PhantomData<fn() -> W>);
 
 impl<K: Row, V: Row, W: Row, G> Narrow<(K, V), G> for MapValues<W>

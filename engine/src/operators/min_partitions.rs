@@ -1,16 +1,16 @@
-//! `min_partitions`: how many partitions the exchanges behind a dataset have at least.
+//! `min_partitions`: a minimum for the number of partitions after later exchanges.
 
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Has exchanges behind this dataset, of `reduce_by_key`, `join`, `sort_by_key` and the like, make at least so
-    /// many partitions.
+    /// Makes the exchanges downstream of this dataset, those of `reduce_by_key`, `join`, `sort_by_key`
+    /// and so on, use at least `partitions` partitions.
     ///
-    /// Otherwise there is one for every 32 MB that the sources are taken to hold: too few where a chain makes many
-    /// rows of little input, or spends much time on each. Nothing moves.
-    /// [`shuffle_partitions`](Dataset::shuffle_partitions) gives the next exchange an exact number.
+    /// By default there is one partition for every 32 MB of estimated source size. That is too few if a
+    /// chain makes many rows of little input, or spends much time on each row. No rows move.
+    /// [`shuffle_partitions`](Dataset::shuffle_partitions) sets an exact number for the next exchange.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,4 +1,4 @@
-//! The operators of a dataset, one per file: the method that users call, and what a task does.
+//! The operators of a dataset, one per file: the public method and the code that runs in a task.
 
 mod aggregate_by_key;
 mod by_range;

@@ -1,12 +1,13 @@
-//! `num_partitions`: how many partitions a dataset has.
+//! `num_partitions`: the number of partitions of a dataset.
 
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// The number of partitions, which is the number of tasks that compute these rows. It is known before
-    /// anything runs. A source that cannot be read has one; the error comes from the first action.
+    /// The number of partitions, which is the number of tasks that compute these rows. It is known
+    /// before anything runs. A source that cannot be read counts as one partition, and the first action
+    /// fails with its error.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,4 +1,4 @@
-//! `partition_by`: pairs to the partition that their key says, by hash, by range or by a function.
+//! `partition_by`: partitions pairs by key: by hash, by range or with a function.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::ship::shared::{Param, Shared};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// How many partitions there are, and which keys each of them holds.
+/// The number of partitions, and how keys are assigned to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partitioner {
-    /// Keys by their hash: equal keys together, partitions of nearly equal size unless a key has a
-    /// great share of the rows.
+    /// By the hash of the key: equal keys share a partition, and partitions are nearly equal in size
+    /// unless a key has a large share of the rows.
     Hash(usize),
-    /// Keys by ranges: those of a partition are smaller than those of the next one. The ranges come
-    /// from a sample of the keys.
+    /// By ranges of the key: all keys of a partition are smaller than those of the next one. The ranges
+    /// come from a sample of the keys.
     Range(usize),
 }
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Brings each pair to the partition that `by` says for its key. Joins and groups behind
-    /// [`Partitioner::Hash`] move this side no more.
+    /// Moves each pair to the partition that `by` assigns to its key. Downstream of
+    /// [`Partitioner::Hash`], joins and groups do not move this side again.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -45,7 +45,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when there are no partitions.
+    /// An action fails with a config error when the number of partitions is 0.
     #[track_caller]
     pub fn partition_by(self, by: Partitioner) -> Dataset<(K, V)>
     where
@@ -59,7 +59,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         }
     }
 
-    /// Brings each pair to the partition, from 0 to below `partitions`, that `f` gives for its key.
+    /// Moves each pair to the partition that `f` returns for its key, from 0 to `partitions - 1`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -69,8 +69,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when there are no partitions, and of class bug
-    /// when `f` gives one that is not there.
+    /// An action fails with a config error when `partitions` is 0, and with a bug error when `f`
+    /// returns a partition that does not exist.
     #[track_caller]
     pub fn partition_by_fn<F>(self, partitions: usize, f: F) -> Dataset<(K, V)>
     where
@@ -94,7 +94,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.moved_by_fn(partitions, With::new(shared, f, Site::caller()))
     }
 
-    /// The pairs behind the exchange, its partitions, and why that cannot be.
+    /// The pairs after the exchange, their number of partitions, and an error if that number was 0.
     pub(super) fn moved_by(
         &self,
         by: Partitioner,
@@ -135,13 +135,13 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 
 const NAME: &str = "partition_by_fn";
 
-/// A number of partitions that a plan can have, and the error of an action if it was 0.
+/// The number of partitions to plan with, at least 1, and the error of an action if it was 0.
 pub(super) fn at_least_one(partitions: usize, name: &str) -> (usize, Option<Error>) {
     let none = || Error::config(format!("{name} into 0 partitions")).help("there is at least one partition");
     (partitions.max(1), (partitions == 0).then(none))
 }
 
-/// Sends each pair to the partition that a function of the user's chooses.
+/// Sends each pair to the partition that the user's function returns.
 struct Chosen<K, V, G> {
     partitions: usize,
     choose: G,
@@ -191,7 +191,7 @@ where
 struct ChosenSink<'a, K: Row, V: Row, G> {
     writer: PartitionedWriter<'a, (K, V)>,
     choose: &'a G,
-    /// A partition that is not there.
+    /// A partition that the function returned and that does not exist.
     wrong: Option<usize>,
 }
 

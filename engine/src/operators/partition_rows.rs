@@ -1,8 +1,8 @@
-//! The rows of a partition as an iterator, for a closure that pulls them.
+//! The rows of a partition as an iterator, for closures that pull them.
 //!
-//! Kiln pushes rows. So the rows before such a closure are computed on a second thread, which hands
-//! them over in batches through a short queue: neither side holds more than a few batches, whatever
-//! the partition's size. What the closure makes of its rows is not known here.
+//! Operators push rows. The rows before such a closure are therefore computed on a second thread, which
+//! passes them on in batches through a short queue. Neither side holds more than a few batches, however
+//! large the partition is.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,18 +17,18 @@ use crate::row::{Row, RowReader};
 use crate::ship::shared::{Param, Shared};
 use crate::task::{BatchSink, Task, aside};
 
-/// Batches that wait between the two threads at most.
+/// Upper limit of the batches in the queue between the two threads.
 const QUEUE_BATCHES: usize = 2;
 
 /// The rows of one partition, in their order.
 pub struct PartitionRows<T: Row> {
-    /// Nothing more is a partition that has ended well; a closed queue without that is a failure.
+    /// `None` marks the end of the partition. If the queue is closed without it, the input has failed.
     queue: Receiver<Option<RecordBatch>>,
     batch: Option<(RowReader<T>, usize)>,
     ended: bool,
 }
 
-/// What ends the closure when the rows before it cannot be computed: it must not take a part of the
+/// Panic payload that ends the closure when its input fails, so that it does not take a part of the
 /// rows for all of them.
 struct InputFailed;
 
@@ -53,7 +53,7 @@ impl<T: Row> PartitionRows<T> {
 }
 
 impl<T: Row> PartitionRows<T> {
-    /// Calls `take` with the next row where it is, so that nothing is copied.
+    /// Calls `take` with the view of the next row, so that nothing is copied.
     #[inline]
     pub(super) fn next_with<R>(&mut self, take: impl FnOnce(T::View<'_>) -> R) -> Option<R> {
         loop {
@@ -79,9 +79,9 @@ impl<T: Row> Iterator for PartitionRows<T> {
     }
 }
 
-/// A closure of a whole partition.
+/// A closure over a whole partition.
 pub trait PartitionFunc<T: Row, R>: FuncInfo {
-    /// Calls it.
+    /// Calls the closure.
     fn call(&self, partition: usize, rows: PartitionRows<T>) -> R;
 }
 
@@ -102,10 +102,10 @@ where
     }
 }
 
-/// Runs `work` on the rows of the task's partition, which `chain` computes on a second thread meanwhile.
+/// Runs `work` on the rows of the task's partition, while `chain` computes them on a second thread.
 ///
 /// # Errors
-/// What fails before `work` comes first: `work` has then not seen all of its rows.
+/// An error of `chain` takes precedence, because `work` has then not seen all rows.
 pub(crate) fn pulled<C: Chain>(
     chain: &C,
     task: &Task<'_>,

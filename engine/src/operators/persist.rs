@@ -1,4 +1,4 @@
-//! `persist`, `cache` and `unpersist`: rows that are computed once and kept.
+//! `persist`, `cache` and `unpersist`: computes rows once and keeps them.
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{BatchLimits, Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// [`persist`](Dataset::persist) in memory while there is room, then in temporary files.
+    /// [`persist`](Dataset::persist) in memory as long as there is room, then in temporary files.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -33,18 +33,18 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.kept(Level::Auto, "cache keeps these rows", Site::caller())
     }
 
-    /// Keeps the rows once an action has computed them, until [`unpersist`](Dataset::unpersist) or for
-    /// as long as the context lives.
+    /// Keeps the rows once an action has computed them, until [`unpersist`](Dataset::unpersist) or the
+    /// end of the context.
     ///
-    /// Each partition is kept by the process that computed it. Rows that are lost with an executor
-    /// are computed again from their sources.
+    /// Each partition is kept by the process that computed it. Rows that are lost with an executor are
+    /// recomputed from their sources.
     ///
-    /// An action looks no further than to kept rows, so a loop that keeps every round and lets the last one go
-    /// pays for one round in each. Of every round stay a few kilobytes in the driver: how its rows could be
-    /// computed again. [`checkpoint`](Dataset::checkpoint) leaves those behind, too.
+    /// The plan of an action starts at the kept rows, so a loop that persists every round and
+    /// unpersists the previous one computes only one round per iteration. The driver still keeps a few
+    /// kilobytes per round: the lineage from which the rows can be recomputed.
+    /// [`checkpoint`](Dataset::checkpoint) drops the lineage, too.
     ///
-    /// An action that finds no room for them fails at [`Level::Memory`], with an error of class
-    /// resource.
+    /// At [`Level::Memory`], an action fails with a resource error when the rows do not fit.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -74,10 +74,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
 
 impl<T: Row> Dataset<T> {
     /// Drops the rows that `persist` or `cache` keeps, in every process, now or after the actions that
-    /// are reading them. The dataset stays usable: its rows are computed again by every action.
+    /// are reading them. The dataset stays usable, but every action computes its rows again.
     ///
-    /// Only the dataset that `persist` gave, or a clone of it, has rows to drop; for every other
-    /// nothing happens.
+    /// Only the dataset that `persist` returned, or a clone of it, has rows to drop. For all other
+    /// datasets this does nothing.
     pub fn unpersist(&self) {
         let exchange = self.origin.inputs.first().and_then(|plan| plan.downcast_ref::<ExchangeExec>());
         if let Some(kept) = exchange.filter(|exchange| exchange.movement == Movement::Keep) {
@@ -86,7 +86,8 @@ impl<T: Row> Dataset<T> {
     }
 }
 
-/// Rows as columns, each partition under its own number, so that it is read as what it was.
+/// Rows as columns. Each task writes to the partition of its own index, so that partitions stay what
+/// they were.
 struct Kept<T> {
     level: Level,
     _row: PhantomData<fn() -> T>,
@@ -120,7 +121,7 @@ impl<T: Row> Terminal<T> for Kept<T> {
     fn steps(&self, _: &mut Vec<Step>) {}
 }
 
-/// Puts everything under one partition.
+/// Writes all rows to one partition.
 struct InPlace<'a> {
     partition: usize,
     out: &'a mut dyn Output,

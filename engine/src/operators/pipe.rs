@@ -1,8 +1,8 @@
-//! `pipe`: the lines of each partition through an external command.
+//! `pipe`: sends the lines of each partition through an external command.
 //!
-//! One process per partition, fed on one thread and read on another, so that it may answer before it
-//! has read all, or not at all, and nobody waits for somebody who waits. The process is the leader of
-//! a group of its own, which is killed when the task ends early, for whatever reason.
+//! There is one process per partition. One thread feeds it and another reads its output, so there is no
+//! deadlock if it answers before it has read all lines, or does not answer at all. The process leads
+//! its own process group, which is killed when the task ends early for any reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +24,13 @@ mod process;
 use lines::{LineSink, ReadTo, read_lines};
 use process::{Group, Started};
 
-/// How often a stopped task looks after its process.
+/// Interval at which a task checks whether it was cancelled, to kill its process.
 const WATCH: Duration = Duration::from_millis(20);
 
 impl<C: Chain<Out = String>> Dataset<String, C> {
-    /// Sends the rows of each partition as lines to the standard input of a process of its own; the
-    /// lines that it writes are the new rows. The command is started without a shell and found by
-    /// `PATH`, on every executor; it runs for an empty partition, too. It need not read all lines.
+    /// Sends the rows of each partition as lines to the standard input of a new process; the lines of
+    /// its standard output are the new rows. The command is started without a shell and found through
+    /// `PATH`, on every executor. It also runs for empty partitions. It need not read all lines.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -41,9 +41,10 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when the command cannot be found, auth when it may not be run, bug
-    /// when it ends with another code than 0 or by a signal (with the last lines of its standard
-    /// error), data when a line that it writes is not UTF-8 or longer than 64 MiB.
+    /// The action fails with a config error when the command cannot be found, auth when it may not be
+    /// executed, bug when it exits with a code other than 0 or is killed by a signal (with the last
+    /// lines of its standard error), and data when a line of its output is not UTF-8 or longer than 64
+    /// MiB.
     #[track_caller]
     pub fn pipe<A: Into<String>>(
         self,
@@ -54,8 +55,8 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
         self.pipe_env(command, args, none)
     }
 
-    /// [`pipe`](Dataset::pipe) with environment variables for the command, beside those of the process that
-    /// starts it. Of two values for one name the later one counts.
+    /// [`pipe`](Dataset::pipe) with environment variables for the command, in addition to those of the
+    /// process that starts it. If a name is repeated, its last value is used.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -67,8 +68,8 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`pipe`](Dataset::pipe), and config when a name is empty or has a `=` or a zero byte, or a value has
-    /// a zero byte.
+    /// As for [`pipe`](Dataset::pipe), and config when a name is empty or contains `=` or a zero byte,
+    /// or a value contains a zero byte.
     #[track_caller]
     pub fn pipe_env<A: Into<String>, N: Into<String>, V: Into<String>>(
         self,
@@ -85,10 +86,10 @@ impl<C: Chain<Out = String>> Dataset<String, C> {
     }
 }
 
-/// A name and a value for the environment of a command.
+/// Name and value of an environment variable.
 type Variable = (String, String);
 
-/// Why a variable cannot be in an environment, if it cannot. The value may be a secret, so it is not shown.
+/// The error if a variable cannot be set. It does not show the value, which may be a secret.
 fn env_error((name, value): &Variable) -> Option<Error> {
     let name_is_sound = !name.is_empty() && !name.contains(['=', '\0']);
     let error = || Error::config(format!("pipe_env: {name:?} cannot be set for the command"));
@@ -96,13 +97,13 @@ fn env_error((name, value): &Variable) -> Option<Error> {
     (!name_is_sound || value.contains('\0')).then(|| error().help(help))
 }
 
-/// The chain `C`, then a command.
+/// The chain `C`, followed by a command.
 #[derive(Clone)]
 pub struct Pipe<C> {
     chain: C,
     /// The program and its arguments.
     command: Arc<[String]>,
-    /// Variables beside those of this process.
+    /// Environment variables in addition to those of this process.
     env: Arc<[Variable]>,
     site: Site,
 }
@@ -148,12 +149,13 @@ impl<C: Chain<Out = String>> Pipe<C> {
         let (group, cancelled) = (process.group(), &*task.env.cancelled);
         let feed = |task: &Task<'_>| {
             let mut lines = LineSink::new(stdin);
-            // Dropped before the sink, which would wait for the process to take its last lines.
+            // Dropped before the sink, whose drop would wait for the process to read its last lines.
             let _guard = group.killed_by_a_panic();
             match self.chain.drive(task, &mut lines) {
                 Ok(()) => lines.finish(),
                 Err(error) => {
-                    // It must not answer for a part of its input, nor wait for the rest.
+                    // Kill it, so that it neither answers for a part of its input nor waits for the
+                    // rest.
                     group.kill();
                     Err(error)
                 }
@@ -166,13 +168,14 @@ impl<C: Chain<Out = String>> Pipe<C> {
             let outcome = aside(task, feed, || {
                 let _guard = group.killed_by_a_panic();
                 let read = read_lines(stdout, sink);
-                // Nobody reads on: it must not wait for that.
+                // Nobody reads its output any more, so kill it instead of letting it block on a full
+                // pipe.
                 if !matches!(read, Ok(ReadTo::End)) {
                     group.kill();
                 }
                 read
             });
-            // The thread did not start, so nothing feeds the process.
+            // The feeding thread did not start, so the process would wait for input.
             outcome.as_ref().err().into_iter().for_each(|_| group.kill());
             (outcome, tail.join().unwrap_or_default())
         });
@@ -187,7 +190,7 @@ impl<C: Chain<Out = String>> Pipe<C> {
     }
 }
 
-/// Kills the process when its task is to stop; ends when `done` is closed.
+/// Kills the process when its task is cancelled; returns when `done` is closed.
 fn watch(done: &Receiver<()>, cancelled: &AtomicBool, group: Group) {
     while done.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
         if cancelled.load(Ordering::Relaxed) {

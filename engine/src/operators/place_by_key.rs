@@ -1,4 +1,4 @@
-//! Ends a chain by sending each pair to the partition of its key's hash.
+//! Ends a chain by hash-partitioning its pairs by key.
 
 use std::marker::PhantomData;
 
@@ -14,12 +14,12 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// The movement into `slices`.
+/// Hash partitioning into `slices`.
 pub(super) fn by_hash(slices: Slices) -> Movement {
     Movement::Hash { partitions: slices.partitions(), slices: slices.of_each() }
 }
 
-/// Pairs by the hash of their key.
+/// Partitions pairs by the hash of their key.
 pub(super) struct PlaceByKey<K, V> {
     partitions: usize,
     _row: PhantomData<fn() -> (K, V)>,

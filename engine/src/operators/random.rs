@@ -1,20 +1,20 @@
-//! Seeded numbers for sampling: the same for a partition of the same seed, in every attempt.
+//! Seeded random numbers for sampling: the same in every attempt for the same seed and partition.
 
-/// SplitMix64 (Steele, Lea, Flood, 2014): one addition and three multiplications a number.
+/// SplitMix64 (Steele, Lea, Flood, 2014): one addition and two multiplications per number.
 pub(crate) struct Random(u64);
 
-/// The largest mean that is drawn at once: `exp` of its negative is far from zero still.
+/// The largest mean that is drawn in one step, for which `exp` of its negative is still far from zero.
 const POISSON_STEP: f64 = 16.0;
 
 impl Random {
-    /// The numbers of one partition. Partitions start at points that the mixing has scattered.
+    /// The numbers of one partition. Mixing scatters the start points of the partitions.
     pub(crate) fn of_partition(seed: u64, partition: usize) -> Random {
         let mut seeds = Random(seed);
         let start = seeds.next() ^ (partition as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
         Random(Random(start).next())
     }
 
-    /// A number of 64 bits.
+    /// A random 64-bit number.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,20 +22,20 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to below 1, of 53 bits.
+    /// A random number of 53 bits in `0.0..1.0`.
     #[inline]
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// A number below `end`, which is at least 1: the high half of a product (Lemire, 2019), whose bias is
-    /// below `end` / 2^64.
+    /// A random number below `end`, which is at least 1: the high half of a product (Lemire, 2019),
+    /// with a bias below `end` / 2^64.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 
-    /// A number of the Poisson distribution with that mean (Knuth's product of uniform numbers). A
-    /// large mean is drawn in steps, as the sum of Poisson numbers is one too.
+    /// A Poisson-distributed number with this mean (Knuth's product of uniform numbers). A large mean
+    /// is drawn in steps, because the sum of Poisson-distributed numbers is Poisson-distributed too.
     pub(crate) fn poisson(&mut self, mut mean: f64) -> u64 {
         let mut count = 0;
         while mean > 0.0 {

@@ -1,4 +1,4 @@
-//! `random_split`: cuts the rows at random into parts of given weights.
+//! `random_split`: splits the rows at random into datasets of given weights.
 
 use std::ops::Range;
 
@@ -12,11 +12,11 @@ use crate::row::Row;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// One dataset per weight; every row is in exactly one of them, with a chance in proportion to
-    /// its weight. The choice follows from `seed` and the rows' positions alone.
+    /// One dataset per weight. Every row is in exactly one of them, with a probability proportional to
+    /// its weight. The choice depends only on `seed` and the rows' positions.
     ///
-    /// Each part goes over all rows when an action needs it: [`cache`](Dataset::cache) before, where
-    /// they are dear to compute.
+    /// Each of the datasets computes all rows when an action needs it. If that is expensive, call
+    /// [`cache`](Dataset::cache) first.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -27,7 +27,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when a weight is negative or no number, or all are 0.
+    /// The action fails with a config error when a weight is negative or not finite, or all weights are
+    /// 0.
     #[track_caller]
     pub fn random_split(self, weights: &[f64], seed: u64) -> Vec<Dataset<T, ThenAt<C, Share>>> {
         let site = Site::caller();
@@ -47,15 +48,15 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The part of 0 to 1 that belongs to one weight. Borders are one sum computed in one way, so that
-/// neither a gap nor an overlap comes of rounding.
+/// The range in `0.0..1.0` of one weight. Adjacent ranges compute their common bound in the same way,
+/// so rounding causes neither gaps nor overlaps.
 fn range(weights: &[f64], sum: f64, at: usize) -> Range<f64> {
     let border = |end: usize| weights[..end].iter().sum::<f64>() / sum;
     let end = if at + 1 == weights.len() { f64::INFINITY } else { border(at + 1) };
     border(at)..end
 }
 
-/// The rows whose number falls in a range.
+/// Keeps the rows whose random number is in a range.
 #[derive(Clone)]
 pub struct Share {
     range: Range<f64>,
@@ -72,7 +73,7 @@ impl Ship for Share {
     }
 }
 
-/// The numbers that are left of a partition.
+/// The remaining random numbers of a partition.
 pub struct Draws(Random);
 
 impl<T: Row> Positional<T> for Share {

@@ -1,4 +1,4 @@
-//! `reduce_by_key`: the values of one key become one, combined before rows move.
+//! `reduce_by_key`: reduces the values of each key to one, with a map-side combine.
 
 use std::sync::Arc;
 
@@ -15,8 +15,9 @@ use crate::ship::shared::{Param, Shared};
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// Reduces the values of each key to one. `f` must be associative and commutative.
     ///
-    /// Every task combines its own rows first, so only one row per key and task moves; none does where pairs
-    /// lie by their key already, behind [`partition_by`](Dataset::partition_by), a join or another aggregate.
+    /// Every task combines its own rows first, so only one row per key and task is shuffled. Pairs that
+    /// are already hash-partitioned by key, after [`partition_by`](Dataset::partition_by), a join or
+    /// another aggregate, are not shuffled at all.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -46,7 +47,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.aggregate_keys(Reduce::<V, _, F>::new(shared.clone(), f, Name::ReduceByKey, Site::caller()))
     }
 
-    /// Combine, exchange, merge; without the exchange where pairs lie by their key already.
+    /// Combine, exchange and merge; without the exchange if the pairs are already hash-partitioned by
+    /// key.
     pub(crate) fn aggregate_keys<G: Aggregate<Value = V>>(self, aggregate: G) -> Dataset<(K, G::Acc)>
     where
         K: Key,

@@ -1,7 +1,7 @@
-//! The rows that a fallible operator refuses, as a dataset: `try_map_or_reject`, `try_flat_map_or_reject`.
+//! The rejected rows of `try_map_or_reject` and `try_flat_map_or_reject`, as a dataset.
 //!
-//! Rows enter, one [`Reject`] for each that the operator's closure refuses leaves. What it accepts is the
-//! dataset beside it (`fallible`).
+//! Outputs one [`Reject`] for each row that the operator's closure rejects. The accepted rows are in
+//! another dataset (`fallible`).
 
 use std::marker::PhantomData;
 
@@ -14,23 +14,23 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{Place, Task};
 
-/// A row that a closure has refused.
+/// A row that a closure has rejected.
 #[derive(kiln_derive::Row, Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// Where it stood: `file a.txt, byte 17` where a source knows it, else `partition 3, row 8`, with
-    /// rows counted from 1.
+    /// Location of the row: `file a.txt, byte 17` if the source knows it, else `partition 3, row 8`,
+    /// with rows counted from 1.
     pub place: String,
     /// The row as text.
     pub record: String,
-    /// Why it was refused.
+    /// The reason.
     pub error: String,
 }
 
-/// The rows that an operator makes of those that it accepts, and the others.
+/// The dataset of accepted rows and the dataset of rejected ones.
 pub type AcceptedAndRejected<O, C, G, N> = (Dataset<O, Attempt<C, G, N>>, Dataset<Reject, Rejects<C, G, N>>);
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// What the operator `N` accepts with `func`, and what it refuses.
+    /// The rows that the operator `N` accepts with `func`, and those that it rejects.
     pub(super) fn apart<G: Clone, N: Fallible<T, G>>(self, func: G) -> AcceptedAndRejected<N::Out, C, G, N> {
         let origin = self.origin.moved();
         let rejects = Rejects { chain: self.chain.clone(), func: func.clone(), _operator: PhantomData };
@@ -39,7 +39,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The chain `C`, then the rows that the operator `N` refuses with the function `G`.
+/// The chain `C`, followed by the operator `N` with the function `G`, of which only the rejected rows
+/// are output.
 pub struct Rejects<C, G, N> {
     chain: C,
     func: G,
@@ -77,7 +78,7 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
             _types: PhantomData,
         };
         let driven = self.chain.drive(task, &mut refused);
-        // The source ends early and well when the sink says that it is full.
+        // The source stops early without an error when the sink reports that it is full.
         let place = |error: Error| error.at("line", self.func.site()).at("operator", N::NAME);
         refused.error.map_or(driven, |error| Err(place(error)))
     }
@@ -97,15 +98,15 @@ impl<C: Chain, G: FuncInfo, N: Fallible<C::Out, G>> Chain for Rejects<C, G, N> {
     }
 }
 
-/// Passes on what is refused.
+/// The sink that outputs the rejected rows.
 struct Refusals<'s, T, G, N, S> {
     func: &'s G,
     sink: &'s mut S,
     partition: usize,
-    /// Rows of the partition so far.
+    /// Number of rows of the partition so far.
     rows: u64,
     place: &'s Place,
-    /// What may go away when the task is tried again.
+    /// A transient error, which fails the task.
     error: Option<Error>,
     _types: PhantomData<fn(T) -> N>,
 }
@@ -138,7 +139,7 @@ impl<T: Row, G, N: Fallible<T, G>, S: RowConsumer<Reject>> RowConsumer<T> for Re
     }
 }
 
-/// The accepted rows are those of another dataset.
+/// Discards the accepted rows, which belong to the other dataset.
 struct Nowhere;
 
 impl<T: Row> RowConsumer<T> for Nowhere {

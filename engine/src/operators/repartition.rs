@@ -1,4 +1,4 @@
-//! `repartition`: another number of partitions, of nearly equal size.
+//! `repartition`: changes the number of partitions and balances their size.
 
 use std::marker::PhantomData;
 
@@ -16,14 +16,15 @@ use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Spreads the rows over `partitions`, each row of a partition to the next one in turn. Where a
-    /// row goes depends on its place alone, so a task that is run again sends it there again.
+    /// Distributes the rows round-robin over `partitions` partitions. The target of a row depends only
+    /// on its position, so a task that runs again sends it to the same partition.
     ///
-    /// The partitions that there are begin at even distances. If they are equally large, new ones differ by one
-    /// row at most; however large they are, each adds at most one row more to one new partition than to another.
+    /// The existing partitions start at evenly spaced targets. If they are equal in size, the new ones
+    /// differ by at most one row. Otherwise each existing partition adds at most one row more to one
+    /// new partition than to another.
     ///
-    /// All rows move, and later exchanges keep the number. To have fewer partitions without moving rows, use
-    /// [`coalesce`](Dataset::coalesce).
+    /// All rows move, and later exchanges keep the number. To reduce the number without moving rows,
+    /// use [`coalesce`](Dataset::coalesce).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -41,9 +42,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// Sends each row to the next partition.
+/// Distributes rows round-robin.
 struct InTurn<T> {
-    /// Partitions that there are.
+    /// Number of partitions before the exchange.
     before: usize,
     partitions: usize,
     _row: PhantomData<fn() -> T>,
@@ -54,8 +55,8 @@ impl<T> InTurn<T> {
         InTurn { before, partitions, _row: PhantomData }
     }
 
-    /// The partition that takes the first row of `partition`. Without even distances, many partitions of few
-    /// rows would all fill the same ones.
+    /// The target of the first row of `partition`. If all started at the same target, many partitions
+    /// of few rows would fill the same targets.
     fn first(&self, partition: usize) -> usize {
         partition % self.before * self.partitions / self.before
     }

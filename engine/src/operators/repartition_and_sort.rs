@@ -1,4 +1,4 @@
-//! `repartition_and_sort_within_partitions`: pairs moved by their key, and each partition sorted.
+//! `repartition_and_sort_within_partitions`: partitions pairs by key and sorts each partition.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::plan::OperatorExec;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Brings each pair to the partition that `by` says for its key, and sorts every partition by
-    /// key: one exchange, and no sample with [`Partitioner::Hash`]. With [`Partitioner::Range`] it is
-    /// `sort_by_key` over that many partitions. Partitions of your own, by a part of the key for example,
-    /// are [`partition_by_fn`](Dataset::partition_by_fn) and then
+    /// Moves each pair to the partition that `by` assigns to its key, and sorts every partition by key.
+    /// This takes one exchange, and no sample with [`Partitioner::Hash`]. With [`Partitioner::Range`]
+    /// it is `sort_by_key` with that number of partitions. For custom partitions, for example by a part
+    /// of the key, use [`partition_by_fn`](Dataset::partition_by_fn) and then
     /// [`sort_within_partitions`](Dataset::sort_within_partitions).
     ///
     /// ```
@@ -28,7 +28,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when there are no partitions.
+    /// An action fails with a config error when the number of partitions is 0.
     #[track_caller]
     pub fn repartition_and_sort_within_partitions(self, by: Partitioner) -> Dataset<(K, V)>
     where

@@ -1,4 +1,4 @@
-//! `sample`: a random part of the rows.
+//! `sample`: a random sample of the rows.
 
 use kiln_planner::Site;
 
@@ -9,16 +9,16 @@ use crate::error::{Error, Result};
 use crate::row::Row;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// How often a row may be taken on average.
+/// Upper limit of how often a row may be taken on average.
 const MAX_TIMES: f64 = 1e6;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// A random sample. Without replacement each row is kept with the chance `fraction`, which is
-    /// from 0 to 1; with replacement it is taken a Poisson number of times, `fraction` on average.
-    /// So the size of the sample is about `fraction` of the rows and not exactly that.
+    /// A random sample. Without replacement, each row is kept with the probability `fraction`, from 0
+    /// to 1. With replacement, it is taken a Poisson-distributed number of times, `fraction` on
+    /// average. The size of the sample is therefore only about `fraction` of the rows.
     ///
-    /// The choice follows from `seed` and the rows' positions alone: attempts and runs agree.
-    /// [`Context::seed`](crate::Context::seed) gives a seed.
+    /// The choice depends only on `seed` and the rows' positions, so attempts and runs agree.
+    /// [`Context::seed`](crate::Context::seed) generates a seed.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -30,8 +30,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when `fraction` is negative or no number, or more than 1 without
-    /// replacement.
+    /// The action fails with a config error when `fraction` is negative or NaN, more than 1 without
+    /// replacement, or more than 1e6 with replacement.
     #[track_caller]
     pub fn sample(self, with_replacement: bool, fraction: f64, seed: u64) -> Dataset<T, ThenAt<C, Sample>> {
         let error = fraction_error(with_replacement, fraction);
@@ -41,7 +41,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// Why a sample cannot have `fraction` of the rows, if it cannot.
+/// The error if a sample cannot have `fraction` of the rows.
 pub(super) fn fraction_error(with_replacement: bool, fraction: f64) -> Option<Error> {
     let most = if with_replacement { MAX_TIMES } else { 1.0 };
     let error = || Error::config(format!("a sample cannot be {fraction} of the rows"));
@@ -49,7 +49,7 @@ pub(super) fn fraction_error(with_replacement: bool, fraction: f64) -> Option<Er
     (!(0.0..=most).contains(&fraction)).then(|| error().help(advice))
 }
 
-/// A row none, one or more times.
+/// Pushes each row zero or more times.
 #[derive(Clone)]
 pub struct Sample {
     with_replacement: bool,
@@ -67,7 +67,7 @@ impl Ship for Sample {
     }
 }
 
-/// The numbers that are left of a partition.
+/// The remaining random numbers of a partition.
 pub struct Draws(pub(super) Random);
 
 /// How often the next row is taken.

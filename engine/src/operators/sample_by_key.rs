@@ -1,4 +1,4 @@
-//! `sample_by_key`: a random sample with a fraction for each key.
+//! `sample_by_key`: a random sample with a different fraction for each key.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::row::{Key, Row};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// [`sample`](Dataset::sample) with a fraction for each key: a stratified sample. Pairs of a key without a
-    /// fraction are left out, as in `sampleBy` of Spark's DataFrames; of two fractions for one key the later
-    /// one counts.
+    /// [`sample`](Dataset::sample) with a fraction for each key: a stratified sample. Pairs of a key
+    /// without a fraction are dropped, as by `sampleBy` of Spark's DataFrames. If a key has several
+    /// fractions, the last one is used.
     ///
-    /// The size of a key's sample is about its fraction of the key's pairs. The choice follows from `seed` and
-    /// the rows' positions alone.
+    /// The size of a key's sample is about its fraction of the key's pairs. The choice depends only on
+    /// `seed` and the rows' positions.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -32,8 +32,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when a fraction is negative or no number, or more than 1 without
-    /// replacement.
+    /// The action fails with a config error when a fraction is negative or NaN, more than 1 without
+    /// replacement, or more than 1e6 with replacement.
     #[track_caller]
     pub fn sample_by_key(
         self,
@@ -54,19 +54,19 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// The fractions in the order of their keys, the last one of each key.
+/// The fractions in key order, with only the last fraction of each key.
 fn by_key<K: Key>(mut fractions: Vec<(K, f64)>) -> Vec<(K, f64)> {
-    // The sort is stable and keeps the first of equal keys, so the last one must come first.
+    // The sort is stable and `dedup_by` keeps the first of equal keys, so the last one must come first.
     fractions.reverse();
     fractions.sort_by(|a, b| K::compare(a.0.view(), b.0.view()));
     fractions.dedup_by(|later, first| K::same(later.0.view(), first.0.view()));
     fractions
 }
 
-/// A pair none, one or more times, by its key.
+/// Pushes each pair zero or more times, depending on its key.
 pub struct SampleByKey<K, V> {
     with_replacement: bool,
-    /// In the order of the keys, each once.
+    /// In key order, without duplicates.
     fractions: Arc<Vec<(K, f64)>>,
     seed: u64,
     _row: PhantomData<fn() -> V>,

@@ -1,4 +1,4 @@
-//! `shuffle_partitions`: how many partitions the next exchange makes, exactly.
+//! `shuffle_partitions`: an exact number of partitions for the next exchange.
 
 use super::partition_by::at_least_one;
 use crate::chain::Chain;
@@ -6,14 +6,16 @@ use crate::dataset::Dataset;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Has the next operator that brings keys together or sorts, such as `reduce_by_key`, `join`, `distinct` and
-    /// `sort_by`, make exactly `partitions` partitions: the `numPartitions` of Spark's operators. Rows do not move
-    /// before that operator. Pairs that are hash-partitioned into another number already move once more.
+    /// Makes the next operator that shuffles or sorts, such as `reduce_by_key`, `join`, `distinct` or
+    /// `sort_by`, use exactly `partitions` partitions, like `numPartitions` of Spark's operators. Rows
+    /// do not move before that operator. Pairs that are already hash-partitioned into another number
+    /// are shuffled again.
     ///
-    /// Later operators keep the number, as in Spark, unless they have another input with more partitions. They
-    /// keep that of [`repartition`](Dataset::repartition), [`coalesce`](Dataset::coalesce),
-    /// [`partition_by`](Dataset::partition_by) and [`parallelize_in`](crate::Context::parallelize_in) as well. Of two
-    /// inputs with an exact number the larger one holds.
+    /// Later operators keep the number, as in Spark, unless another of their inputs has more
+    /// partitions. They also keep the number of [`repartition`](Dataset::repartition),
+    /// [`coalesce`](Dataset::coalesce), [`partition_by`](Dataset::partition_by) and
+    /// [`parallelize_in`](crate::Context::parallelize_in). If two inputs have an exact number, the
+    /// larger one is used.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -23,7 +25,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An action fails with an error of class config when there are no partitions.
+    /// An action fails with a config error when `partitions` is 0.
     pub fn shuffle_partitions(self, partitions: usize) -> Dataset<T, C> {
         let (partitions, error) = at_least_one(partitions, "shuffle_partitions");
         Dataset::over(self.chain, self.origin.exactly(partitions).failing(error))

@@ -1,4 +1,4 @@
-//! `sort_by`: rows in the order of a key that is computed for each.
+//! `sort_by`: sorts rows by a computed key.
 
 use kiln_planner::Site;
 
@@ -9,11 +9,10 @@ use crate::row::{Key, Row};
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Sorts by what `key` gives for each row, ascending; rows with equal keys stay in the order in
-    /// which they were. The key is computed once for each row, and moves with it.
+    /// Sorts by the result of `key` for each row, ascending. The sort is stable: rows with equal keys
+    /// stay in their original order. The key is computed once per row and moves with it.
     ///
-    /// What is to be in descending order is wrapped in [`Reverse`](std::cmp::Reverse), also as a part of a
-    /// tuple.
+    /// For descending order wrap the key, or a part of a tuple, in [`Reverse`](std::cmp::Reverse).
     ///
     /// ```
     /// use std::cmp::Reverse;
@@ -41,8 +40,8 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         keyed.sort_by_key().map_to::<T>(|(_, row)| row).erase()
     }
 
-    /// `sort_by` with a key type that is named, so that the key may borrow from the row and nothing is
-    /// copied to compare.
+    /// `sort_by` with an explicit key type, so that the key may borrow from the row and comparisons
+    /// copy nothing.
     ///
     /// ```
     /// use std::cmp::Reverse;

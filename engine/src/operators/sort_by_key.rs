@@ -1,7 +1,7 @@
-//! `sort_by_key`: pairs in the order of their keys, over all partitions.
+//! `sort_by_key`: sorts pairs by key, across all partitions.
 //!
-//! Rows move by ranges of the key (`by_range`), so that partition 0 holds the smallest; each partition
-//! then sorts what it got.
+//! Rows are range-partitioned by key (`by_range`), so that partition 0 has the smallest keys, and then
+//! each partition is sorted.
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -24,8 +24,9 @@ use crate::sort::Sorter;
 use crate::task::{Output, Task};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Sorts by key, ascending. Pairs with equal keys stay in the order in which they were. For another
-    /// direction the key is a [`Reverse`](std::cmp::Reverse), as in [`sort_by`](Dataset::sort_by).
+    /// Sorts by key, ascending. The sort is stable: pairs with equal keys stay in their original order.
+    /// For descending order use a key of [`Reverse`](std::cmp::Reverse), as in
+    /// [`sort_by`](Dataset::sort_by).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -60,7 +61,7 @@ pub(super) struct SortRows<K, V> {
 }
 
 impl<K: Key, V: Row> SortRows<K, V> {
-    /// For the operator `name`.
+    /// Creates the operator under the name `name`.
     pub(super) fn operator(name: &str, site: Site) -> Arc<dyn Operator> {
         table::anchor::<Self>();
         Arc::new(SortRows::<K, V> { name: name.to_owned(), site, _row: PhantomData })

@@ -1,4 +1,4 @@
-//! `sort_within_partitions`: the pairs of each partition in the order of their keys, where they are.
+//! `sort_within_partitions`: sorts the pairs of each partition by key, without an exchange.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::plan::OperatorExec;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Sorts each partition by key, ascending, and moves no row to another one. Pairs with equal keys stay
-    /// in the order in which they were.
+    /// Sorts each partition by key, ascending, and moves no rows between partitions. The sort is
+    /// stable: pairs with equal keys stay in their original order.
     ///
-    /// Behind [`partition_by_fn`](Dataset::partition_by_fn) it is the secondary sort: rows lie by one part of
-    /// their key and are in order by all of it.
+    /// After [`partition_by_fn`](Dataset::partition_by_fn) this is a secondary sort: rows are
+    /// partitioned by one part of their key and sorted by the whole key.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

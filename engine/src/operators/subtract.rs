@@ -1,13 +1,13 @@
-//! `subtract`: the rows that another dataset lacks.
+//! `subtract`: the rows that are not in another dataset.
 
 use crate::chain::Chain;
 use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// The rows that `other` lacks. As in Spark's RDDs, a row that occurs twice stays twice.
+    /// The rows that are not in `other`. As in Spark's RDDs, a row that occurs twice is kept twice.
     ///
-    /// The other side's rows are held in memory, as those on the right of a [`join`](Dataset::join).
+    /// The rows of `other` are held in memory, like the right side of a [`join`](Dataset::join).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -1,4 +1,4 @@
-//! `try_flat_map`: any number of rows for one row, unless the closure refuses it.
+//! `try_flat_map`: maps each row to any number of rows, with a closure that may reject it.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -12,8 +12,8 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into the items of an iterator, or refuses it; `on_error` says what becomes of
-    /// refused rows. An `Ok(None)` is no row and no error.
+    /// Maps each row to the items of an iterator, or rejects it; `on_error` determines what happens to
+    /// rejected rows. `Ok(None)` gives no rows and is not an error.
     ///
     /// ```
     /// use kiln::OnError;
@@ -32,7 +32,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`try_map`](Dataset::try_map).
+    /// As for [`try_map`](Dataset::try_map).
     #[track_caller]
     pub fn try_flat_map<O: Row, R, E, F>(
         self,
@@ -67,7 +67,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// The items of an iterator for an accepted result.
+/// Pushes the items of an iterator for an accepted row.
 pub struct Many<R, E>(PhantomData<fn() -> (R, E)>);
 
 impl<T: Row, G, O: Row, R, E> Fallible<T, G> for Many<R, E>

@@ -1,4 +1,4 @@
-//! `try_map`: one row for one row, unless the closure refuses it.
+//! `try_map`: maps each row to one row, with a closure that may reject it.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -12,8 +12,9 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another, or refuses it; `on_error` says what becomes of refused rows. The result
-    /// is owned; a closure that returns what it borrows goes to [`try_map_to`](Dataset::try_map_to).
+    /// Maps each row to another one, or rejects it; `on_error` determines what happens to rejected
+    /// rows. The result must be owned; for a closure that returns a borrowed result use
+    /// [`try_map_to`](Dataset::try_map_to).
     ///
     /// ```
     /// use kiln::OnError;
@@ -27,12 +28,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: with [`OnError::Fail`] data for the first refused row of a task, or the class of
-    /// the closure's [`Error`](crate::Error). A task whose closure returns
-    /// [`Error::transient`](crate::Error::transient) is tried again, with any `on_error`. The error has the
-    /// record and its place: the file, with the byte of text, the line of CSV and JSON or the row of other
-    /// formats; of rows that are not read from files, the row's number in its partition, from 1, as this
-    /// operator sees rows.
+    /// With [`OnError::Fail`], the action fails with a data error for the first rejected row of a task,
+    /// or with the class of the closure's [`Error`](crate::Error). A task whose closure returns
+    /// [`Error::transient`](crate::Error::transient) is retried, whatever `on_error` is. The error
+    /// names the record and its location: the file, with the byte offset in text, the line in CSV and
+    /// JSON, or the row in other formats. For rows that are not read from files, it names the row's
+    /// number in the partition, counted from 1 at the input of this operator.
     #[track_caller]
     pub fn try_map<R, E, F>(self, f: F, on_error: OnError<'_>) -> Dataset<R, Attempt<C, Plain<F>, One<R, E>>>
     where
@@ -61,7 +62,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         Dataset::over(Attempt::new(self.chain, func, on_error), self.origin.moved())
     }
 
-    /// `try_map` to a row type that is named, so that a closure may return what it borrows.
+    /// `try_map` with an explicit row type, so that the closure may return a borrowed result.
     ///
     /// ```
     /// use kiln::OnError;
@@ -78,7 +79,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`try_map`](Dataset::try_map).
+    /// As for [`try_map`](Dataset::try_map).
     #[track_caller]
     pub fn try_map_to<O: Row, E: Display + 'static>(
         self,
@@ -102,7 +103,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// One row for a result that owns it.
+/// Pushes one row for an owned result.
 pub struct One<R, E>(PhantomData<fn() -> (R, E)>);
 
 impl<T: Row, G, R, E> Fallible<T, G> for One<R, E>
@@ -122,7 +123,7 @@ where
     }
 }
 
-/// One row for a result that is the view of `O`.
+/// Pushes one row for a result that is a view of `O`.
 struct OneOf<O, E>(PhantomData<fn() -> (O, E)>);
 
 impl<T: Row, G, O: Row, E: Display + 'static> Fallible<T, G> for OneOf<O, E>

@@ -1,4 +1,4 @@
-//! `try_map_or_reject`: the accepted rows, and the refused ones as a dataset of their own.
+//! `try_map_or_reject`: maps each row to one row, and returns the rejected rows as a dataset.
 
 use std::fmt::Display;
 
@@ -12,11 +12,11 @@ use crate::row::Row;
 use crate::ship::shared::{Param, Shared};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Turns each row into another, or refuses it: the first dataset holds the rows that were
-    /// accepted, the second a [`Reject`](crate::Reject) for each of the others.
+    /// Maps each row to another one, or rejects it. The first dataset has the accepted rows, the second
+    /// one a [`Reject`](crate::Reject) for each of the other rows.
     ///
-    /// Each of the two goes over all rows when an action needs it, and calls `f` for each. Where
-    /// they are dear to compute or to read, [`cache`](Dataset::cache) before.
+    /// Each of the two datasets computes all rows, and calls `f` for each, when an action needs it. If
+    /// rows are expensive to compute or to read, call [`cache`](Dataset::cache) first.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

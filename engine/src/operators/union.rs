@@ -1,4 +1,4 @@
-//! `union`: the rows of two datasets.
+//! `union`: the rows of two datasets, with duplicates.
 
 use crate::chain::Chain;
 use crate::dataset::{Dataset, Origin};
@@ -6,7 +6,8 @@ use crate::plan;
 use crate::row::Row;
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// All rows of both, duplicates included: first the partitions of this one, then the other's.
+    /// All rows of both datasets, including duplicates: the partitions of this dataset, then those of
+    /// `other`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {

@@ -7,11 +7,12 @@ use crate::plan;
 use crate::row::Row;
 
 impl Context {
-    /// All rows of all `datasets`, duplicates included: first the partitions of the first one, then those
-    /// of the next. Without datasets there are no rows.
+    /// All rows of all `datasets`, including duplicates: the partitions of the first one, then those of
+    /// the next. Without datasets the result is empty.
     ///
-    /// However many there are, the plan has one node for them; a loop of [`union`](Dataset::union) nests one in
-    /// another. Datasets of different chains are given one type by [`erase`](Dataset::erase).
+    /// The plan has one node for any number of datasets, while a loop of [`union`](Dataset::union)
+    /// nests its nodes. To give datasets of different chains the same type, use
+    /// [`erase`](Dataset::erase).
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -26,7 +27,7 @@ impl Context {
         datasets: impl IntoIterator<Item = Dataset<T, D>>,
     ) -> Dataset<T> {
         let datasets: Vec<Dataset<T, D>> = datasets.into_iter().collect();
-        // It has no partition to give, but the context that all others must have.
+        // It adds no partition, but it has the context that all other datasets must have.
         let none = self.parallelize([]);
         let origin = none.origin.clone().with_all(datasets.iter().map(|dataset| &dataset.origin));
         if datasets.is_empty() {

@@ -1,4 +1,4 @@
-//! `values`: the value of each pair.
+//! `values`: the values of all pairs.
 
 use std::marker::PhantomData;
 
@@ -23,7 +23,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// The value for each pair.
+/// Pushes the value of each pair.
 pub struct Values<V>(PhantomData<fn() -> V>);
 
 impl<K: Row, V: Row> Narrow<(K, V), Plain<()>> for Values<V> {

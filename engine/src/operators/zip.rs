@@ -1,7 +1,7 @@
-//! `zip`: the rows of two datasets pair by pair.
+//! `zip`: pairs the rows of two datasets by position.
 //!
-//! Rows are pushed, so the right ones are computed on a second thread and handed over in batches, while
-//! the left ones come by on the task's own (`partition_rows`).
+//! Rows are pushed, so a second thread computes the right side and passes it on in batches, while the
+//! task's own thread computes the left side (`partition_rows`).
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -25,12 +25,12 @@ use crate::task::{Output, Task};
 const NAME: &str = "zip";
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Pairs the first row of each partition with the first row of the same partition of `other`, the second
-    /// with the second, and so on. Both must have the same number of partitions and of rows in each, as one has
-    /// that was made of the other by `map`.
+    /// Pairs the first row of each partition with the first row of the same partition of `other`, the
+    /// second with the second, and so on. Both must have the same number of partitions and of rows in
+    /// each of them, for example because one is the result of a `map` of the other.
     ///
-    /// Nothing moves. To pair rows by their positions whatever the partitions, join what
-    /// [`zip_with_index`](Dataset::zip_with_index) makes of both, by the index.
+    /// No rows move. To pair rows by position regardless of partitions, join the results of
+    /// [`zip_with_index`](Dataset::zip_with_index) by index.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -42,9 +42,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when the numbers of partitions differ; data when those of the rows of a
-    /// partition do, with the partition and both numbers. An action that stops before the end of a partition,
-    /// as `take` does, does not see that.
+    /// The action fails with a config error when the numbers of partitions differ, and with a data
+    /// error, which names the partition and both numbers, when the numbers of rows in a partition
+    /// differ. An action that stops before the end of a partition, such as `take`, does not detect
+    /// that.
     #[track_caller]
     pub fn zip<U: Row, D: Chain<Out = U>>(self, other: Dataset<U, D>) -> Dataset<(T, U)> {
         let (site, partitions) = (Site::caller(), self.origin.partitions);
@@ -56,8 +57,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// What is known of the rows of two datasets whose partitions meet, and the error if they have not the same
-/// number of them.
+/// The properties of two datasets that are zipped, with an error if their numbers of partitions differ.
 pub(super) fn zipped(left: &Origin, right: &Origin, name: &str, site: &Site) -> Origin {
     let (lefts, rights) = (left.partitions, right.partitions);
     let differ = || {

@@ -1,6 +1,7 @@
-//! `zip_partitions`: a closure that sees the rows of one partition of two datasets.
+//! `zip_partitions`: calls a closure with the rows of one partition of two datasets.
 //!
-//! The closure pulls the rows of both, so each side is computed on a thread of its own (`partition_rows`).
+//! The closure pulls the rows of both sides, so each side is computed on a separate thread
+//! (`partition_rows`).
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,11 +26,12 @@ use crate::task::{Output, Task};
 const NAME: &str = "zip_partitions";
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Calls `f` once per partition, with the partition's number and iterators over its rows in this dataset
-    /// and in `other`; what it returns, lazily or not, are the new rows. Both datasets must have the same
-    /// number of partitions; the numbers of rows may differ.
+    /// Calls `f` once per partition, with the partition's index and iterators over its rows in this
+    /// dataset and in `other`. The returned items are the new rows, and the iterator may be lazy. Both
+    /// datasets must have the same number of partitions; the numbers of rows may differ.
     ///
-    /// Rows arrive in batches from two other threads and are owned. A closure need not take all of them.
+    /// Rows arrive in batches from two other threads and are owned. A closure need not consume all of
+    /// them.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -41,7 +43,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// ```
     ///
     /// # Errors
-    /// Given by the action: config when the numbers of partitions differ.
+    /// The action fails with a config error when the numbers of partitions differ.
     #[track_caller]
     pub fn zip_partitions<U: Row, D: Chain<Out = U>, O: Row, R, F>(
         self,
@@ -55,8 +57,9 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
         self.zip_partitions_by(other, Plain::new(f, Site::caller()))
     }
 
-    /// `zip_partitions` with a value from [`Context::share`](crate::Context::share) as the first argument: the
-    /// shared value itself and no reference, so that a lazy iterator may keep it.
+    /// `zip_partitions` with a value from [`Context::share`](crate::Context::share) as the first
+    /// argument. The closure gets the shared value itself and not a reference, so that a lazy iterator
+    /// can keep it.
     #[track_caller]
     pub fn zip_partitions_with<P: Param, U: Row, D: Chain<Out = U>, O: Row, R, F>(
         self,
@@ -89,7 +92,7 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// A closure of one partition of two datasets.
+/// A closure over one partition of two datasets.
 trait PartitionsFunc<T: Row, U: Row, R>: FuncInfo {
     fn call(&self, partition: usize, left: PartitionRows<T>, right: PartitionRows<U>) -> R;
 }

@@ -1,8 +1,8 @@
-//! `zip_with_index`: the position of each row in the whole dataset.
+//! `zip_with_index`: pairs each row with its position in the whole dataset.
 //!
-//! A row's position is known once the rows of the partitions before it are counted. That takes a job
-//! of its own before the job of the action; the stages below run once, as their output is kept until
-//! the action ends, but the chain that ends here runs twice. One partition needs no count.
+//! The position of a row is known once the rows of all earlier partitions are counted. A separate job
+//! counts them before the job of the action. The stages below run once, because their output is kept
+//! until the action ends, but the chain that ends here runs twice. A single partition needs no count.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -22,10 +22,11 @@ use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Pairs each row with its position, from 0, in the order of the partitions.
+    /// Pairs each row with its position, starting at 0, in the order of the partitions.
     ///
-    /// With more than one partition an action first runs a job that counts the rows, so that they are
-    /// computed twice; [`zip_with_unique_id`](Dataset::zip_with_unique_id) has gaps and needs none.
+    /// With more than one partition, an action first runs a job that counts the rows, so they are
+    /// computed twice. [`zip_with_unique_id`](Dataset::zip_with_unique_id) needs no count, but its
+    /// numbers have gaps.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -42,10 +43,10 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
-/// Numbers the rows of a partition from its first on.
+/// Numbers the rows of a partition.
 struct Index {
     site: Site,
-    /// By partition: the number of its first row, once the rows are counted.
+    /// Number of the first row of each partition, once the rows are counted.
     first: OnceLock<Vec<u64>>,
 }
 

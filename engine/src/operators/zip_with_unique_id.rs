@@ -1,4 +1,4 @@
-//! `zip_with_unique_id`: a number of its own for each row, without a job to count them.
+//! `zip_with_unique_id`: pairs each row with a unique number, without a job to count rows.
 
 use kiln_planner::Site;
 
@@ -9,9 +9,9 @@ use crate::row::Row;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Pairs each row with a number that no other row has: row `k` of partition `p` of `n` gets
-    /// `k * n + p`. There are gaps; [`zip_with_index`](Dataset::zip_with_index) has none and reads
-    /// the rows twice.
+    /// Pairs each row with a number that no other row has: row `k` of partition `p` of `n` gets `k * n
+    /// + p`. The numbers have gaps; those of [`zip_with_index`](Dataset::zip_with_index) have none, but
+    /// it computes the rows twice.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -24,12 +24,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     pub fn zip_with_unique_id(self) -> Dataset<(T, u64), ThenAt<C, UniqueId>> {
         let operator = UniqueId { partitions: self.origin.partitions as u64 };
         let zipped = self.then_at(operator, Site::caller());
-        // The row has become the key.
+        // The key of the new pairs is the row, so their partitioning is unknown.
         Dataset::over(zipped.chain, zipped.origin.moved())
     }
 }
 
-/// A row and its number for each row.
+/// Pushes each row with its number.
 #[derive(Clone)]
 pub struct UniqueId {
     partitions: u64,
@@ -46,7 +46,7 @@ impl Ship for UniqueId {
 
 impl<T: Row> Positional<T> for UniqueId {
     type Out = (T, u64);
-    /// The number of the next row.
+    /// Number of the next row.
     type State = u64;
     const NAME: &'static str = "zip_with_unique_id";
 

@@ -1,8 +1,8 @@
-//! `Box<T>`: the column of `T`; the box is the row's own business and leaves no trace in Arrow.
+//! `Box<T>`: stored as the column of `T`. The box does not appear in Arrow.
 //!
-//! It keeps a rare, large field out of a struct's own size. Every method here takes the box off or
-//! puts it on; the view is that of `T` behind a name of its own, because a view says which row it
-//! stands for.
+//! A box keeps a rare, large field out of a struct's own size. Every method here only adds or removes
+//! the box. The view is a wrapper type around the view of `T`, because each view type belongs to
+//! exactly one row type ([`IntoRow::Row`]).
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,26 +1,26 @@
-//! A kept key of any number of bytes: up to 15 of them lie in the slot itself.
+//! Slot of a byte-string key in a hash table: up to 15 bytes are stored inline.
 //!
-//! Strings and byte strings in, 16-byte slots out; equal short keys are equal words, so that most
-//! look-ups touch no arena. Whether the bytes are text is the caller's business.
+//! Converts strings and byte strings to 16-byte slots. Equal short keys are equal words, so most
+//! look-ups do not touch the arena. The caller decides whether the bytes are text.
 
 use std::ops::Range;
 
 use super::mix;
 
-/// Up to 15 bytes and their count, or where in the arena a longer key lies.
+/// Up to 15 bytes and their count, or the position of a longer key in the arena.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub struct ByteSlot([u8; 16]);
 
-/// Longest key that lies in the slot.
+/// Length of the longest key that is stored inline.
 const INLINE_BYTES: usize = 15;
-/// Marks, in the last byte, a key that lies in the arena.
+/// Value of the last byte for a key that is stored in the arena.
 const IN_ARENA: u8 = 0xff;
 /// The bits of the second word that hold a long key's length.
 const LENGTH: u64 = u64::MAX >> 8;
 
 impl ByteSlot {
-    /// Keeps a key; a long one goes through `keep`, which says where it has put it.
+    /// Stores a key. A long one is written by `keep`, which returns its position in the arena.
     #[inline]
     pub fn store(bytes: &[u8], keep: impl FnOnce() -> usize) -> ByteSlot {
         if bytes.len() <= INLINE_BYTES {
@@ -30,7 +30,7 @@ impl ByteSlot {
         ByteSlot::from_words(keep() as u64, bytes.len() as u64 | u64::from(IN_ARENA) << 56)
     }
 
-    /// Where in the arena the key lies, or its bytes if it is a short one.
+    /// The range of a long key in the arena, or the bytes of a short key.
     #[inline]
     pub fn load(&self) -> Result<Range<usize>, &[u8]> {
         if self.is_long() {
@@ -40,7 +40,7 @@ impl ByteSlot {
         Err(&self.0[..self.0[15] as usize])
     }
 
-    /// Whether the kept key is `bytes`.
+    /// Whether the stored key equals `bytes`.
     #[inline]
     pub fn matches(&self, arena: &[u8], bytes: &[u8]) -> bool {
         if bytes.len() <= INLINE_BYTES {
@@ -49,7 +49,7 @@ impl ByteSlot {
         self.load().is_ok_and(|range| arena[range] == *bytes)
     }
 
-    /// Whether two kept keys, each with its arena, are one.
+    /// Whether two stored keys, each with its arena, are equal.
     #[inline]
     pub fn slots_match(a: (&ByteSlot, &[u8]), b: (&ByteSlot, &[u8])) -> bool {
         match b.0.load() {
@@ -78,7 +78,7 @@ impl ByteSlot {
     }
 }
 
-/// The first eight bytes, as a number that is compared as they are.
+/// The first eight bytes as a number that sorts like the bytes themselves.
 #[inline]
 pub fn first_bytes(bytes: &[u8]) -> u64 {
     let mut first = [0; 8];
@@ -87,7 +87,7 @@ pub fn first_bytes(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// The hash of a key of bytes.
+/// Hash of a byte-string key.
 #[inline]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     if bytes.len() <= INLINE_BYTES {
@@ -98,8 +98,8 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Up to 15 bytes, little endian, with their count in the last byte: equal words, equal strings.
-/// Overlapping loads in place of a copy of variable length, which would be a call.
+/// Up to 15 bytes, little endian, with their count in the last byte, so that equal strings give equal
+/// words. Uses overlapping loads, because a copy of variable length would be a call.
 #[inline]
 fn pack(bytes: &[u8]) -> (u64, u64) {
     let n = bytes.len();

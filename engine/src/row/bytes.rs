@@ -1,7 +1,7 @@
 //! `Bytes`: any bytes; the view is `&[u8]`, the column `Binary`.
 //!
-//! A slice of bytes means bytes: `&[u8]` stands for this row. `Vec<u8>` is a list of small numbers,
-//! like any other `Vec`, and is stored as one.
+//! A closure that returns `&[u8]` makes `Bytes` rows. `Vec<u8>` is a list of small numbers, like any
+//! other `Vec`, and is stored as one.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl ColumnReader for BlobReader {
     }
 }
 
-/// Ordered byte by byte; a beginning comes before the whole.
+/// Compared byte by byte; a prefix sorts before any longer string.
 impl Key for Bytes {
     type Slot = ByteSlot;
     type Arena = Vec<u8>;

@@ -1,4 +1,4 @@
-//! Views in, Arrow arrays out, and back: the two halves that every row type brings.
+//! Column builders and readers: each row type converts its views to Arrow arrays and back.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 
 /// Collects the views of one column.
 pub trait ColumnBuilder: Default + Send + 'static {
-    /// The row type it takes.
+    /// The row type whose views are added.
     type Row: Row;
 
     /// Adds one row.
     fn push(&mut self, view: <Self::Row as Row>::View<'_>);
 
-    /// Adds a placeholder that lies beneath a null.
+    /// Adds a placeholder value for a null.
     fn push_null(&mut self);
 
     /// Rows added since the last `finish`.
@@ -29,13 +29,13 @@ pub trait ColumnBuilder: Default + Send + 'static {
         self.len() == 0
     }
 
-    /// Bytes held, roughly: what a flush rule needs to know.
+    /// Approximate size in bytes, which decides when a batch is flushed.
     fn size_bytes(&self) -> usize;
 
-    /// The rows so far as one array; the builder starts again.
+    /// Returns the rows added so far as one array and resets the builder.
     fn finish(&mut self) -> ArrayRef;
 
-    /// The rows so far as the columns of a table.
+    /// Returns the rows added so far as the columns of a table and resets the builder.
     fn finish_columns(&mut self) -> Vec<ArrayRef> {
         vec![self.finish()]
     }
@@ -43,13 +43,13 @@ pub trait ColumnBuilder: Default + Send + 'static {
 
 /// Reads views out of one column.
 pub trait ColumnReader: Send + Sync + Sized + 'static {
-    /// The row type it gives.
+    /// The row type whose views are read.
     type Row: Row;
 
-    /// Takes an array; its type must be the row's.
+    /// Opens an array, which must have the row's type.
     fn open(array: &ArrayRef) -> Result<Self>;
 
-    /// Takes the columns of a table.
+    /// Opens the columns of a table.
     fn open_columns(columns: &[ArrayRef]) -> Result<Self> {
         match columns {
             [only] => Self::open(only).map_err(|e| e.at("column", "value")),
@@ -61,25 +61,25 @@ pub trait ColumnReader: Send + Sync + Sized + 'static {
     fn get(&self, index: usize) -> <Self::Row as Row>::View<'_>;
 }
 
-/// The schema of a table of `T`: the one place that makes it, so that it is equal everywhere.
+/// The schema of a table of `T`. Every schema is made here, so that all of them are equal.
 pub fn schema<T: Row>() -> SchemaRef {
     Arc::new(Schema::new(T::columns()))
 }
 
-/// The rows collected in `builder` as a batch; the builder starts again.
+/// Returns the rows in `builder` as a batch and resets the builder.
 pub fn to_batch<T: Row>(builder: &mut T::Builder) -> Result<RecordBatch> {
     let rows = builder.len();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(schema::<T>(), builder.finish_columns(), &options)?)
 }
 
-/// Bytes of the rows of `batch`, wherever they lie: what else is in the memory that they are a part of does not
-/// count, so that rows are as large when they come from a file or from another process.
+/// Size of the rows of `batch`. Other data in the same buffers does not count, so that rows have the
+/// same size whether they come from a file or from another process.
 pub fn bytes_of(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(bytes_of_column).sum()
 }
 
-/// The same for one column. Of the items of lists only those count that the rows have.
+/// Size of one column. Only those items of a list column count that belong to its rows.
 fn bytes_of_column(column: &ArrayRef) -> usize {
     let nulls = if column.nulls().is_some() { column.len().div_ceil(8) } else { 0 };
     let items =
@@ -108,12 +108,12 @@ fn bytes_of_column(column: &ArrayRef) -> usize {
     }
 }
 
-/// Each view begins with the length of its value.
+/// Each Arrow string view starts with the length of its value.
 fn bytes_of_views(views: &[u128]) -> usize {
     views.iter().map(|view| size_of::<u128>() + *view as u32 as usize).sum()
 }
 
-/// Bytes of one row as columns.
+/// Size in bytes of one row as columns.
 pub fn bytes_of_view<T: Row>(row: T::View<'_>) -> usize {
     let mut builder = T::Builder::default();
     builder.push(row);
@@ -131,7 +131,7 @@ impl<T: Row> RowReader<T> {
     /// Opens a batch whose columns are those of `T`.
     ///
     /// # Errors
-    /// Of class data when they are not, or hold what `T` cannot.
+    /// Fails with a data error when the columns differ or hold values that `T` cannot represent.
     pub fn open(batch: &RecordBatch) -> Result<Self> {
         refuse_nulls::<T>(batch)?;
         let reader = T::Reader::open_columns(batch.columns())?;
@@ -160,7 +160,7 @@ impl<T: Row> RowReader<T> {
     }
 }
 
-/// A null in a column that has none would be read as whatever lies beneath it.
+/// Without this check, a null in a non-nullable column would be read as its placeholder value.
 fn refuse_nulls<T: Row>(batch: &RecordBatch) -> Result<()> {
     if batch.columns().iter().all(|column| column.null_count() == 0) {
         return Ok(());
@@ -174,8 +174,8 @@ fn refuse_nulls<T: Row>(batch: &RecordBatch) -> Result<()> {
     })
 }
 
-/// The columns inside a struct column, null where the struct is null. What lies there is a placeholder, or whatever
-/// the writer of a file left; to a reader it must not look like a value.
+/// The child columns of a struct column, with nulls wherever the struct is null. The children hold a
+/// placeholder there, or whatever the writer of a file left, which readers must not take for a value.
 pub(super) fn inner_columns(column: &StructArray) -> Result<Vec<ArrayRef>> {
     let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(column.columns().to_vec());
@@ -184,7 +184,7 @@ pub(super) fn inner_columns(column: &StructArray) -> Result<Vec<ArrayRef>> {
     column.columns().iter().map(|inner| Ok(nullif(inner, &is_absent)?)).collect()
 }
 
-/// The array as `A`, or an error that names both types.
+/// The array downcast to `A`, or an error that names both types.
 pub(super) fn typed<A: Array + Clone + 'static>(array: &ArrayRef, expected: &DataType) -> Result<A> {
     array.as_any().downcast_ref::<A>().cloned().ok_or_else(|| {
         Error::data(format!("a column has the type {}, expected {expected}", array.data_type()))

@@ -3,17 +3,18 @@
 //! | Rust | Arrow | meaning |
 //! |---|---|---|
 //! | `NaiveDate` | `Date32` | days since 1970-01-01 |
-//! | `NaiveDateTime` | `Timestamp(Microsecond)` | a clock's time, nobody knows where |
+//! | `NaiveDateTime` | `Timestamp(Microsecond)` | local time without a zone |
 //! | `DateTime<Utc>` | `Timestamp(Microsecond, "UTC")` | an instant |
 //!
-//! All that chrono can hold fits the columns. The other way it does not: Arrow counts up to years
-//! that chrono has no date for, so such a column is refused with a data error when it is opened, and
-//! no row of it is read. Columns hold whole microseconds. What is finer is cut off (and a leap second
-//! becomes the second behind it) when a row crosses a stage; keys are compared as if it already was.
+//! Every value of chrono fits the Arrow columns, but not the other way round: Arrow has years for which
+//! chrono has no date. Opening a column with such a value fails with a data error before any row is
+//! read. Columns hold whole microseconds. Finer fractions are cut off (and a leap second becomes the
+//! following second) when a row crosses a stage boundary; keys are compared as if they had been cut off
+//! already.
 //!
-//! A column has one zone, so a `DateTime<FixedOffset>` is no row: take `to_utc()`, and keep the offset
-//! in a field of its own if it matters. A column of any zone can be read as `DateTime<Utc>`, for
-//! Arrow's instants are counted in UTC whatever the zone.
+//! A column has one time zone, so `DateTime<FixedOffset>` is not a row type: call `to_utc()`, and keep
+//! the offset in another field if it matters. A column of any zone can be read as `DateTime<Utc>`,
+//! because Arrow counts instants in UTC whatever the zone.
 
 use std::cmp::Ordering;
 
@@ -46,7 +47,7 @@ impl Native for NaiveDate {
     }
 }
 
-/// The date so many days after 1970-01-01, chrono's default.
+/// The date that is `days` after 1970-01-01, which is chrono's default.
 #[inline]
 fn date(days: i32) -> Option<NaiveDate> {
     NaiveDate::default().checked_add_signed(TimeDelta::try_days(days.into())?)
@@ -99,7 +100,7 @@ fn check_micros(column: &PrimitiveArray<Micros>) -> Result<()> {
     check_range(column, "microsecond", |micros| DateTime::from_timestamp_micros(micros).is_some())
 }
 
-/// Refuses a clock's times where instants are expected, and the other way round.
+/// Rejects local timestamps where instants are expected, and the reverse.
 fn check_zone<T: Row>(column: &PrimitiveArray<Micros>, fits: impl Fn(Option<&str>) -> bool) -> Result<()> {
     match column.data_type() {
         DataType::Timestamp(_, zone) if fits(zone.as_deref()) => Ok(()),
@@ -108,7 +109,7 @@ fn check_zone<T: Row>(column: &PrimitiveArray<Micros>, fits: impl Fn(Option<&str
     }
 }
 
-/// Refuses a column whose least or greatest value has no counterpart; all between them have one.
+/// Rejects a column whose minimum or maximum is out of range, which covers all values between them.
 fn check_range<A: ArrowPrimitiveType<Native: std::fmt::Display>>(
     column: &PrimitiveArray<A>,
     unit: &str,

@@ -1,9 +1,8 @@
-//! What the code that `#[derive(Row)]` writes calls: the parts that need no knowledge of the struct.
+//! Functions called by the code that `#[derive(Row)]` generates.
 //!
-//! In come the columns of a struct, out go readers, arrays and hashes of its fields. Each function
-//! here is one that the macro would otherwise repeat in every job; and through the names exported
-//! here a job needs no dependency on `arrow` of its own. It knows no struct and is no public API:
-//! the macro is the only caller.
+//! They make readers, arrays and hashes from the columns of a struct, so that the macro does not repeat
+//! their code for every struct. The items re-exported here spare a job its own dependency on `arrow`.
+//! This is no public API: only generated code calls it.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ pub use super::unit_enum::{UnitEnum, VariantReader, Variants, enum_type};
 use super::{ColumnReader, Row, mix};
 use crate::error::Result;
 
-/// The column `name` of a table, for a field of the type `F`.
+/// The column `name` of a table, for a field of type `F`.
 pub fn field<F: Row>(name: &str) -> Field {
     Field::new(name, F::data_type(), F::NULLABLE)
 }
@@ -27,7 +26,7 @@ pub fn data_type<R: Row>() -> DataType {
     DataType::Struct(Fields::from(R::columns()))
 }
 
-/// One struct column of `R` out of the columns of a table of `R`.
+/// One struct column of `R`, made from the columns of a table of `R`.
 pub fn struct_column<R: Row>(columns: Vec<ArrayRef>) -> ArrayRef {
     Arc::new(StructArray::new(Fields::from(R::columns()), columns, None))
 }
@@ -37,17 +36,18 @@ pub fn open_struct<R: Row>(column: &ArrayRef) -> Result<Vec<ArrayRef>> {
     inner_columns(&typed::<StructArray>(column, &R::data_type())?)
 }
 
-/// Refuses a table that has not exactly `expected` columns, the number of fields of `R`.
+/// Fails unless the table has exactly `expected` columns, the number of fields of `R`.
 pub fn check_count<R: Row>(columns: &[ArrayRef], expected: usize) -> Result<()> {
     if columns.len() == expected { Ok(()) } else { Err(columns_differ::<R>(columns.len())) }
 }
 
-/// The reader of one field; an error says which column does not fit.
+/// The reader of one field; an error names the column that does not fit.
 pub fn open_field<F: Row>(column: &ArrayRef, name: &str) -> Result<F::Reader> {
     F::Reader::open(column).map_err(|e| e.at("column", name))
 }
 
-/// Adds the hash of one more field to `hash`, which starts at 0: the hash of a tuple of the fields.
+/// Mixes the hash of one field into `hash`, which starts at 0. The result is the hash of a tuple of the
+/// fields.
 #[inline]
 pub fn mix_field(hash: u64, field: u64) -> u64 {
     mix(hash ^ field, 0x5899_65cc_7537_4cc3)

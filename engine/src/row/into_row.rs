@@ -4,10 +4,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::Row;
 
-/// A value that stands for a row: the owned row itself or its view.
+/// A value that converts to a row: the owned row or its view.
 ///
-/// Operators push what a closure returns without asking which of the two it is: `map` gets a `String`,
-/// `map_to::<String>` a `&str`, both are `String` rows.
+/// Operators accept both from a closure: `map` takes a `String`, `map_to::<String>` a `&str`, and both
+/// give `String` rows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not stand for a row",
     label = "a closure of a dataset cannot return this",
@@ -15,10 +15,10 @@ use super::Row;
     note = "for a result borrowed from the argument use `map_to::<Row>(..)` or `flat_map_emit::<Row>(..)`"
 )]
 pub trait IntoRow {
-    /// The row type that this value stands for.
+    /// The row type of this value.
     type Row: Row;
 
-    /// The row's view.
+    /// The view of the row.
     fn as_view(&self) -> <Self::Row as Row>::View<'_>;
 }
 

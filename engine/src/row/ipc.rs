@@ -1,4 +1,4 @@
-//! Rows as bytes: the Arrow IPC stream format, for rows that travel as an operator's parameters.
+//! Rows in the Arrow IPC stream format, for rows that are parameters of an operator.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -8,13 +8,13 @@ use arrow::ipc::writer::StreamWriter;
 use super::{ColumnBuilder, Row, RowReader, to_batch};
 use crate::error::{Error, Result};
 
-/// Bytes in one batch at most: Arrow's offsets are 32 bits wide.
+/// Upper limit of the size of a batch: Arrow's offsets are 32 bits wide.
 const MAX_BATCH_BYTES: usize = 1 << 30;
 
 /// `rows` as one batch.
 ///
 /// # Errors
-/// Of class config when they are too large for one.
+/// Fails with a config error when they are too large for one batch.
 pub fn batch_of<'a, T: Row>(rows: impl Iterator<Item = &'a T>) -> Result<RecordBatch> {
     let mut builder = T::Builder::default();
     for row in rows {
@@ -34,17 +34,17 @@ pub fn to_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// The batches in what [`to_bytes`] wrote.
+/// Decodes the batches that [`to_bytes`] encoded.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     Ok(StreamReader::try_new(bytes, None)?.collect::<Result<_, _>>()?)
 }
 
-/// The columns of what [`to_bytes`] wrote.
+/// The schema of what [`to_bytes`] encoded.
 pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
     Ok(StreamReader::try_new(bytes, None)?.schema())
 }
 
-/// The rows of batches, owned.
+/// The rows of `batches`, owned.
 pub fn rows_of<T: Row>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for batch in batches {

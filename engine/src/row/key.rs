@@ -1,4 +1,4 @@
-//! Rows that can be keys: hashed, compared and kept in a table, always through their views.
+//! Row types that can be keys: hashed, compared and stored in a hash table, always through their views.
 
 use std::cmp::Ordering;
 
@@ -6,8 +6,8 @@ use super::Row;
 
 /// A row that can be a key.
 ///
-/// A table keeps each key as a small `Copy` slot; what does not fit lies in the table's arena. So
-/// a hit touches no allocator, and most comparisons touch nothing but the slot.
+/// A table stores each key as a small `Copy` slot; longer keys are in the table's arena. A hit
+/// therefore allocates nothing, and most comparisons read only the slot.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
     label = "not a key",
@@ -16,34 +16,34 @@ use super::Row;
     note = "a closure that returns a key that borrows from its row goes to the `_to` form of the method, with the key's type named: `sort_by_to::<String>(..)`, `top_to::<(u64, String)>(..)`"
 )]
 pub trait Key: Row {
-    /// What a table keeps of a key, beside the arena.
+    /// The part of a key that is stored in the table itself, not in the arena.
     type Slot: Copy + Send + 'static;
-    /// Where the table's long keys lie.
+    /// Storage of a table's long keys.
     type Arena: Default + Send + 'static;
 
-    /// A 64-bit hash, equal on every executor and in every run; all its bits are usable.
+    /// A 64-bit hash, the same on every executor and in every run; all its bits are well mixed.
     fn hash(view: Self::View<'_>) -> u64;
 
-    /// Whether a hash is made in less time than it takes to move one.
+    /// Whether computing a hash again is cheaper than moving it with the row.
     const HASH_IS_CHEAP: bool = false;
 
-    /// Whether two keys are one.
+    /// Whether two keys are equal.
     fn same(a: Self::View<'_>, b: Self::View<'_>) -> bool;
 
-    /// The order in which `sort_by_key` puts keys.
+    /// The order that `sort_by_key` uses.
     fn compare(a: Self::View<'_>, b: Self::View<'_>) -> Ordering;
 
-    /// Keeps a key.
+    /// Stores a key.
     fn store(view: Self::View<'_>, arena: &mut Self::Arena) -> Self::Slot;
 
-    /// A kept key.
+    /// The view of a stored key.
     fn load<'a>(slot: &'a Self::Slot, arena: &'a Self::Arena) -> Self::View<'a>;
 
-    /// Bytes held by an arena.
+    /// Size of an arena in bytes.
     fn arena_bytes(arena: &Self::Arena) -> usize;
 
-    /// The first bytes of a key's place in the order: of two keys the larger never has the smaller
-    /// prefix. A sort compares most keys by it alone.
+    /// A number that sorts like the key: the larger of two keys never has the smaller prefix. A sort
+    /// compares most keys by their prefixes alone.
     #[inline]
     fn prefix(_: Self::View<'_>) -> u64 {
         0
@@ -52,19 +52,19 @@ pub trait Key: Row {
     /// Whether keys with equal prefixes are equal.
     const PREFIX_IS_KEY: bool = false;
 
-    /// Whether the kept key is `view`.
+    /// Whether the stored key equals `view`.
     #[inline]
     fn matches(slot: &Self::Slot, arena: &Self::Arena, view: Self::View<'_>) -> bool {
         Self::same(Self::load(slot, arena), view)
     }
 
-    /// Whether two kept keys, each with its arena, are one.
+    /// Whether two stored keys, each with its arena, are equal.
     #[inline]
     fn slots_match(a: (&Self::Slot, &Self::Arena), b: (&Self::Slot, &Self::Arena)) -> bool {
         Self::matches(a.0, a.1, Self::load(b.0, b.1))
     }
 
-    /// Keeps a kept key in another arena.
+    /// Copies a stored key to another arena.
     #[inline]
     fn store_slot(from: (&Self::Slot, &Self::Arena), arena: &mut Self::Arena) -> Self::Slot {
         Self::store(Self::load(from.0, from.1), arena)

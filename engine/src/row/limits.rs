@@ -1,66 +1,67 @@
-//! How large a batch may become, and a row.
+//! Limits on the size of a batch and of a row.
 //!
-//! **The rule.** A batch ends at a number of rows or at a number of bytes, whichever it reaches first,
-//! wherever it is made: by a reader of files, before an exchange, in a sort, and at the end of an aggregate, a
-//! join or a chain. A batch therefore holds at most its limit and one row. A row has a limit of its own, so
-//! that both together stay below the 2 GiB at which Arrow's 32-bit offsets end: offsets cannot overflow,
-//! and a row that is too large is an error of class resource, never a corrupt file.
+//! **The rule.** A batch is complete at a number of rows or a number of bytes, whichever it reaches
+//! first. This holds wherever batches are made: in a file reader, before an exchange, in a sort, and at
+//! the end of an aggregate, a join or a chain. A batch therefore exceeds its limit by at most one row.
+//! Rows have a limit of their own, so that both together stay below 2 GiB, where Arrow's 32-bit offsets
+//! end. Offsets cannot overflow, and a row that is too large is an error of class resource, never a
+//! corrupt file.
 
 use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, Result};
 
-/// Bytes of one row as columns at most. A file that is read as one row fits, with its address.
+/// Upper limit of the size of one row as columns. A file that is read as one row, and its path, fit.
 pub const MAX_ROW_BYTES: usize = 3 << 29;
-/// Bytes of a batch at most, about, where its maker has no smaller limit.
+/// Approximate upper limit of the size of a batch, unless its producer has a smaller one.
 pub const BATCH_BYTES: usize = 4 << 20;
 
-/// Where a batch ends: at so many rows or at so many bytes, whichever it reaches first.
+/// The number of rows or of bytes at which a batch is complete, whichever it reaches first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Rows in one batch at most.
+    /// Upper limit of the rows in one batch.
     pub rows: usize,
-    /// Bytes after which no row is added to a batch. As the limit of a stage's end:
-    /// bytes that the unfinished batches of one operator may hold together.
+    /// Bytes after which no row is added to a batch. At the end of a stage: bytes that the unfinished
+    /// batches of one operator may hold together.
     pub bytes: usize,
 }
 
 impl BatchLimits {
-    /// Whether a batch of `rows` in `bytes` ends here.
+    /// Whether a batch of `rows` rows and `bytes` bytes is complete.
     #[inline]
     pub fn are_reached(self, rows: usize, bytes: usize) -> bool {
         bytes >= self.bytes || rows >= self.rows
     }
 
-    /// How many rows of about `row_bytes` each make a batch: one at least.
+    /// Number of rows of about `row_bytes` each in one batch: at least one.
     pub fn rows_of(self, row_bytes: usize) -> usize {
         (self.bytes / row_bytes.max(1)).min(self.rows).max(1)
     }
 
-    /// The smaller one of both limits.
+    /// The smaller limit of both, for rows and for bytes.
     pub fn min(self, other: BatchLimits) -> BatchLimits {
         BatchLimits { rows: self.rows.min(other.rows), bytes: self.bytes.min(other.bytes) }
     }
 }
 
-/// Refuses a row that takes more than [`MAX_ROW_BYTES`].
+/// Fails for a row of more than [`MAX_ROW_BYTES`].
 ///
 /// # Errors
-/// Of class resource, with the size of the row and the limit.
+/// Fails with a resource error that names the size of the row and the limit.
 #[inline]
 pub fn check_row(bytes: usize) -> Result<()> {
     if bytes <= MAX_ROW_BYTES { Ok(()) } else { Err(too_large(bytes)) }
 }
 
-/// The error about a row of `bytes`.
+/// The error for a row of `bytes`.
 #[cold]
 fn too_large(bytes: usize) -> Error {
     let text = format!("a row takes {bytes} bytes, a row may take {MAX_ROW_BYTES}");
     Error::resource(text).help("make smaller rows, for example one for each part of a text or of a list")
 }
 
-/// Bytes that a row of these columns takes even if all of its texts and lists are empty, about: what bounds the
-/// batches of wide rows before their first value is known.
+/// Approximate size of a row of this schema if all of its strings and lists are empty. Bounds the
+/// batches of wide rows before the first value has been read.
 pub fn least_row_bytes(schema: &Schema) -> usize {
     schema.fields().iter().map(|field| least_bytes(field.data_type())).sum()
 }
@@ -69,7 +70,7 @@ fn least_bytes(data_type: &DataType) -> usize {
     match data_type {
         DataType::Struct(fields) => fields.iter().map(|field| least_bytes(field.data_type())).sum(),
         DataType::FixedSizeBinary(width) => usize::try_from(*width).unwrap_or_default(),
-        // An offset, or the key of a dictionary.
+        // The width of an offset or of a dictionary key.
         other => other.primitive_width().unwrap_or(4),
     }
 }

@@ -1,9 +1,9 @@
-//! What a dataset holds: a row type, the borrowed view that closures see, and its Arrow columns.
+//! Row types: what a dataset holds, the borrowed view that closures see, and the Arrow columns.
 //!
-//! Inside a fused chain rows are views in registers; at stage borders, in caches and in files they
-//! are columns. A [`Row`] says how to go from one to the other: [`ColumnBuilder`] takes views in,
-//! [`ColumnReader`] gives views out. Keys add hashing and comparison on views ([`Key`]), so that
-//! a lookup never needs an owned key. This folder knows Arrow arrays; it knows no plan and no task.
+//! Inside a fused chain rows are views in registers; at stage boundaries, in caches and in files they
+//! are columns. A [`Row`] type names both conversions: [`ColumnBuilder`] takes views, [`ColumnReader`]
+//! returns them. Keys add hashing and comparison of views ([`Key`]), so that a lookup never needs an
+//! owned key. This folder depends on Arrow arrays, not on plans or tasks.
 
 mod boolean;
 mod boxed;
@@ -54,7 +54,7 @@ use arrow::datatypes::{DataType, Field};
 ///
 /// | Rust | Arrow | view |
 /// |---|---|---|
-/// | integers, floats, `bool` | the same width; `usize` as `UInt64` | the value |
+/// | integers, floats, `bool` | the same width; `usize` is `UInt64` | the value |
 /// | [`Decimal<P, S>`](Decimal) | `Decimal128(P, S)` | the value |
 /// | `chrono::NaiveDate` | `Date32` | the value |
 /// | `chrono::NaiveDateTime` | `Timestamp(Microsecond)` | the value |
@@ -71,14 +71,14 @@ use arrow::datatypes::{DataType, Field};
 /// | [`Opaque<T>`](Opaque) for types of serde | `Binary` | `&Opaque<T>` |
 /// | derived structs | `Struct` with the fields' names | the generated view struct |
 ///
-/// Columns from elsewhere are held against their type when they are opened: what the type cannot hold
-/// (a null, a date beyond chrono's, a decimal of more digits, a name that no variant has) is an error of
-/// class data, and no row is read.
+/// Columns from other writers are checked against the row type when they are opened. A value that the
+/// type cannot hold (a null, a date out of chrono's range, a decimal of more digits, a name that is no
+/// variant) is a data error, and no row is read.
 ///
 /// # Writing it by hand
-/// The trait is safe to implement, and so are those that belong to it ([`Key`], [`ColumnBuilder`],
-/// [`ColumnReader`], [`IntoRow`]): no `unsafe` code of Kiln relies on what an implementation returns. One
-/// that breaks its contract gives wrong rows, an error or a panic, and never undefined behaviour.
+/// This trait and its companions ([`Key`], [`ColumnBuilder`], [`ColumnReader`], [`IntoRow`]) are safe
+/// to implement: no `unsafe` code of Kiln relies on what an implementation returns. An implementation
+/// that breaks the contract gives wrong rows, an error or a panic, but never undefined behaviour.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a row type",
     label = "a dataset cannot hold this type",
@@ -89,15 +89,15 @@ use arrow::datatypes::{DataType, Field};
 pub trait Row: IntoRow<Row = Self> + Sized + Send + Sync + 'static {
     /// What a closure sees of a row: it lives for one call and is cheap to copy.
     type View<'a>: Copy + IntoRow<Row = Self>;
-    /// Collects views into an Arrow array.
+    /// Builds an Arrow array from views.
     type Builder: ColumnBuilder<Row = Self>;
-    /// Gives views of an Arrow array.
+    /// Reads views from an Arrow array.
     type Reader: ColumnReader<Row = Self>;
 
-    /// Whether a column of this type may hold nulls: [`Required`] for all but `Option`s.
+    /// Whether a column of this type is nullable: [`Required`] for all types but `Option`.
     type Nullability: Nullability;
 
-    /// The same as a value.
+    /// Whether a column of this type is nullable, as a constant.
     const NULLABLE: bool = <Self::Nullability as Nullability>::NULLABLE;
 
     /// An owned copy of a view.
@@ -106,13 +106,14 @@ pub trait Row: IntoRow<Row = Self> + Sized + Send + Sync + 'static {
     /// The view of an owned row.
     fn view(&self) -> Self::View<'_>;
 
-    /// The same view for a shorter time: what the compiler does by itself for a type that it knows.
+    /// The same view with a shorter lifetime. The compiler does this itself for concrete types.
     fn narrow<'short, 'long: 'short>(view: Self::View<'long>) -> Self::View<'short>;
 
-    /// The Arrow type of one column of these rows.
+    /// The Arrow type of a column of these rows.
     fn data_type() -> DataType;
 
-    /// The columns of a table of these rows: a struct's or tuple's fields, else one named `value`.
+    /// The columns of a table of these rows: the fields of a struct or tuple, else one column named
+    /// `value`.
     fn columns() -> Vec<Field> {
         vec![Field::new("value", Self::data_type(), Self::NULLABLE)]
     }

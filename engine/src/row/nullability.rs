@@ -1,18 +1,18 @@
-//! Whether a column may hold nulls, as a type: what an outer join asks of values that it makes optional.
+//! Nullability of a column as a type, which outer joins require of the values that they make optional.
 //!
-//! A column cannot tell `None` from `Some(None)`. As a type, and not as a constant alone, this is known
-//! where a join of any rows is called, so that rustc says there what to do instead.
+//! A column cannot distinguish `None` from `Some(None)`. Because nullability is a type and not only a
+//! constant, rustc reports the problem, with advice, at the call of a generic join.
 
-/// Whether a column of a row type may hold nulls: [`Required`] or [`Optional`].
+/// Whether the columns of a row type are nullable: [`Required`] or [`Optional`].
 pub trait Nullability {
-    /// The same as a value.
+    /// Nullability as a constant.
     const NULLABLE: bool;
 }
 
-/// No nulls: the columns of all row types but `Option`.
+/// Not nullable: all row types but `Option`.
 pub enum Required {}
 
-/// Nulls where an `Option` is `None`; so is the column of a box around one.
+/// Nullable: `Option`, and a `Box` of one.
 pub enum Optional {}
 
 impl Nullability for Required {
@@ -23,7 +23,8 @@ impl Nullability for Optional {
     const NULLABLE: bool = true;
 }
 
-/// A column without nulls: `T: Row<Nullability: NotNull>` is a row type of which there can be an `Option`.
+/// A column without nulls. `T: Row<Nullability: NotNull>` is a row type whose `Option` is a row type
+/// too.
 #[diagnostic::on_unimplemented(
     message = "an outer join cannot make an `Option` of an `Option`",
     label = "values that may have no partner, and are `Option`s themselves",

@@ -1,9 +1,9 @@
-//! `Opaque<T>`: any type of serde as one cell of bytes, for what has no columns: enums with payloads,
-//! recursive types, types of other crates.
+//! `Opaque<T>`: a value of any serde type as one binary value. For types that have no columns: enums
+//! with payloads, recursive types, types of other crates.
 //!
-//! In come values, out go their postcard bytes in a `Binary` column; a reader decodes them all when it
-//! is opened, so a closure sees the value and a wrong byte is an error before any row. Nobody but a
-//! job with the same type can read such a column, so it is asked for by name and never taken silently.
+//! Values are stored as their postcard bytes in a `Binary` column. A reader decodes them all when it is
+//! opened, so a corrupt value fails before any row is read. Only a job with the same type can read such
+//! a column, so users must ask for it by name.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::column::typed;
 use super::{ColumnBuilder, ColumnReader, IntoRow, Required, Row};
 use crate::error::{Error, Result};
 
-/// A value of a type that cannot be columns, stored as bytes; it derefs to the value.
+/// A value whose type has no columns, stored as bytes. It derefs to the value.
 ///
 /// ```
 /// # fn main() -> kiln::Result<()> {
@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 /// ```
 ///
 /// # Panics
-/// A task panics when `T`'s own `Serialize` refuses a value.
+/// A task panics when the `Serialize` of `T` rejects a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Opaque<T>(pub T);
 
@@ -53,7 +53,7 @@ impl<T> Deref for Opaque<T> {
     }
 }
 
-/// What serde must know of a type for [`Opaque`].
+/// The serde traits that [`Opaque`] requires.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as bytes",
     note = "`kiln::Opaque` takes types with `#[derive(serde::Serialize, serde::Deserialize)]` that own their data"
@@ -66,7 +66,7 @@ impl<T: Stored> Row for Opaque<T> {
     type Builder = Opaques<T>;
     type Reader = OpaqueReader<T>;
     type Nullability = Required;
-    /// A copy by way of the bytes, for not every type can be cloned.
+    /// Copies by encoding and decoding, because not every type is `Clone`.
     fn own(view: &Opaque<T>) -> Self {
         Opaque(decode(&encode(&view.0)).unwrap_or_else(|e| panic!("{e}")))
     }
@@ -131,14 +131,14 @@ impl<T: Stored> ColumnBuilder for Opaques<T> {
     }
 }
 
-/// Reads a column of encoded values, which it has decoded. Beneath a null there is no value.
+/// Reads a column of encoded values, decoded when it is opened. Nulls have no value.
 pub struct OpaqueReader<T>(Vec<Option<Opaque<T>>>);
 
 impl<T: Stored> ColumnReader for OpaqueReader<T> {
     type Row = Opaque<T>;
     fn open(array: &ArrayRef) -> Result<Self> {
         let column: BinaryArray = typed(array, &DataType::Binary)?;
-        // Beneath a null, also that of a struct around it, lies a placeholder.
+        // A null, also of an enclosing struct, has a placeholder that must not be decoded.
         let value = |row: usize| match column.is_null(row) {
             true => Ok(None),
             false => decode(column.value(row)).map(|value| Some(Opaque(value))),

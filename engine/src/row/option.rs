@@ -1,4 +1,4 @@
-//! `Option<T>`: the column of `T`, with nulls. An option of an option is refused at compile time.
+//! `Option<T>`: the nullable column of `T`. An option of an option is rejected at compile time.
 
 use std::any::type_name;
 use std::cmp::Ordering;
@@ -78,7 +78,7 @@ impl<T: Row> ColumnBuilder for Nullable<T> {
     fn finish(&mut self) -> ArrayRef {
         let absent = BooleanArray::new(BooleanBuffer::from(std::mem::take(&mut self.absent)), None);
         let values = self.values.finish();
-        // The array counts, not what its builder reports: a user may have written it.
+        // Checks the array and not `values.len()`, because the builder may be a user's.
         assert_eq!(values.len(), absent.len(), "the builder of `{}` has lost rows", type_name::<T>());
         match nullif(&values, &absent) {
             Ok(column) => column,
@@ -99,7 +99,7 @@ impl<T: Row> ColumnReader for NullableReader<T> {
     }
 }
 
-/// `None` is a key of its own; it sorts first.
+/// `None` is a key like any other and sorts first.
 impl<T: Key> Key for Option<T> {
     type Slot = Option<T::Slot>;
     type Arena = T::Arena;
@@ -127,7 +127,7 @@ impl<T: Key> Key for Option<T> {
     fn arena_bytes(arena: &T::Arena) -> usize {
         T::arena_bytes(arena)
     }
-    /// One bit tells `None` from the rest, so the last bit of the prefix goes.
+    /// One bit separates `None` from the rest, so the prefix loses its last bit.
     #[inline]
     fn prefix(view: Option<T::View<'_>>) -> u64 {
         view.map_or(0, |v| 1 << 63 | T::prefix(v) >> 1)

@@ -1,7 +1,7 @@
-//! Numbers: the view is the value, the column a plain buffer.
+//! Numbers: the view is the value, the column a primitive buffer.
 //!
-//! Types of other files that are numbers to Arrow (dates, timestamps, decimals) say so by [`Native`]
-//! and use this builder and this reader. What their numbers mean is not known here.
+//! Dates, timestamps and decimals, which are numbers to Arrow, implement [`Native`] and share this
+//! builder and reader. Their meaning is defined in their own files.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ pub struct Numbers<T: Native>(Vec<<T::Arrow as ArrowPrimitiveType>::Native>);
 /// Reads a column of numbers.
 pub struct NumberReader<T: Native>(PrimitiveArray<T::Arrow>);
 
-/// A number and the Arrow type of its column.
+/// A row type that Arrow stores as a number.
 pub trait Native: Row + Copy {
-    /// The Arrow type, of the same width except for `usize` and `isize`.
+    /// The Arrow type. It has the same width, except for `usize` and `isize`.
     type Arrow: ArrowPrimitiveType;
-    /// The number as Arrow holds it.
+    /// Converts to Arrow's number.
     fn to_arrow(self) -> <Self::Arrow as ArrowPrimitiveType>::Native;
-    /// The number that Arrow holds.
+    /// Converts from Arrow's number.
     fn from_arrow(native: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
-    /// Refuses a column with a value for which there is no `Self`, or of which Arrow says that its
-    /// numbers mean something else.
+    /// Rejects a column that holds a value without a counterpart in `Self`, or whose Arrow type has
+    /// another meaning.
     fn check(_column: &PrimitiveArray<Self::Arrow>) -> Result<()> {
         Ok(())
     }
@@ -79,7 +79,7 @@ impl<T: Native + for<'a> Row<View<'a> = T>> ColumnReader for NumberReader<T> {
     }
 }
 
-/// What `impl Row` says of views for a type that is its own.
+/// The view part of `impl Row` for a type that is its own view.
 macro_rules! own_view {
     () => {
         type View<'a> = Self;
@@ -132,7 +132,7 @@ macro_rules! row {
     };
 }
 
-/// `impl Key` for a type that is its own slot, from the bits to hash and the order.
+/// `impl Key` for a type that is its own slot, given its hash bits, prefix and order.
 macro_rules! key {
     ($t:ty, |$v:ident| $bits:expr, |$p:ident| $prefix:expr, $cmp:expr) => {
         impl Key for $t {
@@ -174,7 +174,7 @@ pub(super) use key;
 
 macro_rules! integers { ($($t:ty => $arrow:ty),*) => {$(
     row!($t, $arrow);
-    // Negative numbers are moved below the others.
+    // Negative numbers sort below the others.
     key!($t, |v| v as u64, |v| if <$t>::MIN == 0 { v as u64 } else { signed(v as i64) }, Ord::cmp);
 )*}; }
 
@@ -182,7 +182,7 @@ integers!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Ty
           i8 => Int8Type, i16 => Int16Type, i32 => Int32Type, i64 => Int64Type, isize => Int64Type);
 row!(f32, Float32Type);
 row!(f64, Float64Type);
-// As in Spark: as keys, -0.0 and 0.0 are one, and every NaN is one that sorts last.
+// As in Spark: as keys, -0.0 and 0.0 are equal, and all NaNs are equal and sort last.
 key!(f32, |v| one_zero_one_nan(v.into()).to_bits(), |v| ordered_bits(v.into()), |a: &f32, b: &f32| {
     one_zero_one_nan((*a).into()).total_cmp(&one_zero_one_nan((*b).into()))
 });
@@ -199,13 +199,13 @@ fn one_zero_one_nan(v: f64) -> f64 {
     }
 }
 
-/// A signed number as an unsigned one in the same order.
+/// Maps a signed number to an unsigned one with the same order.
 #[inline]
 pub(super) fn signed(v: i64) -> u64 {
     v as u64 ^ 1 << 63
 }
 
-/// The bits of a float as a number in the order of the keys.
+/// Maps a float to a number with the order of float keys.
 #[inline]
 fn ordered_bits(v: f64) -> u64 {
     let bits = one_zero_one_nan(v).to_bits();

@@ -1,7 +1,7 @@
 //! `Reverse<T>` of the standard library: a key in descending order; the column is that of `T`.
 //!
-//! A sort knows one order, that of the keys, so what is to be sorted the other way says so by its type,
-//! as in `slice::sort_by_key`. In tuples each part has its own direction.
+//! A sort uses only the order of the keys, so a descending key has its own type, as with
+//! `slice::sort_by_key`. Each part of a tuple has its own direction.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -45,7 +45,7 @@ impl<T: Row> Row for Reverse<T> {
     }
 }
 
-/// Builds, or reads, the column of `T`.
+/// Wraps the builder or reader of `T`.
 #[derive(Default)]
 pub struct Reversed<C>(C);
 
@@ -86,7 +86,7 @@ impl<R: ColumnReader> ColumnReader for Reversed<R> {
     }
 }
 
-/// The order alone is another one.
+/// Only the order differs from `K`.
 impl<K: Key> Key for Reverse<K> {
     type Slot = K::Slot;
     type Arena = K::Arena;

@@ -1,5 +1,5 @@
-//! Safe code cannot break what `unsafe` relies on: a string is text, a null stays one, whatever the `Row` of
-//! a user does. Made to run under Miri.
+//! Safe code cannot break the assumptions of `unsafe` code: strings are valid UTF-8 and nulls stay
+//! null, whatever a user's `Row` does. Run these tests under Miri.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::error::Result;
 
 fn runner() -> TestRunner {
     let cases = if cfg!(miri) { 8 } else { 256 };
-    // Files of past failures cannot be read under Miri.
+    // Miri cannot read proptest's files of past failures.
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// Texts around the length that a slot holds, of characters of one to four bytes.
+/// Strings about as long as an inline slot, of characters of one to four bytes.
 fn texts() -> impl Strategy<Value = Vec<String>> {
     let character = prop::sample::select(vec!['a', '\0', 'ß', '€', '😀']);
     let text = prop::collection::vec(character, 0..20).prop_map(|text| text.into_iter().collect());
     prop::collection::vec(text, 0..20)
 }
 
-/// Whether the bytes of a `&str` are text: rustc takes that as given, Miri and this do not.
+/// Whether a `&str` is valid UTF-8, which rustc assumes and only Miri and this function check.
 fn is_text(text: &str) -> bool {
     std::str::from_utf8(std::hint::black_box(text.as_bytes())).is_ok()
 }
@@ -42,7 +42,7 @@ fn a_kept_string_is_text_in_every_arena() {
             assert_eq!(String::load(slot, &arena), text);
             let copy = String::store_slot((slot, &arena), &mut copies);
             assert_eq!(String::load(&copy, &copies), text);
-            // The arena of another table: the wrong text, or a panic.
+            // With the arena of another table, `load` returns the wrong text or panics.
             let found = catch_unwind(AssertUnwindSafe(|| is_text(String::load(slot, &other))));
             assert!(found.unwrap_or(true));
         }
@@ -55,7 +55,7 @@ fn a_kept_string_is_text_in_every_arena() {
 fn a_column_of_strings_holds_text_and_its_nulls() {
     let run = |rows: Vec<Option<String>>| {
         let mut builder = <Option<String> as Row>::Builder::default();
-        // A builder starts again.
+        // Twice, because `finish` resets the builder.
         for _ in 0..2 {
             rows.iter().for_each(|row| builder.push(row.view()));
             let column = builder.finish();
@@ -73,20 +73,20 @@ fn a_column_of_strings_holds_text_and_its_nulls() {
     runner().run(&rows, run).unwrap();
 }
 
-/// What the column of a [`Foreign`] row is.
+/// The defect in the columns of a [`Foreign`] row.
 #[derive(Clone, Copy, Debug)]
 enum Trick {
-    /// The builder finishes fewer rows than it counts.
+    /// `finish` returns fewer rows than the builder counts.
     Short,
-    /// It finishes more.
+    /// `finish` returns more rows.
     Long,
-    /// The first row is null by itself, and what is beneath is out of bounds.
+    /// The first row is null by itself, and its value is out of bounds.
     NullOfItsOwn,
 }
 
 const TRICKS: [Trick; 3] = [Trick::Short, Trick::Long, Trick::NullOfItsOwn];
 
-/// A row type as a user may write it, in safe code: it breaks what the traits ask for.
+/// A row type that a user might write in safe code and that violates the contracts of the traits.
 #[derive(Clone, Copy)]
 struct Foreign(Trick);
 

@@ -1,4 +1,4 @@
-//! `String`: the view is `&str`, the column `Utf8`; as a key, up to 15 bytes lie in the slot itself.
+//! `String`: the view is `&str`, the column `Utf8`. As a key, up to 15 bytes are stored inline.
 
 #![allow(unsafe_code)]
 
@@ -57,7 +57,7 @@ impl ColumnBuilder for Strings {
     }
     fn finish(&mut self) -> ArrayRef {
         let (offsets, bytes) = self.0.finish();
-        // SAFETY: every run was pushed whole as a `&str`, so each range is valid UTF-8.
+        // SAFETY: every string was pushed whole as a `&str`, so each range is valid UTF-8.
         Arc::new(unsafe { StringArray::new_unchecked(offsets, bytes, None) })
     }
 }
@@ -76,8 +76,8 @@ impl ColumnReader for StringReader {
     }
 }
 
-/// A kept string: a slot that holds text. It is a type of its own, and [`Key::store`] of a `&str` alone
-/// makes one, so a slot of any bytes cannot be read as a string.
+/// A stored string: a slot that holds text. Only [`Key::store`] with a `&str` creates one, so a slot of
+/// arbitrary bytes cannot be read as a string.
 #[derive(Clone, Copy)]
 pub struct TextSlot(ByteSlot);
 
@@ -112,7 +112,8 @@ impl Key for String {
     fn load<'a>(slot: &'a TextSlot, arena: &'a String) -> &'a str {
         match slot.0.load() {
             Ok(range) => &arena[range],
-            // SAFETY: `store` alone makes a `TextSlot`, and a short one is the bytes of a whole `&str`.
+            // SAFETY: only `store` creates a `TextSlot`, and a short one holds the bytes of a whole
+            // `&str`.
             Err(bytes) => unsafe { std::str::from_utf8_unchecked(bytes) },
         }
     }
@@ -149,7 +150,7 @@ impl Key for String {
 mod tests {
     use super::*;
 
-    /// All lengths around the borders of the packing, with a difference at every position.
+    /// Strings of all lengths around the inline limit, with a difference at every position.
     fn samples() -> Vec<String> {
         let mut all = vec![String::new()];
         for n in 1..40 {

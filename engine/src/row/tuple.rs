@@ -1,4 +1,4 @@
-//! Tuples: a struct column with fields `_1`, `_2`, …, or as many columns of a table.
+//! Tuples: a struct column with the fields `_1`, `_2`, …, or one table column per field.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Enums without payloads, as `#[derive(Row)]` makes them rows: a dictionary of the variants' names.
+//! Enums without payloads, with `#[derive(Row)]`: a dictionary of the variants' names.
 //!
-//! The view is the enum itself. Every array that is built has the same dictionary, all names in the
-//! order of declaration, so that batches can be put together and sent without looking into it.
-//! Columns from elsewhere may have any dictionary, or be plain text; a name that no variant has is
-//! found when the column is opened. As keys, variants are ordered as they are declared.
+//! The view is the enum itself. Every array that is built has the same dictionary, which holds all
+//! names in declaration order, so batches can be concatenated and sent without comparing dictionaries.
+//! Columns from other writers may have any dictionary, or be plain text; opening a column fails for a
+//! name that is no variant. As keys, variants sort in declaration order.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 
 /// An enum without payloads whose variants are numbered from 0.
 pub trait UnitEnum: for<'a> Row<View<'a> = Self> + Copy {
-    /// The variants in the order of declaration.
+    /// The variants in declaration order.
     const VARIANTS: &'static [Self];
-    /// Their names in a column.
+    /// The variants' names in a column.
     const NAMES: &'static [&'static str];
     /// The number of a variant.
     fn number(self) -> usize;
@@ -63,7 +63,7 @@ impl<T: UnitEnum> ColumnBuilder for Variants<T> {
     }
 }
 
-/// Reads a column of variants, which it has looked up.
+/// Reads a column of variants, looked up when it is opened.
 pub struct VariantReader<T>(Vec<T>);
 
 impl<T: UnitEnum> ColumnReader for VariantReader<T> {
@@ -102,7 +102,7 @@ fn variant<T: UnitEnum>(name: &str) -> Option<T> {
     T::NAMES.iter().position(|known| *known == name).map(|number| T::VARIANTS[number])
 }
 
-/// The variant of a row; beneath a null any will do.
+/// The variant of a row; any variant for a null.
 fn known_variant<T: UnitEnum>(
     array: &DictionaryArray<Int32Type>,
     known: &[Option<T>],

@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use kiln::row::{ColumnBuilder, ColumnReader, IntoRow, Key, Required};
 use kiln::{Bytes, Row};
 
-// A user's own key keeps its bytes as the slot of a string.
+// A user's key that stores its bytes as the slot of a string.
 struct Forged(Bytes);
 
 #[derive(Clone, Copy)]

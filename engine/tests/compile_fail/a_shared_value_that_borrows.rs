@@ -1,4 +1,4 @@
-// A shared value travels to other processes. A lifetime error has no custom message: the trait's name carries it.
+// A shared value is sent to other processes. Lifetime errors have no custom text, but name the trait.
 fn main() {
     let cx = kiln::Context::local(1);
     let _ = cx.share("abc");

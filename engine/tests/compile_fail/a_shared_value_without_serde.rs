@@ -1,4 +1,4 @@
-// A shared value travels to other processes: serde writes and reads it.
+// A shared value is sent to other processes, serialized with serde.
 struct Rules;
 
 fn main() {

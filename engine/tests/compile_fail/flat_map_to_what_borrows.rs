@@ -1,4 +1,4 @@
-// Items that borrow from their row: the note names the form for functions and the one for closures.
+// Items that borrow from their row: the note names the method for functions and the one for closures.
 fn main() {
     let cx = kiln::Context::local(1);
     let lines = cx.parallelize(["a b".to_owned()]);

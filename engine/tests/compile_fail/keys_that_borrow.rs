@@ -1,4 +1,4 @@
-// A key that borrows from its row: the note names the `_to` form.
+// A key that borrows from its row: the note names the `_to` method.
 use std::cmp::Reverse;
 
 fn main() {

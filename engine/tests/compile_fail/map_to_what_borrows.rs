@@ -1,4 +1,4 @@
-// A result that borrows from its row: the note names the `_to` form.
+// A result that borrows from its row: the note names the `_to` method.
 fn main() {
     let cx = kiln::Context::local(1);
     let lines = cx.parallelize(["a b".to_owned()]);

@@ -1,4 +1,4 @@
-// Methods that iterators have and datasets have not: each names what there is instead.
+// Methods of iterators that datasets do not have: each error names the alternative.
 fn main() {
     let cx = kiln::Context::local(1);
     let numbers = cx.range(0..3);

@@ -1,4 +1,4 @@
-//! Row types that hold all that can be a row, in each other, and random rows of them.
+//! Row types that contain every kind of row, also nested, and random rows of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +24,7 @@ pub(crate) enum Shape {
 
 pub(crate) type Money = Decimal<38, 9>;
 
-/// All that can be a key.
+/// Every type that can be a key.
 #[derive(Row, Clone, Debug, PartialEq)]
 #[row(key)]
 pub(crate) struct Keys {
@@ -42,7 +42,7 @@ pub(crate) struct Keys {
     pub(crate) descending: (Reverse<i16>, Reverse<Option<String>>),
 }
 
-/// All that can be a row, in each other.
+/// Every type that can be a row, also nested.
 #[derive(Row, Clone, Debug, PartialEq)]
 pub(crate) struct Everything {
     pub(crate) keys: Keys,
@@ -94,7 +94,7 @@ pub(crate) fn date() -> impl Strategy<Value = NaiveDate> {
     prop_oneof![prop::sample::select(ends.to_vec()), (0..190_000_000_u64).prop_map(from)]
 }
 
-/// Whole microseconds: what a column holds.
+/// Whole microseconds, as a column stores them.
 pub(crate) fn instant() -> impl Strategy<Value = DateTime<Utc>> {
     let last = DateTime::from_timestamp_micros(DateTime::<Utc>::MAX_UTC.timestamp_micros()).unwrap();
     let ends = [DateTime::<Utc>::MIN_UTC, last, DateTime::UNIX_EPOCH - TimeDelta::microseconds(1)];

@@ -1,4 +1,4 @@
-//! Rows that are written and read again are the rows that were there, in each format what it can hold.
+//! Rows that are written to files and read back are unchanged, for the types that each format supports.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,7 +15,7 @@ use crate::everything::{
     Everything, Level, Money, bytes, date, everything, float, instant, level, money, text,
 };
 
-/// What CSV can hold: no columns in columns, and an empty text is no `Some`.
+/// Types that CSV supports: no nested columns, and no `Some` with an empty string.
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Flat {
     byte: u8,
@@ -35,7 +35,7 @@ struct Flat {
     single: f32,
 }
 
-/// What JSON can hold: floats that are numbers, and maps with keys of text and no null.
+/// Types that JSON supports: floats that are numbers, and maps with string keys and without nulls.
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Tree {
     flat: Option<Flat>,
@@ -48,12 +48,12 @@ struct Tree {
     levels: Vec<Level>,
 }
 
-/// Writes rows as one file or several, below the path.
+/// Writes rows as one or more files below the path.
 type Write<T> = fn(&Context, &[T], &str) -> kiln::Result<()>;
-/// Reads all that was written there.
+/// Reads all files below the path.
 type Read<T> = fn(&Context, &str) -> kiln::Result<Vec<T>>;
 
-/// Writes the rows and reads them again.
+/// Writes the rows and reads them back.
 fn through<T: Row + Clone + Debug + PartialEq>(
     rows: &[T],
     write: Write<T>,
@@ -110,7 +110,7 @@ proptest! {
     }
 }
 
-/// As batches of one row and the rest.
+/// Writes a batch of one row and a batch of the rest.
 fn write_arrow(rows: &[Everything], path: &Path) -> kiln::Result<()> {
     let batch = ipc::batch_of(rows.iter())?;
     let mut writer = FileWriter::try_new(File::create(path).unwrap(), &batch.schema())?;
@@ -159,7 +159,7 @@ fn flat(floats: BoxedStrategy<f64>) -> impl Strategy<Value = Flat> {
     )
 }
 
-/// All but NaN, which equals nothing.
+/// All floats but NaN, which does not equal itself.
 fn equal() -> BoxedStrategy<f64> {
     float().prop_filter("a NaN equals nothing", |float| !float.is_nan()).boxed()
 }

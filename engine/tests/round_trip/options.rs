@@ -1,4 +1,4 @@
-//! The options of reading and writing over their whole range: rows come back, or both sides refuse the option.
+//! All values of the options for reading and writing: rows come back, or both sides reject the option.
 
 use kiln::{Class, Compression, Context, Row};
 use proptest::prelude::*;
@@ -11,14 +11,14 @@ fn cx() -> Context {
     Context::local(1)
 }
 
-/// A folder, and an address in it where nothing is.
+/// A temporary folder, and a path in it that does not exist.
 fn output() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let address = folder.path().join("rows").display().to_string();
     (folder, address)
 }
 
-/// Texts of what is special in CSV, of `marks` and of others.
+/// Strings of special characters of CSV, of `marks` and of others.
 fn with_marks(marks: Vec<u8>) -> impl Strategy<Value = String> {
     let marks = marks.into_iter().map(|mark| char::from(mark).to_string());
     let others = [",", "\"", "\n", "\r", "\r\n", "\u{feff}", "a", "7", "-", " ", "é", "𝄞"].map(str::to_owned);
@@ -26,14 +26,14 @@ fn with_marks(marks: Vec<u8>) -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..5).prop_map(|parts| parts.concat())
 }
 
-/// Rows of such texts. An empty text in an `Option` is a null in CSV.
+/// Rows of such strings. An empty string in an `Option` is a null in CSV.
 fn triples(marks: Vec<u8>) -> impl Strategy<Value = Vec<Triple>> {
     let word =
         prop::option::of(with_marks(marks.clone()).prop_filter("it is a null", |text| !text.is_empty()));
     prop::collection::vec((any::<i64>(), word, with_marks(marks)), 1..5)
 }
 
-/// Two marks of CSV, and rows that hold them.
+/// Two special characters of CSV, and rows that contain them.
 fn marked() -> impl Strategy<Value = (u8, u8, Vec<Triple>)> {
     (0..128_u8, 0..128_u8)
         .prop_flat_map(|(delimiter, quote)| (Just(delimiter), Just(quote), triples(vec![delimiter, quote])))
@@ -88,7 +88,7 @@ proptest! {
         names in prop::collection::btree_set("\\PC{0,4}|[,\"\n\r\u{feff}a]{0,3}", 3),
         rows in triples(vec![]),
     ) {
-        // A tuple takes `_1` for its first column wherever it is.
+        // A tuple reads `_1` as its first column, wherever it is.
         prop_assume!(names.iter().all(|name| !name.starts_with('_')));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (_folder, at) = output();
@@ -173,7 +173,7 @@ fn each_byte_is_a_delimiter_or_a_quote_on_both_sides_or_on_none() {
     }
 }
 
-/// Writes as one format, and reads it.
+/// Writes in one format and reads back.
 fn comes_back<T: Row + PartialEq>(
     written: kiln::Result<()>,
     read: impl Fn() -> kiln::Result<Vec<T>>,

@@ -1,4 +1,4 @@
-//! Columns from elsewhere: however a file stores texts, bytes, lists and maps, the rows are the same.
+//! Files of other writers: however they store strings, bytes, lists and maps, the rows are the same.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,10 +37,10 @@ struct Stored {
     table: BTreeMap<String, Option<Bytes>>,
 }
 
-/// Choices, again from the first when they are used up.
+/// A sequence of choices, repeated when it is used up.
 struct Dice<'a> {
     numbers: std::iter::Cycle<std::slice::Iter<'a, u8>>,
-    /// Only what the Parquet writer takes; it panics at some dictionaries.
+    /// Whether only types that the Parquet writer supports are chosen; it panics on some dictionaries.
     is_parquet: bool,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Dice<'a> {
     }
 }
 
-/// The same values, stored in another way.
+/// The same values in another representation.
 fn stored(column: &ArrayRef, dice: &mut Dice<'_>) -> ArrayRef {
     use DataType::{Binary, Dictionary, List, Map, Struct, Utf8};
     match column.data_type() {
@@ -88,7 +88,7 @@ fn leaf(column: &ArrayRef, dice: &mut Dice<'_>) -> ArrayRef {
     }
     match dice.choose(&forms) {
         Some(form) => cast(column, &form).unwrap(),
-        // With the nulls among the values of the dictionary.
+        // A dictionary with the nulls among its values.
         None => {
             let keys = Int32Array::from_iter_values(0..column.len() as i32);
             Arc::new(DictionaryArray::new(keys, Arc::clone(column)))
@@ -134,7 +134,7 @@ fn map(map: &MapArray, dice: &mut Dice<'_>) -> ArrayRef {
     Arc::new(MapArray::new(Arc::new(field), map.offsets().clone(), entries, map.nulls().cloned(), false))
 }
 
-/// The batch with each column stored as the dice will, `four` as bytes of one size.
+/// The batch with a random representation of each column, and `four` as fixed-size bytes.
 fn stored_batch(batch: &RecordBatch, dice: &mut Dice<'_>) -> RecordBatch {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| {
         let column = match field.name().as_str() {

@@ -1,8 +1,8 @@
-//! Writes the builder and the reader of a derived row: one column for each field.
+//! Generates the builder and the reader of a derived row: one column per field.
 //!
-//! Both are tuple structs of the fields' own builders and readers in order of declaration, so that
-//! no field's name can clash with one of ours. Arrays are put together and taken apart by
-//! `kiln::row::derived`; written out here is only what differs from struct to struct.
+//! Both are tuple structs of the fields' builders and readers in declaration order, so that no field
+//! name can clash with a generated one. `kiln::row::derived` composes and splits arrays; only the parts
+//! that differ from struct to struct are generated here.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,8 +1,8 @@
-//! Reads the struct under `#[derive(Row)]` and refuses what cannot be a row.
+//! Parses the struct under `#[derive(Row)]` and rejects what cannot be a row.
 //!
-//! In comes the parsed item, out go its columns and the names of all that is generated. Every
-//! refusal points at the part that is wrong. Types are not judged: whether a field is a row, or a
-//! key, is said by rustc at that field.
+//! Returns its columns and the names of all generated items. Every error points at the wrong part of
+//! the struct. Types are not checked here: rustc reports at the field if its type is not a row or a
+//! key.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DataStruct, DeriveInput, Error, Fields, Ident, Index, LitStr, Member, Result};
 use syn::{Type, Visibility};
 
-/// A struct that can be a row.
+/// A struct that can be a row type.
 pub struct Input {
     pub name: Ident,
     pub view: Ident,
@@ -25,29 +25,29 @@ pub struct Input {
     pub vis: Visibility,
     pub is_tuple: bool,
     pub is_key: bool,
-    /// Lint levels, which the view takes over.
+    /// Lint levels, which are copied to the view.
     pub attrs: Vec<Attribute>,
     pub columns: Vec<Column>,
 }
 
-/// One field.
+/// A field of the struct.
 pub struct Column {
-    /// Its name in Rust, or its number in a tuple struct.
+    /// Its name in Rust, or its index in a tuple struct.
     pub member: Member,
     /// Its position, also in the builder, the reader and the slot.
     pub index: Index,
-    /// Its name in Arrow.
+    /// The name of the column in Arrow.
     pub name: String,
     pub vis: Visibility,
     pub ty: Type,
-    /// `<ty as Row>`, for errors to point at the type.
+    /// `<ty as Row>`, with the span of the type for errors.
     pub row: TokenStream,
-    /// Docs and lint levels, which the field of the view takes over.
+    /// Docs and lint levels, which are copied to the view's field.
     pub attrs: Vec<Attribute>,
 }
 
 impl Input {
-    /// The struct that `item` declares.
+    /// Parses the struct that `item` declares.
     pub fn read(item: &DeriveInput) -> Result<Input> {
         let fields = fields(item)?;
         let columns =
@@ -69,7 +69,7 @@ impl Input {
         Ok(input)
     }
 
-    /// What `write` writes for each column.
+    /// The tokens that `write` returns for each column.
     pub fn each(&self, write: impl Fn(&Column) -> TokenStream) -> Vec<TokenStream> {
         self.columns.iter().map(write).collect()
     }
@@ -85,14 +85,14 @@ impl Input {
     }
 }
 
-/// The fields of a struct that is not generic and has any.
+/// The fields of a struct that is not generic and has at least one field.
 fn fields(item: &DeriveInput) -> Result<&Fields> {
     let refused = |why: &str| {
         Error::new_spanned(&item.ident, format!("`#[derive(Row)]` takes structs and enums; {why}"))
     };
     let fields = match &item.data {
         Data::Struct(DataStruct { fields, .. }) => fields,
-        // An enum that gets here would be a fault of ours: `unit_enum` takes them.
+        // Enums do not get here, because `unit_enum` handles them.
         Data::Enum(_) | Data::Union(_) => return Err(refused("a union has no columns")),
     };
     if !item.generics.params.is_empty() {
@@ -128,7 +128,8 @@ impl Column {
     }
 }
 
-/// The attributes that the view takes over. Not `expect`: what is expected may occur only once.
+/// The attributes that are copied to the view. `expect` is not copied, because the expected lint may
+/// occur only once.
 fn kept(attrs: &[Attribute], names: &[&str]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| names.iter().any(|name| attr.path().is_ident(name))).cloned().collect()
 }

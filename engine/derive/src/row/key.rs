@@ -1,8 +1,9 @@
-//! Writes `impl Key` for a struct with `#[row(key)]`: the fields in order, as a tuple of them would.
+//! Generates `impl Key` for a struct with `#[row(key)]`: compared and hashed like a tuple of its
+//! fields.
 //!
-//! Slot and arena are structs of the fields' own: as bare tuples they would make the types of
-//! private fields public, and end at twelve. The hash is the tuple's, so that a struct and a tuple
-//! of the same fields go to the same partition. Whether a field can be a key is for rustc to say.
+//! Slot and arena are generated structs: bare tuples would make the types of private fields public, and
+//! end at twelve fields. The hash equals that of a tuple, so that a struct and a tuple of the same
+//! fields go to the same partition. rustc checks whether a field can be a key.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -10,7 +11,7 @@ use syn::spanned::Spanned;
 
 use super::input::{Column, Input};
 
-/// The slot, the arena and the impl.
+/// Generates the slot, the arena and the impl.
 pub fn key_impl(input: &Input) -> TokenStream {
     let Input { name, view, vis, slot, arena, .. } = input;
     let each = |write: fn(&Column, TokenStream) -> TokenStream| {

@@ -1,8 +1,7 @@
-//! `#[derive(Row)]` on an enum without payloads: its variants' names in a dictionary column.
+//! `#[derive(Row)]` on an enum without payloads: a dictionary column of the variants' names.
 //!
-//! In comes the parsed item, out go the impls; columns and keys are one generic piece in
-//! `kiln::row::derived`, which needs the variants and their names. A payload is refused here, with
-//! the two ways out of it.
+//! Generates the impls. Columns and keys use generic code in `kiln::row::derived`, which needs the
+//! variants and their names. An enum with payloads is rejected here, with two alternatives.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +12,7 @@ use super::input::{read_key, read_rename};
 
 /// The impls for the enum `data` that `item` declares.
 pub fn expand(item: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
-    // As keys, variants need no attribute; who writes it is right all the same.
+    // An enum is a key without the attribute, but the attribute is allowed.
     read_key(&item.attrs)?;
     let (variants, names) = variants(item, data)?;
     let name = &item.ident;
@@ -37,7 +36,7 @@ pub fn expand(item: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
     })
 }
 
-/// The variants and the names that they have in a column.
+/// The variants and their names in a column.
 fn variants<'a>(item: &DeriveInput, data: &'a DataEnum) -> Result<(Vec<&'a Ident>, Vec<String>)> {
     let refused = |place: &dyn quote::ToTokens, why: &str| Err(Error::new_spanned(place, why));
     if !item.generics.params.is_empty() {

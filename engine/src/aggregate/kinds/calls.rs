@@ -1,13 +1,13 @@
-//! The closures of an aggregate as it calls them: with the value that was declared for them, or without.
+//! Calls the closures of an aggregate, with or without a shared value.
 //!
-//! `S` is that value: [`NoShared`], or a [`Shared`] that goes in as the first argument. It stands
-//! beside the closures of an aggregate once, so it also travels once.
+//! `S` is the shared value: [`NoShared`], or a [`Shared`] that is passed as the first argument. An
+//! aggregate stores it once for all its closures, so it is also sent once.
 
 use crate::error::Result;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::{Param, Shared};
 
-/// No value was declared.
+/// There is no shared value.
 #[derive(Clone, Copy)]
 pub struct NoShared;
 
@@ -22,13 +22,13 @@ impl Ship for NoShared {
 
 /// A closure of one argument.
 pub trait Call1<S, A, R> {
-    /// Calls it.
+    /// Calls the closure.
     fn call1(&self, shared: &S, a: A) -> R;
 }
 
 /// A closure of two arguments.
 pub trait Call2<S, A, B, R> {
-    /// Calls it.
+    /// Calls the closure.
     fn call2(&self, shared: &S, a: A, b: B) -> R;
 }
 

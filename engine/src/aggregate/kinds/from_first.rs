@@ -1,4 +1,4 @@
-//! Values into an accumulator that is made of the first of them.
+//! Aggregates whose accumulator is created from the first value.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// `combine_by_key`: an accumulator is made of a first value, and closures return the next one.
+/// `combine_by_key`: a closure creates the accumulator from the first value of a key.
 pub struct FromFirst<V, A, S, I, F, M> {
     shared: S,
     start: Code<I>,
@@ -22,7 +22,7 @@ pub struct FromFirst<V, A, S, I, F, M> {
 }
 
 impl<V, A, S, I, F, M> FromFirst<V, A, S, I, F, M> {
-    /// Accumulators are made by the first closure.
+    /// Accumulators are created by the closure `start`.
     pub fn new(shared: S, (start, add, merge): (I, F, M), site: Site) -> Self {
         let (start, add) = (Code::new(start, site.clone()), Code::new(add, site.clone()));
         FromFirst { shared, start, add, merge: Code::new(merge, site), _rows: PhantomData }

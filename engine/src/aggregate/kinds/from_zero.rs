@@ -1,4 +1,4 @@
-//! Values into an accumulator that starts as a given row.
+//! Aggregates whose accumulator starts as a given row.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// `aggregate_by_key`: closures give the next accumulator.
+/// `aggregate_by_key`: accumulators start as `zero`, closures return the next one.
 pub struct FromZero<V, A, S, F, M> {
     shared: S,
     zero: Arc<A>,

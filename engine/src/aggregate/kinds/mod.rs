@@ -1,8 +1,8 @@
-//! What is done with the values of one key.
+//! The aggregate functions: how the values of one key are folded.
 //!
-//! An [`Aggregate`] is the rule by which [`Combine`](super::Combine) and [`Merge`](super::Merge) fold.
-//! It holds the user's closures, and the value that was declared for them if there is one; it knows
-//! neither tables nor tasks.
+//! An [`Aggregate`] is the function that [`Combine`](super::Combine) and [`Merge`](super::Merge) apply.
+//! It holds the user's closures and their shared value, if there is one. It does not depend on tables
+//! or tasks.
 
 mod calls;
 mod from_first;
@@ -26,28 +26,28 @@ use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 /// Folds values into an accumulator, and accumulators into each other.
 pub trait Aggregate: Ship + Clone + Send + Sync + 'static {
-    /// A value.
+    /// The type of the values.
     type Value: Row;
-    /// What becomes of the values of one key; it crosses the exchange.
+    /// The accumulator: the result for one key, which is sent through the exchange.
     type Acc: Row;
 
-    /// The accumulator of a first value.
+    /// The accumulator for a key's first value.
     fn start(&self, value: <Self::Value as Row>::View<'_>) -> Self::Acc;
 
-    /// Adds a value to an accumulator in a table.
+    /// Adds a value to an accumulator in the hash table.
     fn add(&self, acc: Occupied<'_, Self::Acc>, value: <Self::Value as Row>::View<'_>);
 
-    /// Adds another task's accumulator.
+    /// Merges the accumulator of another task.
     fn merge(&self, acc: Occupied<'_, Self::Acc>, other: <Self::Acc as Row>::View<'_>);
 
-    /// Lists its closures.
+    /// Appends its closures to `closures`.
     fn closures(&self, closures: &mut Vec<Closure>);
 
-    /// The operator's name and the user's line.
+    /// The operator's name and its line in the user's code.
     fn name(&self) -> (&'static str, &Site);
 }
 
-/// The operators that share an [`Aggregate`] go by their own names.
+/// Names of the operators that share [`Reduce`].
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub enum Name {
     /// The user called `reduce_by_key`.
@@ -65,7 +65,7 @@ pub enum Name {
 }
 
 impl Name {
-    /// The operator, as users call it.
+    /// The name of the operator's method.
     pub fn text(self) -> &'static str {
         match self {
             Name::ReduceByKey => "reduce_by_key",
@@ -78,7 +78,7 @@ impl Name {
     }
 }
 
-/// `distinct`: only whether a key was there.
+/// `distinct`: records only that a key occurred.
 #[derive(Clone)]
 pub struct Seen(pub Site);
 

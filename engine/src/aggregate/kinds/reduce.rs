@@ -1,4 +1,4 @@
-//! Values of one type, two become one.
+//! Aggregates that combine two values into one of the same type.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::row::Row;
 use crate::ship::closure::{Closure, Code};
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// `reduce_by_key`, what counts or sums by it, and `fold_by_key`.
+/// `reduce_by_key`, the operators that count or sum with it, and `fold_by_key`.
 pub struct Reduce<V, S, F> {
     shared: S,
-    /// What the first value of a key is reduced with.
+    /// Initial value of each key, if any.
     zero: Option<Arc<V>>,
     code: Code<F>,
     name: Name,
@@ -24,12 +24,12 @@ pub struct Reduce<V, S, F> {
 }
 
 impl<V, S, F> Reduce<V, S, F> {
-    /// Two values become one by `f`.
+    /// Combines two values with `f`.
     pub fn new(shared: S, f: F, name: Name, site: Site) -> Self {
         Reduce { shared, zero: None, code: Code::new(f, site), name, _value: PhantomData }
     }
 
-    /// The same, but each key starts with `zero`.
+    /// Starts each key with `zero`.
     pub fn starting_with(self, zero: V) -> Self {
         Reduce { zero: Some(Arc::new(zero)), ..self }
     }

@@ -1,6 +1,6 @@
-//! How many distinct values a key has, about: a HyperLogLog sketch for each key.
+//! Approximate count of distinct values per key, with a HyperLogLog sketch for each key.
 //!
-//! A sketch is a row, so that it crosses the exchange as bytes; inside a task it stays what it is.
+//! A sketch is a row type: it crosses the exchange as bytes, but stays a live sketch inside a task.
 
 use std::marker::PhantomData;
 
@@ -16,26 +16,26 @@ use crate::row::{ColumnBuilder, ColumnReader, IntoRow, Key, ListView, Required, 
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
-/// The error of a sketch is this over the root of the number of its registers, when it is made of
-/// several (Flajolet and others, 2007).
+/// The standard error of a sketch of several registers is this divided by the square root of their
+/// number (Flajolet and others, 2007).
 const ERROR_OF_ONE_REGISTER: f64 = 1.04;
-/// Registers of a sketch, as powers of two: what the sketch library takes.
+/// Limits of the sketch library: binary logarithm of the number of registers.
 const LEAST_REGISTERS: u8 = 4;
 const MOST_REGISTERS: u8 = 21;
 
 /// A HyperLogLog sketch.
 pub struct Sketch(HllSketch);
 
-/// A sketch in a task, or one that has come as bytes.
+/// A live sketch in this task, or a serialized one.
 #[derive(Clone, Copy)]
 pub enum SketchView<'a> {
-    /// In a task.
+    /// A sketch of this task.
     Live(&'a HllSketch),
-    /// As bytes.
+    /// A serialized sketch.
     Bytes(ListView<'a, u8>),
 }
 
-/// `count_approx_distinct_by_key`: values into sketches.
+/// `count_approx_distinct_by_key`: adds values to sketches.
 pub struct CountDistinct<V> {
     registers: u8,
     empty: HllSketch,
@@ -44,7 +44,7 @@ pub struct CountDistinct<V> {
 }
 
 impl Sketch {
-    /// About how many distinct values went in.
+    /// The estimated number of distinct values.
     pub fn estimate(&self) -> u64 {
         self.0.estimate().round() as u64
     }
@@ -54,7 +54,7 @@ impl<V> CountDistinct<V> {
     /// Sketches with a standard error of about `relative_sd`.
     ///
     /// # Errors
-    /// Of class config when no sketch can be so exact, or so vague.
+    /// Fails with a config error when `relative_sd` is out of the range of sketches.
     pub fn new(relative_sd: f64, site: Site) -> Result<Self> {
         let registers = (ERROR_OF_ONE_REGISTER / relative_sd).powi(2).log2().ceil();
         if !(relative_sd > 0.0 && relative_sd < 1.0 && registers <= f64::from(MOST_REGISTERS)) {
@@ -123,7 +123,7 @@ impl Row for Sketch {
     fn own(view: SketchView<'_>) -> Self {
         match view {
             SketchView::Live(sketch) => Sketch(sketch.clone()),
-            // Blocks of an exchange are checked against their checksum, so these are what was sent.
+            // The exchange verifies checksums, so the bytes are those that were sent.
             SketchView::Bytes(bytes) => match HllSketch::deserialize(&bytes.to_vec()) {
                 Ok(sketch) => Sketch(sketch),
                 Err(e) => panic!("a sketch cannot be read back: {e}"),

@@ -1,4 +1,4 @@
-//! Merges at once and in passes, of keys and of values that do not fit.
+//! Merges at once and in passes, with keys and values that do not fit.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::task::tests::Desk;
 
 type Row3 = Combined<String, u64>;
 
-/// Rows as a combine puts them out for the second of three partitions, every key twice.
+/// Rows as a combine writes them for the second of three partitions, with every key twice.
 fn combined(keys: u64) -> Vec<RecordBatch> {
     let words = (0..2 * keys).map(|i| format!("a key that does not fit its slot {}", i % keys));
     let rows = words.map(|word| (String::hash(&word), word));
@@ -35,7 +35,7 @@ fn merged(keys: u64, memory: u64) -> (Vec<(String, u64)>, u64) {
     (ipc::rows_of(&batches).unwrap(), desk.reads.load(Ordering::Relaxed))
 }
 
-/// Values of half a kilobyte, two hundred to each of the keys.
+/// Values of half a kilobyte, two hundred for each key.
 fn long_values(keys: u64) -> Vec<RecordBatch> {
     let mut builder = <Combined<u64, String> as Row>::Builder::default();
     let batches = (0..20).map(|_| {
@@ -50,7 +50,8 @@ fn long_values(keys: u64) -> Vec<RecordBatch> {
 
 #[test]
 fn values_that_grow_large_are_merged_in_passes_and_by_fewer_rows() {
-    // Of 100 kB at the end; a share of 2 MiB holds few, and never as many as there are rows in a look.
+    // A value ends up with 100 kB, so a share of 2 MiB holds few of them, and never all rows between
+    // two checks.
     let desk = Desk::new(long_values(60), 4 << 20);
     let site = kiln_planner::Site::caller();
     let reduce = Reduce::new(NoShared, |a: String, b: String| a + &b, Name::ReduceByKey, site);

@@ -1,8 +1,8 @@
-//! The slots of a table, and the memory that they are in: all `unsafe` of the aggregation.
+//! The slots of a table and their memory: all `unsafe` code of the aggregation.
 //!
-//! A slot is free, and its hash is 0, or its key and its value are initialized. The fields are private to
-//! this file, so no code elsewhere can break that rule. Whatever moves a value out of a slot frees the slot
-//! first: a panic at any point, caught or not, drops every value once.
+//! A slot is either free, with a hash of 0, or its key and value are initialized. The fields are
+//! private to this file, so no other code can break this rule. Code that moves a value out of a slot
+//! frees the slot first, so every value is dropped once, even after a caught panic.
 
 #![allow(unsafe_code)]
 
@@ -10,12 +10,12 @@ use std::mem::{MaybeUninit, needs_drop};
 
 use crate::row::Key;
 
-/// The unit of advice about memory.
+/// The granularity of `madvise`.
 const PAGE_BYTES: usize = 4096;
-/// Smaller tables are left in ordinary pages.
+/// Smaller tables stay in ordinary pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// Free when the hash is 0; else key and value are there.
+/// Free when the hash is 0; otherwise key and value are initialized.
 pub(super) struct Entry<K: Key, A> {
     hash: u64,
     key: MaybeUninit<K::Slot>,
@@ -23,7 +23,7 @@ pub(super) struct Entry<K: Key, A> {
 }
 
 impl<K: Key, A> Entry<K, A> {
-    /// The hash of the key, or 0.
+    /// The hash of the key, or 0 when the slot is free.
     #[inline]
     pub(super) fn hash(&self) -> u64 {
         self.hash
@@ -36,7 +36,7 @@ impl<K: Key, A> Entry<K, A> {
         (self.hash != 0).then(|| unsafe { (self.key.assume_init_ref(), self.value.assume_init_ref()) })
     }
 
-    /// The same, and the value may change.
+    /// The key and a handle to change the value, unless the slot is free.
     #[inline]
     pub(super) fn occupied(&mut self) -> Option<(&K::Slot, Occupied<'_, A>)> {
         let Entry { hash, key, value } = self;
@@ -44,7 +44,7 @@ impl<K: Key, A> Entry<K, A> {
         (*hash != 0).then(|| unsafe { (key.assume_init_ref(), Occupied { hash, value }) })
     }
 
-    /// Fills a free slot. A hash of 0 would leave it free, and leak the value.
+    /// Fills a free slot. With a hash of 0 the slot would stay free and leak the value.
     #[inline]
     pub(super) fn fill(&mut self, hash: u64, key: K::Slot, value: A) {
         debug_assert!(self.hash == 0 && hash != 0, "a slot is filled once, by a hash that is not 0");
@@ -53,11 +53,12 @@ impl<K: Key, A> Entry<K, A> {
         self.hash = hash;
     }
 
-    /// Frees the slot and gives what was in it.
+    /// Frees the slot and returns its contents.
     #[inline]
     pub(super) fn take(&mut self) -> Option<(u64, K::Slot, A)> {
         let hash = std::mem::take(&mut self.hash);
-        // SAFETY: a slot with a hash is initialized, and without it nobody reads or drops the value again.
+        // SAFETY: a slot with a hash is initialized, and once the hash is 0 nobody reads or drops the
+        // value again.
         (hash != 0).then(|| unsafe { (hash, self.key.assume_init(), self.value.assume_init_read()) })
     }
 
@@ -80,25 +81,25 @@ impl<K: Key, A> Drop for Entry<K, A> {
     }
 }
 
-/// The value of a key that a table holds. `hash` is not 0: only [`Entry::occupied`] makes this.
+/// The value of a key in a table. `hash` is not 0, because only [`Entry::occupied`] creates this type.
 pub struct Occupied<'t, A> {
     hash: &'t mut u64,
     value: &'t mut MaybeUninit<A>,
 }
 
 impl<'t, A> Occupied<'t, A> {
-    /// The value where it is.
+    /// The value, to be changed in place.
     #[inline]
     pub fn into_mut(self) -> &'t mut A {
         // SAFETY: a slot with a hash is initialized.
         unsafe { self.value.assume_init_mut() }
     }
 
-    /// Replaces the value by what `f` makes of it.
+    /// Replaces the value by `f` of the value.
     ///
-    /// While `f` has the value, the slot holds none. If `f` panics, the slot is free and the value is dropped
-    /// once, by the panic. The table then lacks this key, and may hold a key twice that was found past the
-    /// slot: no task continues with it.
+    /// While `f` owns the value, the slot has none. If `f` panics, the slot is freed and the unwinding
+    /// drops the value once. The table then lacks this key, and later keys of the same probe may be
+    /// inserted a second time, but no task continues with the table.
     #[inline]
     pub fn replace(self, f: impl FnOnce(A) -> A) {
         let Occupied { hash, value } = self;
@@ -119,8 +120,8 @@ impl Drop for FreeOnDrop<'_> {
     }
 }
 
-/// Slots that are all free, each written once: memory that is first read is given to a process page
-/// by page twice, the second time with a halt of all its threads.
+/// Allocates free slots and writes each of them. If memory is read before it is written, the kernel
+/// maps every page twice, and the second time it stops all threads of the process.
 pub(super) fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
     let mut entries = Vec::with_capacity(slots);
     in_huge_pages(entries.spare_capacity_mut());
@@ -132,16 +133,16 @@ pub(super) fn free<K: Key, A>(slots: usize) -> Box<[Entry<K, A>]> {
     entries.into_boxed_slice()
 }
 
-/// Asks for large pages under a large table: nearly every lookup would miss the TLB without.
+/// Requests huge pages for a large table. Without them nearly every lookup would miss the TLB.
 fn in_huge_pages<E>(room: &mut [MaybeUninit<E>]) {
     let bytes = room.as_mut_ptr_range();
     let start = bytes.start.addr().next_multiple_of(PAGE_BYTES);
     let end = bytes.end.addr() / PAGE_BYTES * PAGE_BYTES;
-    // Miri has no such call.
+    // Miri does not support this call.
     if end.saturating_sub(start) >= HUGE_PAGE_BYTES && !cfg!(miri) {
         let at = bytes.start.with_addr(start).cast();
-        // SAFETY: the range lies within `room`, which nobody else holds, and the advice does not
-        // change what is in it. A refusal costs time only.
+        // SAFETY: the range is inside `room`, to which nobody else has access, and the advice does not
+        // change its contents. An error costs only time.
         let _ = unsafe { rustix::mm::madvise(at, end - start, rustix::mm::Advice::LinuxHugepage) };
     }
 }

@@ -1,4 +1,4 @@
-//! Every value that goes into a table is dropped once, whatever panics: made to run under Miri.
+//! Every value in a table is dropped exactly once, whatever panics. Run these tests under Miri.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 
 thread_local! {
-    /// How often each value was dropped, by its number.
+    /// Number of drops of each value, by id.
     static DROPS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A value that counts its drops, and whose memory shows to a checker that it was used after one.
+/// A value that counts its drops, and whose heap memory lets Miri detect a use after the drop.
 struct Counted {
     id: usize,
     sum: Box<u64>,
@@ -44,16 +44,16 @@ fn drops() -> Vec<u32> {
 
 type Counts = Table<String, Counted>;
 
-/// What happens to a table.
+/// An operation on a table.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A value is replaced.
+    /// Replaces a value.
     Replace(u16),
-    /// A value is changed where it is.
+    /// Changes a value in place.
     Change(u16),
-    /// The closure that replaces a value panics while it owns it.
+    /// Panics in the closure that replaces a value, while it owns the value.
     PanicOwning(u16),
-    /// The closure that changes a value panics, or the one that makes the first value.
+    /// Panics in the closure that changes a value, or in the one that creates the first value.
     PanicBorrowing(u16),
     KeepLowerHalf,
     Clear,
@@ -72,7 +72,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..600)
 }
 
-/// Few hashes, so that keys share them, probes are long and the tail grows; keys of all lengths.
+/// Few distinct hashes, so that keys share them, probes are long and the tail grows; keys of all
+/// lengths.
 fn key(n: u16) -> (u64, String) {
     (u64::from(n % 5) * (u64::MAX / 4), "k".repeat(usize::from(n % 20)) + &n.to_string())
 }
@@ -101,11 +102,11 @@ impl Step {
 
 fn runner() -> TestRunner {
     let cases = if cfg!(miri) { 4 } else { 256 };
-    // Files of past failures cannot be read under Miri.
+    // Miri cannot read proptest's files of past failures.
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// Runs the steps, each caught by itself; every value that can still be read must be alive.
+/// Runs the steps and catches the panic of each. Every value that is still in the table must be alive.
 fn check_drops(steps: Vec<Step>) {
     drops();
     let mut table = Counts::new(0, 1);

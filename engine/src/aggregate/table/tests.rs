@@ -4,7 +4,7 @@ use super::*;
 use crate::row::mix;
 
 impl Table<u64, u64> {
-    /// How far from its home a key lies.
+    /// Distance of a key from its home.
     fn probe(&self, hash: u64) -> usize {
         let home = self.home(hash);
         self.entries[home..].iter().position(|entry| entry.hash() == hash).unwrap_or(usize::MAX)

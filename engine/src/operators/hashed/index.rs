@@ -1,7 +1,8 @@
-//! Held pairs by their key: a table of the first row of each key, and from each row the next.
+//! The build side's hash table: from each key to its first row, and from each row to the next one.
 //!
-//! Batches stay as they came; a row is named by its batch and its place in it. Rows are entered from
-//! the last to the first, so that the rows of a key are met in the order in which they came.
+//! Batches are kept as they arrived; a row is addressed by its batch and its position in the batch.
+//! Rows are inserted from the last to the first, so that the chain of a key has the rows in their
+//! original order.
 
 use arrow::array::RecordBatch;
 
@@ -10,26 +11,26 @@ use crate::aggregate::{Occupied, Part, Table};
 use crate::error::Result;
 use crate::row::{Key, Row, RowReader};
 
-/// Pairs in memory, found by their key.
+/// A hash table of pairs in memory.
 pub struct Index<K: Key, V: Row> {
     blocks: Vec<Block<K, V>>,
-    /// The first row of each key.
+    /// First row of each key.
     firsts: Table<K, At>,
 }
 
 struct Block<K: Row, V: Row> {
     rows: RowReader<(K, V)>,
-    /// For each row with another of its key behind it: where that one is.
+    /// For each row that another row of the same key follows: the position of that row.
     next: Vec<u64>,
 }
 
-/// A row's batch, its place there, and in the top bit whether another row of its key follows: a key
-/// with one row costs no look at `next`.
+/// A row's batch and its position in it. The top bit is set if another row of the key follows, so that
+/// a key with a single row needs no access to `next`.
 #[derive(Clone, Copy)]
 struct At(u64);
 
 const MORE: u64 = 1 << 63;
-/// Rows whose places in the table are looked at ahead.
+/// Rows whose table slots are prefetched before they are inserted.
 const AHEAD: usize = 64;
 
 impl At {
@@ -55,14 +56,14 @@ impl At {
 pub struct Rows(At);
 
 impl<K: Key, V: Row> Index<K, V> {
-    /// Bytes that an index over so many rows of about so many keys takes.
+    /// Size of a hash table of `size` rows with about `keys` keys.
     pub fn bytes_for(size: Size, keys: usize) -> usize {
         let long_keys = if size_of::<K::Arena>() == 0 { 0 } else { size.bytes };
         let next = size.rows * size_of::<At>();
         size.bytes + long_keys + next + Table::<K, At>::bytes_for(keys)
     }
 
-    /// An index over `batches`, whose hashes are those of `part`, with about so many keys.
+    /// Builds the hash table of `batches`, whose hashes are in `part`, with about `keys` keys.
     pub fn new(batches: &[RecordBatch], part: Part, keys: usize) -> Result<Self> {
         let mut firsts = Table::<K, At>::new(keys, part.scale());
         let mut blocks = batches.iter().map(Block::open).collect::<Result<Vec<Block<K, V>>>>()?;
@@ -95,12 +96,12 @@ impl<K: Key, V: Row> Index<K, V> {
         self.firsts.get(hash, key).copied().map(Rows)
     }
 
-    /// All keys with their rows, in the order of the hash.
+    /// All keys with their rows, in hash order.
     pub fn keys(&self) -> impl Iterator<Item = (u64, K::View<'_>, Rows)> {
         self.firsts.iter().map(|(hash, key, first)| (hash, key, Rows(*first)))
     }
 
-    /// Where the rows of a key are, in the order in which they came.
+    /// Positions of the rows of a key, in their original order.
     #[inline]
     pub fn places(&self, rows: Rows) -> impl Iterator<Item = (usize, usize)> {
         let mut next = Some(rows.0);
@@ -112,13 +113,13 @@ impl<K: Key, V: Row> Index<K, V> {
         })
     }
 
-    /// The row at a place.
+    /// The row at a position.
     #[inline]
     pub fn get(&self, (block, row): (usize, usize)) -> (K::View<'_>, V::View<'_>) {
         self.blocks[block].rows.get(row)
     }
 
-    /// Rows in each batch.
+    /// Number of rows in each batch.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
         self.blocks.iter().map(|block| block.rows.len())
     }
@@ -126,7 +127,7 @@ impl<K: Key, V: Row> Index<K, V> {
 
 impl<K: Row, V: Row> Block<K, V> {
     fn open(batch: &RecordBatch) -> Result<Self> {
-        // Fresh zeros cost no memory until they are used: only where keys repeat.
+        // Fresh zeroed memory takes no pages until it is written, which happens only where keys repeat.
         Ok(Block { rows: RowReader::open(batch)?, next: vec![0; batch.num_rows()] })
     }
 }

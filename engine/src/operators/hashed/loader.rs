@@ -1,4 +1,4 @@
-//! Picks the rows of one part out of batches, and holds them while there is room.
+//! Selects the rows of one hash range from batches, and holds them while there is memory.
 
 use arrow::array::RecordBatch;
 
@@ -8,16 +8,17 @@ use crate::aggregate::Part;
 use crate::error::Result;
 use crate::row::{ColumnBuilder, Key, Row, RowReader, to_batch};
 
-/// Rows and bytes at which picked rows become a batch.
+/// Number and size of the selected rows at which they become a batch.
 const BLOCK_ROWS: usize = 1 << 16;
 const BLOCK_BYTES: usize = 1 << 20;
-/// The part of the room that one batch may take: the last one that is picked may go beyond the room.
+/// Divisor of the memory limit: one batch takes at most this part of it. The last batch may exceed the
+/// limit by that much.
 const BLOCK_SHARE: usize = 16;
 
-/// Rows of one part.
+/// The rows of one hash range.
 pub struct Loader<K: Key, V: Row> {
     part: Part,
-    /// Whether all rows are known to have one key; else each may have its own.
+    /// Whether all rows are known to share one hash. Otherwise each row may have another key.
     is_one_key: bool,
     building: <(K, V) as Row>::Builder,
     batches: Vec<RecordBatch>,
@@ -28,7 +29,7 @@ pub struct Loader<K: Key, V: Row> {
 }
 
 impl<K: Key, V: Row> Loader<K, V> {
-    /// Picks rows of `part`.
+    /// Selects rows of `part`.
     pub fn new(part: Part, is_one_key: bool, room: &Room) -> Self {
         let block_bytes = (room.limit() / BLOCK_SHARE).min(BLOCK_BYTES);
         Loader {
@@ -42,8 +43,8 @@ impl<K: Key, V: Row> Loader<K, V> {
         }
     }
 
-    /// Picks rows out of `batch`. Whenever they have filled a block `look` is called, to see whether
-    /// there is room for them.
+    /// Adds the rows of `batch` that are in the range. Calls `look` after each full block, to check
+    /// whether there is memory for it.
     pub fn pick(&mut self, batch: &RecordBatch, look: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         for row in RowReader::<(K, V)>::open(batch)?.iter() {
             let hash = K::hash(row.0);
@@ -60,7 +61,7 @@ impl<K: Key, V: Row> Loader<K, V> {
         Ok(())
     }
 
-    /// Whether all rows so far share their hash.
+    /// Whether all rows so far have the same hash.
     pub fn is_one_hash(&self) -> bool {
         self.hashes.0 >= self.hashes.1
     }
@@ -70,17 +71,17 @@ impl<K: Key, V: Row> Loader<K, V> {
         self.hashes.0
     }
 
-    /// Whether there is one row at most: it is held whatever its size, as it cannot be cut.
+    /// Whether there is at most one row, which is held whatever its size, because it cannot be split.
     pub fn is_one_row(&self) -> bool {
         self.size.rows + self.building.len() <= 1
     }
 
-    /// What the rows so far take, with their index.
+    /// Size of the rows so far and of their hash table.
     pub fn needs(&self) -> usize {
         Index::<K, V>::bytes_for(self.size, self.keys())
     }
 
-    /// The rows so far by their key; the next ones start anew.
+    /// Builds a hash table of the rows so far and starts again without rows.
     pub fn take(&mut self) -> Result<Index<K, V>> {
         self.close()?;
         let keys = self.keys();
@@ -92,12 +93,12 @@ impl<K: Key, V: Row> Loader<K, V> {
         if self.is_one_key { 1 } else { self.size.rows }
     }
 
-    /// Counts the rows so far, but does not hold them any longer.
+    /// Drops the rows so far, but keeps counting them.
     pub fn let_go(&mut self) {
         self.batches.clear();
     }
 
-    /// Closes the last block, and says how many rows there were so far.
+    /// Closes the last block and returns the size of all rows so far.
     pub fn close(&mut self) -> Result<Size> {
         if !self.building.is_empty() {
             let batch = to_batch::<(K, V)>(&mut self.building)?;

@@ -1,10 +1,10 @@
-//! Rows of one partition by their key, for operators that must hold them: joins and groups.
+//! Hash tables of the rows of one partition, for operators that must hold rows: joins and groups.
 //!
-//! An exchange has brought equal keys into one partition, and a partition covers a range of the
-//! hash. While its rows fit the task's share of the memory they are held as they came ([`Index`]).
-//! When they do not, the range of the hash is cut into parts ([`Part`]), and the inputs are read
-//! once for each ([`Replay`]): an exchange keeps its rows until the job ends, in memory or on disk,
-//! so reading again needs no file of its own. What is done with rows is the operators' business.
+//! After an exchange, equal keys are in one partition, and a partition covers a range of hashes. If its
+//! rows fit in the task's share of memory, they are held as they arrived ([`Index`]). Otherwise the
+//! hash range is cut into parts ([`Part`]), and the inputs are read once for each part ([`Replay`]). An
+//! exchange keeps its rows until the job ends, in memory or on disk, so reading it again needs no other
+//! file. What happens to the rows is up to the operators.
 
 mod index;
 mod loader;

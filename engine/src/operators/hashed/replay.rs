@@ -1,7 +1,7 @@
-//! An input of a task that may be read more than once.
+//! An input of a task that can be read more than once.
 //!
-//! An exchange is read again as it is. Whatever else feeds an operator would be computed again, with
-//! the user's closures in it; it goes to a temporary file when it is first known to be needed again.
+//! An exchange can simply be read again. Any other input would be computed again, together with the
+//! user's closures in it, so it is spilled to a temporary file as soon as it is known to be read again.
 
 use std::ops::ControlFlow;
 
@@ -18,20 +18,20 @@ pub struct Replay<'t, 'p> {
     task: &'t Task<'p>,
     input: usize,
     partition: usize,
-    /// Its batches, once they lie in a file of ours.
+    /// The batches of the input, once they have been spilled.
     spilled: Option<Vec<Spilled>>,
 }
 
-/// What came of holding an input whole.
+/// Result of holding a whole input.
 pub enum Gathered {
     /// All of its batches.
     Whole(Vec<RecordBatch>, Size),
-    /// There is no room for so much.
+    /// There is not enough memory.
     TooLarge(Size),
 }
 
 impl<'t, 'p> Replay<'t, 'p> {
-    /// The input `input` of `task` at its partition.
+    /// The input `input` of `task`, at the task's own partition.
     pub fn new(task: &'t Task<'p>, input: usize) -> Self {
         Replay::at(task, input, task.partition)
     }
@@ -41,7 +41,7 @@ impl<'t, 'p> Replay<'t, 'p> {
         Replay { task, input, partition, spilled: None }
     }
 
-    /// Passes on all batches; they will not be asked for again.
+    /// Passes on all batches for the last time.
     pub fn read_once(&mut self, take: &mut BatchSink<'_>) -> Result<()> {
         match self.spilled.take() {
             Some(spilled) => replay(self.task, &spilled, take),
@@ -49,7 +49,7 @@ impl<'t, 'p> Replay<'t, 'p> {
         }
     }
 
-    /// Passes on all batches; they will be asked for again, unless `take` breaks off.
+    /// Passes on all batches, which can then be read again unless `take` stops early.
     pub fn read(&mut self, take: &mut BatchSink<'_>) -> Result<()> {
         if let Some(spilled) = &self.spilled {
             return replay(self.task, spilled, take);
@@ -66,7 +66,7 @@ impl<'t, 'p> Replay<'t, 'p> {
         Ok(())
     }
 
-    /// Holds all batches if `room` has so many bytes as `needs` says of them.
+    /// Holds all batches if `room` has as many bytes as `needs` returns for their size.
     pub fn gather(&mut self, room: &mut Room, needs: impl Fn(Size) -> usize) -> Result<Gathered> {
         let (mut held, mut size, mut copy) = (Some(Vec::new()), Size::default(), None);
         let is_exchange = self.is_exchange();
@@ -104,7 +104,7 @@ impl<'t, 'p> Replay<'t, 'p> {
     }
 }
 
-/// Batches on their way into a file.
+/// Writes batches to a spill file.
 struct Copy {
     file: SpillFile,
     spilled: Vec<Spilled>,

@@ -1,4 +1,4 @@
-//! How much of its task's share an operator may hold, and how much its rows would take.
+//! Memory reservation of an operator that holds rows, and the size of these rows.
 
 use arrow::array::RecordBatch;
 use datafusion_execution::memory_pool::MemoryReservation;
@@ -6,48 +6,48 @@ use datafusion_execution::memory_pool::MemoryReservation;
 use crate::row::bytes_of;
 use crate::task::Task;
 
-/// The part of a task's share that held rows may take: the rest is for batches on their way out, and
-/// for other operators of the same stage.
+/// Divisor of the task's memory share: held rows take at most this part of it. The rest is for output
+/// batches and for other operators of the same stage.
 const HELD_SHARE: usize = 2;
-/// What a batch takes beside its rows, about.
+/// Approximate overhead of a batch, in bytes.
 const BATCH_BYTES: usize = 1 << 10;
 
-/// Room for held rows.
+/// A memory reservation for held rows.
 pub struct Room {
     reservation: MemoryReservation,
     limit: usize,
 }
 
 impl Room {
-    /// Room for the rows that `operator` holds.
+    /// An empty reservation for the rows that `operator` holds.
     pub fn new(task: &Task<'_>, operator: &'static str) -> Room {
         let limit = task.env.memory.task_bytes() / HELD_SHARE;
         Room { reservation: task.reserve(operator), limit }
     }
 
-    /// Bytes that rows may take at most.
+    /// Upper limit of the bytes that the rows may take.
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Takes `bytes` in all, if there is so much; else keeps what it has.
+    /// Resizes the reservation to `bytes` if there is enough memory. Otherwise it stays unchanged.
     #[must_use]
     pub fn hold(&self, bytes: usize) -> bool {
         bytes <= self.limit && self.reservation.try_resize(bytes).is_ok()
     }
 
-    /// Gives everything back.
+    /// Frees the whole reservation.
     pub fn free(&mut self) {
         self.reservation.free();
     }
 }
 
-/// How many rows, and what they take as columns.
+/// Number of rows and their size as columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Bytes of their columns.
+    /// Size of their columns.
     pub bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One side of an operator that needs all rows of a key at once: held part by part.
+//! One input of an operator that needs all rows of a key at once, held one hash range at a time.
 
 use std::ops::ControlFlow;
 
@@ -13,33 +13,34 @@ use crate::error::{Error, Result};
 use crate::row::{Key, Row};
 use crate::task::Task;
 
-/// One input of pairs, and how to hold a part of it.
+/// An input of pairs, with the means to hold a range of its hashes.
 pub struct Side<'t, 'p> {
     rows: Replay<'t, 'p>,
-    /// The part that was found to have one key, and so needs no large table.
+    /// A range whose rows were found to share one hash, and so need no large table.
     one_key: Option<Part>,
 }
 
-/// What came of holding one part of a side.
+/// Result of holding one hash range of an input.
 pub enum Held<K: Key, V: Row> {
-    /// All of its rows, and the bytes that they take.
+    /// All of its rows, and their size.
     All(Index<K, V>, usize),
-    /// There is no room.
+    /// There is not enough memory.
     TooLarge(TooLarge),
 }
 
-/// A part that there is no room for.
+/// A hash range that does not fit in memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TooLarge {
     /// Its rows.
     pub size: Size,
-    /// What holding them would take.
+    /// Bytes that would be needed to hold them.
     pub needs: usize,
-    /// Whether they are known to have one key, or keys that share their hash.
+    /// Whether all rows have one key, or keys with the same hash.
     pub is_one_key: bool,
-    /// Whether that has just been found out: held as such, they may fit.
+    /// Whether this has only now been found out. With the smaller table that it allows, the rows may
+    /// fit.
     pub is_new: bool,
-    /// The lowest hash among its keys, if they are known to have one.
+    /// The lowest hash of its keys, if `is_one_key` is set.
     pub hash: u64,
 }
 
@@ -49,7 +50,7 @@ impl<'t, 'p> Side<'t, 'p> {
         Side { rows: Replay::at(task, input, partition), one_key: None }
     }
 
-    /// Holds the rows of `part`, beside `base` bytes that are held already.
+    /// Holds the rows of `part`, in addition to `base` bytes that are already held.
     pub fn hold<K: Key, V: Row>(&mut self, part: Part, room: &mut Room, base: usize) -> Result<Held<K, V>> {
         if !part.is_whole() {
             return self.hold_part(part, room, base);
@@ -87,10 +88,10 @@ impl<'t, 'p> Side<'t, 'p> {
     }
 }
 
-/// Cuts a part that was too large: its pieces are put on top of `todo`, the first one last.
+/// Cuts a hash range that was too large. Pushes the resulting ranges to `todo`, the first one last.
 ///
 /// # Errors
-/// Of class resource when the rows of one key alone do not fit.
+/// Fails with a resource error when the rows of a single key do not fit.
 pub fn cut(
     part: Part,
     large: TooLarge,

@@ -1,4 +1,4 @@
-//! A bit for each of many rows.
+//! A bitmap with one bit per row.
 
 /// Bits that are false until they are set.
 #[derive(Clone, Debug, Default)]
@@ -8,17 +8,17 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    /// Bits for `rows`.
+    /// A bitmap for `rows` rows.
     pub(super) fn for_rows(rows: usize) -> Bits {
         Bits { words: vec![0; rows.div_ceil(64)], rows }
     }
 
-    /// Rows that it was made for, or more where others were set.
+    /// Number of rows: those it was created for, or more if later bits were set.
     pub(super) fn len(&self) -> usize {
         self.rows
     }
 
-    /// The bit of a row; false beyond the last one that was set.
+    /// The bit of a row; false beyond the end.
     #[inline]
     pub(super) fn get(&self, row: usize) -> bool {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)

@@ -1,4 +1,4 @@
-//! `full_outer_join`: every pair of both sides, with its partners or with none.
+//! `full_outer_join`: all pairs of both sides, with their matches or without one.
 
 use kiln_planner::Site;
 
@@ -8,10 +8,11 @@ use crate::dataset::Dataset;
 use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// A row for every two pairs with equal keys, and one with `None` for every pair whose key the
-    /// other side lacks.
+    /// One row for every two pairs with equal keys, and one row with a `None` for every pair whose key
+    /// is missing on the other side.
     ///
-    /// Values cannot be `Option`s themselves; [`left_outer_join`](Dataset::left_outer_join) says what to do.
+    /// Values cannot be `Option`s themselves; see [`left_outer_join`](Dataset::left_outer_join) for a
+    /// workaround.
     ///
     /// The right side is held in memory, as for [`join`](Dataset::join).
     ///
@@ -37,7 +38,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Pairs, and the rows of both sides alone.
+/// Emits matches, and unmatched rows of both sides.
 struct FullOuter;
 
 impl<K: Row, V: Row<Nullability: NotNull>, W: Row<Nullability: NotNull>> Kind<K, V, W> for FullOuter {

@@ -1,4 +1,4 @@
-//! `join`: pairs of two datasets with equal keys.
+//! `join`: the pairs of two datasets with equal keys.
 
 use kiln_planner::Site;
 
@@ -8,11 +8,11 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Inner join: a row for every two pairs with equal keys. A side whose keys already lie by
-    /// their hash, after `reduce_by_key` or another join, is not moved again.
+    /// Inner join: one row for every two pairs with equal keys. A side that is already hash-partitioned
+    /// by key, after `reduce_by_key` or another join, is not shuffled again.
     ///
-    /// The right side is held in memory, one partition per task: put the smaller one there. What
-    /// does not fit is joined in several passes over both sides.
+    /// The right side is held in memory, one partition per task, so put the smaller dataset there. If a
+    /// partition does not fit, it is joined in several passes over both sides.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -30,7 +30,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Pairs only.
+/// Emits matches only.
 struct Inner;
 
 impl<K: Row, V: Row, W: Row> Kind<K, V, W> for Inner {

@@ -1,4 +1,4 @@
-//! `left_anti_join` and `subtract_by_key`: the left pairs whose key the right side lacks.
+//! `left_anti_join` and `subtract_by_key`: the left pairs whose key is missing on the right side.
 
 use kiln_planner::Site;
 
@@ -8,7 +8,8 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Keeps the pairs whose key the right side lacks. Of the right side only keys move.
+    /// Keeps the pairs whose key is missing on the right side. Only the keys of the right side are
+    /// shuffled.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -25,7 +26,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         self.join_as::<LeftAnti, bool, _>(right.map_values(|_| true), Site::caller())
     }
 
-    /// The same as [`left_anti_join`](Dataset::left_anti_join), by the name that it has in Spark's RDDs.
+    /// [`left_anti_join`](Dataset::left_anti_join) under its name in Spark's RDD API.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -43,7 +44,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Left rows without a partner.
+/// Emits unmatched left rows.
 struct LeftAnti;
 
 impl<K: Row, V: Row> Kind<K, V, bool> for LeftAnti {

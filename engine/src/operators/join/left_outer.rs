@@ -1,4 +1,4 @@
-//! `left_outer_join`: every left pair, with its partners or with none.
+//! `left_outer_join`: all left pairs, with their matches or without one.
 
 use kiln_planner::Site;
 
@@ -8,11 +8,12 @@ use crate::dataset::Dataset;
 use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// A row for every two pairs with equal keys, and one with `None` for every left pair whose key
-    /// the right side lacks.
+    /// One row for every two pairs with equal keys, and one row with a `None` for every left pair whose
+    /// key is missing on the right side.
     ///
-    /// Values of the right side cannot be `Option`s themselves, as a column cannot tell a value that is
-    /// `None` from a partner that is not there: wrap them before, as in `map_values(|value| (value, true))`.
+    /// Values of the right side cannot be `Option`s themselves, because a column cannot distinguish a
+    /// value of `None` from a missing match. Wrap them first, as in `map_values(|value| (value,
+    /// true))`.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -35,7 +36,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Pairs, and left rows alone.
+/// Emits matches, and unmatched left rows.
 struct LeftOuter;
 
 impl<K: Row, V: Row, W: Row<Nullability: NotNull>> Kind<K, V, W> for LeftOuter {

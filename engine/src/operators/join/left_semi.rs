@@ -1,4 +1,4 @@
-//! `left_semi_join`: the left pairs whose key the right side has.
+//! `left_semi_join`: the left pairs whose key is on the right side.
 
 use kiln_planner::Site;
 
@@ -8,7 +8,8 @@ use crate::dataset::Dataset;
 use crate::row::{Key, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Keeps the pairs whose key the right side has, each once. Of the right side only keys move.
+    /// Keeps the pairs whose key is on the right side, each once. Only the keys of the right side are
+    /// shuffled.
     ///
     /// ```
     /// # fn main() -> kiln::Result<()> {
@@ -26,7 +27,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Left rows with a partner.
+/// Emits left rows with a match.
 struct LeftSemi;
 
 impl<K: Row, V: Row> Kind<K, V, bool> for LeftSemi {

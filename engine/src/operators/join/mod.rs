@@ -1,10 +1,10 @@
-//! Joins: each kind is one file, all of them run on one build and probe.
+//! Joins: one file for each kind, all with the same build and probe.
 //!
-//! Both sides come in lying by the hash of their key, partition by partition. The right one is held
-//! and found by its key, the left one streams past it (`probe`). A [`Kind`] says which rows come out:
-//! pairs, left rows or right rows that found no partner. Where the right side does not fit the
-//! task's share of the memory, the join is done in passes; the order of rows within a partition is
-//! then that of the passes, so it may depend on that share, but on nothing else.
+//! Both sides are hash-partitioned by key. The right side is the build side: a task builds a hash table
+//! of it and streams the left side past it (`probe`). A [`Kind`] determines the output: matches, and
+//! the unmatched rows of the left or the right side. If the right side does not fit in the task's share
+//! of memory, the join runs in passes. The order of rows within a partition then depends on that share,
+//! but on nothing else.
 
 mod bits;
 mod full_outer;
@@ -35,40 +35,39 @@ use crate::ship::table;
 use crate::shuffle::PartitionedWriter;
 use crate::task::{Output, Task};
 
-/// What comes out of a join.
+/// The kind of a join: which rows it outputs.
 trait Kind<K: Row, V: Row, W: Row>: Send + Sync + 'static {
-    /// The rows.
+    /// The row type of the output.
     type Out: Row;
-    /// The operator, as users call it.
+    /// Name of the operator's method.
     const NAME: &'static str;
-    /// Whether a left row counts once, however many partners it has.
+    /// Whether a left row is output once, however many matches it has.
     const ONCE: bool = false;
-    /// Whether left rows without a partner come out.
+    /// Whether unmatched left rows are output.
     const LEFT_ALONE: bool = false;
-    /// Whether right rows without a partner come out.
+    /// Whether unmatched right rows are output.
     const RIGHT_ALONE: bool = false;
 
-    /// A left row with a partner.
+    /// The output for a match.
     fn pair<'a>(
         key: K::View<'a>,
         left: V::View<'a>,
         right: W::View<'a>,
     ) -> Option<<Self::Out as Row>::View<'a>>;
 
-    /// A left row without a partner.
+    /// The output for an unmatched left row.
     fn left<'a>(_: K::View<'a>, _: V::View<'a>) -> Option<<Self::Out as Row>::View<'a>> {
         None
     }
 
-    /// A right row without a partner.
+    /// The output for an unmatched right row.
     fn right<'a>(_: K::View<'a>, _: W::View<'a>) -> Option<<Self::Out as Row>::View<'a>> {
         None
     }
 }
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// Brings equal keys of both sides together and joins them as `J` says. A side whose keys
-    /// already lie by their hash is not moved again.
+    /// Joins both sides as `J`. A side that is already hash-partitioned by key is not shuffled again.
     fn join_as<J, W, D>(self, right: Dataset<(K, W), D>, site: Site) -> Dataset<J::Out>
     where
         K: Key,
@@ -83,8 +82,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         Dataset::from_plan(plan, origin.placed_by_key(slices.partitions()))
     }
 
-    /// Both sides, each pair in the slice of its key's hash, and how many slices there are: what lies
-    /// where it must already is not sliced, so the other side is not either.
+    /// Both sides, hash-partitioned by key, and their common sub-partitions. A side that is already
+    /// partitioned has no sub-partitions, and then the other side gets none either.
     pub(super) fn placed_with<W: Row, D: Chain<Out = (K, W)>>(
         &self,
         right: &Dataset<(K, W), D>,
@@ -95,12 +94,11 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let both = self.origin.clone().with(&right.origin).moved();
-        let mut placed = [self.origin.placed, right.origin.placed].into_iter().flatten();
-        let slices = placed.find(|n| both.allows(*n)).map_or_else(|| both.slices(), Slices::whole);
+        let slices = both.common_slices([self.origin.placed, right.origin.placed]);
         (vec![self.placed(slices, name, site), right.placed(slices, name, site)], slices)
     }
 
-    /// The pairs, each in the slice of its key's hash.
+    /// The pairs, hash-partitioned by key into `slices`.
     pub(super) fn placed(&self, slices: Slices, name: &str, site: &Site) -> Arc<dyn ExecutionPlan>
     where
         K: Key,

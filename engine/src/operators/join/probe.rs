@@ -1,10 +1,11 @@
-//! The work of a join's task: hold the right side by its key, let the left side stream past it.
+//! Build and probe in a join's task: holds the right side in a hash table and streams the left side
+//! past it.
 //!
-//! When the right side does not fit, the hashes of the partition are cut into parts, and both sides
-//! are read once for each part. Where a part of the right side still does not fit, as when one key
-//! has a great share of the rows, it is held piece by piece, and the left rows of that part stream
-//! past each piece. A bit for each of those left rows then says whether an earlier piece had a
-//! partner for it; the bits are all that is held of the left side.
+//! If the right side does not fit in memory, the hash range of the partition is cut into parts, and
+//! both sides are read once for each part. If a part of the right side still does not fit, for example
+//! because one key has a large share of the rows, it is held in chunks, and the left rows of the part
+//! are probed once per chunk. One bit per left row then records whether an earlier chunk had a match
+//! for it; these bits are the only state kept about the left side.
 
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Range};
@@ -20,13 +21,13 @@ use crate::row::{Key, Row, RowReader};
 use crate::shuffle::PartitionedWriter;
 use crate::task::Task;
 
-/// Left rows whose keys are looked up before the first is put out: a loop that does nothing else lets
-/// the processor wait for several cache misses at once.
+/// Left rows whose keys are looked up before the first is output. In a loop without other work the
+/// processor overlaps several cache misses.
 const AHEAD: usize = 64;
-/// Pairs of one left row between two looks at whether to stop.
+/// Matches of one left row between two checks for cancellation.
 const LOOK_ROWS: usize = 1 << 16;
 
-/// Joins one slice of the task's partition, whose hashes are those of `whole`.
+/// Joins one sub-partition of the task's partition, whose hash range is `whole`.
 pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
     slice: usize,
     whole: Part,
@@ -55,7 +56,7 @@ pub(super) fn join<J: Kind<K, V, W>, K: Key, V: Row, W: Row>(
     Ok(())
 }
 
-/// The left side, and where rows go.
+/// The left side and the writer of the output.
 struct Probe<'t, 'p, 'w, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
     task: &'t Task<'p>,
     left: Replay<'t, 'p>,
@@ -63,16 +64,16 @@ struct Probe<'t, 'p, 'w, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
     _rows: PhantomData<fn() -> (V, W)>,
 }
 
-/// What the pieces of the right side that are gone had for the left rows of a part.
+/// Matches of the left rows of a part with earlier chunks of the right side.
 #[derive(Default)]
 struct Earlier {
     pieces: usize,
-    /// Whether a partner was found, by the row's place among those of the part.
+    /// Whether a left row has had a match, by the row's position in the part.
     matched: Bits,
 }
 
 impl<J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'_, '_, '_, '_, J, K, V, W> {
-    /// Joins all rows with a right side that is held whole.
+    /// Joins all rows with a right side that fits in memory.
     fn whole(&mut self, index: &Index<K, W>, part: Part) -> Result<()> {
         let mut earlier = Earlier::default();
         let mut stream = Stream::<J, K, V, W>::new(self.task, self.writer, index, part, &mut earlier, true);
@@ -81,7 +82,7 @@ impl<J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'_, '_, '_, '_, J, K, V, W>
         Ok(())
     }
 
-    /// Joins the rows of one part, with the right side in as many pieces as it takes.
+    /// Joins the rows of one part, with the right side in as many chunks as needed.
     fn pass(&mut self, right: &mut Replay<'_, '_>, part: Part, room: &Room) -> Result<()> {
         let (mut loader, mut earlier) = (Loader::<K, W>::new(part, false, room), Earlier::default());
         right.read(&mut |batch| {
@@ -100,7 +101,7 @@ impl<J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'_, '_, '_, '_, J, K, V, W>
         self.piece(&loader.take()?, part, &mut earlier, true)
     }
 
-    /// Lets the left rows of `part` stream past one piece of the right side.
+    /// Streams the left rows of `part` past one chunk of the right side.
     fn piece(&mut self, index: &Index<K, W>, part: Part, earlier: &mut Earlier, is_last: bool) -> Result<()> {
         if self.writer.is_closed() {
             return Ok(());
@@ -112,7 +113,7 @@ impl<J: Kind<K, V, W>, K: Key, V: Row, W: Row> Probe<'_, '_, '_, '_, J, K, V, W>
     }
 }
 
-/// The left rows of a part on their way past a piece of the right side.
+/// The left rows of a part, streamed past a chunk of the right side.
 struct Stream<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
     task: &'a Task<'p>,
     writer: &'a mut PartitionedWriter<'o, J::Out>,
@@ -120,18 +121,18 @@ struct Stream<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> {
     part: Part,
     earlier: &'a mut Earlier,
     is_last: bool,
-    /// Left rows of the part so far.
+    /// Number of left rows of the part so far.
     seen: usize,
     found: Vec<Found>,
-    /// Which right rows have met a partner, by batch.
+    /// Whether a right row has had a match, by batch.
     met: Vec<Bits>,
     _left: PhantomData<fn() -> V>,
 }
 
-/// What was found for a left row.
+/// Result of the lookup of a left row.
 #[derive(Clone, Copy)]
 enum Found {
-    /// It is of another part.
+    /// The row belongs to another part.
     Elsewhere,
     Nothing,
     Partners(Rows),
@@ -182,7 +183,7 @@ impl<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Stream<'a, 'p, 'o, J,
         }));
     }
 
-    /// Puts out what comes of one left row.
+    /// Writes the output for one left row.
     #[inline]
     fn put(&mut self, (key, left): (K::View<'_>, V::View<'_>), partners: Option<Rows>) -> Result<()> {
         let earlier = self.earlier.pieces > 0 && self.earlier.matched.get(self.seen);
@@ -222,7 +223,7 @@ impl<'a, 'p, 'o, J: Kind<K, V, W>, K: Key, V: Row, W: Row> Stream<'a, 'p, 'o, J,
         Ok(())
     }
 
-    /// Puts out the right rows of this piece that have met no partner.
+    /// Writes the unmatched right rows of this chunk.
     fn right_alone(&mut self) {
         for (block, met) in self.met.iter().enumerate() {
             for row in (0..met.len()).filter(|row| !met.get(*row)) {

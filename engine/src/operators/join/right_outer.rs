@@ -1,4 +1,4 @@
-//! `right_outer_join`: every right pair, with its partners or with none.
+//! `right_outer_join`: all right pairs, with their matches or without one.
 
 use kiln_planner::Site;
 
@@ -8,11 +8,11 @@ use crate::dataset::Dataset;
 use crate::row::{Key, NotNull, Row};
 
 impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
-    /// A row for every two pairs with equal keys, and one with `None` for every right pair whose key
-    /// the left side lacks.
+    /// One row for every two pairs with equal keys, and one row with a `None` for every right pair
+    /// whose key is missing on the left side.
     ///
-    /// Values of the left side cannot be `Option`s themselves; [`left_outer_join`](Dataset::left_outer_join)
-    /// says what to do.
+    /// Values of the left side cannot be `Option`s themselves; see
+    /// [`left_outer_join`](Dataset::left_outer_join) for a workaround.
     ///
     /// The right side is held in memory, as for [`join`](Dataset::join).
     ///
@@ -38,7 +38,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
     }
 }
 
-/// Pairs, and right rows alone.
+/// Emits matches, and unmatched right rows.
 struct RightOuter;
 
 impl<K: Row, V: Row<Nullability: NotNull>, W: Row> Kind<K, V, W> for RightOuter {

@@ -1,16 +1,16 @@
-//! Rows as the lines of a pipe, and back.
+//! Converts rows to the lines of a pipe and back.
 
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 
 use crate::chain::RowConsumer;
 use crate::error::{Error, Result};
 
-/// The longest line that is read: it must fit in memory once per task.
+/// Length of the longest line that is accepted, which must fit in memory once per task.
 const MAX_LINE_BYTES: u64 = 64 << 20;
-/// Bytes that are read and written at a time.
+/// Bytes per read and write.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Writes each row as a line. A reader that wants no more ends the rows and is no error.
+/// Writes each row as a line. A process that closes its input ends the rows without an error.
 pub(super) struct LineSink<W: Write> {
     out: BufWriter<W>,
     failure: Option<io::Error>,
@@ -21,10 +21,10 @@ impl<W: Write> LineSink<W> {
         LineSink { out: BufWriter::with_capacity(BLOCK_BYTES, out), failure: None }
     }
 
-    /// Writes what is still held and closes the pipe.
+    /// Flushes the buffer and closes the pipe.
     pub(super) fn finish(mut self) -> Result<()> {
         let flushed = self.failure.take().map_or_else(|| self.out.flush(), Err);
-        // What a closed pipe did not take must not be tried again.
+        // Do not write again what a closed pipe did not accept.
         let _ = self.out.into_parts();
         match flushed {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
@@ -47,11 +47,11 @@ impl<W: Write> RowConsumer<String> for LineSink<W> {
     }
 }
 
-/// Where reading ended.
+/// How reading ended.
 pub(super) enum ReadTo {
     /// At the end of the pipe.
     End,
-    /// Before it, as nobody wants more rows.
+    /// Before it, because no more rows are wanted.
     Enough,
 }
 

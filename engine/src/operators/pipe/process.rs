@@ -1,4 +1,4 @@
-//! The process of a piped partition: its group, its end, and its last words.
+//! The process of a piped partition: its process group, exit status and last lines of standard error.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -11,13 +11,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::{Error, Result};
 
-/// Bytes of standard error that are kept, and how many of its last lines a message shows.
+/// Bytes of standard error that are kept, and the number of its last lines in an error message.
 const TAIL_BYTES: usize = 2 << 10;
 const TAIL_LINES: usize = 5;
-/// How often a process is looked at that has closed its output and still runs.
+/// Interval between checks of a process that has closed its output but still runs.
 const WAIT: Duration = Duration::from_millis(1);
 
-/// A process with its pipes.
+/// A started process with its pipes.
 pub(super) struct Started {
     pub(super) process: Process,
     pub(super) stdin: ChildStdin,
@@ -25,14 +25,14 @@ pub(super) struct Started {
     pub(super) stderr: ChildStderr,
 }
 
-/// A process that is waited for; dropped, it is killed.
+/// A running process, which is killed when it is dropped.
 pub(super) struct Process {
     child: Child,
     group: Group,
 }
 
-/// A process with all of its children that stay with it. It must not be killed after it was waited
-/// for: its number may be another's then.
+/// A process and those of its children that stay in its process group. It must not be killed after it
+/// was waited for, because its id may then belong to another process.
 #[derive(Clone, Copy)]
 pub(super) struct Group(Option<Pid>);
 
@@ -60,7 +60,7 @@ impl Process {
         self.group
     }
 
-    /// Waits for the end, and kills once `cancelled` is set.
+    /// Waits until the process exits, and kills it once `cancelled` is set.
     pub(super) fn wait(mut self, cancelled: &AtomicBool) -> Result<ExitStatus> {
         loop {
             let status = self.child.try_wait();
@@ -92,7 +92,7 @@ impl Group {
         }
     }
 
-    /// Kills it when the thread leaves the guard's scope by a panic.
+    /// A guard that kills the group when it is dropped by a panic.
     pub(super) fn killed_by_a_panic(self) -> impl Drop {
         struct Guard(Group);
         impl Drop for Guard {
@@ -106,7 +106,7 @@ impl Group {
     }
 }
 
-/// Reads to the end; gives the last lines as one.
+/// Reads to the end and returns the last lines, joined into one.
 pub(super) fn last_lines(mut pipe: impl Read) -> String {
     let (mut tail, mut block) = (VecDeque::new(), [0; TAIL_BYTES]);
     while let Ok(read) = pipe.read(&mut block)
@@ -120,7 +120,7 @@ pub(super) fn last_lines(mut pipe: impl Read) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join(" | ")
 }
 
-/// Fails unless the process ended with code 0.
+/// Fails unless the process exited with code 0.
 pub(super) fn succeeded(status: ExitStatus, last_lines: String) -> Result<()> {
     let how = match (status.code(), status.signal()) {
         (Some(0), _) => return Ok(()),

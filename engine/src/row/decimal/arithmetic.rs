@@ -1,6 +1,7 @@
-//! Sums and multiples of decimals: exact, so they have the scale of their parts, and operators.
+//! Exact arithmetic on decimals: sums and whole multiples, which have the scale of their operands.
 //!
-//! What cannot be exact is not here but in `rounding`: there the caller names the scale of the result.
+//! Products and quotients of decimals are in `rounding`, where the caller chooses the scale of the
+//! result.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, Neg, Sub};
@@ -8,14 +9,14 @@ use std::ops::{Add, Mul, Neg, Sub};
 use super::Decimal;
 
 impl<const P: u8, const S: i8> Decimal<P, S> {
-    /// The sum, unless it has more than `P` digits.
+    /// The sum, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        // Two numbers of 38 digits are far from overflowing an `i128` in one sum.
-        Decimal::of_units(self.0 + other.0)
+        // Two numbers of 38 digits can have a sum that an `i128` does not hold.
+        self.0.checked_add(other.0).and_then(Decimal::of_units)
     }
 
-    /// The difference, unless it has more than `P` digits.
+    /// The difference, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(-other)
@@ -42,7 +43,7 @@ impl<const P: u8, const S: i8> Sub for Decimal<P, S> {
     }
 }
 
-/// So many times the decimal, which has the same scale: a price for a quantity.
+/// The decimal times a whole number, with the same scale: a price times a quantity.
 ///
 /// # Panics
 /// When the product has more than `P` digits; `checked_mul` does not.
@@ -64,7 +65,7 @@ impl<const P: u8, const S: i8> Neg for Decimal<P, S> {
 }
 
 /// # Panics
-/// When a sum on the way has more than `P` digits.
+/// When an intermediate sum has more than `P` digits.
 impl<const P: u8, const S: i8> Sum for Decimal<P, S> {
     fn sum<I: Iterator<Item = Self>>(decimals: I) -> Self {
         decimals.fold(Decimal(0), Add::add)
@@ -86,6 +87,9 @@ mod tests {
         assert_eq!((most.checked_add(cent), (-most).checked_sub(cent)), (None, None));
         assert_eq!([most, -cent].into_iter().sum::<Money>().units(), 99_998);
         assert!(catch_unwind(|| most + cent).is_err());
+        // More than an `i128` holds.
+        let longest: Decimal<38, 0> = "9".repeat(38).parse().unwrap();
+        assert_eq!((longest.checked_add(longest), (-longest).checked_sub(longest)), (None, None));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! `Decimal<P, S>`: numbers with a fixed count of decimals, exact; the column is `Decimal128(P, S)`.
+//! `Decimal<P, S>`: exact fixed-point numbers; the column is `Decimal128(P, S)`.
 //!
-//! A decimal is a whole number of units of 10^-S with at most P digits. Nothing rounds in silence: a
+//! A decimal is a whole number of units of 10^-S with at most P digits. Nothing is rounded silently: a
 //! text with more decimals, a sum with more digits and a column of another precision or scale are
-//! errors, and a product says its scale. How a column is cast from another precision is the sources'
-//! business.
+//! errors, and the caller of a multiplication names the scale of the product. The sources cast columns
+//! of another precision.
 
 mod arithmetic;
 mod rounding;
@@ -21,11 +21,12 @@ use super::primitive::{Native, NumberReader, Numbers, own_view, signed};
 use super::{IntoRow, Key, Required, Row, mix};
 use crate::error::{Error, Result};
 
-/// An exact number of at most `P` digits (1 to 38), of which `S` are decimals (0 to `P`).
+/// An exact number of at most `P` digits (1 to 38), of which `S` (0 to `P`) are after the point.
 ///
-/// It is parsed from text and printed as it is. Sums and whole multiples (`+`, `-`, `*` with an `i64`) have
-/// its type; products and quotients name theirs: [`checked_mul`](Decimal::checked_mul),
-/// [`checked_div`](Decimal::checked_div). To serde it is a text.
+/// It is parsed from text and printed without loss. Sums and whole multiples (`+`, `-`, `*` with an
+/// `i64`) have the type of their operands; the caller names the type of a product or quotient:
+/// [`checked_mul`](Decimal::checked_mul), [`checked_div`](Decimal::checked_div). It serializes with
+/// serde as text.
 ///
 /// ```
 /// # fn main() -> kiln::Result<()> {
@@ -48,25 +49,26 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
         assert!(S >= 0 && S as u8 <= P, "a `Decimal` has 0 to as many decimals as digits");
         10_i128.pow(P as u32)
     };
-    /// Units in 1.
+    /// Number of units in 1.
     const ONE: i128 = 10_i128.pow(S as u32);
 
-    /// The decimal of so many units of 10^-S: 1999 for 19.99 with two decimals.
+    /// The decimal of `units` units of 10^-S: 1999 is 19.99 with two decimals.
     ///
     /// # Errors
-    /// Of class data when that are more than `P` digits.
+    /// Fails with a data error when `units` has more than `P` digits.
     pub fn from_units(units: i128) -> Result<Self> {
         let too_long = || Error::data(format!("a decimal of {units} units has more than {P} digits"));
         Self::of_units(units).ok_or_else(too_long)
     }
 
-    /// How many units of 10^-S it is.
+    /// The number of units of 10^-S.
     #[inline]
     pub fn units(self) -> i128 {
         self.0
     }
 
-    /// The nearest float.
+    /// The value as a float: the nearest one up to 2^53 units and 22 decimals, else with a rounding error of
+    /// a few units in the last place.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / Self::ONE as f64
     }
@@ -111,7 +113,7 @@ impl<const P: u8, const S: i8> Native for Decimal<P, S> {
             let (found, expected) = (column.data_type(), Self::data_type());
             return Err(Error::data(format!("a column has the type {found}, expected {expected}")));
         }
-        // Arrow does not hold a column to its precision.
+        // Arrow does not check that the values of a column fit its precision.
         [min(column), max(column)]
             .into_iter()
             .flatten()

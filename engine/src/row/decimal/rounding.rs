@@ -1,17 +1,17 @@
-//! Products and quotients of decimals, and other scales: rounded once, to a type that the caller names.
+//! Products, quotients and changes of scale of decimals: rounded once, to a type that the caller names.
 //!
-//! A product has more decimals than its factors and a quotient has no end of them, and stable Rust cannot
-//! compute one const generic from others. So the type of the result is not derived, as in Spark, but
-//! stated, and what does not fit it is none. Whole numbers of 256 bits hold every product of two decimals,
-//! so nothing is rounded twice.
+//! A product has more decimals than its factors and a quotient can have infinitely many, and stable
+//! Rust cannot compute one const generic from others. So the caller names the type of the result,
+//! unlike in Spark, and the result is `None` when it does not fit. The computation uses 256-bit
+//! integers, which hold every product of two decimals, so nothing is rounded twice.
 
 use arrow::datatypes::i256;
 
 use super::Decimal;
 
 impl<const P: u8, const S: i8> Decimal<P, S> {
-    /// The product as a decimal of `P3` digits and `S3` decimals, unless it has more digits. What
-    /// lies behind the `S3`th decimal is rounded, half of a unit away from zero, as in SQL.
+    /// The product as a decimal of `P3` digits and `S3` decimals, or `None` if it has more digits.
+    /// Digits after the `S3`th decimal are rounded, half a unit away from zero, as in SQL.
     ///
     /// `Decimal<P + P2, S + S2>` holds every product exactly.
     ///
@@ -29,13 +29,13 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
         other: Decimal<P2, S2>,
     ) -> Option<Decimal<P3, S3>> {
         let shift = i32::from(S3) - i32::from(S) - i32::from(S2);
-        // Two numbers of 38 digits make one of 76, which fits.
+        // Two numbers of 38 digits have a product of at most 76 digits, which fits.
         let product = i256::from_i128(self.0).wrapping_mul(i256::from_i128(other.0));
         Decimal::of_units(rounded(product, 1, shift)?)
     }
 
-    /// The quotient as a decimal of `P3` digits and `S3` decimals, rounded as
-    /// [`checked_mul`](Decimal::checked_mul) rounds, unless it has more digits or `other` is zero.
+    /// The quotient as a decimal of `P3` digits and `S3` decimals, rounded as by
+    /// [`checked_mul`](Decimal::checked_mul), or `None` if it has more digits or `other` is zero.
     ///
     /// ```
     /// use kiln::Decimal;
@@ -54,8 +54,8 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
         Decimal::of_units(rounded(i256::from_i128(self.0), other.0, shift)?)
     }
 
-    /// The same number as a decimal of `P2` digits and `S2` decimals, rounded as
-    /// [`checked_mul`](Decimal::checked_mul) rounds, unless it has more digits.
+    /// The same number as a decimal of `P2` digits and `S2` decimals, rounded as by
+    /// [`checked_mul`](Decimal::checked_mul), or `None` if it has more digits.
     ///
     /// ```
     /// use kiln::Decimal;
@@ -71,11 +71,11 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
     }
 }
 
-/// `number` · 10^`shift` / `divisor` to the nearest whole number, the one farther from zero where two are
-/// as near; none for a division by zero and where an `i128` does not hold it.
+/// `number` · 10^`shift` / `divisor` to the nearest whole number, with ties away from zero. `None` for
+/// a division by zero and when an `i128` cannot hold the result.
 ///
-/// An overflow on the way is an overflow of the result: the larger number then has more than 76 digits,
-/// and no divisor has more than 38 of them.
+/// If `number` · 10^`shift` overflows 256 bits, it has more than 76 digits and the divisor at most 38, so
+/// the result overflows, too.
 fn rounded(number: i256, divisor: i128, shift: i32) -> Option<i128> {
     let (up, down) = (shift.max(0).unsigned_abs(), shift.min(0).unsigned_abs());
     let number = number.checked_mul(power_of_ten(up)?)?;
@@ -139,14 +139,14 @@ mod tests {
         assert_eq!(most.checked_mul::<_, _, 38, 38>(most), None);
     }
 
-    /// Numbers of every length, as most random ones would be long.
+    /// Numbers of every length. A plain random number would almost always be long.
     fn units(digits: u8) -> impl Strategy<Value = i128> {
         let most = 10_i128.pow(u32::from(digits)) - 1;
         (-most..=most, 0..u32::from(digits)).prop_map(|(n, cut)| n / 10_i128.pow(cut))
     }
 
-    /// `found` must be the whole number q with 2n - d < 2qd <= 2n + d, where n and d are above zero; where
-    /// none was found, q must have more than `digits` digits.
+    /// `found` must be the whole number q with 2n - d < 2qd <= 2n + d, where n and d are above zero. If
+    /// it is `None`, q must have more than `digits` digits.
     fn check(found: Option<i128>, n: i256, d: i256, digits: u8) {
         let (two, n, d) = (i256::from_i128(2), n.wrapping_abs(), d.wrapping_abs());
         let limit = i256::from_i128(10_i128.pow(u32::from(digits)));
@@ -160,12 +160,12 @@ mod tests {
         assert!(low < middle && middle <= high, "{found} is not {n} / {d}");
     }
 
-    /// The sign of a result, which may be zero where the exact one is not.
+    /// Checks the sign of a result, which may be zero where the exact result is not.
     fn check_sign(found: Option<i128>, is_negative: bool) {
         assert!(found.is_none_or(|found| found == 0 || (found < 0) == is_negative), "{found:?}");
     }
 
-    /// Three laws for random decimals of two types, with results of a third.
+    /// Checks three laws for random decimals of two types, with results of a third.
     fn check_laws<const P: u8, const S: i8, const P2: u8, const S2: i8, const P3: u8, const S3: i8>() {
         let ten = |exponent: i32| power_of_ten(exponent.max(0).unsigned_abs()).unwrap();
         let laws = |(a, b): (i128, i128)| {

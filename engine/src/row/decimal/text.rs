@@ -1,6 +1,6 @@
-//! A decimal as text: digits with a point and a sign where wanted, as in `-12.5`; without an exponent.
+//! Decimals as text: digits with an optional point and sign, as in `-12.5`, and no exponent.
 //!
-//! What is read is exactly the number that stands there, or an error: a text is never rounded.
+//! Parsing is exact or fails: a text is never rounded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,18 +16,18 @@ impl<const P: u8, const S: i8> FromStr for Decimal<P, S> {
     type Err = Error;
 
     /// # Errors
-    /// Of class data for any other text, for more than `P` digits, and for decimals behind the `S`th
-    /// other than 0.
+    /// Fails with a data error for any other text, for more than `P` digits, and for digits other than
+    /// 0 after the `S`th decimal.
     fn from_str(text: &str) -> Result<Self> {
         parse_units(text, P, S).map(Decimal)
     }
 }
 
-/// The units of 10^-`scale` that `text` spells: the rule of every `Decimal`, for whoever knows precision and
-/// scale only as values. `precision` is 1 to 38, `scale` 0 to `precision`.
+/// The number of units of 10^-`scale` in `text`, by the rules of every `Decimal`. For callers that have
+/// precision and scale as values. `precision` is 1 to 38, `scale` 0 to `precision`.
 ///
 /// # Errors
-/// Those of [`Decimal::from_str`].
+/// As for [`Decimal::from_str`].
 pub(crate) fn parse_units(text: &str, precision: u8, scale: i8) -> Result<i128> {
     let wrong = |why: &str| Error::data(format!("`{text}` is no decimal({precision}, {scale}): {why}"));
     let decimals = usize::try_from(scale).unwrap_or_default();
@@ -62,7 +62,7 @@ impl<const P: u8, const S: i8> fmt::Display for Decimal<P, S> {
     }
 }
 
-/// As text in every format: a number of JSON has no more than 17 digits.
+/// Serialized as text in every format, because a JSON number has no more than 17 digits.
 impl<const P: u8, const S: i8> Serialize for Decimal<P, S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.collect_str(self)

@@ -1,18 +1,19 @@
-//! Lists as keys: item by item, like slices; a table keeps the items' slots one behind another.
+//! Lists as keys: compared item by item, like slices. A table stores the slots of a list's items
+//! contiguously.
 
 use std::cmp::Ordering;
 
 use super::view::{Items, ListView};
 use crate::row::{Key, mix};
 
-/// Where the slots of a kept list lie.
+/// The range of a stored list's slots in the arena.
 #[derive(Clone, Copy)]
 pub struct ListSlot {
     start: usize,
     end: usize,
 }
 
-/// The slots of all kept lists, and what lies beyond the slots.
+/// The slots of all stored lists, and the arena of their items.
 pub struct ListArena<K: Key> {
     slots: Vec<K::Slot>,
     items: K::Arena,
@@ -30,7 +31,7 @@ impl<K: Key> Items<K> for ListArena<K> {
     }
 }
 
-/// Ordered like slices: by the first items that differ, else the shorter list first.
+/// Ordered like slices: by the first items that differ; a prefix sorts first.
 impl<K: Key> Key for Vec<K> {
     type Slot = ListSlot;
     type Arena = ListArena<K>;
@@ -68,7 +69,7 @@ impl<K: Key> Key for Vec<K> {
     }
 }
 
-/// The items of two lists side by side, each narrowed so that both may live equally long.
+/// Pairs of items of two lists, each narrowed so that both have the same lifetime.
 fn pairs<'a, K: Key>(
     a: ListView<'a, K>,
     b: ListView<'a, K>,

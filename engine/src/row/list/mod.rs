@@ -1,8 +1,8 @@
-//! `Vec<T>`: a list in one cell; the column is Arrow's `List` of the column of `T`.
+//! `Vec<T>`: a list as one value; the column is Arrow's `List` of the column of `T`.
 //!
-//! In come lists as views ([`ListView`]), out goes one array of items with the offsets at which each
-//! list ends. Items may be any rows, lists again or options; they may be null only if `T` is an
-//! option. What an item is, is the business of `T`'s own builder and reader.
+//! The builder takes lists as views ([`ListView`]) and makes one array of items with the offset at
+//! which each list ends. Items may be any rows, also lists or options; they are nullable only if `T` is
+//! an option. The builder and reader of `T` handle the items.
 
 mod key;
 mod view;
@@ -41,7 +41,7 @@ impl<T: Row> Row for Vec<T> {
     }
 }
 
-/// A list of what stands for rows stands for the list of those rows.
+/// A list of values that convert to rows converts to the list of those rows.
 impl<X: IntoRow> IntoRow for Vec<X> {
     type Row = Vec<X::Row>;
     #[inline]
@@ -62,9 +62,9 @@ fn item_field<T: Row>() -> FieldRef {
     Arc::new(Field::new_list_field(T::data_type(), T::NULLABLE))
 }
 
-/// Builds a column of lists: at most 2^31 - 1 items, far above what a batch may hold.
+/// Builds a column of lists: at most 2^31 - 1 items, which is far more than a batch may hold.
 pub struct Lists<T: Row> {
-    /// Where each list ends; the first one starts at 0.
+    /// End offset of each list; the first one starts at 0.
     ends: Vec<i32>,
     items: T::Builder,
 }

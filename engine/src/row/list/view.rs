@@ -1,8 +1,8 @@
-//! What a closure sees of a list: its items, wherever they lie.
+//! The view of a list: its items, wherever they are stored.
 //!
-//! A list may be owned by a closure's result, lie in a column or in the arena of a table of keys.
-//! A view is the place and a range, so it is `Copy` and lives for one call. The two places that
-//! matter for speed are known by type; all others answer through [`Items`].
+//! A list may be owned by a closure's result, be in a column, or in the arena of a hash table of keys.
+//! A view is a reference to the storage and a range, so it is `Copy` and lives for one call. The two
+//! kinds of storage that matter for speed are variants of an enum; all others implement [`Items`].
 
 use std::fmt;
 use std::ops::Range;
@@ -27,12 +27,12 @@ enum Place<'a, T: Row> {
     Other(&'a (dyn Items<T> + 'a), usize, usize),
 }
 
-/// Items that lie in neither a slice of rows nor a column.
+/// Items that are stored in neither a slice of rows nor a column.
 pub(crate) trait Items<T: Row> {
     /// The item at `index`, which must be in bounds.
     fn item(&self, index: usize) -> T::View<'_>;
 
-    /// Adds the items of `range`: one virtual call for a list, not one for each item.
+    /// Appends the items of `range` to `builder`: one virtual call per list instead of one per item.
     fn push_to(&self, range: Range<usize>, builder: &mut T::Builder) {
         range.for_each(|index| builder.push(self.item(index)));
     }
@@ -170,7 +170,7 @@ impl<'a, T: Row> Iterator for ListIter<'a, T> {
         (self.end - self.next, Some(self.end - self.next))
     }
 
-    /// Where the items lie is asked once, not for each: what `sum`, `for_each` and `collect` come to.
+    /// Looks up the storage once instead of once per item. `sum`, `for_each` and `collect` use this.
     #[inline]
     fn fold<B, F: FnMut(B, T::View<'a>) -> B>(self, init: B, f: F) -> B {
         let range = self.next..self.end;

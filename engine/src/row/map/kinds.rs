@@ -1,4 +1,4 @@
-//! The two maps of the standard library: what they have in common, and how each is a row.
+//! The two maps of the standard library as rows: their common trait and its implementations.
 
 use std::collections::{BTreeMap, HashMap, btree_map};
 use std::hash::{BuildHasher, Hash};
@@ -23,7 +23,7 @@ pub trait MapKind: for<'a> Row<View<'a> = MapView<'a, Self>> {
     fn entries(&self) -> Self::Entries<'_>;
     /// The value of `key`.
     fn find(&self, key: &Self::Key) -> Option<&Self::Value>;
-    /// The map of `entries`; of two with one key the last counts.
+    /// Builds a map of `entries`; the last entry of a repeated key wins.
     fn collect(entries: impl Iterator<Item = (Self::Key, Self::Value)>) -> Self;
 }
 

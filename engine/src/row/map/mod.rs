@@ -1,10 +1,11 @@
-//! `BTreeMap<K, V>` and `HashMap<K, V>`: a map in one cell; the column is Arrow's `Map`.
+//! `BTreeMap<K, V>` and `HashMap<K, V>`: a map as one value; the column is Arrow's `Map`.
 //!
-//! In come maps as views ([`MapView`]), out go a column of keys and one of values with the offsets at
-//! which each map ends. Entries are put in the order of their keys, for a `HashMap` too: so equal maps
-//! are equal bytes, and a closure meets the entries in the same order on every run. Columns from
-//! elsewhere may be in any order and may repeat a key, of which the last entry counts: a reader puts their entries in
-//! order and drops the others when it is opened, so that a view has the length and the order of the owned map.
+//! The builder takes maps as views ([`MapView`]) and makes a column of keys and one of values, with the
+//! offset at which each map ends. Entries are written in key order, also those of a `HashMap`: equal
+//! maps are equal bytes, and a closure sees the entries in the same order in every run. Columns from
+//! other writers may have any order and may repeat a key, in which case the last entry wins. The reader
+//! sorts and deduplicates their entries when it is opened, so that a view has the length and order of
+//! the owned map.
 
 mod kinds;
 mod view;
@@ -36,9 +37,9 @@ fn entry_fields<M: MapKind>() -> Fields {
     ])
 }
 
-/// Builds a column of maps: at most 2^31 - 1 entries, far above what a batch may hold.
+/// Builds a column of maps: at most 2^31 - 1 entries, which is far more than a batch may hold.
 pub struct Maps<M: MapKind> {
-    /// Where each map ends; the first one starts at 0.
+    /// End offset of each map; the first one starts at 0.
     ends: Vec<i32>,
     keys: <M::Key as Row>::Builder,
     values: <M::Value as Row>::Builder,
@@ -113,7 +114,7 @@ impl<M: MapKind> ColumnReader for MapReader<M> {
     }
 }
 
-/// Whether the keys of every map ascend and differ, as those of our own columns do.
+/// Whether the keys of every map are strictly ascending, as in columns that Kiln wrote.
 fn is_ordered<M: MapKind>(keys: &<M::Key as Row>::Reader, offsets: &[i32]) -> bool {
     offsets.windows(2).all(|map| {
         (map[0] as usize + 1..map[1] as usize)
@@ -121,13 +122,14 @@ fn is_ordered<M: MapKind>(keys: &<M::Key as Row>::Reader, offsets: &[i32]) -> bo
     })
 }
 
-/// Which entries the maps have in the order of their keys, the last of those with one key, and where each map ends.
+/// The indices of the entries in key order, without all but the last entry of a repeated key, and the
+/// new offsets.
 fn in_order<M: MapKind>(keys: &<M::Key as Row>::Reader, offsets: &[i32]) -> (Int32Array, OffsetBuffer<i32>) {
     let compare =
         |a: i32, b: i32| M::Key::compare(keys.get(a as usize), M::Key::narrow(keys.get(b as usize)));
     let (mut entries, mut lengths) = (Vec::new(), Vec::new());
     for map in offsets.windows(2) {
-        // The last one first, and of equal ones the first is kept.
+        // Reversed, so that the stable sort puts the last entry of a key first, which `dedup_by` keeps.
         let mut order: Vec<i32> = (map[0]..map[1]).rev().collect();
         order.sort_by(|a, b| compare(*a, *b));
         order.dedup_by(|b, a| compare(*a, *b).is_eq());

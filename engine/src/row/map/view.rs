@@ -1,4 +1,4 @@
-//! What a closure sees of a map: its entries in the order of their keys, owned or in a column.
+//! The view of a map: its entries in key order, owned or in a column.
 
 use std::fmt;
 use std::ops::Range;
@@ -64,8 +64,8 @@ impl<'a, M: MapKind> MapView<'a, M> {
         self.len() == 0
     }
 
-    /// The value of `key`. In a column all entries are looked at: for many look-ups in a large map
-    /// take [`to_map`](Self::to_map).
+    /// The value of `key`. In a column this scans all entries: for many look-ups in a large map use
+    /// [`to_map`](Self::to_map).
     pub fn get(&self, key: KeyView<'_, M>) -> Option<ValueView<'a, M>> {
         match self.0 {
             Place::Owned(map) => map.find(&M::Key::own(key)).map(M::Value::view),
@@ -76,7 +76,7 @@ impl<'a, M: MapKind> MapView<'a, M> {
         }
     }
 
-    /// All entries in the order of their keys.
+    /// All entries in key order.
     pub fn iter(&self) -> MapIter<'a, M> {
         MapIter(match self.0 {
             Place::Owned(map) => Entries::Owned(map.entries()),
