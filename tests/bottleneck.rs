@@ -52,7 +52,7 @@ fn rows_that_go_to_temporary_files_for_want_of_memory_make_memory_the_bottleneck
         let folder = TempDir::new().unwrap();
         let slow =
             |memory| limited("memory", place, &folder).env("KILN_SLOW", "spill=2").env("KILN_MEMORY", memory);
-        assert_eq!(named(&slow("32MB").run()), "memory", "{place}");
+        assert_eq!(named(&slow("16MB").run()), "memory", "{place}");
         let output = folder.path().join("out");
         std::fs::remove_dir_all(output).unwrap();
         assert_ne!(named(&slow("4GB").run()), "memory", "{place}: nothing is spilled");

@@ -46,7 +46,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
         By::Source | By::Output => rows.write_parquet(&args.output),
         By::Processor => rows.map(|n| busy(n)).write_parquet(&args.output),
         By::Memory => {
-            let wide = rows.flat_map(|n| (0..20).map(move |i| (n * 7919 % 4001 * 20 + i, "x".repeat(WIDE))));
+            let wide = rows.flat_map(|n| (0..5).map(move |i| (n * 7919 % 4001 * 5 + i, "x".repeat(WIDE))));
             wide.sort_by_key().keys().write_parquet(&args.output)
         }
         By::Target => rows.write_to(Slow),

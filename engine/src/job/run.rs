@@ -94,6 +94,8 @@ pub struct Run {
     counters: Mutex<Vec<String>>,
     /// Other accumulators that closures update.
     pub(crate) accumulators: Accumulators,
+    /// What the time of tasks was spent on.
+    pub(crate) times: Times,
     /// Number of writes that the run has begun, by address.
     writes: Mutex<BTreeMap<String, u32>>,
     /// Addresses of the checkpoints.
