@@ -39,6 +39,7 @@ mod splits;
 mod tls;
 mod types;
 mod values;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;

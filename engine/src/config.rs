@@ -40,6 +40,16 @@ pub enum Cluster {
     },
 }
 
+impl Cluster {
+    /// Tasks at once, in all processes.
+    pub(crate) fn slots(self) -> usize {
+        match self {
+            Cluster::Local { slots } => slots,
+            Cluster::LocalCluster { executors, slots } => executors * slots,
+        }
+    }
+}
+
 /// How a context runs its jobs.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -80,6 +80,11 @@ impl Context {
         }))
     }
 
+    /// Tasks that run at once, in all processes.
+    pub(crate) fn slots(&self) -> usize {
+        self.0.config.cluster.slots()
+    }
+
     /// A context with `slots` task slots in this process, for tests and for programs that do not use
     /// `#[kiln::main]`.
     pub fn local(slots: usize) -> Context {

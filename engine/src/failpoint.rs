@@ -32,6 +32,19 @@ pub fn reached(name: &str) {
 #[inline(always)]
 pub fn reached(_name: &str) {}
 
+/// Makes the place `name` slow: `KILN_SLOW=file.write=5` sleeps 5 ms there each time.
+#[cfg(feature = "failpoints")]
+pub fn slow(name: &str) {
+    let Ok(setting) = std::env::var("KILN_SLOW") else { return };
+    let millis = setting.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')?.parse().ok());
+    millis.into_iter().for_each(|millis| std::thread::sleep(Duration::from_millis(millis)));
+}
+
+/// Makes the place `name` slow.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn slow(_name: &str) {}
+
 /// A time limit, which a test may shorten.
 #[cfg(feature = "failpoints")]
 pub fn limit(limit: Duration) -> Duration {

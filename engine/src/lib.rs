@@ -51,6 +51,7 @@ mod failpoint;
 pub mod job;
 mod lock;
 mod memory;
+mod meter;
 mod operators;
 mod plan;
 mod publish;

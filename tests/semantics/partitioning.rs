@@ -171,6 +171,14 @@ fn an_exact_count_holds_for_every_operator_that_brings_keys_together_or_sorts() 
                 ("join, asked for on the right", sizes(others().join(pairs()))),
                 ("join of fewer", sizes(pairs().join(others().shuffle_partitions(1)))),
                 ("join of placed pairs", sizes(pairs().join(others().partition_by(Partitioner::Hash(12))))),
+                (
+                    "cogroup of placed pairs",
+                    sizes(pairs().cogroup(others().partition_by(Partitioner::Hash(12)))),
+                ),
+                (
+                    "cogroup of three",
+                    sizes(pairs().cogroup3(others().partition_by(Partitioner::Hash(12)), others())),
+                ),
                 ("full_outer_join", sizes(pairs().full_outer_join(others()))),
                 ("left_semi_join", sizes(pairs().left_semi_join(others()))),
                 ("subtract_by_key", sizes(pairs().subtract_by_key(others()))),

@@ -117,6 +117,16 @@ impl Address {
         Ok(())
     }
 
+    /// What the connections of a load call themselves in the server's list of activities, where names end after 63 bytes.
+    pub(super) fn tag(&self, snapshot: &str) -> String {
+        const MOST: usize = 63;
+        let name = self.application_name.chars().scan(0, |bytes, c| {
+            *bytes += c.len_utf8();
+            (*bytes + snapshot.len() < MOST).then_some(c)
+        });
+        format!("{} {snapshot}", name.collect::<String>())
+    }
+
     fn completed(mut self) -> Result<Address> {
         if self.host.is_empty() {
             self.host = "localhost".to_owned();

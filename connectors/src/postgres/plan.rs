@@ -1,6 +1,6 @@
 //! Planning: one connection finds the columns, exports the snapshot, and cuts what is read into splits.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use kiln::connect::{PlannedSplit, ScanPlan};
@@ -13,6 +13,7 @@ use super::scan::{PostgresScan, PostgresSplit, Relation};
 use super::session::{Session, identifier, value};
 use super::splits::{self, ByKey, Range};
 use super::types::{self, Decoded};
+use super::watch::Watch;
 
 /// A planned read.
 struct Planner<'p> {
@@ -37,7 +38,9 @@ pub(super) fn plan(scan: &PostgresScan, wanted: Option<&SchemaRef>) -> Result<Sc
     });
     let address = || kiln::connect::Scan::address(scan);
     let (session, mut plan) = planned.map_err(|e| e.at("source", address()))?;
-    plan.hold = Some(Arc::new(Mutex::new(session)));
+    let snapshot = plan.splits.first().map(|planned| planned.split.snapshot.as_str());
+    let tag = scan.server()?.tag(snapshot.unwrap_or_default());
+    plan.hold = Some(Arc::new(Watch::start(session, &tag)?));
     Ok(plan)
 }
 

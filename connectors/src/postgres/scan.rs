@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
-use kiln::connect::{Scan, ScanBatches, ScanPlan, ScanTask};
+use kiln::connect::{Hold, NetworkShare, Scan, ScanBatches, ScanPlan, ScanTask};
 use kiln::{Class, Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::CopyOutStream;
@@ -17,6 +17,7 @@ use super::address::Address;
 use super::decode::{BadRow, Decoder, Progress};
 use super::session::{Check, Session};
 use super::types::Decoded;
+use super::watch::Watch;
 use super::{errors, plan};
 use crate::gate::{self, Permit};
 use crate::retry::Retry;
@@ -165,18 +166,24 @@ impl Scan for PostgresScan {
         plan::plan(self, wanted)
     }
 
+    fn network_share(&self, hold: &Hold) -> Option<NetworkShare> {
+        hold.as_ref().and_then(|hold| hold.downcast_ref::<Watch>()).map(Watch::network_share)
+    }
+
     fn open<'t>(
         &'t self,
         split: &'t PostgresSplit,
         task: &'t ScanTask<'t>,
     ) -> Result<Box<dyn ScanBatches + 't>> {
         let check = || task.check();
-        let server = self.server()?.to_string();
+        let server = self.server()?;
+        let tag = server.tag(&split.snapshot);
+        let server = server.to_string();
         let permit = gate::enter(&server, self.settings.max_connections, PERMIT_LIMIT, &check)?;
         let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", split.sql);
         let begin = |session: &Session| {
             session.begin(self.settings.statement_timeout, &check)?;
-            session.join(&split.snapshot, &check)?;
+            session.join(&split.snapshot, &tag, &check)?;
             session.wait(&check, async {
                 let begun = session.client()?.copy_out(copy.as_str()).await;
                 begun.map_err(|e| errors::of("the rows cannot be read", e))

@@ -76,9 +76,11 @@ impl Session {
         self.execute("a transaction cannot be begun", &sql, check)
     }
 
-    /// Makes the transaction see what the one that exported `snapshot` sees.
-    pub(super) fn join(&self, snapshot: &str, check: Check<'_>) -> Result<()> {
-        let sql = format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot));
+    /// Makes the transaction see what the one that exported `snapshot` sees; in the server's list of activities it is called
+    /// `tag`.
+    pub(super) fn join(&self, snapshot: &str, tag: &str, check: Check<'_>) -> Result<()> {
+        let (snapshot, tag) = (literal(snapshot), literal(tag));
+        let sql = format!("SET LOCAL application_name = {tag}; SET TRANSACTION SNAPSHOT {snapshot}");
         // A connection that breaks here says nothing about the snapshot.
         let is_refused = |e: &tokio_postgres::Error| {
             e.code()

@@ -6,9 +6,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use crate::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
+use crate::connect::{Begin, PartWriter, Resource, Sink, SinkRun, SinkTask};
 use crate::error::{Error, Result};
 use crate::publish::{self, Layout, OutputFile, PartFiles, Place, Publication, Request, Writer};
+use crate::source::is_local;
 
 /// A folder or prefix of files, or a Delta table.
 #[derive(Clone, Serialize, Deserialize)]
@@ -45,6 +46,10 @@ impl Sink for FileSink {
 
     fn label(&self) -> String {
         format!("write_{}", self.layout.format.name())
+    }
+
+    fn resource(&self) -> Resource {
+        if is_local(&self.uri) { Resource::Disk } else { Resource::Target }
     }
 
     fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, FileStage>> {

@@ -12,10 +12,11 @@ use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
 use crate::chain::{Chain, Step};
-use crate::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
+use crate::connect::{Begin, PartWriter, Resource, Sink, SinkRun, SinkTask};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
+use crate::meter;
 use crate::operators::Columns;
 use crate::plan::Terminal;
 use crate::row::{Row, schema};
@@ -81,7 +82,10 @@ pub(super) fn publish<R: Rows, K: Sink>(rows: &R, sink: K, columns: SchemaRef, s
     let end = WriteTo { sink: sink.clone(), stage, columns, site };
     let outcome = origin.cx.act_with(&rows.end_in(end), true)?;
     let parts = outcome.reports.iter().map(|report| note_to_part(&report.payload));
-    sink.commit(held, parts.collect::<Result<_>>()?, &run)
+    let parts = parts.collect::<Result<_>>()?;
+    // All slots wait for the commit.
+    let slots = origin.cx.slots();
+    run.run().times.of_driver(slots, || meter::waiting(sink.resource(), || sink.commit(held, parts, &run)))
 }
 
 /// Writes the rows of a partition as one part of a publish.
@@ -102,13 +106,16 @@ impl<K: Sink> WriteTo<K> {
         drive: impl FnOnce(&mut dyn Output) -> Result<()>,
     ) -> Result<()> {
         let to = SinkTask::new(task, &self.columns);
+        let resource = self.sink.resource();
         let mut part = Part {
-            writer: self.sink.open(&self.stage, &to)?,
+            writer: meter::waiting(resource, || self.sink.open(&self.stage, &to))?,
+            resource,
             columns: Arc::clone(&self.columns),
             limits: out.limits(),
         };
         drive(&mut part)?;
-        out.note(part_to_note(&part.writer.finish()?)?);
+        let written = meter::waiting(resource, || part.writer.finish())?;
+        out.note(part_to_note(&written)?);
         Ok(())
     }
 
@@ -147,6 +154,7 @@ impl<T: Row, K: Sink> Terminal<T> for WriteTo<K> {
 /// Takes the batches of a chain's end.
 struct Part<'t, P> {
     writer: Box<dyn PartWriter<Part = P> + 't>,
+    resource: Resource,
     columns: SchemaRef,
     limits: BatchLimits,
 }
@@ -158,7 +166,7 @@ impl<P> Output for Part<'_, P> {
 
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
         let named = RecordBatch::try_new(Arc::clone(&self.columns), batch.columns().to_vec())?;
-        self.writer.write(&named)?;
+        meter::waiting(self.resource, || self.writer.write(&named))?;
         Ok(ControlFlow::Continue(()))
     }
 

@@ -26,6 +26,7 @@ use self::failure::Failure;
 use super::block::{self, Damaged};
 use super::wait::wait;
 use crate::error::{LostOutput, Result};
+use crate::meter::{self, Resource};
 
 /// How often damaged blocks are requested again before their output counts as lost.
 const MAX_REFETCHES: u32 = 1;
@@ -95,7 +96,7 @@ impl<F: Fn() -> Opening> Iterator for Fetched<F> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.read() {
+            match meter::waiting(Resource::Network, || self.read()) {
                 Ok(Some(batch)) => return Some(Ok(batch)),
                 Ok(None) => {
                     self.state = State::Ended;

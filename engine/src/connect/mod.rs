@@ -23,6 +23,7 @@
 mod scan;
 mod sink;
 
+pub use crate::job::{NetworkShare, Resource};
 pub use crate::row::BatchLimits;
 pub use scan::{Hold, PlannedSplit, Scan, ScanBatches, ScanPlan, ScanTask};
 pub use sink::{Begin, PartWriter, Sink, SinkRun, SinkTask};

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::job::Input;
+use crate::job::{Input, NetworkShare, Resource};
 use crate::row::BatchLimits;
 use crate::ship::shared::Param;
 use crate::task::Task;
@@ -37,6 +37,17 @@ pub trait Scan: Param + Clone {
     /// Given by the first action. Config for a column that cannot be read without loss, and for whatever else can be
     /// known before rows are read.
     fn plan(&self, wanted: Option<&SchemaRef>) -> Result<ScanPlan<Self::Split>>;
+
+    /// What a task waits for while it waits for rows: the run reports what limited it.
+    fn resource(&self) -> Resource {
+        Resource::Source
+    }
+
+    /// For a source that knows when it could not send because of the network: the share of the time of its statements or
+    /// replies. It is asked in the driver, at the end of the run, and given what [`plan`](Scan::plan) holds.
+    fn network_share(&self, _: &Hold) -> Option<NetworkShare> {
+        None
+    }
 
     /// Opens a split in a task. The same split is opened again after a failure and must give the same rows.
     ///

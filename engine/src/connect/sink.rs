@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
-use crate::job::{CommitGuard, Output, Run};
+use crate::job::{CommitGuard, Output, Resource, Run};
 use crate::row::BatchLimits;
 use crate::ship::shared::Param;
 use crate::task::Task;
@@ -27,6 +27,11 @@ pub trait Sink: Param + Clone {
 
     /// What `explain` and the progress call it: `write_parquet`.
     fn label(&self) -> String;
+
+    /// What a task waits for while it writes: the run reports what limited it.
+    fn resource(&self) -> Resource {
+        Resource::Target
+    }
 
     /// Prepares a publish of rows of these columns.
     ///

@@ -165,6 +165,13 @@ impl Origin {
         !matches!(self.wanted, Wanted::Exactly(wanted) if wanted != partitions)
     }
 
+    /// The sub-partitions in which several sides meet, whose combined properties these are. A side that is already
+    /// hash-partitioned does not move, unless the user has asked for another number of partitions.
+    pub(crate) fn common_slices(&self, placed: impl IntoIterator<Item = Option<usize>>) -> Slices {
+        let kept = placed.into_iter().flatten().find(|partitions| self.allows(*partitions));
+        kept.map_or_else(|| self.slices(), Slices::whole)
+    }
+
     /// The number of partitions after an exchange, without the setting in the configuration.
     fn unconfigured(&self) -> usize {
         match self.wanted {

@@ -28,6 +28,7 @@
 mod accumulators;
 mod args;
 mod bars;
+mod bottleneck;
 mod callbacks;
 mod cancel;
 mod commit;
@@ -58,8 +59,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Result;
+pub use crate::meter::Resource;
 
 pub use args::parse_args;
+pub use bottleneck::{Bottleneck, NetworkShare};
 pub use callbacks::{Callback, CallbackGuard, Callbacks, Cleanup, CleanupGuard};
 pub use cancel::{Cancel, CancelReason};
 pub use commit::CommitGuard;
@@ -71,6 +74,7 @@ pub use options::{IfRunning, Mode, RunOptions};
 pub(crate) use panic::catch;
 pub use panic::{PanicNote, install_panic_hook, mark_task_thread, take_panic};
 pub use progress::{Look, Progress, StageView};
+pub(crate) use run::TIMES;
 pub use run::{Facts, Input, Output, Run};
 pub use signals::{CANCEL_GRACE, install as install_signals};
 pub use start::{run_as_executor_if_asked, start, start_without_args};

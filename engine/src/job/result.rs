@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::error::Class;
 
+use super::bottleneck::Bottleneck;
 use super::exit::{Ending, Status};
 use super::formats::{Format, flat_object};
 use super::result_file::{ResultFile, Written};
@@ -58,6 +59,8 @@ struct Line<'a> {
     inputs: &'a [Input],
     counters: BTreeMap<String, Value>,
     retries: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bottleneck: Option<Bottleneck>,
     seconds: f64,
     message: Option<&'a str>,
 }
@@ -159,6 +162,7 @@ fn json(run: &Run, ending: &Ending) -> String {
         inputs: &facts.inputs,
         counters: counters(&facts),
         retries: facts.retries,
+        bottleneck: facts.bottleneck,
         // Readers need no more than milliseconds.
         seconds: (run.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         message: ending.message.as_deref(),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::accumulators::Accumulators;
+use super::bottleneck::{Bottleneck, Times};
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
 use super::commit::{CommitGuard, Commits};
@@ -73,11 +74,16 @@ pub struct Facts {
     pub retries: u32,
     /// The version that the last publish created, if the sink has versions.
     pub version: Option<u64>,
+    /// What limited the run most, if its tasks took long enough to tell.
+    pub bottleneck: Option<Bottleneck>,
     /// Why there was nothing to do, if the job reported that.
     pub skipped: Option<String>,
     /// Whether a commit has ended or was abandoned with an unknown outcome.
     pub is_unresolved: bool,
 }
+
+/// Counts with this number and those after it are times of tasks in nanoseconds, one number for each resource.
+pub(crate) const TIMES: u32 = u32::MAX - 15;
 
 /// One run of a job binary, shared by the whole process.
 pub struct Run {
@@ -88,6 +94,8 @@ pub struct Run {
     counters: Mutex<Vec<String>>,
     /// Other accumulators that closures update.
     pub(crate) accumulators: Accumulators,
+    /// What the time of tasks was spent on.
+    pub(crate) times: Times,
     /// Number of writes that the run has begun, by address.
     writes: Mutex<BTreeMap<String, u32>>,
     /// Addresses of the checkpoints.
@@ -139,6 +147,7 @@ impl Run {
             facts: Mutex::default(),
             counters: Mutex::default(),
             accumulators: Accumulators::default(),
+            times: Times::default(),
             writes: Mutex::default(),
             checkpoints: Mutex::default(),
             ending: AtomicBool::new(false),
@@ -238,6 +247,10 @@ impl Run {
     /// Adds the counts of tasks.
     pub(crate) fn add_counts(&self, counts: &[(u32, u64)]) {
         for (id, delta) in counts {
+            if let Some(resource) = id.checked_sub(TIMES) {
+                self.times.add(resource as usize, *delta);
+                continue;
+            }
             let name = lock(&self.counters).get(*id as usize).cloned();
             name.iter().for_each(|name| self.count(name, *delta));
         }
@@ -298,7 +311,8 @@ impl Run {
         let counters_i64 = self.accumulators.named();
         let counters_f64 = self.accumulators.named();
         let is_unresolved = self.commits.is_unresolved();
-        Facts { counters_i64, counters_f64, is_unresolved, ..lock(&self.facts).clone() }
+        let bottleneck = self.times.bottleneck();
+        Facts { counters_i64, counters_f64, is_unresolved, bottleneck, ..lock(&self.facts).clone() }
     }
 
     /// Claims the right to end and report the run. Returns true exactly once.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::bottleneck::Bottleneck;
 use super::exit::{Ending, Status, left_behind};
 use super::run::{Facts, Output};
 use super::terminal::{Colour, paint};
@@ -37,6 +38,9 @@ pub(super) fn summary(ending: &Ending, facts: &Facts, took: Duration) -> String 
         0 => {}
         1 => parts.push("1 retry".to_owned()),
         many => parts.push(format!("{} retries", count(many.into()))),
+    }
+    if let Some(Bottleneck { resource, share }) = facts.bottleneck {
+        parts.push(format!("bottleneck {} ({:.0} %)", resource.name(), share * 100.0));
     }
     parts.push(duration(took));
     parts.join(BETWEEN)
@@ -113,6 +117,7 @@ mod tests {
     use super::*;
     use crate::error::{Class, Error};
     use crate::job::cancel::CancelReason;
+    use crate::meter::Resource;
 
     fn facts(outputs: usize, retries: u32) -> Facts {
         let output = Output {
@@ -137,6 +142,12 @@ mod tests {
         assert_eq!(
             line(&done(&one), &one, 72_000),
             "OK published file:///out/counts  rows 1,204,331  files 4 (480 MB)  2 retries  1m12s"
+        );
+        let limited =
+            Facts { bottleneck: Some(Bottleneck { resource: Resource::Source, share: 0.81 }), ..facts(1, 0) };
+        assert_eq!(
+            line(&done(&limited), &limited, 900),
+            "OK published file:///out/counts  rows 1,204,331  files 4 (480 MB)  bottleneck source (81 %)  0.9s"
         );
         let two = facts(2, 0);
         assert_eq!(

@@ -15,6 +15,8 @@ use datafusion_execution::disk_manager::DiskManager;
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::meter::{self, Resource};
 use crate::row::ipc;
 
 /// A file that is being written.
@@ -65,6 +67,11 @@ impl SpillFile {
     /// # Errors
     /// Resource when the disk is full.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<Spilled> {
+        meter::spending(Resource::Memory, || self.append(batch))
+    }
+
+    fn append(&mut self, batch: &RecordBatch) -> Result<Spilled> {
+        failpoint::slow("spill");
         let block = ipc::to_bytes(batch)?;
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(&block).map_err(|e| self.home.purpose.failed("written", e))?;
@@ -86,6 +93,10 @@ impl Spilled {
     /// # Errors
     /// Transient when the bytes differ from those that were written: the task is then retried.
     pub fn read(&self) -> Result<RecordBatch> {
+        meter::spending(Resource::Memory, || self.read_back())
+    }
+
+    fn read_back(&self) -> Result<RecordBatch> {
         let mut block = vec![0; self.length];
         // Opened for each read: a job may have more of these files than a process may have open at once.
         let purpose = &self.home.purpose;

@@ -123,9 +123,8 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
 /// The combined properties of all sides, and the sub-partitions in which they meet. If one side is
 /// already hash-partitioned, the others use its partitions, so that this side does not move.
 fn together<const SIDES: usize>(origins: [&Origin; SIDES]) -> (Origin, Slices) {
-    let placed = origins.iter().find_map(|origin| origin.placed);
     let all = origins[0].clone().with_all(origins[1..].iter().copied());
-    let slices = placed.map_or_else(|| all.slices(), Slices::whole);
+    let slices = all.common_slices(origins.map(|origin| origin.placed));
     (all, slices)
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Writer, tagged};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::source::{Location, Store};
 
 /// Bytes in a part of an upload; stores ask for 5 MiB at least and take 10,000 parts.
@@ -123,7 +124,10 @@ impl PartFile {
 impl Write for PartFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = match &mut self.to {
-            To::Disk(file) => file.write(bytes)?,
+            To::Disk(file) => {
+                failpoint::slow("file.write");
+                file.write(bytes)?
+            }
             To::Store(upload) => upload.write(bytes)?,
         };
         self.bytes += count as u64;

@@ -14,7 +14,9 @@ use kiln_planner::ExchangeId;
 use super::inputs::TaskInputs;
 use crate::driver::{TaskId, TaskReport};
 use crate::error::{Error, Result};
+use crate::job::TIMES;
 use crate::memory::{self, Memory};
+use crate::meter;
 use crate::plan::{ContinuedExec, OperatorExec, PartitionsExec};
 use crate::shuffle::{BlockStore, OutputKey, TaskOutput};
 use crate::task::{STACK_BYTES, Task, TaskEnv, accumulator, counts, guarded, push};
@@ -166,6 +168,7 @@ impl Done {
 /// Computes one partition.
 fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) -> Result<Done> {
     counts::start();
+    meter::start();
     // A failed attempt on this thread may have left values, which do not belong to this one.
     accumulator::take();
     let Assignment { task: id, plan, output: exchange, inputs } = assignment;
@@ -183,7 +186,13 @@ fn run(assignment: Assignment, cancelled: Arc<AtomicBool>, process: &Process) ->
     run_plan(&plan, id.partition.0 as usize, &env, &mut output)?;
     let key = OutputKey { exchange, source: id.partition.0, attempt: id.attempt.0 };
     let accumulated = accumulator::encode(&accumulator::take())?;
-    Ok(Done { key, output, counters: counts::finish(), accumulated })
+    let counters = counts::finish().into_iter().chain(spent(&meter::finish())).collect();
+    Ok(Done { key, output, counters, accumulated })
+}
+
+/// The times of a task as counts: they take the same way to the driver, which counts those of attempts that won.
+fn spent(spent: &meter::Spent) -> impl Iterator<Item = (u32, u64)> {
+    spent.iter().zip(TIMES..).filter(|(nanos, _)| **nanos > 0).map(|(nanos, id)| (id, *nanos))
 }
 
 fn run_plan(

@@ -128,6 +128,11 @@ impl Location {
     }
 }
 
+/// Whether an address names a place in the file system of this machine.
+pub fn is_local(address: &str) -> bool {
+    Location::parse(address).is_ok_and(|location| location.store.is_local())
+}
+
 /// The `file:` address of a local path, with every special character percent-encoded.
 pub fn file_uri(path: &FilePath) -> String {
     let mut uri = "file://".to_owned();

@@ -53,7 +53,7 @@ pub use guard::decoding;
 pub use json::JsonBatches;
 pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with, may_be_tagged, outputs_of};
-pub use location::{Location, file_uri, percent_decoded};
+pub use location::{Location, file_uri, is_local, percent_decoded};
 pub use manifest::{BOOKS, MANIFEST, Manifest, ManifestFile, TAG_CHARS, head_key, is_tagged};
 pub use parquet::ParquetBatches;
 pub use predicate::{IntoLiteral, Predicate, balanced, lit};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::scan::{self, Scanned};
 use super::skipped::Skipped;
 use super::table_files::{self, TableValues};
-use crate::connect::{PlannedSplit, Scan, ScanBatches, ScanPlan, ScanTask};
+use crate::connect::{PlannedSplit, Resource, Scan, ScanBatches, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::row::Row;
 use crate::ship::shared::Param;
 use crate::source::{
     Batches, InputFile, Lead, ListOptions, Listed, Piece, Places, ReadAhead, Split, Wanted, estimated_bytes,
-    list_with, read_ahead,
+    is_local, list_with, read_ahead,
 };
 
 /// A format of files with columns.
@@ -121,6 +121,10 @@ impl<F: Format> Scan for FileScan<F> {
 
     fn label(&self) -> String {
         self.label.clone()
+    }
+
+    fn resource(&self) -> Resource {
+        if is_local(&self.address) { Resource::Disk } else { Resource::Source }
     }
 
     fn plan(&self, wanted: Option<&SchemaRef>) -> Result<ScanPlan<FileSplit>> {

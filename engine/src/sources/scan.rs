@@ -18,6 +18,7 @@ use crate::connect::{Hold, PlannedSplit, Scan, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
+use crate::meter;
 use crate::row::{self, BATCH_BYTES, BatchLimits, Row, RowReader};
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
@@ -85,6 +86,7 @@ impl<S: Scan> Planned<S> {
         let (plan, origin) = match scan.plan(wanted) {
             Ok(plan) => {
                 plan.input.iter().for_each(|input| cx.job_run().read(input.clone()));
+                scan.network_share(&plan.hold).into_iter().for_each(|share| cx.job_run().times.ask(share));
                 let origin = Origin::source(cx, plan.splits.len().max(1), plan.row_bytes);
                 (plan, origin)
             }
@@ -109,11 +111,12 @@ impl<S: Scan> Planned<S> {
     ) -> Result<()> {
         let Some(split) = self.splits.get(task.partition) else { return Ok(()) };
         let from = ScanTask::new(task, &self.given, LIMITS.min(task.env.limits()));
-        let mut batches = self.scan.open(split, &from)?;
+        let resource = self.scan.resource();
+        let mut batches = meter::waiting(resource, || self.scan.open(split, &from))?;
         let mut counted = 0;
         loop {
             task.check()?;
-            let batch = batches.next_batch();
+            let batch = meter::waiting(resource, || batches.next_batch());
             let read = batches.bytes_read();
             task.count_bytes(read - counted);
             counted = read;

@@ -94,8 +94,7 @@ impl<K: Row, V: Row, C: Chain<Out = (K, V)>> Dataset<(K, V), C> {
         K: Key,
     {
         let both = self.origin.clone().with(&right.origin).moved();
-        let mut placed = [self.origin.placed, right.origin.placed].into_iter().flatten();
-        let slices = placed.find(|n| both.allows(*n)).map_or_else(|| both.slices(), Slices::whole);
+        let slices = both.common_slices([self.origin.placed, right.origin.placed]);
         (vec![self.placed(slices, name, site), right.placed(slices, name, site)], slices)
     }
 

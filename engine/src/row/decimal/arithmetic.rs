@@ -12,9 +12,8 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
     /// The sum, or `None` if it has more than `P` digits.
     #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        // For `P` = 38 the sum can overflow an `i128`. It then wraps to a number of more than `P` digits,
-        // which `of_units` rejects; with overflow checks it panics.
-        Decimal::of_units(self.0 + other.0)
+        // Two numbers of 38 digits can have a sum that an `i128` does not hold.
+        self.0.checked_add(other.0).and_then(Decimal::of_units)
     }
 
     /// The difference, or `None` if it has more than `P` digits.
@@ -88,6 +87,9 @@ mod tests {
         assert_eq!((most.checked_add(cent), (-most).checked_sub(cent)), (None, None));
         assert_eq!([most, -cent].into_iter().sum::<Money>().units(), 99_998);
         assert!(catch_unwind(|| most + cent).is_err());
+        // More than an `i128` holds.
+        let longest: Decimal<38, 0> = "9".repeat(38).parse().unwrap();
+        assert_eq!((longest.checked_add(longest), (-longest).checked_sub(longest)), (None, None));
     }
 
     #[test]
