@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's modules; each may use those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "error",
     "failpoint",
     "lock",
@@ -24,6 +24,7 @@ const ORDER: [&str; 27] = [
     "job",
     "publish",
     "admin",
+    "checks",
     "task",
     "connect",
     "shuffle",

@@ -3,7 +3,8 @@
 //! With the cargo feature `failpoints` the variable `KILN_FAILPOINT` names one of them and what happens there:
 //! `commit.applied=kill` ends the process by SIGKILL, `commit.applied=stop` stops it by SIGSTOP until a SIGCONT.
 //! `KILN_SHORT_LIMITS` gives limits of time that would keep a test waiting in milliseconds, and `KILN_SABOTAGE=fence` lets
-//! every attempt publish, also one whose run is published, so that tests of the fence can be seen to fail. Without the feature nothing of this is compiled.
+//! every attempt publish, also one whose run is published, so that tests of the fence can be seen to fail; `checks` publishes whatever
+//! checks find, and `drift` whatever the columns are. Without the feature nothing of this is compiled.
 
 use std::time::Duration;
 

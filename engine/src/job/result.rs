@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::error::Class;
 
+use super::checks::CheckResult;
 use super::exit::{Ending, Status};
 use super::formats::{Format, flat_object};
 use super::result_file::{ResultFile, Written};
@@ -56,6 +57,8 @@ struct Line<'a> {
     version: Option<u64>,
     outputs: &'a [Output],
     inputs: &'a [Input],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [CheckResult],
     counters: BTreeMap<String, Value>,
     retries: u32,
     seconds: f64,
@@ -157,6 +160,7 @@ fn json(run: &Run, ending: &Ending) -> String {
         version: facts.version,
         outputs: &facts.outputs,
         inputs: &facts.inputs,
+        checks: &facts.checks,
         counters: counters(&facts),
         retries: facts.retries,
         // Milliseconds are all that a reader can use of a run's time.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::accumulators::Accumulators;
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
+use super::checks::CheckResult;
 use super::commit::{CommitGuard, Commits};
 use super::identity::Identity;
 use super::listeners::Listeners;
@@ -61,6 +62,8 @@ pub struct Facts {
     pub inputs: Vec<Input>,
     /// What was published, in the order of publishing.
     pub outputs: Vec<Output>,
+    /// What came of the checks of outputs, also of those that were not published for that.
+    pub checks: Vec<CheckResult>,
     /// The job's own counters by name.
     pub counters: BTreeMap<String, u64>,
     /// Those that may go down, by name.
@@ -207,6 +210,11 @@ impl Run {
         if !facts.inputs.contains(&input) {
             facts.inputs.push(input);
         }
+    }
+
+    /// Reports what came of the checks of an output, before it is published or is not.
+    pub fn checked(&self, results: impl IntoIterator<Item = CheckResult>) {
+        lock(&self.facts).checks.extend(results);
     }
 
     /// Says which version the publish made.

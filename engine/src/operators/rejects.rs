@@ -7,24 +7,13 @@ use std::marker::PhantomData;
 
 use super::fallible::{Attempt, Fallible, Refused, failure, of_record, text};
 use crate::chain::{Chain, FuncInfo, RowConsumer, Step};
+use crate::checks::Reject;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::Row;
 use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{Place, Task};
-
-/// A row that a closure has refused.
-#[derive(kiln_derive::Row, Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Where it stood: `file a.txt, byte 17` where a source knows it, else `partition 3, row 8`, with
-    /// rows counted from 1.
-    pub place: String,
-    /// The row as text.
-    pub record: String,
-    /// Why it was refused.
-    pub error: String,
-}
 
 /// The rows that an operator makes of those that it accepts, and the others.
 pub type AcceptedAndRejected<O, C, G, N> = (Dataset<O, Attempt<C, G, N>>, Dataset<Reject, Rejects<C, G, N>>);

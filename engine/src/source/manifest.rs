@@ -76,7 +76,7 @@ impl Manifest {
     ///
     /// # Errors
     /// By the failing request.
-    pub(super) fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
+    pub fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
         let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
             Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
         })?;

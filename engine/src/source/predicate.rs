@@ -44,6 +44,7 @@ pub use self::lit::{IntoLiteral, lit};
 pub(super) use self::literal::Bound;
 use self::literal::Literal;
 pub(super) use self::on_file::OnFile;
+pub use self::on_file::{RowCondition, no_column};
 use crate::error::{Error, Result};
 
 /// Which rows are read: those for which it is true.
@@ -129,7 +130,7 @@ impl Predicate {
     }
 
     /// The columns that it looks at.
-    pub(super) fn columns(&self) -> BTreeSet<&str> {
+    pub fn columns(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         self.root.columns(&mut names);
         names
