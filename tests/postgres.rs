@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "postgres/checks.rs"]
+mod checks;
 #[path = "postgres/failures.rs"]
 mod failures;
 #[path = "support/job.rs"]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
-use kiln::connect::{Scan, ScanBatches, ScanPlan, ScanTask};
+use kiln::connect::{Hold, Scan, ScanBatches, ScanPlan, ScanTask};
 use kiln::{Class, Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_postgres::CopyOutStream;
 
 use super::address::Address;
@@ -165,6 +166,10 @@ impl Scan for PostgresScan {
         plan::plan(self, wanted)
     }
 
+    fn count_rows(&self, _: &[PostgresSplit], hold: &Hold) -> Result<Option<u64>> {
+        plan::count_rows(self, hold)
+    }
+
     fn open<'t>(
         &'t self,
         split: &'t PostgresSplit,
@@ -214,9 +219,20 @@ impl ScanBatches for Reader<'_> {
         let Reader { stream, session, decoder, bytes, split, task, .. } = self;
         let fill = async {
             loop {
-                match decoder.decode().map_err(|bad| bad_row(bad, split, task))? {
-                    Progress::NeedsMore => {}
-                    done => return Ok(done),
+                match decoder.decode() {
+                    Ok(Progress::NeedsMore) => {}
+                    // What a rejected row has left in the columns is thrown away.
+                    Ok(Progress::Full) if decoder.rows() == 0 => {
+                        decoder.finish(task.schema())?;
+                        continue;
+                    }
+                    Ok(done) => return Ok(done),
+                    Err(bad) if bad.column.is_some() => {
+                        let (row, record) = (bad.row, record(&bad, task));
+                        task.reject(row, &record, bad_row(bad, split, task))?;
+                        continue;
+                    }
+                    Err(bad) => return Err(bad_row(bad, split, task)),
                 }
                 match stream.next().await {
                     Some(Ok(chunk)) => {
@@ -244,6 +260,13 @@ impl ScanBatches for Reader<'_> {
     fn bytes_read(&self) -> u64 {
         self.bytes
     }
+}
+
+/// A row that cannot be decoded, as JSON.
+fn record(bad: &BadRow, task: &ScanTask<'_>) -> String {
+    let names = task.schema().fields().iter().map(|field| field.name().clone());
+    let values = bad.values.iter().map(|value| value.clone().map_or(Value::Null, Value::String));
+    Value::Object(names.zip(values).collect()).to_string()
 }
 
 /// The error about a value: its split, the row in it, from 1, and the column.
