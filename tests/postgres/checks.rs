@@ -81,7 +81,7 @@ fn rows_that_no_column_holds_are_kept_and_all_others_are_loaded() {
         "{of_price:?}"
     );
     assert!(of_price.error.contains("column price"), "{of_price:?}");
-    assert_eq!(kept.iter().filter(|kept| kept.error.contains("infinity")).count() % 4, 0);
+    assert_eq!(kept.iter().filter(|kept| kept.error.contains("column day")).count() % 4, 0);
 }
 
 #[test]
