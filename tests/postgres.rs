@@ -9,6 +9,8 @@
 
 #[path = "postgres/bottleneck.rs"]
 mod bottleneck;
+#[path = "postgres/checks.rs"]
+mod checks;
 #[path = "postgres/failures.rs"]
 mod failures;
 #[path = "support/job.rs"]

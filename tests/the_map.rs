@@ -26,6 +26,7 @@ const ORDER: [&str; 28] = [
     "job",
     "publish",
     "admin",
+    "checks",
     "task",
     "connect",
     "shuffle",

@@ -4,10 +4,13 @@
 //! one step.
 
 mod check;
+mod checks;
+mod drift;
 mod file;
 mod guess;
 mod params;
 mod preview;
+mod rejects;
 mod sources;
 
 use std::path::PathBuf;
@@ -16,7 +19,7 @@ use clap::{Parser, Subcommand};
 use kiln::connect::Scan;
 use kiln::{Context, Copied, Result};
 
-use file::{LoadFile, Target};
+use file::{LoadFile, Target, Terms};
 use sources::{LoadSource, with_source};
 
 /// What the command line of a load is; the options of a run come from the engine.
@@ -67,14 +70,15 @@ pub fn run(cx: &Context, args: &Args) -> Result<()> {
     if let Some(Step::Guess(guess)) = &args.step {
         return guess::run(&args.file, guess, cx);
     }
-    let LoadFile { source, target } = file::read(&args.file, &args.params)?;
-    with_source!(&source, source => step(&cx.copy(source.scan(cx)?), &target, args))
+    let LoadFile { source, target, checks, rejects, drift } = file::read(&args.file, &args.params)?;
+    let terms = Terms { checks, rejects, drift };
+    with_source!(&source, source => step(&cx.copy(source.scan(cx)?), &target, &terms, args))
 }
 
-fn step<S: Scan>(rows: &Copied<S>, target: &Target, args: &Args) -> Result<()> {
+fn step<S: Scan>(rows: &Copied<S>, target: &Target, terms: &Terms, args: &Args) -> Result<()> {
     match &args.step {
-        None | Some(Step::Run) => target.write(rows),
+        None | Some(Step::Run) => target.write(rows, terms),
         Some(Step::Preview { rows: count }) => preview::run(rows, *count),
-        Some(Step::Check | Step::Guess(_)) => check::run(rows, target),
+        Some(Step::Check | Step::Guess(_)) => check::run(rows, target, terms),
     }
 }

@@ -1,10 +1,10 @@
 //! Failpoints: places in the code at which a test kills or stops the process.
 //!
-//! With the cargo feature `failpoints` the variable `KILN_FAILPOINT` selects one of them and its effect:
-//! `commit.applied=kill` kills the process by SIGKILL, `commit.applied=stop` stops it by SIGSTOP until a
-//! SIGCONT. `KILN_SHORT_LIMITS` sets, in milliseconds, time limits that would otherwise keep a test waiting,
-//! and `KILN_SABOTAGE=fence` lets every attempt publish, even if its run is already published, so that tests
-//! of the fence can be shown to fail. Without the feature none of this is compiled.
+//! With the cargo feature `failpoints` the variable `KILN_FAILPOINT` names one of them and what happens there:
+//! `commit.applied=kill` ends the process by SIGKILL, `commit.applied=stop` stops it by SIGSTOP until a SIGCONT.
+//! `KILN_SHORT_LIMITS` gives limits of time that would keep a test waiting in milliseconds, and `KILN_SABOTAGE=fence` lets
+//! every attempt publish, also one whose run is published, so that tests of the fence can be seen to fail; `checks` publishes whatever
+//! checks find, and `drift` whatever the columns are. Without the feature nothing of this is compiled.
 
 use std::time::Duration;
 

@@ -3,12 +3,12 @@
 use kiln::connect::Scan;
 use kiln::{Copied, Result};
 
-use super::file::Target;
+use super::file::{Target, Terms};
 use crate::{print, table};
 
-pub fn run<S: Scan>(rows: &Copied<S>, target: &Target) -> Result<()> {
+pub fn run<S: Scan>(rows: &Copied<S>, target: &Target, terms: &Terms) -> Result<()> {
     let schema = rows.schema()?;
-    target.check(rows)?;
+    target.check(rows, terms)?;
     let mut lines = vec![["column", "type", "nulls"].map(str::to_owned).to_vec()];
     lines.extend(schema.fields().iter().map(|field| {
         let nulls = if field.is_nullable() { "yes" } else { "no" };

@@ -9,7 +9,10 @@ use kiln::connect::Scan;
 use kiln::{Compression, Copied, Error, Mode, Result, Write};
 use serde::{Deserialize, Serialize};
 
+use super::checks::Checks;
+use super::drift::DriftSettings;
 use super::params::Params;
+use super::rejects::RejectSettings;
 use super::sources::Source;
 
 /// A load.
@@ -18,6 +21,20 @@ use super::sources::Source;
 pub struct LoadFile {
     pub source: Source,
     pub target: Target,
+    #[serde(default, skip_serializing)]
+    pub checks: Checks,
+    #[serde(default, skip_serializing)]
+    pub rejects: Option<RejectSettings>,
+    #[serde(default, skip_serializing)]
+    pub drift: Option<DriftSettings>,
+}
+
+/// What must hold before the rows are published.
+#[derive(Debug, Default)]
+pub struct Terms {
+    pub checks: Checks,
+    pub rejects: Option<RejectSettings>,
+    pub drift: Option<DriftSettings>,
 }
 
 /// Where rows go.
@@ -63,7 +80,9 @@ pub fn read(path: &Path, given: &[(String, String)]) -> Result<LoadFile> {
     };
     let mut load: LoadFile = toml::from_str(&text).map_err(|e| at(malformed(e)))?;
     let mut params = Params::new(given);
-    load.source.fill(&mut params).and_then(|()| load.target.fill(&mut params)).map_err(at)?;
+    let filled = load.source.fill(&mut params).and_then(|()| load.target.fill(&mut params));
+    filled.and_then(|()| load.checks.fill(&mut params)).map_err(at)?;
+    load.rejects.as_mut().map_or(Ok(()), |rejects| rejects.fill(&mut params)).map_err(at)?;
     params.check_used().map_err(at)?;
     Ok(load)
 }
@@ -81,11 +100,10 @@ impl Target {
     ///
     /// # Errors
     /// Config.
-    pub fn check<S: Scan>(&self, rows: &Copied<S>) -> Result<()> {
+    pub fn check<S: Scan>(&self, rows: &Copied<S>, terms: &Terms) -> Result<()> {
         let schema = rows.schema()?;
-        self.mode()?;
         match self.partition_by.iter().find(|column| schema.index_of(column).is_err()) {
-            None => Ok(()),
+            None => self.options(rows.write(), terms)?.validate(),
             Some(column) => {
                 Err(Error::config(format!("the source has no column `{column}` to partition by")))
             }
@@ -96,8 +114,8 @@ impl Target {
     ///
     /// # Errors
     /// Those of the options, and whatever stops the job.
-    pub fn write<S: Scan>(&self, rows: &Copied<S>) -> Result<()> {
-        let write = self.options(rows.write())?;
+    pub fn write<S: Scan>(&self, rows: &Copied<S>, terms: &Terms) -> Result<()> {
+        let write = self.options(rows.write(), terms)?;
         match self.format {
             Format::Parquet => write.parquet(&self.uri),
             Format::Delta => write.delta(&self.uri),
@@ -106,7 +124,11 @@ impl Target {
         }
     }
 
-    fn options<'r, S: Scan>(&self, write: Write<'r, Copied<S>>) -> Result<Write<'r, Copied<S>>> {
+    fn options<'r, S: Scan>(
+        &self,
+        write: Write<'r, Copied<S>>,
+        terms: &Terms,
+    ) -> Result<Write<'r, Copied<S>>> {
         let mut write = write.partition_by(self.partition_by.iter().map(String::as_str));
         if let Some(mode) = self.mode()? {
             write = write.mode(mode);
@@ -117,7 +139,13 @@ impl Target {
         if let Some(compression) = self.compression {
             write = write.compression(compression);
         }
-        Ok(write)
+        if let Some(rejects) = &terms.rejects {
+            write = write.rejects(rejects.rejects());
+        }
+        if let Some(drift) = &terms.drift {
+            write = write.drift(drift.policy);
+        }
+        terms.checks.add_to(write)
     }
 
     fn mode(&self) -> Result<Option<Mode>> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use kiln::connect::Scan;
 use kiln::{Context, Copied, Error, Result};
 
+use super::checks::Checks;
 use super::file::{LoadFile, Target};
 use super::sources::{LoadSource, Source, with_source};
 use crate::print;
@@ -33,7 +34,7 @@ pub fn run(path: &Path, args: &Args, cx: &Context) -> Result<()> {
     let source = Source::guess(&args.url, &args.table)?;
     let beside = path.with_extension("").display().to_string();
     let target = Target { uri: args.to.clone().unwrap_or(beside), ..Target::default() };
-    let load = LoadFile { source, target };
+    let load = LoadFile { source, target, checks: Checks::default(), rejects: None, drift: None };
     let text = with_source!(&load.source, source => text(&load, &cx.copy(source.scan(cx)?)))?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(path);
     let written = file

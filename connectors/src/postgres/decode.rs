@@ -5,6 +5,7 @@
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use arrow::util::display::array_value_to_string;
 use bytes::{Buf, Bytes, BytesMut};
 use kiln::connect::BatchLimits;
 use kiln::{Error, Result};
@@ -33,6 +34,7 @@ pub(super) enum Progress {
 
 /// Decodes one stream.
 pub(super) struct Decoder {
+    decoded: Vec<Decoded>,
     columns: Vec<Values>,
     limits: BatchLimits,
     pending: Bytes,
@@ -44,19 +46,24 @@ pub(super) struct Decoder {
     bytes: usize,
     /// Rows of the stream.
     total: u64,
+    /// Whether columns hold a part of a row that could not be decoded, behind those of the batch.
+    is_cut: bool,
 }
 
 /// A value that cannot be decoded: the row of the stream, the column, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadRow {
     pub(super) row: u64,
     pub(super) column: Option<usize>,
     pub(super) bad: Bad,
+    /// Its values as text, nothing for a null; bytes for those that cannot be decoded.
+    pub(super) values: Vec<Option<String>>,
 }
 
 impl Decoder {
     pub(super) fn new(columns: &[Decoded], limits: BatchLimits) -> Decoder {
         Decoder {
+            decoded: columns.to_vec(),
             columns: columns.iter().map(|decoded| Values::new(decoded, limits.rows)).collect(),
             limits,
             pending: Bytes::new(),
@@ -65,6 +72,7 @@ impl Decoder {
             rows: 0,
             bytes: 0,
             total: 0,
+            is_cut: false,
         }
     }
 
@@ -80,7 +88,8 @@ impl Decoder {
         self.pending = joined.freeze();
     }
 
-    /// Decodes what there is, up to the end of a batch.
+    /// Decodes what there is, up to the end of a batch. After an error about a row, which names a column, the next call goes
+    /// on with the row behind it; the batch ends before the row, and has to be finished first.
     pub(super) fn decode(&mut self) -> Result<Progress, BadRow> {
         let mut pending = std::mem::take(&mut self.pending);
         let mut rest = &pending[..];
@@ -96,6 +105,9 @@ impl Decoder {
             return Ok(Progress::NeedsMore);
         }
         while !self.is_ended {
+            if self.is_cut {
+                return Ok(Progress::Full);
+            }
             if self.limits.are_reached(self.rows, self.bytes) && self.rows > 0 {
                 return Ok(Progress::Full);
             }
@@ -112,8 +124,9 @@ impl Decoder {
                 );
             }
             let Some(length) = length_of(tuple, self.columns.len()) else { return Ok(Progress::NeedsMore) };
-            self.tuple(&tuple[..length])?;
-            *rest = &tuple[length..];
+            let (tuple, behind) = tuple.split_at(length);
+            *rest = behind;
+            self.tuple(tuple)?;
         }
         match rest.is_empty() {
             true => Ok(Progress::Ended),
@@ -157,7 +170,7 @@ impl Decoder {
                 None => Err(Bad::new("a field whose length is negative")),
             };
             if let Err(bad) = pushed {
-                return Err(self.bad(Some(at), bad));
+                return Err(self.cut(at, bad, tuple));
             }
         }
         self.rows += 1;
@@ -168,7 +181,10 @@ impl Decoder {
 
     /// The rows so far as a batch; the next one is begun.
     pub(super) fn finish(&mut self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let columns: Result<Vec<ArrayRef>, _> = self.columns.iter_mut().map(Values::finish).collect();
+        let rows = self.rows;
+        let columns = self.columns.iter_mut().map(|column| Ok(column.finish()?.slice(0, rows)));
+        let columns: Result<Vec<ArrayRef>, arrow::error::ArrowError> = columns.collect();
+        self.is_cut = false;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
         let batch =
@@ -183,8 +199,40 @@ impl Decoder {
 
     #[cold]
     fn bad(&self, column: Option<usize>, bad: Bad) -> BadRow {
-        BadRow { row: self.total, column, bad }
+        BadRow { row: self.total, column, bad, values: Vec::new() }
     }
+
+    /// The error about the field `at` of a tuple; the columns before it hold a value of the row already.
+    #[cold]
+    fn cut(&mut self, at: usize, bad: Bad, tuple: &[u8]) -> BadRow {
+        let values = self.shown(tuple);
+        let error = BadRow { values, ..self.bad(Some(at), bad) };
+        self.is_cut = true;
+        self.total += 1;
+        error
+    }
+
+    /// The fields of a tuple as text.
+    fn shown(&self, tuple: &[u8]) -> Vec<Option<String>> {
+        let (mut rest, mut values) = (tuple, Vec::new());
+        for decoded in &self.decoded {
+            let Some((length, tail)) = rest.split_first_chunk::<4>() else { break };
+            let field = usize::try_from(i32::from_be_bytes(*length)).ok();
+            let field = field.and_then(|length| tail.split_at_checked(length));
+            rest = field.map_or(tail, |(_, tail)| tail);
+            values.push(field.map(|(value, _)| shown(decoded, value)));
+        }
+        values
+    }
+}
+
+/// A value as text, or its bytes in hexadecimal if it is none of its type.
+fn shown(decoded: &Decoded, bytes: &[u8]) -> String {
+    let mut values = Values::new(decoded, 1);
+    let pushed = values.push(bytes).ok();
+    let text = pushed.and_then(|()| array_value_to_string(&values.finish().ok()?, 0).ok());
+    let hex = || bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+    text.unwrap_or_else(hex)
 }
 
 /// Bytes of a tuple of so many fields, if all of them are there.

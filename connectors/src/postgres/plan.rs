@@ -1,9 +1,9 @@
 //! Planning: one connection finds the columns, exports the snapshot, and cuts what is read into splits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use kiln::connect::{PlannedSplit, ScanPlan};
+use kiln::connect::{Hold, NetworkShare, PlannedSplit, ScanPlan};
 use kiln::job::Input;
 use kiln::{Error, Result};
 use tokio_postgres::Statement;
@@ -25,6 +25,15 @@ struct Planner<'p> {
     table: Option<catalog::Relation>,
 }
 
+/// What stays open in the driver: the connection that has exported the snapshot, and what was read by it.
+struct Held {
+    /// Before the session, which it uses.
+    watch: Watch,
+    session: Arc<Mutex<Session>>,
+    /// What follows FROM.
+    from: String,
+}
+
 /// Planning runs in the driver before there are tasks that could be told to stop.
 fn check() -> Result<()> {
     Ok(())
@@ -34,14 +43,43 @@ fn check() -> Result<()> {
 pub(super) fn plan(scan: &PostgresScan, wanted: Option<&SchemaRef>) -> Result<ScanPlan<PostgresSplit>> {
     let planned = scan.connect(&check, |session| {
         let planner = Planner::begin(scan, session)?;
-        planner.plan(wanted)
+        Ok((planner.plan(wanted)?, planner.from))
     });
     let address = || kiln::connect::Scan::address(scan);
-    let (session, mut plan) = planned.map_err(|e| e.at("source", address()))?;
+    let (session, (mut plan, from)) = planned.map_err(|e| e.at("source", address()))?;
     let snapshot = plan.splits.first().map(|planned| planned.split.snapshot.as_str());
     let tag = scan.server()?.tag(snapshot.unwrap_or_default());
-    plan.hold = Some(Arc::new(Watch::start(session, &tag)?));
+    let session = Arc::new(Mutex::new(session));
+    let watch = Watch::start(Arc::clone(&session), &tag)?;
+    plan.hold = Some(Arc::new(Held { session, from, watch }));
     Ok(plan)
+}
+
+/// How often the server could not send for the network's sake, as the connection that keeps the snapshot sees it.
+pub(super) fn network_share(hold: &Hold) -> Option<NetworkShare> {
+    hold.as_ref().and_then(|hold| hold.downcast_ref::<Held>()).map(|held| held.watch.network_share())
+}
+
+/// Counts the rows by the connection that has exported the snapshot, so that no other state can be seen, and by one
+/// statement over all of them, so that a gap between two splits is found.
+pub(super) fn count_rows(scan: &PostgresScan, hold: &Hold) -> Result<Option<u64>> {
+    let Some(held) = hold.as_ref().and_then(|hold| hold.downcast_ref::<Held>()) else { return Ok(None) };
+    let session = held.session.lock().unwrap_or_else(PoisonError::into_inner);
+    let sql = select(scan, "count(*)", &held.from, None);
+    let counted = session.query("the rows cannot be counted", &sql, &check)?;
+    let row = counted.first().ok_or_else(|| Error::data("the server has given no count of the rows"))?;
+    let rows: i64 = value(row, 0)?;
+    Ok(u64::try_from(rows).ok())
+}
+
+/// The statement that reads `selected` of the rows that pass the filter and a split's condition.
+fn select(scan: &PostgresScan, selected: &str, from: &str, condition: Option<&str>) -> String {
+    let filter = scan.settings.filter.as_ref().map(|filter| format!("({filter}\n)"));
+    let conditions: Vec<String> = filter.into_iter().chain(condition.map(str::to_owned)).collect();
+    match conditions.as_slice() {
+        [] => format!("SELECT {selected} FROM {from}"),
+        conditions => format!("SELECT {selected} FROM {from} WHERE {}", conditions.join(" AND ")),
+    }
 }
 
 impl<'p> Planner<'p> {
@@ -149,12 +187,7 @@ impl<'p> Planner<'p> {
     }
 
     fn select(&self, selected: &str, from: &str, condition: Option<&str>) -> String {
-        let filter = self.scan.settings.filter.as_ref().map(|filter| format!("({filter}\n)"));
-        let conditions: Vec<String> = filter.into_iter().chain(condition.map(str::to_owned)).collect();
-        match conditions.as_slice() {
-            [] => format!("SELECT {selected} FROM {from}"),
-            conditions => format!("SELECT {selected} FROM {from} WHERE {}", conditions.join(" AND ")),
-        }
+        select(self.scan, selected, from, condition)
     }
 
     fn ranges(&self, selected: &str) -> Result<Vec<Range>> {

@@ -11,13 +11,13 @@ use futures::StreamExt;
 use kiln::connect::{Hold, NetworkShare, Scan, ScanBatches, ScanPlan, ScanTask};
 use kiln::{Class, Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_postgres::CopyOutStream;
 
 use super::address::Address;
 use super::decode::{BadRow, Decoder, Progress};
 use super::session::{Check, Session};
 use super::types::Decoded;
-use super::watch::Watch;
 use super::{errors, plan};
 use crate::gate::{self, Permit};
 use crate::retry::Retry;
@@ -167,7 +167,11 @@ impl Scan for PostgresScan {
     }
 
     fn network_share(&self, hold: &Hold) -> Option<NetworkShare> {
-        hold.as_ref().and_then(|hold| hold.downcast_ref::<Watch>()).map(Watch::network_share)
+        plan::network_share(hold)
+    }
+
+    fn count_rows(&self, _: &[PostgresSplit], hold: &Hold) -> Result<Option<u64>> {
+        plan::count_rows(self, hold)
     }
 
     fn open<'t>(
@@ -221,9 +225,20 @@ impl ScanBatches for Reader<'_> {
         let Reader { stream, session, decoder, bytes, split, task, .. } = self;
         let fill = async {
             loop {
-                match decoder.decode().map_err(|bad| bad_row(bad, split, task))? {
-                    Progress::NeedsMore => {}
-                    done => return Ok(done),
+                match decoder.decode() {
+                    Ok(Progress::NeedsMore) => {}
+                    // What a rejected row has left in the columns is thrown away.
+                    Ok(Progress::Full) if decoder.rows() == 0 => {
+                        decoder.finish(task.schema())?;
+                        continue;
+                    }
+                    Ok(done) => return Ok(done),
+                    Err(bad) if bad.column.is_some() => {
+                        let (row, record) = (bad.row, record(&bad, task));
+                        task.reject(row, &record, bad_row(bad, split, task))?;
+                        continue;
+                    }
+                    Err(bad) => return Err(bad_row(bad, split, task)),
                 }
                 match stream.next().await {
                     Some(Ok(chunk)) => {
@@ -251,6 +266,13 @@ impl ScanBatches for Reader<'_> {
     fn bytes_read(&self) -> u64 {
         self.bytes
     }
+}
+
+/// A row that cannot be decoded, as JSON.
+fn record(bad: &BadRow, task: &ScanTask<'_>) -> String {
+    let names = task.schema().fields().iter().map(|field| field.name().clone());
+    let values = bad.values.iter().map(|value| value.clone().map_or(Value::Null, Value::String));
+    Value::Object(names.zip(values).collect()).to_string()
 }
 
 /// The error about a value: its split, the row in it, from 1, and the column.

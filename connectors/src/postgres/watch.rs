@@ -3,9 +3,9 @@
 //! A server process that cannot send waits in the event `ClientWrite` (PostgreSQL documentation, "Wait Events of Type
 //! Client"). The connection that exports the snapshot looks at the processes of the load twice a second.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::session::{Session, literal, value};
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Keeps the snapshot, and looks at the server until it is dropped.
+/// Looks at the server until it is dropped.
 pub(super) struct Watch {
     seen: Arc<Seen>,
     stop: Option<Sender<()>>,
@@ -32,17 +32,17 @@ struct Seen {
 }
 
 impl Watch {
-    /// Watches the processes that are called `tag`, by a session that is kept open for that long.
+    /// Watches the processes that are called `tag`, by `session`.
     ///
     /// # Errors
     /// Resource when the thread cannot be started.
-    pub(super) fn start(session: Session, tag: &str) -> Result<Watch> {
+    pub(super) fn start(session: Arc<Mutex<Session>>, tag: &str) -> Result<Watch> {
         let (seen, (stop, stopped)) = (Arc::<Seen>::default(), channel());
         let (looks, tag) = (Arc::clone(&seen), literal(tag));
         let thread = Builder::new()
             .name("kiln-postgres-watch".to_owned())
             .spawn(move || watch(&session, &tag, &looks, &stopped))
-            .map_err(|e| Error::resource("the thread that keeps a snapshot cannot start").because(e))?;
+            .map_err(|e| Error::resource("the thread that watches the server cannot start").because(e))?;
         Ok(Watch { seen, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -61,18 +61,18 @@ impl Drop for Watch {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The session ends there; a look that is under way ends with its answer.
+            // A look that is under way ends at its next check.
             let _ = thread.join();
         }
     }
 }
 
-/// Looks until it is told to stop. A look that fails is the last one: the session is kept all the same.
-fn watch(session: &Session, tag: &str, seen: &Seen, stopped: &Receiver<()>) {
+/// Looks until it is told to stop. A look that fails is the last one.
+fn watch(session: &Mutex<Session>, tag: &str, seen: &Seen, stopped: &Receiver<()>) {
     while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
-        if let Err(error) = look(session, tag, seen, stopped) {
+        let session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = look(&session, tag, seen, stopped) {
             log::debug!("the server's activity cannot be read: {error}");
-            let _ = stopped.recv();
             return;
         }
     }

@@ -11,6 +11,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
 use super::Write;
+use super::gated::Terms;
 use super::write_to::{Rows, WriteTo, publish};
 use crate::chain::Step;
 use crate::connect::{Scan, Sink};
@@ -53,6 +54,12 @@ pub struct Copied<S: Scan> {
 impl<S: Scan> Copied<S> {
     fn planned(&self) -> &(Planned<S>, Origin) {
         self.planned.get_or_init(|| Planned::all(&self.cx, self.scan.clone(), self.site.clone()))
+    }
+
+    /// Plans the source, if that is still to be done, for these columns and no others.
+    fn plan_for(&self, wanted: &SchemaRef) {
+        self.planned
+            .get_or_init(|| Planned::new(&self.cx, self.scan.clone(), self.site.clone(), Some(wanted)));
     }
 
     /// The planned source, if it can be read.
@@ -113,7 +120,7 @@ impl<S: Scan> Copied<S> {
     #[track_caller]
     pub fn write_to<K: Sink>(&self, sink: K) -> Result<()> {
         let columns = self.schema()?;
-        publish(self, sink, columns, Site::caller())
+        publish(self, sink, Terms::none(columns), Site::caller())
     }
 }
 
@@ -132,6 +139,14 @@ impl<S: Scan> Rows for Copied<S> {
 
     fn fields(&self) -> Vec<Field> {
         self.planned().0.given.fields().iter().map(|field| field.as_ref().clone()).collect()
+    }
+
+    fn wants_only(&self, columns: &SchemaRef) {
+        self.plan_for(columns);
+    }
+
+    fn count_source(&self) -> Result<Option<u64>> {
+        self.source()?.count_rows()
     }
 
     fn end_in<K: Sink>(&self, end: WriteTo<K>) -> Arc<dyn ExecutionPlan> {
@@ -190,15 +205,17 @@ struct CopyTo<S: Scan, K: Sink> {
 impl<S: Scan, K: Sink> Operator for CopyTo<S, K> {
     fn run(&self, task: &Task<'_>, out: &mut dyn Output) -> Result<()> {
         self.end.write(task, out, |part| {
-            self.source.read(task, &mut |batch| match batch.num_rows() {
-                0 => Ok(ControlFlow::Continue(())),
-                _ => part.push(0, batch),
+            self.source.read_from(task, &mut |batch, from| {
+                if batch.num_rows() > 0 {
+                    part.take(batch, Some(from.next_row()))?;
+                }
+                Ok(ControlFlow::Continue(()))
             })
         })
     }
 
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.source.given)
+        self.end.schema_or(Arc::clone(&self.source.given))
     }
 
     fn steps(&self) -> Vec<Step> {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use crate::connect::{Begin, PartWriter, Resource, Sink, SinkRun, SinkTask};
+use crate::connect::{Begin, PartWriter, Resource, RowsBefore, Sink, SinkRun, SinkTask};
 use crate::error::{Error, Result};
 use crate::publish::{self, Layout, OutputFile, PartFiles, Place, Publication, Request, Writer};
 use crate::source::is_local;
@@ -83,6 +83,11 @@ impl Sink for FileSink {
         let files = PartFiles::new(&stage.place, &stage.layout, writer, task.schema().clone(), memory)?;
         // The first partition makes a file even without rows, so that an output has its columns; a table's log has them.
         Ok(Box::new(Files { files, needs_one: task.partition() == 0 && !stage.layout.is_table }))
+    }
+
+    fn rows_before(&self, held: &Publication, parts: &[Vec<OutputFile>]) -> Result<Option<RowsBefore>> {
+        let before = held.rows_before(&parts.concat())?;
+        Ok(before.map(|(replaced, kept)| RowsBefore { replaced, kept }))
     }
 
     fn commit(&self, held: Publication, parts: Vec<Vec<OutputFile>>, run: &SinkRun) -> Result<()> {

@@ -14,6 +14,7 @@ mod first;
 mod fold;
 mod for_each;
 mod for_each_partition;
+mod gated;
 mod histogram;
 mod is_empty;
 mod iter;
@@ -36,8 +37,10 @@ mod take_sample;
 mod top;
 mod try_for_each;
 mod try_for_each_partition;
+mod unique;
 mod write;
 mod write_parquet;
+mod write_terms;
 mod write_text;
 mod write_to;
 

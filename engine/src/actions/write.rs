@@ -13,6 +13,7 @@ use kiln_planner::Site;
 use super::file_sink::FileSink;
 use super::write_to::{Rows, publish};
 use crate::chain::Chain;
+use crate::checks::{Check, Drift, Rejects};
 use crate::connect::{Begin, Sink as _, SinkRun};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -62,6 +63,9 @@ impl<R: Rows> Write<'_, R> {
             quote: None,
             form: Form::Usual,
             is_listed: true,
+            checks: Vec::new(),
+            drift: None,
+            rejects: None,
             site,
         }
     }
@@ -70,14 +74,14 @@ impl<R: Rows> Write<'_, R> {
 /// How rows become files; see [`Dataset::write`].
 #[must_use = "nothing is written before a format is named, such as `.parquet(uri)`"]
 pub struct Write<'d, R> {
-    rows: &'d R,
+    pub(super) rows: &'d R,
     /// `None` leaves it to the caller of the job.
     mode: Option<Mode>,
     /// Partitions that are replaced even without rows.
     expected: Vec<String>,
-    layout: Layout,
+    pub(super) layout: Layout,
     /// `None` where an option was not given: what a format does not understand is refused.
-    names: Option<Vec<String>>,
+    pub(super) names: Option<Vec<String>>,
     group_rows: Option<usize>,
     header: Option<bool>,
     delimiter: Option<u8>,
@@ -86,6 +90,9 @@ pub struct Write<'d, R> {
     form: Form,
     /// Whether it is among the outputs of the job.
     is_listed: bool,
+    pub(super) checks: Vec<Check>,
+    pub(super) drift: Option<Drift>,
+    pub(super) rejects: Option<Rejects>,
     site: Site,
 }
 
@@ -324,9 +331,14 @@ impl<R: Rows> Write<'_, R> {
         if !self.rows.is_planned() && has_published(uri, self.rows.context().job_run())? {
             return self.report(uri);
         }
-        let columns = self.columns().map_err(|e| e.at("line", &site))?;
+        let published = self.published(uri).map_err(|e| e.at("line", &site))?;
+        if let (Some((Drift::DiscardColumns, there)), None) = (&published, &self.names) {
+            self.rows.wants_only(&there.wanted());
+        }
+        self.rows.origin().check()?;
+        let terms = self.terms(uri, published).map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
-        publish(self.rows, self.sink(uri, &columns, expected), columns, site)
+        publish(self.rows, self.sink(uri, &terms.written, expected), terms, site)
     }
 
     /// Reports what this run has published before.
@@ -351,12 +363,13 @@ impl<R: Rows> Write<'_, R> {
             is_internal: !self.is_listed,
             form: if self.layout.format == Format::Parquet { self.form } else { Form::Plain },
             columns: TableColumns { schema: Arc::clone(columns), partition_by },
+            evolves: self.drift == Some(Drift::Evolve),
         };
         FileSink::new(uri, self.layout.clone(), request)
     }
 
     /// What to do with what is there: as the job says or, where it leaves that open, its caller.
-    fn chosen_mode(&self) -> Mode {
+    pub(super) fn chosen_mode(&self) -> Mode {
         self.mode.or(self.rows.context().job_run().options().mode).unwrap_or_default()
     }
 
@@ -383,7 +396,7 @@ impl<R: Rows> Write<'_, R> {
     }
 
     /// The columns by their names in the output; all options are checked.
-    fn columns(&self) -> Result<SchemaRef> {
+    pub(super) fn columns(&self) -> Result<SchemaRef> {
         self.check_options()?;
         let columns = self.rows.fields();
         let given = || columns.iter().map(|column| column.name().clone()).collect();

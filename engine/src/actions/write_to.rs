@@ -1,7 +1,7 @@
 //! `write_to`: rows go to a sink, in parts that one commit publishes.
 //!
-//! The driver begins the publish, tasks write a part each and send a note of it, the driver commits the parts that
-//! it counts. The engine's own files are such a sink (`file_sink`).
+//! The driver begins the publish, tasks write a part each and send a note of it, the driver decides the checks (`gated`) and
+//! commits the parts that it counts. The engine's own files are such a sink (`file_sink`).
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,7 +11,10 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
+use super::gated::{Terms, decide};
+use super::unique;
 use crate::chain::{Chain, Step};
+use crate::checks::{Known, Observed, Watch, Watcher};
 use crate::connect::{Begin, PartWriter, Resource, Sink, SinkRun, SinkTask};
 use crate::context::Context;
 use crate::dataset::{Dataset, Origin};
@@ -19,9 +22,10 @@ use crate::error::{Error, Result};
 use crate::meter;
 use crate::operators::Columns;
 use crate::plan::Terminal;
-use crate::row::{Row, schema};
+use crate::row::Row;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::ship::shared::Param;
+use crate::source::{Adapter, Wanted};
 use crate::task::{BatchLimits, Output, Task};
 
 /// Rows that a sink can take: those of a dataset, or those of a source as they are.
@@ -40,6 +44,15 @@ pub trait Rows {
     /// Their columns.
     fn fields(&self) -> Vec<Field>;
 
+    /// Told before they are planned that only these columns are wanted, where that is still open.
+    fn wants_only(&self, _: &SchemaRef) {}
+
+    /// How many rows their source has; nothing where it does not tell, or where these are other rows than the source's.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn count_source(&self) -> Result<Option<u64>>;
+
     /// The plan node in which they go to a sink.
     fn end_in<K: Sink>(&self, end: WriteTo<K>) -> Arc<dyn ExecutionPlan>;
 }
@@ -57,6 +70,10 @@ impl<T: Row, C: Chain<Out = T>> Rows for Dataset<T, C> {
         T::columns()
     }
 
+    fn count_source(&self) -> Result<Option<u64>> {
+        self.chain.count_source()
+    }
+
     fn end_in<K: Sink>(&self, end: WriteTo<K>) -> Arc<dyn ExecutionPlan> {
         Dataset::end_in(self, end)
     }
@@ -69,20 +86,43 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     /// Those of the sink; else whatever stops the job, and then nothing is published.
     #[track_caller]
     pub fn write_to<K: Sink>(&self, sink: K) -> Result<()> {
-        publish(self, sink, Arc::new(Schema::new(T::columns())), Site::caller())
+        publish(self, sink, Terms::none(Arc::new(Schema::new(T::columns()))), Site::caller())
     }
 }
 
-/// Publishes `rows`, whose columns are called as those of `columns`, by `sink`.
-pub(super) fn publish<R: Rows, K: Sink>(rows: &R, sink: K, columns: SchemaRef, site: Site) -> Result<()> {
+/// Publishes `rows` by `sink` if all that `terms` ask for holds.
+pub(super) fn publish<R: Rows, K: Sink>(rows: &R, sink: K, terms: Terms, site: Site) -> Result<()> {
     let origin = rows.origin();
     origin.check()?;
     let run = SinkRun::new(origin.cx.job_run());
-    let Begin::Begun { held, stage } = sink.begin(&columns, &run)? else { return Ok(()) };
-    let end = WriteTo { sink: sink.clone(), stage, columns, site };
-    let outcome = origin.cx.act_with(&rows.end_in(end), true)?;
-    let parts = outcome.reports.iter().map(|report| note_to_part(&report.payload));
-    let parts = parts.collect::<Result<_>>()?;
+    let Terms { gate, given, written, .. } = &terms;
+    let Begin::Begun { held, stage } = sink.begin(written, &run)? else { return Ok(()) };
+    let mut known = Known { source: terms.source_rows(|| rows.count_source())?, ..Known::default() };
+    let (given, columns) = (Arc::clone(given), Arc::clone(written));
+    let end = WriteTo { sink: sink.clone(), stage, given, columns, watch: gate.watch().clone(), site };
+    let plan = rows.end_in(end);
+    let notes = match gate.watch().has_keys() {
+        false => {
+            let outcome = origin.cx.act_with(&plan, true)?;
+            outcome.reports.into_iter().map(|report| report.payload).collect()
+        }
+        true => {
+            let (notes, repeated) = unique::run(origin, plan, gate, &terms.given)?;
+            known.repeated = repeated;
+            notes
+        }
+    };
+    let (mut parts, mut seen) = (Vec::with_capacity(notes.len()), Observed::default());
+    for note in &notes {
+        let (part, one) = from_note(note)?;
+        parts.push(part);
+        seen.add(one);
+    }
+    if gate.asks_before() {
+        known.before = sink.rows_before(&held, &parts)?.map(|before| (before.replaced, before.kept));
+    }
+    // An error drops what is held, and that takes everything back.
+    decide(&origin.cx, &terms, &sink.address(), seen, &known)?;
     // All slots wait for the commit.
     let slots = origin.cx.slots();
     run.run().times.of_driver(slots, || meter::waiting(sink.resource(), || sink.commit(held, parts, &run)))
@@ -92,8 +132,11 @@ pub(super) fn publish<R: Rows, K: Sink>(rows: &R, sink: K, columns: SchemaRef, s
 pub struct WriteTo<K: Sink> {
     sink: K,
     stage: K::Stage,
-    /// As the target calls them.
+    /// As the rows have them, by the names of the target.
+    given: SchemaRef,
+    /// As the target has them.
     columns: SchemaRef,
+    watch: Watch,
     site: Site,
 }
 
@@ -103,20 +146,58 @@ impl<K: Sink> WriteTo<K> {
         &self,
         task: &Task<'_>,
         out: &mut dyn Output,
-        drive: impl FnOnce(&mut dyn Output) -> Result<()>,
+        drive: impl FnOnce(&mut Part<'_, '_, K::Part>) -> Result<()>,
     ) -> Result<()> {
+        let limits = out.limits();
+        if self.watch.has_keys() {
+            return unique::send(task.partition, out, |take| {
+                self.write_part(task, limits, Some(take), drive)
+            });
+        }
+        let note = self.write_part(task, limits, None, drive)?;
+        out.note(note);
+        Ok(())
+    }
+
+    fn write_part(
+        &self,
+        task: &Task<'_>,
+        limits: BatchLimits,
+        keys: Option<&mut dyn FnMut(u32, &[u8])>,
+        drive: impl FnOnce(&mut Part<'_, '_, K::Part>) -> Result<()>,
+    ) -> Result<Vec<u8>> {
         let to = SinkTask::new(task, &self.columns);
+        task.rejects.replace(self.watch.bin());
         let resource = self.sink.resource();
         let mut part = Part {
             writer: meter::waiting(resource, || self.sink.open(&self.stage, &to))?,
             resource,
-            columns: Arc::clone(&self.columns),
-            limits: out.limits(),
+            given: Arc::clone(&self.given),
+            adapter: self.adapter()?,
+            watcher: Watcher::new(&self.watch, &self.given)?,
+            keys,
+            task,
+            rows: 0,
+            limits,
         };
         drive(&mut part)?;
-        let written = meter::waiting(resource, || part.writer.finish())?;
-        out.note(part_to_note(&written)?);
-        Ok(())
+        let Part { writer, watcher, .. } = part;
+        let seen = watcher.finish(task.rejects.take());
+        to_note(&(meter::waiting(resource, || writer.finish())?, seen))
+    }
+
+    /// What makes the target's columns of those of the rows, where they differ.
+    fn adapter(&self) -> Result<Option<Adapter>> {
+        if self.given == self.columns {
+            return Ok(None);
+        }
+        let wanted = Wanted::columns(&self.columns);
+        Adapter::of_source(&wanted, &self.sink.address(), &self.given).map(Some)
+    }
+
+    /// The columns that come out of a plan node that ends in this.
+    pub(super) fn schema_or(&self, rows: SchemaRef) -> SchemaRef {
+        if self.watch.has_keys() { unique::columns() } else { rows }
     }
 
     /// Names itself, for explain.
@@ -127,13 +208,14 @@ impl<K: Sink> WriteTo<K> {
 
 impl<K: Sink> Ship for WriteTo<K> {
     fn ship(&self, params: &mut ParamWriter) -> Result<()> {
+        params.put_schema(&self.given)?;
         params.put_schema(&self.columns)?;
-        params.put(&(&self.sink, &self.stage, &self.site))
+        params.put(&(&self.sink, &self.stage, &self.watch, &self.site))
     }
     fn rebuild(params: &mut ParamReader<'_>) -> Result<Self> {
-        let columns = params.take_schema()?;
-        let (sink, stage, site) = (params.take()?, params.take()?, params.take()?);
-        Ok(WriteTo { sink, stage, columns, site })
+        let (given, columns) = (params.take_schema()?, params.take_schema()?);
+        let (sink, stage) = (params.take()?, params.take()?);
+        Ok(WriteTo { sink, stage, given, columns, watch: params.take()?, site: params.take()? })
     }
 }
 
@@ -143,7 +225,7 @@ impl<T: Row, K: Sink> Terminal<T> for WriteTo<K> {
     }
 
     fn schema(&self) -> SchemaRef {
-        schema::<T>()
+        self.schema_or(crate::row::schema::<T>())
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {
@@ -151,32 +233,69 @@ impl<T: Row, K: Sink> Terminal<T> for WriteTo<K> {
     }
 }
 
-/// Takes the batches of a chain's end.
-struct Part<'t, P> {
+/// Takes the batches of a chain's end, or of a source.
+pub(super) struct Part<'t, 'k, P> {
     writer: Box<dyn PartWriter<Part = P> + 't>,
     resource: Resource,
-    columns: SchemaRef,
+    given: SchemaRef,
+    adapter: Option<Adapter>,
+    watcher: Watcher<'t>,
+    /// Who takes the keys of rows that must be unique.
+    keys: Option<&'k mut dyn FnMut(u32, &[u8])>,
+    task: &'t Task<'t>,
+    /// Rows so far.
+    rows: u64,
     limits: BatchLimits,
 }
 
-impl<P> Output for Part<'_, P> {
+impl<P> Part<'_, '_, P> {
+    /// Writes rows, the first of which has this number among those of its source's part, where that is known.
+    pub(super) fn take(&mut self, batch: RecordBatch, first: Option<u64>) -> Result<()> {
+        let Part { task, rows, .. } = self;
+        let (task, before) = (*task, *rows);
+        let place = |row: usize| {
+            first.iter().for_each(|first| task.place.at(first + row as u64));
+            match task.place.now().filter(|_| first.is_some()) {
+                Some(place) => place.to_string(),
+                None => format!("partition {}, row {}", task.partition, before + row as u64 + 1),
+            }
+        };
+        self.rows += batch.num_rows() as u64;
+        let named = RecordBatch::try_new(Arc::clone(&self.given), batch.columns().to_vec())?;
+        let kept = self.watcher.look(named, task.rejects.borrow().as_ref(), &place)?;
+        if kept.num_rows() == 0 {
+            return Ok(());
+        }
+        if let Some(keys) = &mut self.keys {
+            self.watcher.keys(&kept, keys)?;
+        }
+        match &self.adapter {
+            None => meter::waiting(self.resource, || self.writer.write(&kept)),
+            Some(adapter) => {
+                let adapted = adapter.adapt(&kept.project(adapter.projection())?, |_| None)?;
+                meter::waiting(self.resource, || self.writer.write(&adapted))
+            }
+        }
+    }
+}
+
+impl<P> Output for Part<'_, '_, P> {
     fn limits(&self) -> BatchLimits {
         self.limits
     }
 
     fn push(&mut self, _: usize, batch: RecordBatch) -> Result<ControlFlow<()>> {
-        let named = RecordBatch::try_new(Arc::clone(&self.columns), batch.columns().to_vec())?;
-        meter::waiting(self.resource, || self.writer.write(&named))?;
+        self.take(batch, None)?;
         Ok(ControlFlow::Continue(()))
     }
 
     fn note(&mut self, _: Vec<u8>) {}
 }
 
-fn part_to_note<P: Param>(part: &P) -> Result<Vec<u8>> {
+fn to_note<P: Param>(part: &(P, Observed)) -> Result<Vec<u8>> {
     postcard::to_stdvec(part).map_err(|e| Error::bug("a part of an output cannot be sent").because(e))
 }
 
-fn note_to_part<P: Param>(note: &[u8]) -> Result<P> {
+fn from_note<P: Param>(note: &[u8]) -> Result<(P, Observed)> {
     postcard::from_bytes(note).map_err(|e| Error::bug("a part of an output cannot be read").because(e))
 }

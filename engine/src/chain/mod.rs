@@ -56,7 +56,15 @@ pub trait Chain: Ship + Clone + Send + Sync + 'static {
         0
     }
 
-    /// Whether this only reads the rows of another plan node.
+    /// How many rows the source has, if these are its rows and it tells.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn count_source(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Whether this is nothing but the rows of another plan node.
     fn is_input(&self) -> bool {
         false
     }

@@ -26,4 +26,4 @@ mod sink;
 pub use crate::job::{NetworkShare, Resource};
 pub use crate::row::BatchLimits;
 pub use scan::{Hold, PlannedSplit, Scan, ScanBatches, ScanPlan, ScanTask};
-pub use sink::{Begin, PartWriter, Sink, SinkRun, SinkTask};
+pub use sink::{Begin, PartWriter, RowsBefore, Sink, SinkRun, SinkTask};

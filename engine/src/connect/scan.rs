@@ -1,13 +1,15 @@
 //! `Scan`: a source outside of Kiln, in splits that are read as record batches.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::error::Result;
+use crate::checks::Reject;
+use crate::error::{Error, Result};
 use crate::job::{Input, NetworkShare, Resource};
 use crate::row::BatchLimits;
 use crate::ship::shared::Param;
@@ -47,6 +49,18 @@ pub trait Scan: Param + Clone {
     /// replies. It is asked in the driver, at the end of the run, and given what [`plan`](Scan::plan) holds.
     fn network_share(&self, _: &Hold) -> Option<NetworkShare> {
         None
+    }
+
+    /// How many rows the source has at the snapshot that `splits` are read from; nothing unless a source can tell without
+    /// reading them all. It is asked only where a check wants to know, in the driver and before any row is read.
+    ///
+    /// The count must not follow from the splits: a gap between two of them is one of the faults that it is to find. `hold`
+    /// is what [`plan`](Scan::plan) has kept open.
+    ///
+    /// # Errors
+    /// By the failing operation.
+    fn count_rows(&self, _splits: &[Self::Split], _hold: &Hold) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Opens a split in a task. The same split is opened again after a failure and must give the same rows.
@@ -121,11 +135,15 @@ pub struct ScanTask<'a> {
     limits: BatchLimits,
     /// Rows that were given since [`enter`](ScanTask::enter).
     given: Cell<u64>,
+    /// The numbers of the rows of the part that were rejected.
+    rejected: RefCell<Rejected>,
 }
+
+type Rejected = Rc<RefCell<Vec<u64>>>;
 
 impl<'a> ScanTask<'a> {
     pub(crate) fn new(task: &'a Task<'a>, schema: &'a SchemaRef, limits: BatchLimits) -> ScanTask<'a> {
-        ScanTask { task, schema, limits, given: Cell::new(0) }
+        ScanTask { task, schema, limits, given: Cell::new(0), rejected: RefCell::default() }
     }
 
     /// The columns to give: those of the plan.
@@ -159,7 +177,35 @@ impl<'a> ScanTask<'a> {
     /// The rows from here on come from `part`, which is a `what`, and are counted in `unit` from `first` up:
     /// `("table", "orders", "row", 1)`. An error about one of them, also one in a closure, names all of it.
     pub fn enter(&self, what: &'static str, part: &str, unit: &'static str, first: u64) {
-        self.enter_finding(what, part, unit, Box::new(move |row| Some(first + row)));
+        let rejected: Rejected = Rc::default();
+        self.rejected.replace(Rc::clone(&rejected));
+        let find = move |given| {
+            // Both are in ascending order: the row is behind those that were rejected before it.
+            let row = rejected.borrow().iter().fold(given, |row, rejected| row + u64::from(*rejected <= row));
+            Some(first + row)
+        };
+        self.enter_finding(what, part, unit, Box::new(find));
+    }
+
+    /// Hands over a row that cannot be converted: it is left out and kept with its place and the reason, if the load keeps
+    /// such rows. `row` counts those of the part that was entered, from 0 up and with those that were rejected before;
+    /// `record` is the row as text, JSON where that is possible. Batches must not hold a part of it.
+    ///
+    /// # Errors
+    /// `error` itself where no row may be rejected; of class data when it is one row too many.
+    pub fn reject(&self, row: u64, record: &str, error: Error) -> Result<()> {
+        let bin = self.task.rejects.borrow();
+        let Some(bin) = bin.as_ref() else { return Err(error) };
+        // Places count the rows that are given.
+        let before = self.rejected.borrow().borrow().len() as u64;
+        self.task.place.at(row.saturating_sub(before));
+        let place = match self.task.place.now() {
+            Some(place) => place.to_string(),
+            None => format!("partition {}, row {}", self.task.partition, row + 1),
+        };
+        self.rejected.borrow().borrow_mut().push(row);
+        let error = error.to_string().lines().next().unwrap_or_default().to_owned();
+        bin.take(Reject { place, record: record.to_owned(), error })
     }
 
     /// The same, where `find` gives the place of a row by its number; it is called when somebody asks.

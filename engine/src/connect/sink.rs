@@ -50,6 +50,15 @@ pub trait Sink: Param + Clone {
         task: &'t SinkTask<'t>,
     ) -> Result<Box<dyn PartWriter<Part = Self::Part> + 't>>;
 
+    /// How many rows the publish of `parts` replaces, and to how many it adds; nothing where the target does not know. It is
+    /// asked only where a check wants to know, before [`commit`](Sink::commit).
+    ///
+    /// # Errors
+    /// By the failing operation.
+    fn rows_before(&self, _held: &Self::Held, _parts: &[Self::Part]) -> Result<Option<RowsBefore>> {
+        Ok(None)
+    }
+
     /// Publishes `parts`, one for each partition, in their order, and nothing else that tasks have written.
     ///
     /// It reports what it has published by [`SinkRun::published`], before the guard of [`SinkRun::committing`] is
@@ -59,6 +68,15 @@ pub trait Sink: Param + Clone {
     /// Fenced after a newer attempt; transient, with the reason `outcome_unknown`, when nobody can tell whether the
     /// rows are published.
     fn commit(&self, held: Self::Held, parts: Vec<Self::Part>, run: &SinkRun) -> Result<()>;
+}
+
+/// The rows of a target before a publish, as far as it touches them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowsBefore {
+    /// Those that it replaces.
+    pub replaced: u64,
+    /// Those that stay beside the rows that it adds.
+    pub kept: u64,
 }
 
 /// The answer of [`Sink::begin`].

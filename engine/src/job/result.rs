@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::error::Class;
 
 use super::bottleneck::Bottleneck;
+use super::checks::CheckResult;
 use super::exit::{Ending, Status};
 use super::formats::{Format, flat_object};
 use super::result_file::{ResultFile, Written};
@@ -57,6 +58,8 @@ struct Line<'a> {
     version: Option<u64>,
     outputs: &'a [Output],
     inputs: &'a [Input],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [CheckResult],
     counters: BTreeMap<String, Value>,
     retries: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +163,7 @@ fn json(run: &Run, ending: &Ending) -> String {
         version: facts.version,
         outputs: &facts.outputs,
         inputs: &facts.inputs,
+        checks: &facts.checks,
         counters: counters(&facts),
         retries: facts.retries,
         bottleneck: facts.bottleneck,

@@ -16,6 +16,7 @@ use super::accumulators::Accumulators;
 use super::bottleneck::{Bottleneck, Times};
 use super::callbacks::Cleanup;
 use super::cancel::Cancel;
+use super::checks::CheckResult;
 use super::commit::{CommitGuard, Commits};
 use super::identity::Identity;
 use super::listeners::Listeners;
@@ -64,6 +65,8 @@ pub struct Facts {
     pub inputs: Vec<Input>,
     /// Outputs, in the order of publishing.
     pub outputs: Vec<Output>,
+    /// What came of the checks of outputs, also of those that were not published for that.
+    pub checks: Vec<CheckResult>,
     /// The job's own counters by name.
     pub counters: BTreeMap<String, u64>,
     /// Signed counters, by name.
@@ -221,7 +224,12 @@ impl Run {
         }
     }
 
-    /// Reports the version that the publish created.
+    /// Reports what came of the checks of an output, before it is published or is not.
+    pub fn checked(&self, results: impl IntoIterator<Item = CheckResult>) {
+        lock(&self.facts).checks.extend(results);
+    }
+
+    /// Says which version the publish made.
     pub fn published_version(&self, version: u64) {
         lock(&self.facts).version = Some(version);
     }

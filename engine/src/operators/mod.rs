@@ -69,4 +69,3 @@ pub use partition_by::Partitioner;
 pub use partition_rows::PartitionRows;
 pub(crate) use partition_rows::{PartitionFunc, pulled};
 pub(crate) use random::Random;
-pub use rejects::{Reject, RejectView};

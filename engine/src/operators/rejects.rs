@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 use super::fallible::{Attempt, Fallible, Refused, failure, of_record, text};
 use crate::chain::{Chain, FuncInfo, RowConsumer, Step};
+use crate::checks::Reject;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::row::Row;
@@ -14,19 +15,7 @@ use crate::ship::closure::Closure;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 use crate::task::{Place, Task};
 
-/// A row that a closure has rejected.
-#[derive(kiln_derive::Row, Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Location of the row: `file a.txt, byte 17` if the source knows it, else `partition 3, row 8`,
-    /// with rows counted from 1.
-    pub place: String,
-    /// The row as text.
-    pub record: String,
-    /// The reason.
-    pub error: String,
-}
-
-/// The dataset of accepted rows and the dataset of rejected ones.
+/// The rows that an operator makes of those that it accepts, and the others.
 pub type AcceptedAndRejected<O, C, G, N> = (Dataset<O, Attempt<C, G, N>>, Dataset<Reject, Rejects<C, G, N>>);
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {

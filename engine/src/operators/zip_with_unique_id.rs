@@ -9,8 +9,8 @@ use crate::row::Row;
 use crate::ship::params::{ParamReader, ParamWriter, Ship};
 
 impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
-    /// Pairs each row with a number that no other row has: row `k` of partition `p` of `n` gets `k * n
-    /// + p`. The numbers have gaps; those of [`zip_with_index`](Dataset::zip_with_index) have none, but
+    /// Pairs each row with a number that no other row has: row `k` of partition `p` of `n` gets
+    /// `k * n + p`. The numbers have gaps; those of [`zip_with_index`](Dataset::zip_with_index) have none, but
     /// it computes the rows twice.
     ///
     /// ```

@@ -16,7 +16,7 @@ pub fn has_published(uri: &str, run: &Run) -> Result<bool> {
         return Ok(false);
     }
     let output = Location::output(uri)?;
-    if !is_there(&output)? {
+    if !is_published(&output)? {
         // Somebody has removed it: it is not published any more.
         return Ok(false);
     }
@@ -28,8 +28,15 @@ pub fn has_published(uri: &str, run: &Run) -> Result<bool> {
     })
 }
 
-/// Whether something is published at `output`.
-fn is_there(output: &Location) -> Result<bool> {
+/// Whether something is published at `uri`.
+///
+/// # Errors
+/// Config for an address that cannot be one of an output; else by the failing request.
+pub fn is_there(uri: &str) -> Result<bool> {
+    is_published(&Location::output(uri)?)
+}
+
+fn is_published(output: &Location) -> Result<bool> {
     if let Some(target) = output.local_path() {
         return Ok(target.exists());
     }

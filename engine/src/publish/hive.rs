@@ -6,8 +6,9 @@
 //! `__HIVE_DEFAULT_PARTITION__`, because a folder has no other way to say either.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
@@ -18,6 +19,15 @@ const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 const MAX_NAME_BYTES: usize = 255;
 /// The characters, besides control characters, that Spark encodes.
 const ENCODED: &str = "\"#%'*/:=?\\\u{7f}{[]^";
+
+/// The folder of rows that have the text `value` in `column`.
+///
+/// # Errors
+/// As [`folder`].
+pub fn folder_of(column: &str, value: &str) -> Result<String> {
+    let values: ArrayRef = Arc::new(StringArray::from(vec![value]));
+    folder(&RecordBatch::try_from_iter([(column, values)])?, &[0], 0)
+}
 
 /// The folder of row `at` of `batch`, by the columns `columns`, without a slash at its end.
 ///

@@ -180,7 +180,7 @@ pub fn records(output: &Location) -> Result<Vec<RunRecord>> {
 }
 
 /// A run id as the name of a file, with all but letters, digits and a few other characters percent-encoded.
-fn file_name(run_id: &str) -> String {
+pub fn file_name(run_id: &str) -> String {
     let mut name = String::new();
     for byte in run_id.bytes() {
         match byte {

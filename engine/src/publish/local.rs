@@ -130,6 +130,14 @@ impl LocalPublication {
         &self.claim
     }
 
+    /// What is asked of it, the files that are there now, and the address of their folder.
+    ///
+    /// # Errors
+    /// By the failing operation.
+    pub(super) fn before(&self) -> Result<(&Request, Vec<ManifestFile>, String)> {
+        Ok((&self.request, present_files(&self.target)?, self.target.to_string_lossy().into_owned()))
+    }
+
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
         Place::Folder(self.staging.parts())

@@ -8,6 +8,7 @@
 
 mod before;
 mod clean;
+mod columns;
 mod csv;
 pub mod delta;
 mod dictionaries;
@@ -26,6 +27,7 @@ mod part_file;
 mod parts;
 mod pause;
 mod place;
+mod rows_before;
 mod sign_of_life;
 mod sorted;
 mod table;
@@ -33,11 +35,15 @@ mod text;
 mod uploaded;
 
 pub use crate::job::Mode;
-pub use before::has_published;
+pub use before::{has_published, is_there};
 pub use clean::{CleanOptions, CleanReport, Leftover, clean, last_attempt};
+pub use columns::{PublishedColumns, published_columns};
+pub use delta::file_schema as table_columns;
 pub use form::Form;
+pub use hive::folder_of;
+pub use json::encode as json_lines;
 pub use layout::{Compression, Format, Layout};
-pub use ledger::{HIDDEN, RunRecord, records};
+pub use ledger::{HIDDEN, RunRecord, file_name as run_name, records};
 pub use part_file::OutputFile;
 pub use parts::{PartFiles, Writer};
 pub use place::Place;
@@ -85,6 +91,8 @@ pub struct Request {
     pub form: Form,
     /// The columns of the rows.
     pub columns: TableColumns,
+    /// Whether a table may get columns that it does not have.
+    pub evolves: bool,
 }
 
 /// The columns of rows, as a table has them.

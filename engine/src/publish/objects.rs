@@ -136,6 +136,15 @@ impl ObjectPublication {
         &self.claim
     }
 
+    /// What is asked of it, the files that are there now, and the address of their folder.
+    ///
+    /// # Errors
+    /// By the failing request.
+    pub(super) fn before(&self) -> Result<(&Request, Vec<ManifestFile>, String)> {
+        let files = old_files(&self.head()?.read()?.0, &self.store, &self.target)?;
+        Ok((&self.request, files, self.store.address(&self.target)))
+    }
+
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
         Place::Final { address: self.store.address(&self.target), tag: tag_of(&self.claim) }

@@ -13,7 +13,7 @@ use super::mode::not_a_folder;
 use super::objects::{is_object, probe};
 use super::sign_of_life::{self, SignOfLife};
 use super::uploaded::UploadedFiles;
-use super::{Begin, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
+use super::{Begin, Mode, OutputFile, Place, Publication, Request, TableColumns, is_unknown};
 use crate::error::Result;
 use crate::failpoint;
 use crate::job::{CommitGuard, Run};
@@ -82,6 +82,23 @@ impl TablePublication {
         &self.claim
     }
 
+    /// The rows that a publish of `new` replaces, and those to which it adds, by the log as it was when the publish began.
+    ///
+    /// # Errors
+    /// As [`DeltaTable::rows`].
+    pub fn rows_before(&self, new: &[OutputFile]) -> Result<Option<(u64, u64)>> {
+        let rows = |folders| self.table.rows(folders);
+        Ok(match self.request.mode {
+            Mode::Error | Mode::Ignore => Some((0, 0)),
+            Mode::Append | Mode::AppendOnce => Some((0, rows(None)?)),
+            Mode::Overwrite => Some((rows(None)?, 0)),
+            Mode::ReplacePartitions => {
+                let folders = super::partitions(new, &self.request.expected);
+                Some((rows(Some(&folders))?, 0))
+            }
+        })
+    }
+
     /// Where tasks write their files.
     pub fn place(&self) -> Place {
         Place::Final { address: self.output.address(), tag: self.files.tag().to_owned() }
@@ -103,6 +120,7 @@ impl TablePublication {
             mode: self.request.mode,
             schema: &schema,
             partition_by: &partition_by,
+            evolves: self.request.evolves,
             files: &files,
             expected: &self.request.expected,
             output: output.clone(),
@@ -165,6 +183,7 @@ fn begin_at(
     if !table.check(request.mode)? {
         return Ok(Some(Begin::Skipped("the output exists")));
     }
+    table.check_columns(request)?;
     if has_rival {
         // Older attempts of the run are fenced by the log itself.
         if let Committed::Already(done) = table.claim(claim, &run.cancel)? {

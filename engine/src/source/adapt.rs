@@ -45,8 +45,13 @@ impl Wanted {
         Wanted { schema, hive, limits, skim: false, table: None }.with_limits(limits)
     }
 
-    /// Sets the limits of a batch. Rows with many columns are large even when they are empty, so the number
-    /// of rows is reduced for them.
+    /// These columns, of whatever is no file.
+    pub fn columns(schema: &SchemaRef) -> Wanted {
+        let limits = BatchLimits { rows: usize::MAX, bytes: BATCH_BYTES };
+        Wanted { schema: Arc::clone(schema), hive: false, limits, skim: false, table: None }
+    }
+
+    /// The same in batches that end at `limits`, or before: rows of many columns are large, even empty ones.
     pub fn with_limits(self, limits: BatchLimits) -> Wanted {
         let rows = limits.rows_of(least_row_bytes(&self.schema));
         Wanted { limits: BatchLimits { rows, ..limits }, ..self }

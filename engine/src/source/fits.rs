@@ -27,6 +27,11 @@ pub(super) fn fits(from: &DataType, to: &DataType, parse: bool) -> bool {
     from == to || (keeps_all(from, to, parse) && (from.is_nested() || can_cast_types(from, to)))
 }
 
+/// Whether a column of `from` becomes one of `to` without losing anything.
+pub fn is_lossless(from: &DataType, to: &DataType) -> bool {
+    fits(from, to, false)
+}
+
 fn keeps_all(from: &DataType, to: &DataType, parse: bool) -> bool {
     use DataType::*;
     match (from, to) {

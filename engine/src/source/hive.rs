@@ -16,7 +16,13 @@ fn decoded(text: &str) -> String {
     percent_decoded(text).unwrap_or_else(|_| text.to_owned())
 }
 
-/// The values of the folders around the file at `address`; the innermost folder wins.
+/// The names of the columns in the folders of `path`, outermost first.
+pub fn folder_names(path: &str) -> Vec<String> {
+    let (folders, _file) = path.rsplit_once('/').unwrap_or(("", path));
+    folders.split('/').filter_map(|folder| folder.split_once('=')).map(|(key, _)| decoded(key)).collect()
+}
+
+/// The values of the folders around the file at `address`; a folder further in wins.
 pub(super) fn folder_values(address: &str) -> BTreeMap<String, Option<String>> {
     let (folders, _file) = address.rsplit_once('/').unwrap_or(("", address));
     let mut values = BTreeMap::new();

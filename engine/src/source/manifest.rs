@@ -76,8 +76,8 @@ impl Manifest {
     /// The manifest of the output at the prefix `output`, if it has one.
     ///
     /// # Errors
-    /// By the request that failed.
-    pub(super) fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
+    /// By the failing request.
+    pub fn read(store: &Store, output: &Path) -> Result<Option<Manifest>> {
         let key = Path::parse(format!("{output}/{MANIFEST}")).map_err(|e| {
             Error::config("the output's prefix cannot be used").because(e).at("output", store.address(output))
         })?;

@@ -18,6 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -31,6 +32,7 @@ use self::pages::Pages;
 use super::adapt::{Adapter, Wanted};
 use super::batches::{Batches, Places};
 use super::guard::decoding;
+use super::listing::InputFile;
 use super::predicate::{OnFile, Predicate};
 use super::ranges::RangedFile;
 use super::skim::{self, Skimmed};
@@ -46,6 +48,17 @@ const MAX_PLANNED_BYTES: u64 = 32 << 20;
 const PLANNED_BATCHES: u64 = 8;
 /// The factor by which the number of rows per batch is reduced if a batch turns out to be too large.
 const FEWER: usize = 4;
+
+/// How many rows the Parquet file `file` has, and its columns, by its footer.
+///
+/// # Errors
+/// Data for a damaged file; else by the failing operation.
+pub fn parquet_footer(file: &InputFile) -> Result<(u64, SchemaRef)> {
+    let ranged = RangedFile::open(&Piece::of(file, 0, file.size))?;
+    let footer = footer::read(&ranged, &file.address)?;
+    let rows = footer.metadata().row_groups().iter().map(|group| group.num_rows() as u64).sum();
+    Ok((rows, Arc::clone(footer.schema())))
+}
 
 /// The rows of the row groups that a piece owns.
 pub struct ParquetBatches {

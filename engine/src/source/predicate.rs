@@ -47,6 +47,7 @@ pub use self::lit::{IntoLiteral, lit};
 pub(super) use self::literal::Bound;
 use self::literal::Literal;
 pub(super) use self::on_file::OnFile;
+pub use self::on_file::{RowCondition, no_column};
 use crate::error::{Error, Result};
 
 /// Decides which rows are read: those for which it is true.
@@ -131,8 +132,8 @@ impl Predicate {
         Ok(Predicate { root: Node::All(parts) })
     }
 
-    /// The columns that the filter uses.
-    pub(super) fn columns(&self) -> BTreeSet<&str> {
+    /// The columns that it looks at.
+    pub fn columns(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         self.root.columns(&mut names);
         names

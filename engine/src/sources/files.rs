@@ -3,6 +3,7 @@
 //! A source says how its format plans and opens files ([`Format`]); here is the loop over a task's pieces. How files are
 //! found and decoded is the business of `source`; how batches become rows, that of `scan`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::scan::{self, Scanned};
 use super::skipped::Skipped;
 use super::table_files::{self, TableValues};
-use crate::connect::{PlannedSplit, Resource, Scan, ScanBatches, ScanPlan, ScanTask};
+use crate::connect::{Hold, PlannedSplit, Resource, Scan, ScanBatches, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -39,6 +40,11 @@ pub trait Format: Param + Clone {
 
     /// Cuts and packs files into splits.
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
+
+    /// How many rows a file has, if its format tells without reading them, and all of them are read.
+    fn count(&self, _: &InputFile) -> Result<Option<u64>> {
+        Ok(None)
+    }
 
     /// Opens a piece; its batches have exactly the wanted columns.
     fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Box<dyn Batches>>;
@@ -139,6 +145,18 @@ impl<F: Format> Scan for FileScan<F> {
         let row_bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
         let input = Some(input(&self.address, &listed));
         Ok(ScanPlan { schema, splits: splits.collect(), row_bytes, input, hold: None })
+    }
+
+    fn count_rows(&self, splits: &[FileSplit], _: &Hold) -> Result<Option<u64>> {
+        let pieces = splits.iter().flat_map(|split| &split.split.pieces);
+        let files: BTreeMap<&String, &Piece> = pieces.map(|piece| (&piece.address, piece)).collect();
+        let mut rows = 0;
+        for Piece { address, size, version, .. } in files.into_values() {
+            let file = InputFile { address: address.clone(), size: *size, version: version.clone() };
+            let Some(counted) = self.format.count(&file)? else { return Ok(None) };
+            rows += counted;
+        }
+        Ok(Some(rows))
     }
 
     fn open<'t>(&'t self, split: &'t FileSplit, task: &'t ScanTask<'t>) -> Result<Box<dyn ScanBatches + 't>> {

@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
 use crate::source::{
-    Batches, InputFile, Lead, ParquetBatches, Piece, Predicate, Split, Wanted, plan_splits_at,
+    Batches, InputFile, Lead, ParquetBatches, Piece, Predicate, Split, Wanted, parquet_footer, plan_splits_at,
 };
 
 impl Context {
@@ -67,6 +67,13 @@ impl Format for Parquet {
 
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |_, places| Ok(places))
+    }
+
+    fn count(&self, file: &InputFile) -> Result<Option<u64>> {
+        match self.filter {
+            None => parquet_footer(file).map(|(rows, _)| Some(rows)),
+            Some(_) => Ok(None),
+        }
     }
 
     fn open(&self, piece: &Piece, wanted: &Wanted) -> Result<Box<dyn Batches>> {

@@ -82,7 +82,7 @@ impl<S: Scan> Planned<S> {
     }
 
     /// An error of the source is kept for the first action.
-    fn new(cx: &Context, scan: S, site: Site, wanted: Option<&SchemaRef>) -> (Planned<S>, Origin) {
+    pub(crate) fn new(cx: &Context, scan: S, site: Site, wanted: Option<&SchemaRef>) -> (Planned<S>, Origin) {
         let (plan, origin) = match scan.plan(wanted) {
             Ok(plan) => {
                 plan.input.iter().for_each(|input| cx.job_run().read(input.clone()));
@@ -104,7 +104,7 @@ impl<S: Scan> Planned<S> {
     }
 
     /// The same, with the position of the rows.
-    fn read_from(
+    pub(crate) fn read_from(
         &self,
         task: &Task<'_>,
         take: &mut dyn FnMut(RecordBatch, &ScanTask<'_>) -> Result<ControlFlow<()>>,
@@ -127,6 +127,12 @@ impl<S: Scan> Planned<S> {
             }
             from.has_given(rows);
         }
+    }
+
+    /// How many rows the source has, if it tells; only in the driver.
+    pub(crate) fn count_rows(&self) -> Result<Option<u64>> {
+        let counted = self.scan.count_rows(&self.splits, &self.hold);
+        counted.map_err(|e| e.at("source", self.scan.address()))
     }
 
     /// How many splits there are.
@@ -196,6 +202,10 @@ impl<T: Row, S: Scan> Chain for Scanned<T, S> {
 
     fn source_bytes(&self) -> u64 {
         self.source.bytes
+    }
+
+    fn count_source(&self) -> Result<Option<u64>> {
+        self.source.count_rows()
     }
 
     fn steps(&self, steps: &mut Vec<Step>) {

@@ -14,7 +14,7 @@ pub use panic_guard::guarded;
 pub use place::Place;
 pub use push::{Onward, push};
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use datafusion_execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReserv
 use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::ExchangeId;
 
+use crate::checks::RejectBin;
 use crate::error::{Error, Result};
 use crate::memory::{Level, Memory, SpillFile};
 pub(crate) use crate::row::BatchLimits;
@@ -94,14 +95,23 @@ pub struct Task<'a> {
     pub inputs: &'a [Arc<dyn ExecutionPlan>],
     /// Where the source of the operator read the current row.
     pub place: Place,
-    /// Set when a sample of the source's rows is enough: how much has been read so far.
+    /// Where rows go that are rejected; nothing where none may be.
+    pub rejects: RefCell<Option<RejectBin>>,
+    /// Set when the operator is content with some of the source's rows: how much was read so far.
     skimmed: Cell<Option<Skimmed>>,
 }
 
 impl<'a> Task<'a> {
     /// The task at `partition` of an operator with these inputs.
     pub fn new(env: &'a TaskEnv, partition: usize, inputs: &'a [Arc<dyn ExecutionPlan>]) -> Task<'a> {
-        Task { env, partition, inputs, place: Place::default(), skimmed: Cell::new(None) }
+        Task {
+            env,
+            partition,
+            inputs,
+            place: Place::default(),
+            rejects: RefCell::default(),
+            skimmed: Cell::new(None),
+        }
     }
 
     /// Passes the batches of one input at this partition to `take`.

@@ -162,6 +162,59 @@ proptest! {
     }
 }
 
+/// The fields of a tuple, one of which may be none of its type.
+fn fields_with(tuple: &Tuple, bad: Option<usize>) -> Vec<Vec<u8>> {
+    let wrong: [&[u8]; 5] = [&[1, 1], &[1, 2, 3], &[0xff], &[0, 0, 0, 0, 0xc0, 0, 0, 0], &[0, 0, 0, 1]];
+    let mut fields = vec![
+        field(tuple.flag.map(|flag| vec![u8::from(flag)])),
+        field(tuple.id.map(|id| id.to_be_bytes().to_vec())),
+        field(tuple.text.clone().map(String::into_bytes)),
+        field(tuple.price.map(|price| encoded(price.into(), 2))),
+        field(tuple.list.as_deref().map(list)),
+    ];
+    if let Some(at) = bad {
+        fields[at] = field(Some(wrong[at].to_vec()));
+    }
+    fields
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn after_a_bad_row_decoding_goes_on_with_the_next_one(
+        tuples in tuples(), bad in prop::collection::vec(prop::option::of(0..5_usize), 6), chunk in 1..40_usize,
+        limit in 1_usize..4,
+    ) {
+        let stream = stream_of(tuples.iter().zip(&bad).map(|(tuple, bad)| fields_with(tuple, *bad)));
+        let mut decoder = Decoder::new(&columns(), BatchLimits { rows: limit, bytes: 1 << 20 });
+        let (mut chunks, mut batches, mut found) = (stream.chunks(chunk), Vec::new(), Vec::new());
+        loop {
+            match decoder.decode() {
+                Ok(Progress::NeedsMore) => decoder.feed(Bytes::copy_from_slice(chunks.next().unwrap())),
+                Ok(progress) => {
+                    batches.push(decoder.finish(&schema_of(&columns())).unwrap());
+                    if progress == Progress::Ended {
+                        break;
+                    }
+                }
+                Err(bad) => found.push((bad.row, bad.column, bad.values)),
+            }
+        }
+        let good = tuples.iter().zip(&bad).filter(|(_, bad)| bad.is_none()).map(|(tuple, _)| tuple.clone());
+        prop_assert_eq!(rows(&batches), good.collect::<Vec<_>>());
+        let expected = (0..).zip(&tuples).zip(&bad).filter_map(|((row, tuple), bad)| Some((row, tuple, (*bad)?)));
+        for ((row, column, values), (at, tuple, bad)) in found.iter().zip(expected.clone()) {
+            prop_assert_eq!((*row, *column), (at, Some(bad)));
+            prop_assert!(values[bad].as_ref().unwrap().starts_with("\\x"), "{:?}", values);
+            if bad != 1 {
+                prop_assert_eq!(&values[1], &tuple.id.map(|id| id.to_string()));
+            }
+        }
+        prop_assert_eq!(found.len(), expected.count());
+    }
+}
+
 /// The error about the only value of a stream.
 fn refused(decoded: Decoded, value: &[u8]) -> BadRow {
     let good = field(None);

@@ -214,6 +214,12 @@ impl Add {
         self.partition_values.get(column).and_then(Option::as_deref).filter(|value| !value.is_empty())
     }
 
+    /// Its rows, as the log counts them.
+    pub fn rows(&self) -> Option<u64> {
+        let stats: Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
+        stats["numRecords"].as_u64()
+    }
+
     /// The action that removes it.
     pub fn removed(&self, now: i64) -> Remove {
         Remove {

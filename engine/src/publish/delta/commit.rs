@@ -33,6 +33,8 @@ pub struct Publish<'a> {
     /// The columns of the rows, those of partitions included.
     pub schema: &'a Schema,
     pub partition_by: &'a [String],
+    /// Whether the table may get columns that it does not have.
+    pub evolves: bool,
     /// The files, by their names in the folder of the table. Those without rows are left out.
     pub files: &'a [OutputFile],
     /// Partitions such as `day=2026-03-02` that are replaced even if no row is in them.

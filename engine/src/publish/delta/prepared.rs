@@ -83,13 +83,14 @@ impl<'a> Prepared<'a> {
 
     /// Checks that the table takes the rows; gives its new metadata when an overwrite changes the columns.
     fn check(&self, snapshot: &Snapshot) -> Result<Option<Metadata>> {
-        let Publish { mode, partition_by, .. } = self.publish;
+        let Publish { mode, partition_by, evolves, .. } = self.publish;
         let metadata = &snapshot.metadata;
         snapshot.protocol.check_writable(metadata, self.replaced != Replaced::Nothing)?;
         let has_columns = metadata.partition_columns == *partition_by;
-        let fits = snapshot.schema().and_then(|table| schema::check_equal(&table, &self.file_schema));
-        match (fits, has_columns) {
-            (Ok(()), true) => Ok(None),
+        let joined = schema::joined(&metadata.schema_string, &self.file_schema, *evolves);
+        match (joined, has_columns) {
+            (Ok(None), true) => Ok(None),
+            (Ok(Some(schema_string)), true) => Ok(Some(Metadata { schema_string, ..metadata.clone() })),
             (_, _) if *mode == Mode::Overwrite => {
                 let schema_string = schema::to_string(&self.file_schema);
                 Ok(Some(Metadata {
@@ -99,7 +100,7 @@ impl<'a> Prepared<'a> {
                 }))
             }
             (Err(error), _) => Err(error),
-            (Ok(()), false) => {
+            (Ok(_), false) => {
                 let (ours, theirs) = (partition_by.join(", "), metadata.partition_columns.join(", "));
                 let text =
                     format!("the rows are partitioned by [{ours}], those of the Delta table by [{theirs}]");

@@ -255,6 +255,34 @@ pub fn check_equal(table: &Schema, file: &Schema) -> Result<()> {
         .help("convert the rows in `map`, or overwrite the whole table, which may change its columns"))
 }
 
+/// The schema of a table, whose `schemaString` is `text`, when files with the columns `file` have joined; nothing where it
+/// stays as it is. Only a table that `evolves` gets columns: those that may be null. Of its own columns files may lack
+/// such that may be null.
+///
+/// # Errors
+/// As [`check_equal`]; data for a schema that cannot be read.
+pub fn joined(text: &str, file: &Schema, evolves: bool) -> Result<Option<String>> {
+    let table = parse(text)?;
+    let equal = check_equal(&table, file);
+    if equal.is_ok() || !evolves {
+        return equal.map(|()| None);
+    }
+    let is_in_table = |field: &Field| table.field_with_name(field.name()).is_ok();
+    let (known, new): (Vec<&Arc<Field>>, Vec<_>) = file.fields().iter().partition(|field| is_in_table(field));
+    let is_needed = |field: &&Arc<Field>| !field.is_nullable() || file.field_with_name(field.name()).is_ok();
+    let needed: Vec<Arc<Field>> = table.fields().iter().filter(is_needed).cloned().collect();
+    check_equal(&Schema::new(needed), &Schema::new(known.into_iter().cloned().collect::<Vec<_>>()))?;
+    if new.iter().any(|field| !field.is_nullable()) {
+        return equal.map(|()| None);
+    }
+    let broken = || Error::data("the schema of the Delta table cannot be read");
+    let mut value: Value = serde_json::from_str(text).map_err(|e| broken().because(e))?;
+    // What other writers note about their columns stays.
+    let fields = value["fields"].as_array_mut().ok_or_else(broken)?;
+    fields.extend(fields_to_delta(&new.into_iter().cloned().collect()));
+    Ok(Some(value.to_string()))
+}
+
 fn described(field: &Field) -> String {
     let null = if field.is_nullable() { "" } else { " without nulls" };
     format!("{}{null}", to_delta(field.data_type()).to_string().trim_matches('"'))
@@ -383,6 +411,25 @@ mod tests {
             "`d` is new",
         ] {
             assert!(error.to_string().contains(part), "{part} in {error}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_evolves_gets_columns_and_keeps_what_others_note_about_its_own() {
+        let text = r#"{"type":"struct","fields":[
+            {"name":"a","type":"long","nullable":true,"metadata":{"comment":"the id"}},
+            {"name":"b","type":"string","nullable":true,"metadata":{}}]}"#;
+        let file = schema(&[("a", DataType::Int64, true), ("c", DataType::Date32, true)]);
+        assert!(joined(text, &file, false).is_err());
+        let evolved = joined(text, &file, true).unwrap().unwrap();
+        assert!(evolved.contains("the id"), "{evolved}");
+        let names: Vec<String> = parse(&evolved).unwrap().fields().iter().map(|f| f.name().clone()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        for wrong in [
+            schema(&[("a", DataType::Int32, true), ("b", DataType::Utf8, true)]),
+            schema(&[("a", DataType::Int64, true), ("c", DataType::Date32, false)]),
+        ] {
+            assert_eq!(joined(text, &wrong, true).unwrap_err().reason_word(), "schema_mismatch");
         }
     }
 

@@ -3,6 +3,7 @@
 //! Open it before the output is claimed. Every commit under a higher epoch is then later than what was seen here, so
 //! that the changes since then tell whether a claim may still publish.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use object_store::path::Path;
@@ -11,6 +12,7 @@ use super::actions::Action;
 use super::checkpoint::MAX_RUNS;
 use super::info::{self, KilnInfo};
 use super::log::{AsOf, Commit, Log};
+use super::schema;
 use super::snapshot::{Replay, Snapshot};
 use super::steps::{Change, Verdict, judge};
 use super::values::{self, PartitionValues};
@@ -18,7 +20,8 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::publish::head::{Claim, Published, Scope};
 use crate::publish::mode::exists;
-use crate::publish::{Mode, form};
+use crate::publish::rows_before::footer_rows;
+use crate::publish::{Mode, Request, form};
 use crate::source::{Location, Store};
 
 /// Commits that are looked through for the record of a run.
@@ -150,6 +153,36 @@ impl DeltaTable {
         self.snapshot.as_ref().map(|snapshot| snapshot.version)
     }
 
+    /// The rows of the table, or of these partitions of it, by the log; of a file that the log does not count, by its footer.
+    ///
+    /// # Errors
+    /// Config for a folder that is no partition; data for a damaged file; else by the failing operation.
+    pub fn rows(&self, folders: Option<&BTreeSet<String>>) -> Result<u64> {
+        let Some(snapshot) = &self.snapshot else { return Ok(0) };
+        let (schema, columns) = (snapshot.schema()?, &snapshot.metadata.partition_columns);
+        let partitions = folders.map(|folders| {
+            folders
+                .iter()
+                .map(|folder| values::of_folder(folder, &schema, columns))
+                .collect::<Result<Vec<_>>>()
+        });
+        let counted = match partitions.transpose()? {
+            None => Replaced::Everything,
+            Some(partitions) => Replaced::Partitions(partitions),
+        };
+        let mut rows = 0;
+        for add in snapshot.files.values().filter(|add| counted.meets(&add.partition_values)) {
+            rows += match add.rows() {
+                Some(rows) => rows,
+                None => {
+                    let path = self.log.below(&values::decoded(&add.path)?)?;
+                    footer_rows(self.log.store.address(&path), u64::try_from(add.size).unwrap_or_default())?
+                }
+            };
+        }
+        Ok(rows)
+    }
+
     /// Whether `mode` has something to do here.
     ///
     /// # Errors
@@ -167,6 +200,19 @@ impl DeltaTable {
             .check_writable(&snapshot.metadata, removes)
             .map_err(|e| e.at("output", &self.uri))?;
         Ok(true)
+    }
+
+    /// Whether the table takes rows with these columns: asked before any is computed. The commit asks again.
+    ///
+    /// # Errors
+    /// Config for other columns.
+    pub fn check_columns(&self, request: &Request) -> Result<()> {
+        let Some(snapshot) = self.snapshot.as_ref().filter(|_| request.mode != Mode::Overwrite) else {
+            return Ok(());
+        };
+        let file = schema::file_schema(&request.columns.schema)?;
+        let checked = schema::joined(&snapshot.metadata.schema_string, &file, request.evolves);
+        checked.map(drop).map_err(|e| e.at("output", &self.uri))
     }
 
     /// The record of the publish of the run of `claim`, if it is in the table.

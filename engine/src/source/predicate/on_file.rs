@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::check::{Check, Operand};
@@ -26,8 +26,36 @@ pub(in crate::source) struct OnFile {
     pub(in crate::source) columns: Vec<usize>,
 }
 
+/// A condition on rows of known columns, which is looked at row by row.
+pub struct RowCondition {
+    check: Check,
+}
+
+impl RowCondition {
+    /// For each row of a batch of these columns whether it holds; null where that is unknown.
+    ///
+    /// # Errors
+    /// Of class bug for other columns than those that it was made for.
+    pub fn of(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        self.check.of(batch)
+    }
+}
+
 impl Predicate {
-    /// Checks the filter against a row type with the columns of `schema`, independent of the files.
+    /// The condition on rows of the columns of `schema`.
+    ///
+    /// # Errors
+    /// Of class config for a column that is not there, and for a literal that does not fit its column.
+    pub fn on_rows(&self, schema: &Schema) -> Result<RowCondition> {
+        let find = |name: &str| match schema.column_with_name(name) {
+            Some((at, field)) => Ok(Found::Values(Operand::Column(at), row_type(field.data_type()))),
+            None => Err(no_column(name, schema)),
+        };
+        let check = Binder { find: &find }.condition(&self.root).map_err(|e| e.at("check", self))?;
+        Ok(RowCondition { check })
+    }
+
+    /// Looks at what is wrong with the filter for a row type with the columns of `schema`, whatever the files hold.
     ///
     /// # Errors
     /// Of class config for a literal that does not fit its column, or for columns that cannot be compared.
@@ -69,7 +97,14 @@ impl Predicate {
     }
 }
 
-/// What a name in the filter refers to.
+/// The error about a column that rows do not have.
+pub fn no_column(name: &str, schema: &Schema) -> Error {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let error = Error::config(format!("the rows have no column `{name}`")).at("column", name);
+    error.help(format!("the columns are {}", names.join(", ")))
+}
+
+/// What a name in the filter is.
 enum Found {
     Values(Operand, DataType),
     /// The text of a folder `key=value`, for a name that is not a column of the row type.

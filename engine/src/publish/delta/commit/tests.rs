@@ -60,8 +60,17 @@ fn publish_of(
     let expected: Vec<String> = expected.iter().map(|day| format!("day={day}")).collect();
     let output = Output { rows: claim.epoch, ..Output::default() };
     let (partition_by, counters) = (&["day".to_owned()], BTreeMap::new());
-    let publish =
-        Publish { claim, mode, schema, partition_by, files: &files, expected: &expected, output, counters };
+    let publish = Publish {
+        claim,
+        mode,
+        schema,
+        partition_by,
+        evolves: false,
+        files: &files,
+        expected: &expected,
+        output,
+        counters,
+    };
     table.commit(&publish, &Cancel::default(), &Alone)
 }
 
@@ -260,6 +269,7 @@ fn a_cancel_before_the_put_stops_and_nothing_is_published() {
     cancel.request(crate::job::CancelReason::Terminate);
     let (claim, schema) = (claim("", 1, 1), columns());
     let publish = Publish {
+        evolves: false,
         claim: &claim,
         mode: Mode::Error,
         schema: &schema,

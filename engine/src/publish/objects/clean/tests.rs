@@ -82,7 +82,7 @@ impl World {
         let mode = [Mode::Overwrite, Mode::Append][self.below(2)];
         let columns = TableColumns { schema: Arc::new(Schema::empty()), partition_by: Vec::new() };
         let (expected, form) = (Vec::new(), Form::Plain);
-        let request = Request { mode, expected, is_internal: false, form, columns };
+        let request = Request { mode, expected, is_internal: false, form, columns, evolves: false };
         match ObjectPublication::begin(self.output.clone(), request, &publisher, &self.run).unwrap() {
             Begin::Begun(Publication::Objects(objects)) => self.publishes.push((objects, Vec::new())),
             Begin::Published(_) => {}
