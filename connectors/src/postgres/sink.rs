@@ -448,7 +448,7 @@ impl PostgresSink {
             None => {}
         }
         let publisher = self.publisher(&target.name, run.next_write(&self.address()), run);
-        let claim = match publish::claim(&database, &publisher, &change, &check)? {
+        let claim = match publish::claim(&database, &publisher, &change, target.create.is_some(), &check)? {
             Ok(claim) => claim,
             // Another attempt has published since it was asked.
             Err(counts) => {
