@@ -141,7 +141,11 @@ fn what_is_wrong_with_an_export_file_is_a_config_error_that_names_it() {
             target.clone(),
             "`day money` is no column",
         ),
-        ("uri = \"lake\"\nformat = \"csv\"\ncolumns = [\"dai date\"]", target.clone(), "did you mean `day`"),
+        (
+            "uri = \"lake\"\nformat = \"csv\"\ncolumns = [\"dai date\"]",
+            target.clone(),
+            "is it `dai` of the rows?",
+        ),
         (source, format!("{target}\nmode = \"append\"\nreplace_where = \"day = 1\""), "has one of `mode`"),
         (source, format!("{target}\nupsert_by = [\"day\"]"), "no unique key"),
         (source, format!("{target}\nmod = \"append\""), "unknown field `mod`"),

@@ -116,7 +116,7 @@ fn a_job_that_fails_leaves_nothing() {
     let before = content(&db);
     let ended = write(&db, &["--mode", "append"]).run();
     assert_eq!(ended.code(), Some(65));
-    let running = write(&db, &["--mode", "overwrite", "--pause", "20"]).start();
+    let running = write(&db, &["--mode", "overwrite", "--pause", "1", "--rows", "40000"]).start();
     db.wait_for("SELECT count(*) FROM pg_class WHERE relname LIKE 'kiln_staging_%'");
     running.signal(Signal::TERM);
     assert_eq!(running.wait().code(), Some(143));
@@ -202,6 +202,19 @@ fn rows_of_task_attempts_that_lost_do_not_count() {
         assert_eq!(lines(&db), "new 1000, old 2000", "{cluster}");
         assert_eq!(publishes(&db), "1 of 1");
     }
+}
+
+#[test]
+fn if_all_staged_rows_counted_those_of_lost_attempts_would_be_published() {
+    let db = target();
+    db.sql("ALTER TABLE t DROP CONSTRAINT t_pkey");
+    let cut = Cut { after: "COPY public.kiln_staging_", reply: "COPY ", times: 1, closes: false };
+    let proxy = Proxy::start(db.server().port(), cut);
+    let ended = by_proxy(&db, &proxy, MODES[0]).env("KILN_SABOTAGE", "parts").run();
+    assert_eq!(proxy.cuts(), 1);
+    // The count of the rows finds it, too.
+    assert_eq!(ended.json()["reason"], "staging_lost", "{}", ended.stderr);
+    assert_eq!(lines(&db), "old 2000");
 }
 
 #[test]

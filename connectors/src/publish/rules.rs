@@ -213,7 +213,8 @@ pub(crate) fn fenced_by_run(newer: &Claim) -> Error {
     )
 }
 
-fn claim_lost() -> Error {
+/// The error of an attempt whose claim is gone.
+pub(crate) fn claim_lost() -> Error {
     Error::fenced("the right of this attempt to publish is gone").reason("claim_revoked").help(
         "a newer attempt has taken it and has ended, or this one is older than 7 days; nothing of it was published: \
          run the job again",
