@@ -236,7 +236,7 @@ mod tests {
             staging: format!("kiln_staging_{publish}"),
             publish,
         };
-        let published = is_published.then(|| Counts { parts: 1, rows: epoch, bytes: 0 });
+        let published = is_published.then_some(Counts { parts: 1, rows: epoch, bytes: 0 });
         Entry { claim, change, mark: None, published }
     }
 
