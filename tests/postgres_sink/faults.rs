@@ -242,15 +242,16 @@ fn a_server_that_restarts_while_rows_are_staged_ends_in_a_whole_table() {
     let server = Server::start();
     let db = server.database();
     db.sql(OLD);
-    let job = |pause: &'static str| write(&db, MODES[1]).option("--run-id", "night").option("--pause", pause);
-    let running = job("3").start();
-    db.wait_for("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY public.kiln_staging%'");
+    let job = || write(&db, MODES[1]).option("--run-id", "night");
+    let running = job().env("KILN_FAILPOINT", "table.part_sent=stop").start();
+    running.wait_until_stopped();
     server.restart();
+    running.signal(Signal::CONT);
     let ended = running.wait();
     // The parts that were staged before the restart are gone; without any, the attempt goes on.
     assert!(matches!(ended.code(), Some(0 | 69 | 75)), "{}", ended.stderr);
     assert!(["old 2000", "new 1000"].contains(&lines(&db).as_str()));
-    job("0").run().ok();
+    job().run().ok();
     assert_eq!(lines(&db), "new 1000");
 }
 

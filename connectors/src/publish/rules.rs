@@ -66,7 +66,7 @@ pub(crate) struct Counts {
 pub(crate) struct Entry {
     pub(crate) claim: Claim,
     pub(crate) change: Change,
-    /// By what the database tells the rows of this publish, if it can.
+    /// By what the database recognises the rows of this publish, if it can.
     pub(crate) mark: Option<String>,
     /// Nothing before it is published.
     pub(crate) published: Option<Counts>,
