@@ -7,7 +7,7 @@ use kiln::chrono::NaiveDate;
 use kiln::{Context, Decimal, Mode};
 use tempfile::TempDir;
 
-use crate::job::Job;
+use crate::job::{EXECUTORS, Job};
 use crate::server::{Database, PASSWORD, Server};
 
 #[derive(kiln::Row, Clone)]
@@ -120,7 +120,8 @@ fn whole_outputs_of_every_format_are_exported() {
             folder.path(),
             &format!("[source]\nuri = \"lake\"\nformat = \"{format}\"\n{columns}\n\n[target]\n{target}\n"),
         );
-        export(folder.path(), &["--kiln-mode", "overwrite"]).run().ok();
+        let cluster = if format == "parquet" { EXECUTORS } else { "local[2]" };
+        export(folder.path(), &["--kiln-mode", "overwrite"]).on(cluster).run().ok();
         assert_eq!(days(&db), "2026-11-20 500 311875.00, 2026-11-21 500 312500.00", "{format}");
     }
 }
