@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "support/job.rs"]
 mod job;
 #[path = "support/processes.rs"]
