@@ -246,8 +246,19 @@ fn a_server_that_restarts_while_rows_are_staged_ends_in_a_whole_table() {
     let running = job().env("KILN_FAILPOINT", "table.part_sent=stop").start();
     running.wait_until_stopped();
     server.restart();
-    running.signal(Signal::CONT);
-    let ended = running.wait();
+    // Every part stops the job again.
+    let (pid, is_done) = (running.pid(), AtomicBool::new(false));
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::SeqCst) {
+                crate::job::send(pid, Signal::CONT);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let ended = running.wait();
+        is_done.store(true, Ordering::SeqCst);
+        ended
+    });
     // The parts that were staged before the restart are gone; without any, the attempt goes on.
     assert!(matches!(ended.code(), Some(0 | 69 | 75)), "{}", ended.stderr);
     assert!(["old 2000", "new 1000"].contains(&lines(&db).as_str()));
