@@ -250,7 +250,11 @@ fn a_server_that_restarts_while_rows_are_staged_ends_in_a_whole_table() {
     let (pid, is_done) = (running.pid(), AtomicBool::new(false));
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !is_done.load(Ordering::SeqCst) {
+            // As long as a job may take.
+            for _ in 0..1200 {
+                if is_done.load(Ordering::SeqCst) {
+                    break;
+                }
                 crate::job::send(pid, Signal::CONT);
                 std::thread::sleep(Duration::from_millis(50));
             }
