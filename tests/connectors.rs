@@ -1,14 +1,20 @@
-//! Sources and sinks that are not the engine's: the example's dump files, as processes.
+//! Sources and sinks that are not the engine's: the example's dump files, and files for warehouses, as processes.
 //!
 //! What is tested here is the way of the rows through `Scan` and `Sink` of the public API. The systems that the crate
 //! of connectors knows have suites of their own.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, also in its support functions")]
 
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "support/job.rs"]
 mod job;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "support/s3.rs"]
+mod s3;
+#[path = "connectors/warehouse.rs"]
+mod warehouse;
 
 use std::fs;
 use std::path::Path;

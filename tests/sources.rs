@@ -34,3 +34,5 @@ mod schemas;
 mod statistics;
 #[path = "sources/times.rs"]
 mod times;
+#[path = "sources/untyped.rs"]
+mod untyped;

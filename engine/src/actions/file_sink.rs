@@ -2,8 +2,10 @@
 //!
 //! How files are laid out and published belongs to `publish`.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::connect::{Begin, PartWriter, Resource, RowsBefore, Sink, SinkRun, SinkTask};
@@ -50,6 +52,19 @@ impl Sink for FileSink {
 
     fn resource(&self) -> Resource {
         if is_local(&self.uri) { Resource::Disk } else { Resource::Target }
+    }
+
+    fn already_published(&self, run: &SinkRun) -> Result<bool> {
+        if !publish::has_published(&self.uri, run.run())? {
+            return Ok(false);
+        }
+        match self.begin(&Arc::new(Schema::empty()), run)? {
+            Begin::Done => Ok(true),
+            // Somebody has removed it since.
+            Begin::Begun { .. } => {
+                Err(Error::transient("the output was removed meanwhile").at("output", &self.uri))
+            }
+        }
     }
 
     fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, FileStage>> {

@@ -57,7 +57,7 @@ pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with, may_be_tagged, outputs_of};
 pub use location::{Location, file_uri, is_local, percent_decoded};
 pub use manifest::{BOOKS, MANIFEST, Manifest, ManifestFile, TAG_CHARS, head_key, is_tagged};
-pub use parquet::{ParquetBatches, parquet_footer};
+pub use parquet::{ParquetBatches, parquet_columns, parquet_footer};
 pub use predicate::{IntoLiteral, Predicate, RowCondition, balanced, lit, no_column};
 pub use signed::signed;
 pub use skim::{Skimmed, pieces as skim_pieces};

@@ -7,6 +7,7 @@
 //! (`footer`), and the header of each page against the limits of a page (`pages`) and of a batch (`budget`).
 
 mod budget;
+mod columns;
 mod footer;
 mod int96;
 mod pages;
@@ -26,6 +27,8 @@ use parquet::arrow::arrow_reader::{
     RowFilter, RowSelection,
 };
 use parquet::errors::ParquetError;
+
+pub use self::columns::parquet_columns;
 
 use self::budget::PageBudget;
 use self::pages::Pages;
