@@ -3,18 +3,38 @@
 //! | feature | module | what it reads |
 //! |---|---|---|
 //! | `postgres` | [`postgres`] | tables, views and queries of PostgreSQL, in parallel, as of one snapshot |
+//! | `mysql` | [`mysql`] | tables, views and queries of MySQL and MariaDB, in parallel, as of one moment |
+//! | `sqlite` | [`sqlite`] | tables, views and queries of a SQLite file, in parallel, as of one moment |
 //!
 //! A connector uses the public traits of [`kiln::connect`] and nothing else of the engine. What connectors share is here,
-//! too: retries with back-off (`retry`), limits on connections (`gate`), the nearest known name (`nearest`).
+//! too: addresses and passwords (`address`), retries with back-off (`retry`), limits on connections (`gate`), connections that
+//! see one moment (`snapshots`), waits that a cancel ends (`wait`), ranges of keys (`ranges`), which columns are read
+//! (`selection`), the nearest known name (`nearest`), numbers and times (`numbers`).
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod address;
 #[cfg(feature = "_shared")]
 mod gate;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "_shared")]
 mod nearest;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod numbers;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "_shared")]
+mod ranges;
+#[cfg(feature = "_shared")]
 mod retry;
+#[cfg(feature = "_shared")]
+mod selection;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod snapshots;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(feature = "_shared")]
+mod wait;
 
 #[cfg(feature = "_shared")]
 pub use retry::Retry;
