@@ -27,7 +27,11 @@ fn integer_keys_with_gaps_are_read_once_whatever_the_splits() {
         ("even", "bigint", "seq"),
         ("holes", "int", "seq * 1000 + (seq % 7)"),
         ("negative", "bigint", "CAST(seq AS SIGNED) - 1500"),
-        ("far", "bigint", "CASE seq WHEN 3000 THEN 9223372036854775807 WHEN 2999 THEN -9223372036854775808 ELSE seq END"),
+        (
+            "far",
+            "bigint",
+            "CASE seq WHEN 3000 THEN 9223372036854775807 WHEN 2999 THEN -9223372036854775808 ELSE seq END",
+        ),
         ("unsigned_far", "bigint unsigned", "CASE seq WHEN 3000 THEN 18446744073709551615 ELSE seq END"),
         ("heaps", "bigint", "IF(seq < 1500, seq, seq + 1000000000000)"),
     ];
@@ -66,7 +70,10 @@ fn keys_of_all_types_with_nulls_and_duplicates_lose_and_double_nothing() {
     let keys = [
         ("bigint", "FLOOR(RAND() * 50) - 25"),
         ("int unsigned", "FLOOR(RAND() * 4294967295)"),
-        ("varchar(20) COLLATE utf8mb4_general_ci", "CONCAT(CHAR(65 + RAND() * 60), '\\\\', FLOOR(RAND() * 9))"),
+        (
+            "varchar(20) COLLATE utf8mb4_general_ci",
+            "CONCAT(CHAR(65 + RAND() * 60), '\\\\', FLOOR(RAND() * 9))",
+        ),
         ("varchar(20) COLLATE utf8mb4_bin", "CONCAT(CHAR(39 + RAND() * 60), FLOOR(RAND() * 9))"),
         ("varchar(20) CHARACTER SET latin1", "CONVERT(UNHEX(CONCAT('E', FLOOR(RAND() * 9))) USING latin1)"),
         ("char(5)", "FLOOR(RAND() * 999)"),
@@ -99,7 +106,10 @@ fn keys_of_all_types_with_nulls_and_duplicates_lose_and_double_nothing() {
                 let (ids, partitions) = ids(&db, &relation, Some("My `Key"), splits);
                 assert_eq!(ids, (1..=rows).collect::<Vec<_>>(), "{relation} by {key}, {splits} splits");
                 let is_cut = rows < 200 || splits == 1 || partitions > 1;
-                assert!(partitions <= splits && (is_cut || key.starts_with("enum") || key.starts_with("bit")), "{key}");
+                assert!(
+                    partitions <= splits && (is_cut || key.starts_with("enum") || key.starts_with("bit")),
+                    "{key}"
+                );
             }
         }
     }
@@ -148,9 +158,15 @@ fn a_filter_holds_in_every_split_and_a_query_is_cut_by_a_column() {
     let db = Server::shared();
     db.sql("CREATE TABLE t (id bigint PRIMARY KEY); INSERT INTO t SELECT seq FROM seq_1_to_3000; ANALYZE TABLE t");
     let cx = Context::local(2);
-    let read = cx.mysql(&db.url()).table("t").splits(5).filter("id % 3 = 0 OR id = 1 -- a remark").read::<i64>();
+    let read =
+        cx.mysql(&db.url()).table("t").splits(5).filter("id % 3 = 0 OR id = 1 -- a remark").read::<i64>();
     assert_eq!(read.count().unwrap(), 1001);
-    let query = cx.mysql(&db.url()).query("SELECT id * 2 AS twice FROM t # all").split_by("twice").splits(4).read::<i64>();
+    let query = cx
+        .mysql(&db.url())
+        .query("SELECT id * 2 AS twice FROM t # all")
+        .split_by("twice")
+        .splits(4)
+        .read::<i64>();
     assert_eq!(query.num_partitions(), 4);
     assert_eq!(query.count().unwrap(), 3000);
 }
@@ -184,7 +200,10 @@ fn no_more_connections_are_open_than_allowed() {
     db.sql(
         "CREATE TABLE t (id bigint PRIMARY KEY, text char(1)); INSERT INTO t SELECT seq, 'x' FROM seq_1_to_2000; ANALYZE TABLE t",
     );
-    let open = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{}' AND USER = 'kiln'", db.name());
+    let open = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{}' AND USER = 'kiln'",
+        db.name()
+    );
     let reading = format!("{open} AND INFO LIKE 'SELECT%SLEEP%'");
     for (consistency, connections, at_once) in
         [("one-connection", "6", 1), ("short-lock", "3", 3), ("per-split", "2", 2)]

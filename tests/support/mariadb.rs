@@ -73,8 +73,14 @@ impl Server {
         let mut install = server.program("mariadb-install-db");
         install.arg(format!("--datadir={root}/data")).arg("--auth-root-authentication-method=normal");
         install.arg("--skip-test-db");
-        let made = install.output().unwrap_or_else(|e| panic!("mariadb-install-db cannot be started: {e}; {INSTALL}"));
-        assert!(made.status.success(), "mariadb-install-db: {}; {INSTALL}", String::from_utf8_lossy(&made.stdout));
+        let made = install
+            .output()
+            .unwrap_or_else(|e| panic!("mariadb-install-db cannot be started: {e}; {INSTALL}"));
+        assert!(
+            made.status.success(),
+            "mariadb-install-db: {}; {INSTALL}",
+            String::from_utf8_lossy(&made.stdout)
+        );
         server.run();
         let server = Arc::new(server);
         let root = Database { server: Arc::clone(&server), name: "mysql".to_owned() };
@@ -198,7 +204,11 @@ impl Drop for Server {
 impl Database {
     /// Its address on the socket, with the password.
     pub(crate) fn url(&self) -> String {
-        format!("mysql://kiln:{PASSWORD}@/{}?socket={}/socket", self.name, self.server.folder.path().display())
+        format!(
+            "mysql://kiln:{PASSWORD}@/{}?socket={}/socket",
+            self.name,
+            self.server.folder.path().display()
+        )
     }
 
     /// Its address by TCP for `user`, a name or a name and a password.
