@@ -1,15 +1,16 @@
 //! Connectors: sources and targets outside of Kiln, each with a cargo feature of its own.
 //!
-//! | feature | module | what it reads |
+//! | feature | module | what it reads and writes |
 //! |---|---|---|
-//! | `postgres` | [`postgres`] | tables, views and queries of PostgreSQL, in parallel, as of one snapshot |
+//! | `postgres` | [`postgres`] | tables, views and queries of PostgreSQL, in parallel, as of one snapshot; tables, in one transaction |
 //! | `mysql` | [`mysql`] | tables, views and queries of MySQL and MariaDB, in parallel, as of one moment |
 //! | `sqlite` | [`sqlite`] | tables, views and queries of a SQLite file, in parallel, as of one moment |
 //!
 //! A connector uses the public traits of [`kiln::connect`] and nothing else of the engine. What connectors share is here,
 //! too: addresses and passwords (`address`), retries with back-off (`retry`), limits on connections (`gate`), connections that
 //! see one moment (`snapshots`), waits that a cancel ends (`wait`), ranges of keys (`ranges`), which columns are read
-//! (`selection`), the nearest known name (`nearest`), numbers and times (`numbers`).
+//! (`selection`), the nearest known name (`nearest`), numbers and times (`numbers`), the ledger and the commit of tables that
+//! are written (`publish`).
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod address;
@@ -23,6 +24,8 @@ mod nearest;
 mod numbers;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "_publish")]
+mod publish;
 #[cfg(feature = "_shared")]
 mod ranges;
 #[cfg(feature = "_shared")]

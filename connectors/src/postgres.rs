@@ -1,4 +1,8 @@
-//! PostgreSQL as a source: tables, views and queries, read in parallel as of one moment.
+//! PostgreSQL as a source and as a target.
+//!
+//! # Reading
+//!
+//! Tables, views and queries are read in parallel as of one moment.
 //!
 //! ```no_run
 //! use kiln_connectors::postgres::ReadPostgres;
@@ -26,6 +30,27 @@
 //! table of types. The password comes from the address, from [`Postgres::password_file`], from `PGPASSWORD` or from
 //! `~/.pgpass`, in this order, and is never printed; an address with a password travels to the executors, the other three
 //! are looked up by each process.
+//!
+//! # Writing
+//!
+//! ```no_run
+//! use kiln_connectors::postgres::WritePostgres;
+//!
+//! #[derive(kiln::Row)]
+//! struct Daily { day: kiln::chrono::NaiveDate, customer: String, revenue: kiln::Decimal<12, 2> }
+//!
+//! # fn job(cx: kiln::Context, daily: kiln::Dataset<Daily>) -> kiln::Result<()> {
+//! let table = cx.postgres_table("postgres://me@db.example/shop", "shop.daily");
+//! daily.write_to(table.replace_where("day = DATE '2026-11-20'"))
+//! # }
+//! ```
+//!
+//! Tasks copy their rows into a staging table; one transaction replaces, changes or adds rows of the target and records the
+//! publish in the table `kiln_publishes`. Readers see all of it or nothing. A retry of a run that has published ends
+//! without reading its source; of two attempts the newer one publishes. `docs/export.md` has the rules, and the tables.
+//!
+//! Columns are checked by name before any row is read. A value that its column cannot hold exactly is an error of class data,
+//! with its partition, row and column.
 
 mod address;
 mod catalog;
@@ -35,6 +60,7 @@ mod numeric;
 mod plan;
 mod scan;
 mod session;
+mod sink;
 mod splits;
 mod tls;
 mod types;
@@ -48,6 +74,7 @@ use kiln::{Context, Dataset, Row};
 
 use crate::retry::Retry;
 pub use scan::{PostgresScan, PostgresSplit};
+pub use sink::{PostgresHeld, PostgresPart, PostgresSink, PostgresStage};
 
 /// Reads PostgreSQL: what this module adds to a [`Context`].
 pub trait ReadPostgres {
@@ -74,6 +101,19 @@ impl ReadPostgres for Context {
 
     fn postgres(&self, url: &str) -> Postgres<'_> {
         Postgres { cx: self, scan: PostgresScan::new(url) }
+    }
+}
+
+/// Writes PostgreSQL: what this module adds to a [`Context`].
+pub trait WritePostgres {
+    /// The table `table`, `"shop.daily"`, of the database at `url`, to be told what happens to the rows that are there, and
+    /// given to `write_to`.
+    fn postgres_table(&self, url: &str, table: &str) -> PostgresSink;
+}
+
+impl WritePostgres for Context {
+    fn postgres_table(&self, url: &str, table: &str) -> PostgresSink {
+        PostgresSink::new(url, table)
     }
 }
 

@@ -86,6 +86,14 @@ impl Retry {
     }
 }
 
+/// A server that could not be reached by all tries is unavailable: whoever tries again later decides when.
+pub(crate) fn unreachable(error: Error) -> Error {
+    if error.class() != Class::Transient || error.reason_word() != "cannot_connect" {
+        return error;
+    }
+    Error::unavailable(error.to_string()).reason("cannot_connect")
+}
+
 fn counted(error: Error, tries: u32) -> Error {
     if tries == 1 { error } else { error.at("try", tries) }
 }

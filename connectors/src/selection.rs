@@ -57,7 +57,7 @@ impl Selection<'_> {
     pub(crate) fn chosen(&self, known: &[&str], wanted: Option<&SchemaRef>) -> Result<Vec<String>> {
         let is_known = |name: &str| match known.contains(&name) {
             true => Ok(()),
-            false => Err(unknown_column(name, self.of, known)),
+            false => Err(unknown_column(name, self.of, known.iter().copied())),
         };
         let set = self.columns.into_iter().flatten().map(String::as_str);
         for name in set.chain(self.named.iter().copied()) {
@@ -89,10 +89,11 @@ pub(crate) fn is_positional(names: &[&String]) -> bool {
 }
 
 /// The error about a column that is not there.
-pub(crate) fn unknown_column(name: &str, of: &str, known: &[&str]) -> Error {
+pub(crate) fn unknown_column<'n>(name: &str, of: &str, known: impl IntoIterator<Item = &'n str>) -> Error {
+    let known: Vec<&str> = known.into_iter().collect();
     let error = Error::config(format!("`{of}` has no column `{name}`; it has {}", known.join(", ")));
     let error = error.reason("unknown_column").at("column", name);
-    match nearest(name, known.iter().copied()) {
+    match nearest(name, known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,
     }

@@ -59,7 +59,7 @@ fn splits_of_a_table_in_heaps_are_about_equal() {
     );
     let cx = Context::local(1);
     let read = cx.mysql(&db.url()).table("t").splits(4).read::<(i64, String)>();
-    let sizes = read.map_partitions(|rows| std::iter::once(rows.count() as u64)).collect().unwrap();
+    let sizes = read.map_partitions(|_, rows| std::iter::once(rows.count() as u64)).collect().unwrap();
     assert_eq!(sizes.len(), 4);
     assert!(sizes.iter().all(|rows| (4000..18_000).contains(rows)), "{sizes:?}");
 }

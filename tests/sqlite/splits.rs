@@ -60,7 +60,7 @@ fn splits_of_a_table_in_heaps_are_about_equal() {
     ));
     let cx = Context::local(1);
     let read = cx.sqlite(db.path()).table("t").splits(4).read::<(i64, i64)>();
-    let sizes = read.map_partitions(|rows| std::iter::once(rows.count() as u64)).collect().unwrap();
+    let sizes = read.map_partitions(|_, rows| std::iter::once(rows.count() as u64)).collect().unwrap();
     assert_eq!(sizes, [1000; 4]);
 }
 

@@ -17,7 +17,7 @@ use super::types::{Decoded, Described};
 use super::values::{Bad, Values};
 use super::{Consistency, plan};
 use crate::gate::{self, Permit};
-use crate::retry::Retry;
+use crate::retry::{Retry, unreachable};
 use crate::selection::Relation;
 use crate::snapshots::{Lease, Registry, SNAPSHOT_LOST};
 use crate::wait::Check;
@@ -188,14 +188,6 @@ fn start_as_planned(session: &mut Session, split: &MysqlSplit, check: Check<'_>)
 /// Whether the connection has ended.
 fn is_lost(error: &Error) -> bool {
     error.class() == Class::Transient && error.reason_word() == "connection_lost"
-}
-
-/// A server that could not be reached by all tries is unavailable: whoever tries again later decides when.
-fn unreachable(error: Error) -> Error {
-    if error.class() != Class::Transient || error.reason_word() != "cannot_connect" {
-        return error;
-    }
-    Error::unavailable(error.to_string()).reason("cannot_connect")
 }
 
 /// The error of a task that has no connection which sees the moment of the plan.

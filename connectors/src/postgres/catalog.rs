@@ -208,7 +208,7 @@ impl tokio_postgres::types::FromSql<'_> for Json {
     }
 }
 
-fn unknown_table(session: &Session, name: &str, check: Check<'_>) -> Result<Error> {
+pub(super) fn unknown_table(session: &Session, name: &str, check: Check<'_>) -> Result<Error> {
     let sql = format!(
         "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

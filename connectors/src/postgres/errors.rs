@@ -14,7 +14,8 @@ const RESOURCE: Class = Class::Resource;
 const UNAVAILABLE: Class = Class::Unavailable;
 
 const ADVICE_AUTH: &str = "the user comes from the address or PGUSER, the password from the address, `password_file`, PGPASSWORD or ~/.pgpass";
-const ADVICE_GRANT: &str = "GRANT SELECT on the table, and USAGE on its schema, to this user";
+const ADVICE_GRANT: &str = "GRANT SELECT on the table, and USAGE on its schema, to this user; to write, also INSERT, UPDATE and DELETE, and CREATE on \
+     the schema of the staging tables";
 const ADVICE_TIMEOUT: &str =
     "a longer `statement_timeout`, or smaller splits by `splits`, give a statement the time that it needs";
 const ADVICE_CONNECTIONS: &str = "lower `max_connections`, or raise the limit of the server or of the role";
@@ -78,6 +79,11 @@ fn of_server(message: &str, db: &DbError) -> Error {
         text += &format!(" ({detail})");
     }
     let mut error = Error::new(*class, text).at("sqlstate", code);
+    for (what, name) in [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())] {
+        if let Some(name) = name.filter(|_| code.starts_with("23")) {
+            error = error.at(what, name);
+        }
+    }
     if let Some(reason) = reason {
         error = error.reason(reason);
     }

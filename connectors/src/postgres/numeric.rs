@@ -1,4 +1,4 @@
-//! Numbers of PostgreSQL, groups of four decimal digits, as whole numbers of units of a decimal.
+//! Numbers of PostgreSQL, groups of four decimal digits, as whole numbers of units of a decimal, and back.
 
 /// A number that the column cannot hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,50 @@ fn large(groups: &[u8], weight: i32, scale: i32) -> Result<i128, BadNumber> {
     Ok(units)
 }
 
+/// Whether `units` is a multiple of 10^`power`; of a power below 1 everything is.
+pub(super) fn is_multiple_of_power(units: i128, power: i32) -> bool {
+    match usize::try_from(power) {
+        Err(_) => true,
+        Ok(power) => POWERS.get(power).map_or(units == 0, |power| units % power == 0),
+    }
+}
+
+/// Whether the number has at most so many digits.
+pub(super) fn has_digits(units: i128, digits: i32) -> bool {
+    match usize::try_from(digits) {
+        Err(_) => units == 0,
+        Ok(digits) => POWERS.get(digits).is_none_or(|end| units.unsigned_abs() < end.unsigned_abs()),
+    }
+}
+
+/// Adds what the server reads as `units` of 10^-`scale`.
+pub(super) fn put(units: i128, scale: u32, out: &mut Vec<u8>) {
+    let mut rest = units.unsigned_abs();
+    let mut groups = [0_u16; 11];
+    let mut count = 0;
+    // The lowest group may have fewer digits than four.
+    let odd = scale % 4;
+    if odd > 0 {
+        let power = 10_u128.pow(odd);
+        groups[0] = (rest % power) as u16 * 10_u16.pow(4 - odd);
+        (rest, count) = (rest / power, 1);
+    }
+    while rest > 0 {
+        groups[count] = (rest % 10_000) as u16;
+        (rest, count) = (rest / 10_000, count + 1);
+    }
+    let weight = count as i32 - scale.div_ceil(4) as i32 - 1;
+    let groups = &groups[..count];
+    let low = groups.iter().position(|group| *group != 0).unwrap_or(count);
+    let high = groups.iter().rposition(|group| *group != 0).map_or(low, |at| at + 1);
+    let weight = if low == high { 0 } else { weight - (count - high) as i32 };
+    let sign = if units < 0 { NEGATIVE } else { 0 };
+    for number in [(high - low) as u16, (weight as i16).cast_unsigned(), sign, scale as u16] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    groups[low..high].iter().rev().for_each(|group| out.extend_from_slice(&group.to_be_bytes()));
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -134,6 +178,18 @@ pub(super) mod tests {
             let scale = scale.min(digits);
             let value = seed % POWERS[usize::from(digits)];
             prop_assert_eq!(units(&encoded(value, u32::from(scale)), digits, scale as i8), Ok(value));
+        }
+
+        #[test]
+        fn what_is_put_is_what_the_server_sends(digits in 1_u8..=38, scale in 0_u8..=38, seed in any::<i128>()) {
+            let value = seed % POWERS[usize::from(digits)];
+            let mut bytes = Vec::new();
+            put(value, u32::from(scale), &mut bytes);
+            let mut sent = encoded(value, u32::from(scale));
+            if value == 0 {
+                sent[2..4].copy_from_slice(&[0, 0]);
+            }
+            prop_assert_eq!(bytes, sent);
         }
 
         #[test]

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 use kiln::connect::{Scan, ScanBatches, ScanPlan, ScanTask};
-use kiln::{Class, Error, Result};
+use kiln::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::CopyOutStream;
 
@@ -19,7 +19,7 @@ use super::session::Session;
 use super::types::Decoded;
 use super::{errors, plan};
 use crate::gate::{self, Permit};
-use crate::retry::Retry;
+use crate::retry::{Retry, unreachable};
 pub(super) use crate::selection::Relation;
 use crate::wait::Check;
 
@@ -123,14 +123,6 @@ impl PostgresScan {
         });
         connected.map_err(unreachable)?
     }
-}
-
-/// A server that could not be reached by all tries is unavailable: whoever tries again later decides when.
-fn unreachable(error: Error) -> Error {
-    if error.class() != Class::Transient || error.reason_word() != "cannot_connect" {
-        return error;
-    }
-    Error::unavailable(error.to_string()).reason("cannot_connect")
 }
 
 impl Scan for PostgresScan {

@@ -1,4 +1,4 @@
-//! One connection: opened as the address asks, in a read-only transaction, driven by the thread that uses it.
+//! One connection: opened as the address asks, in a transaction that reads or writes, driven by the thread that uses it.
 //!
 //! Each session owns a small tokio runtime without threads. A task is synchronous, so its thread drives the connection
 //! while it waits for rows, and nothing runs in the background. A session that holds a snapshot open is not driven at all:
@@ -11,10 +11,12 @@ use kiln::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, Row, Statement};
+use tokio_postgres::error::Severity;
+use tokio_postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
 
 use super::address::{Address, Tls};
 use super::{errors, tls};
+use crate::publish::{NoCommit, Texts};
 use crate::wait::{Check, wait};
 
 /// How long a connection may take to come about.
@@ -95,6 +97,52 @@ impl Session {
     /// The rows of a small query.
     pub(super) fn query(&self, what: &str, sql: &str, check: Check<'_>) -> Result<Vec<Row>> {
         self.wait(check, async { self.client()?.query(sql, &[]).await.map_err(|e| errors::of(what, e)) })
+    }
+
+    /// Begins a transaction that sees what was committed before each statement, and that waits no longer than `lock_limit`
+    /// for the lock of another one.
+    pub(super) fn begin_write(lock_limit: Duration, statement_timeout: Option<Duration>) -> String {
+        let timeout = statement_timeout
+            .map(|limit| format!("SET LOCAL statement_timeout = {};", limit.as_millis().max(1)))
+            .unwrap_or_default();
+        let lock = lock_limit.as_millis().max(1);
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {SETTINGS} SET LOCAL lock_timeout = {lock}; {timeout}"
+        )
+    }
+
+    /// Runs statements; gives the rows of the last one as texts, and how many rows it has changed or given.
+    pub(super) fn texts(&self, what: &str, sql: &str, check: Check<'_>) -> Result<(Texts, u64)> {
+        let messages = self
+            .wait(check, async { self.client()?.simple_query(sql).await.map_err(|e| errors::of(what, e)) })?;
+        let (mut rows, mut changed) = (Vec::new(), 0);
+        for message in messages {
+            match message {
+                SimpleQueryMessage::Row(row) => {
+                    rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+                }
+                SimpleQueryMessage::CommandComplete(count) => changed = count,
+                _ => rows.clear(),
+            }
+        }
+        Ok((rows, changed))
+    }
+
+    /// Commits the transaction. An answer of the server that it ends the connection leaves the outcome open.
+    pub(super) fn commit(&self, check: Check<'_>) -> Result<(), NoCommit> {
+        const WHAT: &str = "the transaction cannot be committed";
+        let done = self.wait(check, async { Ok(self.client()?.batch_execute("COMMIT").await) });
+        match done {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                let is_answer = error.as_db_error().is_some_and(|db| {
+                    db.parsed_severity() == Some(Severity::Error) && !db.code().code().starts_with("08")
+                });
+                let error = errors::of(WHAT, error);
+                Err(if is_answer { NoCommit::Refused(error) } else { NoCommit::Unanswered(error) })
+            }
+            Err(error) => Err(NoCommit::Unanswered(error)),
+        }
     }
 
     /// The columns of a query, which does not run.

@@ -111,12 +111,15 @@ fn of(data_type: &Type, modifier: i32) -> Result<Decoded, String> {
     })
 }
 
-/// Precision and scale out of the modifier: the scale has 11 bits and a sign.
+/// Precision and scale out of the modifier, if the column has a limit: the scale has 11 bits and a sign.
+pub(super) fn numeric_digits(modifier: i32) -> Option<(i32, i32)> {
+    (modifier >= 4).then(|| ((modifier - 4) >> 16 & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024))
+}
+
 fn numeric(modifier: i32) -> Result<Decoded, String> {
-    if modifier < 4 {
+    let Some((precision, scale)) = numeric_digits(modifier) else {
         return Err("a number without a precision: any number of digits may be in it".to_owned());
-    }
-    let (precision, scale) = ((modifier - 4) >> 16 & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024);
+    };
     // numeric(3, 5) has 5 decimals, the first two of which are 0; numeric(5, -2) has whole numbers of 7 digits.
     let (digits, decimals) = (precision.max(scale).max(precision - scale), scale.max(0));
     match (u8::try_from(digits), i8::try_from(decimals)) {

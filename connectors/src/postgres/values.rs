@@ -12,9 +12,9 @@ use super::numeric::{self, BadNumber};
 use super::types::{Decoded, item_field};
 
 /// Days from 1970-01-01 to 2000-01-01, where the server's days begin.
-const DAYS_TO_2000: i32 = 10_957;
-const MICROS_TO_2000: i64 = DAYS_TO_2000 as i64 * MICROS_IN_DAY;
-const MICROS_IN_DAY: i64 = 86_400_000_000;
+pub(super) const DAYS_TO_2000: i32 = 10_957;
+pub(super) const MICROS_TO_2000: i64 = DAYS_TO_2000 as i64 * MICROS_IN_DAY;
+pub(super) const MICROS_IN_DAY: i64 = 86_400_000_000;
 /// The text of a UUID.
 const UUID_CHARS: usize = 36;
 

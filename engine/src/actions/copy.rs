@@ -11,7 +11,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use kiln_planner::Site;
 
 use super::Write;
-use super::write_to::{Rows, WriteTo, publish};
+use super::write_to::{Rows, WriteTo, publish, published_before};
 use crate::chain::Step;
 use crate::connect::{Scan, Sink};
 use crate::context::Context;
@@ -26,8 +26,8 @@ use crate::task::{Output, Task};
 
 impl Context {
     /// The rows of a source as it has them, to be written somewhere else: columns and types are the source's, no row
-    /// type is needed. The source is planned by the first method that needs it: a retry of a run that has published files
-    /// does not ask it anything.
+    /// type is needed. The source is planned by the first method that needs it: a retry of a run that has published does
+    /// not ask it anything.
     ///
     /// ```no_run
     /// # use kiln::connect::Scan;
@@ -112,6 +112,9 @@ impl<S: Scan> Copied<S> {
     /// Those of the sink; else whatever stops the job, and then nothing is published.
     #[track_caller]
     pub fn write_to<K: Sink>(&self, sink: K) -> Result<()> {
+        if published_before(self, &sink)? {
+            return Ok(());
+        }
         let columns = self.schema()?;
         publish(self, sink, columns, Site::caller())
     }

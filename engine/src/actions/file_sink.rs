@@ -2,8 +2,10 @@
 //!
 //! How files are laid out and published belongs to `publish`.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
@@ -45,6 +47,19 @@ impl Sink for FileSink {
 
     fn label(&self) -> String {
         format!("write_{}", self.layout.format.name())
+    }
+
+    fn already_published(&self, run: &SinkRun) -> Result<bool> {
+        if !publish::has_published(&self.uri, run.run())? {
+            return Ok(false);
+        }
+        match self.begin(&Arc::new(Schema::empty()), run)? {
+            Begin::Done => Ok(true),
+            // Somebody has removed it since.
+            Begin::Begun { .. } => {
+                Err(Error::transient("the output was removed meanwhile").at("output", &self.uri))
+            }
+        }
     }
 
     fn begin(&self, _: &SchemaRef, run: &SinkRun) -> Result<Begin<Publication, FileStage>> {

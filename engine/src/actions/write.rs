@@ -11,12 +11,11 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use kiln_planner::Site;
 
 use super::file_sink::FileSink;
-use super::write_to::{Rows, publish};
+use super::write_to::{Rows, publish, published_before};
 use crate::chain::Chain;
-use crate::connect::{Begin, Sink as _, SinkRun};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::publish::{Compression, Form, Format, Layout, Mode, Request, TableColumns, has_published};
+use crate::publish::{Compression, Form, Format, Layout, Mode, Request, TableColumns};
 use crate::row::Row;
 use crate::source::check_marks;
 
@@ -321,25 +320,12 @@ impl<R: Rows> Write<'_, R> {
         self.layout.format = format;
         self.layout.group_rows = self.group_rows.unwrap_or(self.layout.group_rows);
         let site = self.site.clone();
-        if !self.rows.is_planned() && has_published(uri, self.rows.context().job_run())? {
-            return self.report(uri);
+        if published_before(self.rows, &self.sink(uri, &Arc::new(Schema::empty()), Vec::new()))? {
+            return Ok(());
         }
         let columns = self.columns().map_err(|e| e.at("line", &site))?;
         let expected = self.expected().map_err(|e| e.at("line", &site))?;
         publish(self.rows, self.sink(uri, &columns, expected), columns, site)
-    }
-
-    /// Reports what this run has published before.
-    fn report(self, uri: &str) -> Result<()> {
-        let run = SinkRun::new(self.rows.context().job_run());
-        let columns = Arc::new(Schema::empty());
-        match self.sink(uri, &columns, Vec::new()).begin(&columns, &run)? {
-            Begin::Done => Ok(()),
-            // Somebody has removed it since.
-            Begin::Begun { .. } => {
-                Err(Error::transient("the output was removed meanwhile").at("output", uri))
-            }
-        }
     }
 
     /// The files, or the table, that rows of these columns go to.

@@ -72,6 +72,12 @@ impl<T: Row, C: Chain<Out = T>> Dataset<T, C> {
     }
 }
 
+/// Whether the run has published this before, and has reported that. A source that is planned has been asked already; then
+/// the sink answers when the publish begins.
+pub(super) fn published_before<R: Rows, K: Sink>(rows: &R, sink: &K) -> Result<bool> {
+    Ok(!rows.is_planned() && sink.already_published(&SinkRun::new(rows.context().job_run()))?)
+}
+
 /// Publishes `rows`, whose columns are called as those of `columns`, by `sink`.
 pub(super) fn publish<R: Rows, K: Sink>(rows: &R, sink: K, columns: SchemaRef, site: Site) -> Result<()> {
     let origin = rows.origin();

@@ -10,7 +10,7 @@
 //!
 //! A **target** is prepared by [`Sink::begin`], in the driver; each task writes a part by [`Sink::open`], under the
 //! number of its partition and of its attempt; [`Sink::commit`] publishes the parts that the driver counts, and no
-//! others. A task may run more than once, also at the same time: what an attempt writes must not be seen, or be seen
+//! others. A run that has published before is recognised by [`Sink::already_published`]. A task may run more than once, also at the same time: what an attempt writes must not be seen, or be seen
 //! twice, before the commit.
 //!
 //! # Errors and retries
@@ -23,6 +23,9 @@
 mod scan;
 mod sink;
 
+/// Places at which the tests of a connector end or stop the process; nothing without the feature `failpoints`.
+#[doc(hidden)]
+pub use crate::failpoint::{is_sabotaged, limit, reached};
 pub use crate::row::BatchLimits;
 pub use scan::{Hold, PlannedSplit, Scan, ScanBatches, ScanPlan, ScanTask};
 pub use sink::{Begin, PartWriter, Sink, SinkRun, SinkTask};

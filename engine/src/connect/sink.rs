@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::error::Result;
-use crate::job::{CommitGuard, Output, Run};
+use crate::error::{Error, Result};
+use crate::job::{CommitGuard, Mode, Output, Run};
 use crate::row::BatchLimits;
 use crate::ship::shared::Param;
 use crate::task::Task;
@@ -27,6 +27,18 @@ pub trait Sink: Param + Clone {
 
     /// What `explain` and the progress call it: `write_parquet`.
     fn label(&self) -> String;
+
+    /// Whether this run has published its next write here before; if so, what it published is reported by
+    /// [`SinkRun::published`], and the write is counted by [`SinkRun::next_write`].
+    ///
+    /// It is asked before a source is planned, so that a retry after success costs the source nothing, and it claims
+    /// nothing. A sink that leaves it out answers in [`begin`](Sink::begin) alone.
+    ///
+    /// # Errors
+    /// Fenced when a newer attempt of the run has published; else by the failing operation.
+    fn already_published(&self, _run: &SinkRun) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Prepares a publish of rows of these columns.
     ///
@@ -115,6 +127,27 @@ impl SinkRun {
     /// The number of the run's next write to `address`, from 0 up: a run that writes twice to one place publishes twice.
     pub fn next_write(&self, address: &str) -> u32 {
         self.run.next_write(address)
+    }
+
+    /// The number that [`next_write`](SinkRun::next_write) gives next for `address`; it is not counted.
+    pub fn writes_to(&self, address: &str) -> u32 {
+        self.run.writes_to(address)
+    }
+
+    /// What the caller wants to happen to what is there, by `--kiln-mode` or `KILN_MODE`; a job's own choice comes first.
+    pub fn mode(&self) -> Option<Mode> {
+        self.run.options().mode
+    }
+
+    /// Fails when the run is to stop: to be called in long waits of the driver.
+    ///
+    /// # Errors
+    /// Of class cancelled.
+    pub fn check(&self) -> Result<()> {
+        match self.run.cancel.is_requested() {
+            true => Err(Error::job_stopped()),
+            false => Ok(()),
+        }
     }
 
     /// Begins the commit: while the guard lives, a cancel waits for it.
