@@ -104,14 +104,15 @@ fn between(first: Option<&Border>, end: Option<&Border>) -> String {
 pub(crate) fn quantiles<T>(counted: impl IntoIterator<Item = (T, u64)>, total: u64, splits: u64) -> Vec<T> {
     let mut borders = Vec::new();
     let (mut before, mut part) = (0_u64, 1_u64);
+    // Whether the rows before a value are those of so many parts; in whole numbers, so that nothing is rounded.
+    let are_passed = |before: u64, part: u64| {
+        u128::from(before) * u128::from(splits) >= u128::from(total) * u128::from(part)
+    };
     for (value, rows) in counted {
-        let target = (u128::from(total) * u128::from(part) / u128::from(splits.max(1))) as u64;
-        if before > 0 && before >= target.max(1) && part < splits {
+        if before > 0 && part < splits && are_passed(before, part) {
             borders.push(value);
-            // A value of many rows may have passed several targets.
-            while part < splits
-                && u128::from(total) * u128::from(part) <= u128::from(before) * u128::from(splits)
-            {
+            // A value of many rows may have passed several parts.
+            while part < splits && are_passed(before, part) {
                 part += 1;
             }
         }
@@ -147,6 +148,7 @@ mod tests {
     fn quantiles_are_about_equal_and_never_the_first_value() {
         let even = |splits| quantiles((0..1000_u64).map(|n| (n, 1)), 1000, splits);
         assert_eq!(even(4), [250, 500, 750]);
+        assert_eq!(even(6).len(), 5, "also where a part is no whole number of rows");
         assert_eq!(even(1), [0; 0]);
         assert_eq!(even(5000).len(), 999);
         let one_large = [("a", 1), ("b", 1000), ("c", 1), ("d", 1)];

@@ -175,7 +175,7 @@ fn a_value_of_another_class_is_data_with_table_rowid_and_column() {
 fn columns_without_a_type_are_read_as_the_row_type_asks_or_as_their_first_value() {
     let db = Db::new(
         "CREATE TABLE t (a, b NUMERIC); INSERT INTO t VALUES (NULL, 1), (1.5, 2);
-         CREATE VIEW v AS SELECT count(*) AS n, max(a) AS most, 'x' AS word, NULL AS nothing FROM t",
+         CREATE VIEW v AS SELECT count(*) AS n, max(a) AS most, 'x' AS word, NULL AS void FROM t",
     );
     let cx = Context::local(1);
     let rows = cx.read_sqlite::<(i64, f64, String, Option<String>)>(&db.url(), "v").collect().unwrap();

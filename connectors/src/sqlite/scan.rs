@@ -215,9 +215,9 @@ impl<'t> Reader<'t> {
 
 impl ScanBatches for Reader<'_> {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        if self.wanted.as_ref().is_none_or(|wanted| wanted.send(()).is_err()) {
-            return Ok(None);
-        }
+        let Some(wanted) = &self.wanted else { return Ok(None) };
+        // A thread that has failed has left its error.
+        let _ = wanted.send(());
         match self.answer()? {
             Some((batch, bytes)) => {
                 self.bytes += bytes;
