@@ -1,4 +1,4 @@
-//! Sources and sinks that are not the engine's: the example's dump files, as processes.
+//! Sources and sinks that are not the engine's: the example's dump files, and files for warehouses, as processes.
 //!
 //! What is tested here is the way of the rows through `Scan` and `Sink` of the public API. The systems that the crate
 //! of connectors knows have suites of their own.
@@ -9,6 +9,10 @@
 mod job;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "support/s3.rs"]
+mod s3;
+#[path = "connectors/warehouse.rs"]
+mod warehouse;
 
 use std::fs;
 use std::path::Path;

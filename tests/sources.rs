@@ -33,3 +33,5 @@ mod schemas;
 mod statistics;
 #[path = "sources/times.rs"]
 mod times;
+#[path = "sources/untyped.rs"]
+mod untyped;

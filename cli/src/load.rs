@@ -4,28 +4,20 @@
 //! one step.
 
 mod check;
-mod file;
+pub mod file;
 mod guess;
-mod params;
-mod preview;
+pub mod params;
+pub mod preview;
 mod sources;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use kiln::connect::Scan;
 use kiln::{Context, Copied, Result};
 
 use file::{LoadFile, Target};
 use sources::{LoadSource, with_source};
-
-/// What the command line of a load is; the options of a run come from the engine.
-#[derive(Parser)]
-#[command(name = "kiln", version)]
-pub enum Job {
-    /// Copies what a file in TOML describes.
-    Load(Args),
-}
 
 /// Copies a table, or the result of a query, to files, as FILE says.
 #[derive(clap::Args)]

@@ -1,9 +1,11 @@
-//! The command `kiln`: loads tables, and looks after the outputs of jobs. One file for each verb; the work is done by
+//! The command `kiln`: loads tables, exports files, and looks after the outputs of jobs. One file for each verb; the work is done by
 //! `kiln::admin` and, for loads, by the engine and the connectors.
 //!
 //! Errors and exit codes are those of jobs: `error[class]: …` on standard error, 64 for a wrong command line.
 
 mod clean;
+#[cfg(feature = "load")]
+mod export;
 #[cfg(feature = "load")]
 mod load;
 mod rerun;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kiln::Class;
 
-/// Loads tables, and looks after the outputs of Kiln's jobs.
+/// Loads tables, exports files, and looks after the outputs of Kiln's jobs.
 #[derive(Parser)]
 #[command(name = "kiln", version)]
 enum Verb {
@@ -24,12 +26,17 @@ enum Verb {
     Clean(clean::Args),
     #[cfg(feature = "load")]
     Load(load::Args),
+    #[cfg(feature = "load")]
+    Export(export::Args),
 }
 
 fn main() -> ExitCode {
     #[cfg(feature = "load")]
-    if is_load() {
-        return kiln::job::start::<load::Job>(|cx, load::Job::Load(args)| load::run(&cx, &args));
+    if is_job() {
+        return kiln::job::start::<Job>(|cx, job| match job {
+            Job::Load(args) => load::run(&cx, &args),
+            Job::Export(args) => export::run(&cx, &args),
+        });
     }
     kiln::job::init_logging();
     let verb = match Verb::try_parse() {
@@ -43,9 +50,9 @@ fn main() -> ExitCode {
         Verb::Runs(args) => runs::run(&args),
         Verb::Rerun(args) => rerun::run(&args),
         Verb::Clean(args) => clean::run(&args),
-        // It is a job, which has begun above.
+        // They are jobs, which have begun above.
         #[cfg(feature = "load")]
-        Verb::Load(_) => Ok(()),
+        Verb::Load(_) | Verb::Export(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,11 +63,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether this process runs a load, or is an executor of one.
+/// The verbs that run as jobs; the options of a run come from the engine.
 #[cfg(feature = "load")]
-fn is_load() -> bool {
+#[derive(Parser)]
+#[command(name = "kiln", version)]
+enum Job {
+    /// Copies what a file in TOML describes.
+    Load(load::Args),
+    /// Copies files to a table of a database, or to files that a warehouse loads.
+    Export(export::Args),
+}
+
+/// Whether this process runs a load or an export, or is an executor of one.
+#[cfg(feature = "load")]
+fn is_job() -> bool {
     kiln::job::run_as_executor_if_asked();
-    std::env::args_os().nth(1).is_some_and(|verb| verb == "load")
+    std::env::args_os().nth(1).is_some_and(|verb| verb == "load" || verb == "export")
 }
 
 /// Prints to standard output; a reader that has gone is no failure.

@@ -5,6 +5,7 @@
 //! | `postgres` | [`postgres`] | tables, views and queries of PostgreSQL, in parallel, as of one snapshot; tables, in one transaction |
 //! | `mysql` | [`mysql`] | tables, views and queries of MySQL and MariaDB, in parallel, as of one moment |
 //! | `sqlite` | [`sqlite`] | tables, views and queries of a SQLite file, in parallel, as of one moment |
+//! | `warehouse` | [`warehouse`] | statements by which Redshift, Snowflake and BigQuery load published files |
 //!
 //! A connector uses the public traits of [`kiln::connect`] and nothing else of the engine. What connectors share is here,
 //! too: addresses and passwords (`address`), retries with back-off (`retry`), limits on connections (`gate`), connections that
@@ -38,6 +39,8 @@ mod snapshots;
 pub mod sqlite;
 #[cfg(feature = "_shared")]
 mod wait;
+#[cfg(feature = "warehouse")]
+pub mod warehouse;
 
 #[cfg(feature = "_shared")]
 pub use retry::Retry;

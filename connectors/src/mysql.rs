@@ -1,4 +1,5 @@
-//! MySQL and MariaDB as a source: tables, views and queries, read in parallel as of one moment.
+//! MySQL and MariaDB as a source and a target: tables, views and queries, read in parallel as of one moment; tables, written in
+//! one transaction.
 //!
 //! ```no_run
 //! use kiln_connectors::mysql::{Consistency, ReadMysql};
@@ -29,6 +30,27 @@
 //! checked against the row type before any row is read; `docs/connectors-types.md` has the table of types. The password comes
 //! from the address, from [`Mysql::password_file`] or from `MYSQL_PWD`, in this order, and is never printed.
 //!
+//! # Writing
+//!
+//! ```no_run
+//! use kiln_connectors::mysql::WriteMysql;
+//!
+//! #[derive(kiln::Row)]
+//! struct Daily { day: kiln::chrono::NaiveDate, customer: String, revenue: kiln::Decimal<12, 2> }
+//!
+//! # fn job(cx: kiln::Context, daily: kiln::Dataset<Daily>) -> kiln::Result<()> {
+//! let table = cx.mysql_table("mysql://me@db.example/shop", "daily");
+//! daily.write_to(table.replace_where("day = '2026-11-20'"))
+//! # }
+//! ```
+//!
+//! It goes as with PostgreSQL: tasks insert their rows into a staging table; one transaction of InnoDB replaces, changes or adds
+//! rows of the target and records the publish in the table `kiln_publishes`, beside the target. Readers see all of it or nothing; a
+//! retry of a run that has published ends without reading its source; of two attempts the newer one publishes. Three things
+//! differ, because of what these servers can: a table that has to be created is there before its rows; a change of tables
+//! cannot be undone, so staging tables are made before the transaction; and which run has written a row nobody can tell, so an
+//! upsert is fenced (73) by any publish of a run that began later, and a replacement by any but a replacement of other rows.
+//!
 //! The client is `mysql_async`: like that of PostgreSQL it is driven by the thread that waits, so that a cancel ends every
 //! wait; a client that blocks could only be cut off.
 
@@ -39,6 +61,7 @@ mod moment;
 mod plan;
 mod scan;
 mod session;
+mod sink;
 mod splits;
 mod types;
 mod values;
@@ -52,6 +75,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::retry::Retry;
 pub use scan::{MysqlScan, MysqlSplit};
+pub use sink::{MysqlHeld, MysqlPart, MysqlSink, MysqlStage};
 
 /// Of which moments the rows are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +117,19 @@ impl ReadMysql for Context {
 
     fn mysql(&self, url: &str) -> Mysql<'_> {
         Mysql { cx: self, scan: MysqlScan::new(url) }
+    }
+}
+
+/// Writes MySQL and MariaDB: what this module adds to a [`Context`].
+pub trait WriteMysql {
+    /// The table `table`, `"daily"` or `"shop.daily"`, of the database at `url`, to be told what happens to the rows that are
+    /// there, and given to `write_to`.
+    fn mysql_table(&self, url: &str, table: &str) -> MysqlSink;
+}
+
+impl WriteMysql for Context {
+    fn mysql_table(&self, url: &str, table: &str) -> MysqlSink {
+        MysqlSink::new(url, table)
     }
 }
 

@@ -16,13 +16,65 @@
 
 use std::time::Duration;
 
+use object_store::ObjectStoreExt;
+
 use crate::error::{Error, Result};
 use crate::publish;
+use crate::publish::delta::{AsOf, Log, decoded};
 pub use crate::publish::{CleanOptions, CleanReport, HIDDEN, Leftover, RunRecord};
-use crate::source::Location;
+use crate::source::{ListOptions, Location, list_with};
 
 /// A grace that is shorter is refused without `force`.
 const MIN_GRACE: Duration = Duration::from_secs(3600);
+
+/// A data file of an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// Its absolute address.
+    pub address: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The files of the output at `uri` as it is published now, sorted by address: what another system is told to load. Of a
+/// Delta table those of its latest version; else those that readers of Kiln see.
+///
+/// # Errors
+/// Config for an address at which nothing is; else by the failing operation.
+pub fn files(uri: &str) -> Result<Vec<DataFile>> {
+    let output = Location::output(uri)?;
+    let log = Log::at(&output);
+    let Some(snapshot) = (if log.exists()? { log.load(AsOf::Latest)? } else { None }) else {
+        let listed = list_with(uri, &ListOptions { recurse: true, ..ListOptions::default() })?;
+        let files = listed.files.into_iter();
+        return Ok(files.map(|file| DataFile { address: file.address, bytes: file.size }).collect());
+    };
+    let mut files = Vec::new();
+    for add in snapshot.files.values() {
+        let address = log.store.address(&log.below(&decoded(&add.path)?)?);
+        files.push(DataFile { address, bytes: u64::try_from(add.size).unwrap_or_default() });
+    }
+    files.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok(files)
+}
+
+/// Writes a small file in place of what is there, such as a manifest beside an output. Its name begins with `_`, so that no
+/// reader of a folder takes it for data.
+///
+/// # Errors
+/// Config for another name or a malformed address; else by the failing operation.
+pub fn put_file(address: &str, content: &[u8]) -> Result<()> {
+    let file = Location::output(address)?;
+    if !file.path.filename().is_some_and(|name| name.starts_with('_')) {
+        return Err(Error::config("the name of a file beside data begins with `_`").at("file", address));
+    }
+    if let Some(path) = file.local_path() {
+        let written = std::fs::write(&path, content);
+        return written.map_err(|e| Error::io("the file cannot be written", e).at("file", path.display()));
+    }
+    let put = file.store.objects().put(&file.path, content.to_vec().into());
+    file.store.wait(put).map(drop).map_err(|e| Error::from(e).at("file", address))
+}
 
 /// The recorded attempts at publishing to the output at `uri`, the newest first.
 ///

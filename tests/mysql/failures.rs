@@ -9,6 +9,8 @@ use crate::job::{Job, Running};
 use crate::server::{Database, Server};
 
 const ROWS: u64 = 3000;
+/// Bytes of a row, so many that the server sends the first ones long before the last ones.
+const WIDTH: u64 = 200;
 
 /// Connections that read rows now.
 fn readers(db: &Database) -> String {
@@ -20,13 +22,16 @@ fn readers(db: &Database) -> String {
 
 /// A job that reads a table slowly, in four splits.
 fn slow(db: &Database, cluster: &str, consistency: &str) -> Job {
+    filtered(db, cluster, consistency).option("--filter", "SLEEP(0.001) = 0")
+}
+
+fn filtered(db: &Database, cluster: &str, consistency: &str) -> Job {
     db.sql(&format!(
-        "CREATE TABLE IF NOT EXISTS t (id bigint PRIMARY KEY, text char(1));
-         INSERT IGNORE INTO t SELECT seq, 'x' FROM seq_1_to_{ROWS}; ANALYZE TABLE t"
+        "CREATE TABLE IF NOT EXISTS t (id bigint PRIMARY KEY, text char({WIDTH}));
+         INSERT IGNORE INTO t SELECT seq, REPEAT('x', {WIDTH}) FROM seq_1_to_{ROWS}; ANALYZE TABLE t"
     ));
     let job = Job::new(env!("CARGO_BIN_EXE_read_mysql")).on(cluster).option("--consistency", consistency);
-    let job = job.option("--url", db.url()).option("--table", "t").option("--splits", "4");
-    job.option("--filter", "SLEEP(0.001) = 0")
+    job.option("--url", db.url()).option("--table", "t").option("--splits", "4")
 }
 
 fn reads(db: &Database, cluster: &str, consistency: &str) -> Running {
@@ -46,7 +51,7 @@ fn kill(db: &Database, most: usize) -> usize {
 }
 
 fn expected() -> String {
-    format!("rows {ROWS} {}", ROWS * (ROWS + 1) / 2 + ROWS)
+    format!("rows {ROWS} {}", ROWS * (ROWS + 1) / 2 + ROWS * WIDTH)
 }
 
 #[test]
@@ -103,7 +108,8 @@ fn a_server_that_accepts_no_more_connections_is_asked_again() {
     let db = Server::start_with("max_connections=10").database();
     db.sql(&format!(
         "CREATE USER guest IDENTIFIED BY 'guest' WITH MAX_USER_CONNECTIONS 3; GRANT SELECT, RELOAD ON *.* TO guest;
-         CREATE TABLE t (id bigint PRIMARY KEY, text char(1)); INSERT INTO t SELECT seq, 'x' FROM seq_1_to_{ROWS}; ANALYZE TABLE t"
+         CREATE TABLE t (id bigint PRIMARY KEY, text char({WIDTH}));
+         INSERT INTO t SELECT seq, REPEAT('x', {WIDTH}) FROM seq_1_to_{ROWS}; ANALYZE TABLE t"
     ));
     let job = |consistency| {
         let job =
@@ -136,7 +142,7 @@ fn a_server_that_is_not_there_is_unavailable() {
 #[test]
 fn a_cancel_does_not_wait_for_the_server() {
     let db = Server::shared();
-    let job = slow(&db, "local[1]", "per-split").option("--filter", "SLEEP(20) = 0");
+    let job = filtered(&db, "local[1]", "per-split").option("--filter", "SLEEP(20) = 0");
     let running = job.start();
     db.wait_for(&format!("SELECT COUNT(*) FROM {}", readers(&db)));
     let begun = Instant::now();

@@ -127,13 +127,12 @@ fn a_column_of_another_type_is_refused_before_a_row_is_read() {
     let db = Server::shared();
     // Whoever reads a row of the view ends with an error.
     db.sql(
-        "CREATE FUNCTION trap() RETURNS bigint DETERMINISTIC SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a row was read';
-         CREATE TABLE t AS SELECT seq AS n FROM seq_1_to_10;
-         CREATE VIEW v AS SELECT trap() + n AS id, 'x' AS text FROM t;
-         CREATE VIEW w AS SELECT trap() + n AS id, POINT(n, 1) AS text FROM t",
+        "CREATE TABLE t AS SELECT seq AS n FROM seq_1_to_10;
+         CREATE VIEW v AS SELECT n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS id, 'x' AS text FROM t;
+         CREATE VIEW w AS SELECT n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS id, POINT(n, 1) AS text FROM t",
     );
     let error = error_of::<Line>(&db, "v");
-    assert!(error.to_string().contains("a row was read"), "the trap works: {error}");
+    assert!(error.to_string().contains("more than 1 row"), "the trap works: {error}");
     let error = error_of::<Narrow>(&db, "v");
     assert!(
         error.to_string().contains("the column `id` is") && error.to_string().contains("expected Int16"),

@@ -80,7 +80,11 @@ fn columns_that_do_not_fit_are_refused_before_a_row_is_read() {
 
 #[test]
 fn a_value_that_its_column_does_not_hold_is_data() {
-    for table in ["id tinyint, part int, text text", "id bigint, part int, text varchar(2)", "id bigint, part int, text text NOT NULL"] {
+    for table in [
+        "id tinyint, part int, text text",
+        "id bigint, part int, text varchar(2)",
+        "id bigint, part int, text text NOT NULL",
+    ] {
         let db = Server::shared();
         db.sql(&format!("CREATE TABLE t ({table})"));
         let ended = write(&db, &["--text", if table.ends_with("NOT NULL") { "null" } else { "long" }]).run();

@@ -65,7 +65,7 @@ impl Server {
         let root = server.folder.path().display();
         let fixed = format!(
             "[mariadbd]\ndatadir={root}/data\nsocket={root}/socket\nport={port}\nbind-address=127.0.0.1\nskip-name-resolve\n\
-             pid-file={root}/pid\ntmpdir={root}\ninnodb_flush_log_at_trx_commit=0\ninnodb_buffer_pool_size=64M\n\
+             pid-file={root}/pid\ntmpdir={root}\ninnodb_flush_log_at_trx_commit=2\ninnodb_buffer_pool_size=64M\n\
              innodb_log_file_size=32M\n{settings}\n"
         );
         fs::write(server.settings(), fixed).unwrap();

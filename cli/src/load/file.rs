@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use kiln::connect::Scan;
 use kiln::{Compression, Copied, Error, Mode, Result, Write};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::params::Params;
@@ -55,17 +56,45 @@ pub enum Format {
 /// # Errors
 /// Config, with file and line, for what cannot be read, is not known or has no value.
 pub fn read(path: &Path, given: &[(String, String)]) -> Result<LoadFile> {
+    read_with(path, given, |load: &mut LoadFile, params| {
+        load.source.fill(params)?;
+        load.target.fill(params)
+    })
+}
+
+/// Reads a file in TOML; `fill` puts in the values of parameters.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with<T: DeserializeOwned>(
+    path: &Path,
+    given: &[(String, String)],
+    fill: impl FnOnce(&mut T, &mut Params<'_>) -> Result<()>,
+) -> Result<T> {
     let at = |e: Error| e.at("file", path.display());
     let text = fs::read_to_string(path).map_err(|e| at(Error::io("cannot read the load file", e)))?;
     let malformed = |e: toml::de::Error| {
         let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
         Error::config(e.message().replace('\n', " ")).reason("malformed_load").at("line", line)
     };
-    let mut load: LoadFile = toml::from_str(&text).map_err(|e| at(malformed(e)))?;
+    let mut file: T = toml::from_str(&text).map_err(|e| at(malformed(e)))?;
     let mut params = Params::new(given);
-    load.source.fill(&mut params).and_then(|()| load.target.fill(&mut params)).map_err(at)?;
+    fill(&mut file, &mut params).map_err(at)?;
     params.check_used().map_err(at)?;
-    Ok(load)
+    Ok(file)
+}
+
+/// The mode that a file calls `name`.
+///
+/// # Errors
+/// Config, with the names that there are.
+pub fn mode(name: &str) -> Result<Mode> {
+    Mode::from_str(name, false).map_err(|_| {
+        let names = Mode::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+        let error = Error::config(format!("`{name}` is no mode")).at("section", "target");
+        error.help(format!("modes are {}", names.join(", ")))
+    })
 }
 
 impl Target {
@@ -121,15 +150,7 @@ impl Target {
     }
 
     fn mode(&self) -> Result<Option<Mode>> {
-        let parse = |name: &String| {
-            Mode::from_str(name, false).map_err(|_| {
-                let names = Mode::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-                let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
-                let error = Error::config(format!("`{name}` is no mode")).at("section", "target");
-                error.help(format!("modes are {}", names.join(", ")))
-            })
-        };
-        self.mode.as_ref().map(parse).transpose()
+        self.mode.as_deref().map(mode).transpose()
     }
 }
 

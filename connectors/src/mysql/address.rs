@@ -25,10 +25,8 @@ pub(super) enum Tls {
     Disabled,
     /// Encrypted if the server offers it.
     Preferred,
-    /// Encrypted; whose certificate it is is not checked, unless `ssl-ca` names an authority.
+    /// Encrypted; whose certificate it is is not checked.
     Required,
-    /// Encrypted, by a certificate of a known authority.
-    VerifyCa,
     /// Encrypted, by a certificate of a known authority for this host.
     VerifyIdentity,
 }
@@ -104,8 +102,8 @@ impl Address {
         if self.host.is_empty() {
             self.host = "localhost".to_owned();
         }
-        if self.ca.is_some() && self.tls == Tls::Required {
-            self.tls = Tls::VerifyCa;
+        if self.ca.is_some() && self.tls != Tls::VerifyIdentity {
+            return Err(wrong("has an `ssl-ca`, which is for `ssl-mode=VERIFY_IDENTITY` alone"));
         }
         if self.socket.is_some() && !matches!(self.tls, Tls::Disabled | Tls::Preferred) {
             return Err(wrong("asks for TLS on a Unix socket, which needs none"));
@@ -135,12 +133,11 @@ fn tls(mode: &str) -> Result<Tls> {
         "DISABLED" => Tls::Disabled,
         "PREFERRED" => Tls::Preferred,
         "REQUIRED" => Tls::Required,
-        "VERIFY_CA" => Tls::VerifyCa,
         "VERIFY_IDENTITY" => Tls::VerifyIdentity,
+        // The client checks the authority and the name, or nothing.
+        "VERIFY_CA" => return Err(wrong("asks for VERIFY_CA: VERIFY_IDENTITY checks the authority, too")),
         _ => {
-            return Err(wrong(
-                "has an `ssl-mode` other than DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY",
-            ));
+            return Err(wrong("has an `ssl-mode` other than DISABLED, PREFERRED, REQUIRED, VERIFY_IDENTITY"));
         }
     })
 }
@@ -201,9 +198,9 @@ mod tests {
     #[test]
     fn tls_is_never_weaker_than_asked() {
         assert_eq!(parsed("mysql://me@db/").tls, Tls::Preferred);
-        assert_eq!(parsed("mysql://me@db/?ssl-mode=verify-ca").tls, Tls::VerifyCa);
-        assert_eq!(parsed("mysql://me@db/?ssl-mode=REQUIRED&ssl-ca=/ca.pem").tls, Tls::VerifyCa);
-        for mode in ["require", "verify", "true", ""] {
+        assert_eq!(parsed("mysql://me@db/?ssl-mode=verify-identity").tls, Tls::VerifyIdentity);
+        assert!(Address::parse("mysql://me@db/?ssl-mode=REQUIRED&ssl-ca=/ca.pem").is_err());
+        for mode in ["require", "verify", "VERIFY_CA", "true", ""] {
             assert!(Address::parse(&format!("mysql://me@db/?ssl-mode={mode}")).is_err(), "{mode}");
         }
         assert!(Address::parse("mysql://me@/shop?socket=/s&ssl-mode=REQUIRED").is_err());

@@ -60,6 +60,14 @@ impl Table {
         format!("{}.{}", identifier(&self.schema), identifier(&self.name))
     }
 
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// As people write it.
     pub(super) fn words(&self) -> String {
         format!("{}.{}", self.schema, self.name)
@@ -95,6 +103,13 @@ impl Table {
 /// The column by which a table is cut unless one is named: the first of the primary key, or else of a unique key.
 pub(super) fn usual_key(keys: &[Key]) -> Option<&Key> {
     keys.first().filter(|key| key.is_unique)
+}
+
+/// A name as SQL writes it, for a table that may not exist.
+pub(super) fn quoted(name: &str) -> Result<String> {
+    let (schema, table) = parts(name)?;
+    let schema = schema.map_or(String::new(), |schema| identifier(&schema) + ".");
+    Ok(schema + &identifier(&table))
 }
 
 /// Schema and table of a name such as `shop.orders` or `` `a.b`.`c` ``.

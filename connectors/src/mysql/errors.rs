@@ -94,27 +94,27 @@ static STATES: [(&str, Entry); 10] = [
 
 /// The error of a failed request, where `message` names what failed.
 pub(super) fn of(message: &str, error: mysql_async::Error) -> Error {
+    of_any(message, "connection_lost", error)
+}
+
+/// The error of a connection that does not come about.
+pub(super) fn of_connect(error: mysql_async::Error) -> Error {
+    of_any("cannot connect to the MySQL server", "cannot_connect", error)
+}
+
+/// `broken` is the reason when no answer came.
+fn of_any(message: &str, broken: &str, error: mysql_async::Error) -> Error {
     match error {
         mysql_async::Error::Server(server) => of_server(message, &server),
-        mysql_async::Error::Driver(driver) => of_driver(message, &driver),
+        mysql_async::Error::Driver(driver) => of_driver(message, broken, &driver),
         mysql_async::Error::Io(IoError::Tls(tls)) => {
             Error::config(message).reason("tls").because(tls).help(ADVICE_TLS)
         }
         mysql_async::Error::Io(IoError::Io(io)) if is_refused_tls(&io) => {
             Error::config(message).reason("tls").because(io).help(ADVICE_TLS)
         }
-        mysql_async::Error::Io(error) => Error::transient(message).reason("connection_lost").because(error),
         mysql_async::Error::Url(error) => Error::config(message).because(error),
-        error => Error::transient(message).reason("connection_lost").because(error),
-    }
-}
-
-/// The error of a connection that does not come about.
-pub(super) fn of_connect(error: mysql_async::Error) -> Error {
-    let of = of("cannot connect to the MySQL server", error);
-    match of.reason_word() {
-        "connection_lost" => of.reason("cannot_connect"),
-        _ => of,
+        error => Error::transient(message).reason(broken).because(error),
     }
 }
 
@@ -134,7 +134,7 @@ fn entry(number: u16, state: &str) -> Entry {
     })
 }
 
-fn of_driver(message: &str, driver: &DriverError) -> Error {
+fn of_driver(message: &str, broken: &str, driver: &DriverError) -> Error {
     let new = |class, reason| Error::new(class, message).reason(reason).because(Told(driver.to_string()));
     match driver {
         DriverError::NoClientSslFlagFromServer => new(CONFIG, "tls").help(ADVICE_TLS),
@@ -146,7 +146,7 @@ fn of_driver(message: &str, driver: &DriverError) -> Error {
             new(CONFIG, "parameters")
                 .help("a `?` or a `:name` in SQL stands for a parameter, and there are none")
         }
-        _ => new(TRANSIENT, "connection_lost"),
+        _ => new(TRANSIENT, broken),
     }
 }
 

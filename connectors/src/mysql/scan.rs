@@ -12,7 +12,7 @@ use mysql_async::Value;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::session::Session;
+use super::session::{Purpose, Session};
 use super::types::{Decoded, Described};
 use super::values::{Bad, Values};
 use super::{Consistency, plan};
@@ -115,7 +115,8 @@ impl MysqlScan {
 
     /// Connects, once.
     pub(super) fn connect_once(&self, check: Check<'_>) -> Result<Session> {
-        let mut session = Session::connect(&self.server()?, self.settings.answer_limit, check)?;
+        let mut session =
+            Session::connect(&self.server()?, Purpose::Read, self.settings.answer_limit, check)?;
         session.limit_statements(self.settings.statement_timeout, check)?;
         Ok(session)
     }

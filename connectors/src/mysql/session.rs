@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::address::{Address, Tls};
 use super::errors;
 use super::types::Described;
+use crate::publish::{NoCommit, Texts};
 use crate::wait::{Check, wait};
 
 /// How long a connection may take to come about, with authentication and encryption.
@@ -33,8 +34,20 @@ const INTERRUPTED: u16 = 1317;
 /// and a connection that waits for tasks, or for one that reads slowly, is not ended.
 const SETTINGS: &str = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, \
     sql_big_selects = 1, sql_auto_is_null = 0, wait_timeout = 2147483, net_write_timeout = 86400, net_read_timeout = 3600";
+/// What is written is refused where it does not fit, or is what was meant: 0 is a number also where the server counts.
+const WRITE_SETTINGS: &str = "SET sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO', \
+    innodb_lock_wait_timeout = 300";
 /// The limits of MariaDB on transactions that wait.
 const MARIADB_SETTINGS: &str = "SET idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0";
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Statements of a transaction see the moment of its beginning.
+    Read,
+    /// Statements see what others have committed before them.
+    Write,
+}
 
 /// A connection and what drives it.
 pub(super) struct Session {
@@ -53,7 +66,12 @@ impl Session {
     ///
     /// # Errors
     /// By the table of errors, with the server.
-    pub(super) fn connect(address: &Address, limit: Duration, check: Check<'_>) -> Result<Session> {
+    pub(super) fn connect(
+        address: &Address,
+        purpose: Purpose,
+        limit: Duration,
+        check: Check<'_>,
+    ) -> Result<Session> {
         let cannot_run = |e| Error::io("a connection cannot be driven", e);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot_run)?;
         // The client takes the provider of the process; one that the program has chosen stays.
@@ -65,11 +83,11 @@ impl Session {
         let conn = Some(connected.map_err(|e| e.at("server", address))?);
         let mut session =
             Session { runtime: Some(runtime), conn, limit, is_mariadb: false, is_reading: false };
-        session.set_up(check)?;
+        session.set_up(purpose, check)?;
         Ok(session)
     }
 
-    fn set_up(&mut self, check: Check<'_>) -> Result<()> {
+    fn set_up(&mut self, purpose: Purpose, check: Check<'_>) -> Result<()> {
         self.execute("the connection cannot be set up", SETTINGS, check)?;
         let rows = self.query("the version cannot be read", "SELECT VERSION()", check)?;
         let version = rows.first().map(|row| text(row, 0)).transpose()?.unwrap_or_default();
@@ -77,8 +95,15 @@ impl Session {
         if self.is_mariadb {
             self.execute("the connection cannot be set up", MARIADB_SETTINGS, check)?;
         }
-        let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
-        self.execute("the connection cannot be set up", isolation, check)
+        let isolation = match purpose {
+            Purpose::Read => "REPEATABLE READ",
+            Purpose::Write => {
+                self.execute("the connection cannot be set up", WRITE_SETTINGS, check)?;
+                "READ COMMITTED"
+            }
+        };
+        let isolation = format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}");
+        self.execute("the connection cannot be set up", &isolation, check)
     }
 
     /// Ends statements that take longer than `limit`.
@@ -110,6 +135,36 @@ impl Session {
     /// The rows of a small query that cannot be prepared, as text.
     pub(super) fn query_as_text(&mut self, what: &str, sql: &str, check: Check<'_>) -> Result<Vec<Row>> {
         self.run(check, async |conn| conn.query(sql).await.map_err(|e| errors::of(what, e)))
+    }
+
+    /// The rows of a statement as texts, and how many rows it has changed.
+    pub(super) fn texts(&mut self, what: &str, sql: &str, check: Check<'_>) -> Result<(Texts, u64)> {
+        self.run(check, async |conn| {
+            let failed = |e| errors::of(what, e);
+            let mut result = conn.query_iter(sql).await.map_err(failed)?;
+            let rows: Vec<Row> = result.collect().await.map_err(failed)?;
+            let changed = result.affected_rows();
+            result.drop_result().await.map_err(failed)?;
+            let texts = |row: &Row| -> Result<Vec<Option<String>>> {
+                (0..row.len()).map(|at| optional(row, at)).collect()
+            };
+            Ok((rows.iter().map(texts).collect::<Result<Texts>>()?, changed))
+        })
+    }
+
+    /// Commits the transaction.
+    pub(super) fn commit(&mut self, check: Check<'_>) -> Result<(), NoCommit> {
+        let what = "the transaction cannot be committed";
+        let mut is_refused = false;
+        let committed = self.run(check, async |conn| {
+            let done = conn.query_drop("COMMIT").await;
+            is_refused = matches!(done, Err(mysql_async::Error::Server(_)));
+            done.map_err(|e| errors::of(what, e))
+        });
+        committed.map_err(|error| match is_refused {
+            true => NoCommit::Refused(error),
+            false => NoCommit::Unanswered(error),
+        })
     }
 
     /// The columns of a query, which does not run, with their names.
@@ -184,7 +239,7 @@ impl Session {
                 true => Err(Error::transient("a statement did not stop")),
                 false => Ok(()),
             };
-            let mut other = Session::connect(address, STOP_LIMIT, &check)?;
+            let mut other = Session::connect(address, Purpose::Read, STOP_LIMIT, &check)?;
             other.execute("a statement cannot be stopped", &format!("KILL QUERY {id}"), &check)?;
             self.drain(STOP_LIMIT)?;
         }
@@ -272,10 +327,9 @@ fn encryption(address: &Address) -> Result<Option<SslOpts>> {
         Tls::Disabled => None,
         _ if address.socket.is_some() => None,
         Tls::Preferred | Tls::Required => Some(options.with_danger_accept_invalid_certs(true)),
-        Tls::VerifyCa | Tls::VerifyIdentity => {
+        Tls::VerifyIdentity => {
             let authorities = authorities(address)?.into_iter().map(Into::into).collect();
-            let options = options.with_disable_built_in_roots(true).with_root_certs(authorities);
-            Some(options.with_danger_skip_domain_validation(address.tls == Tls::VerifyCa))
+            Some(options.with_disable_built_in_roots(true).with_root_certs(authorities))
         }
     })
 }

@@ -123,7 +123,8 @@ impl Described {
             MYSQL_TYPE_TIMESTAMP | MYSQL_TYPE_TIMESTAMP2 => Decoded::Timestamp,
             MYSQL_TYPE_TIME | MYSQL_TYPE_TIME2 => Decoded::Time,
             MYSQL_TYPE_JSON | MYSQL_TYPE_ENUM | MYSQL_TYPE_SET | MYSQL_TYPE_NULL => Decoded::Text,
-            _ if self.is_string() && self.character_set == BINARY => Decoded::Binary,
+            // What has no length holds nothing: it is the type of NULL in a query.
+            _ if self.is_string() && self.character_set == BINARY && self.length > 0 => Decoded::Binary,
             _ if self.is_string() => Decoded::Text,
             MYSQL_TYPE_GEOMETRY => return Err("a geometry, which no column holds".to_owned()),
             kind => return Err(format!("of the type {kind:?}, which no column holds")),

@@ -1,7 +1,7 @@
 //! PostgreSQL as a target: rows are staged by binary `COPY`, and published by one transaction.
 //!
 //! Each attempt of a run has a staging table. Tasks copy their rows into it, with the number of the task's attempt, so that
-//! those of attempts that lost are told apart. The commit moves the rows of the parts that count into the target and
+//! those of attempts that lost can be left out. The commit moves the rows of the parts that count into the target and
 //! writes the ledger ([`crate::publish`]), in one transaction. Staging tables are unlogged: their rows are of no use after a
 //! crash of the server, and are written to its log once, when they are moved. The commit counts them, because a crash
 //! empties such a table.
@@ -449,7 +449,7 @@ impl PostgresSink {
             None => {}
         }
         let publisher = self.publisher(&target.name, run.next_write(&self.address()), run);
-        let claim = match publish::claim(&database, &publisher, &change, &check)? {
+        let claim = match publish::claim(&database, &publisher, &change, target.create.is_some(), &check)? {
             Ok(claim) => claim,
             // Another attempt has published since it was asked.
             Err(counts) => {

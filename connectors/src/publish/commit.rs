@@ -11,7 +11,7 @@ use super::{Connection, Database, NoCommit, connected};
 pub(crate) const STAGING_LOST: &str = "staging_lost";
 
 /// Moves the staged rows into the target, in a transaction that is open; it is given the later publishes of which it must
-/// remove no row ([`fenced_by_run`](rules::fenced_by_run) is the error), and returns by what the database tells its rows.
+/// remove no row ([`fenced_by_run`](rules::fenced_by_run) is the error), and returns the mark by which the database recognises its rows.
 pub(crate) type Move<'m> = &'m dyn Fn(&dyn Connection, &[Entry]) -> Result<Option<String>>;
 
 /// How a try ended without a commit that is known of.

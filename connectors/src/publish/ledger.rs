@@ -41,7 +41,8 @@ pub(crate) fn published_before(
     })
 }
 
-/// Claims the target.
+/// Claims the target, or gives what the run has published before. With `is_missing` there is no such table any more, and
+/// what was published to it is forgotten.
 ///
 /// # Errors
 /// Fenced when a newer attempt of the run has begun.
@@ -49,6 +50,7 @@ pub(crate) fn claim(
     database: &dyn Database,
     publisher: &Publisher,
     change: &Change,
+    is_missing: bool,
     check: Check<'_>,
 ) -> Result<Result<Claim, Counts>> {
     let claimed = connected(database, "claiming the target", check, |connection| {
@@ -60,6 +62,11 @@ pub(crate) fn claim(
         connection.execute(UNWRITABLE, &database.begin())?;
         connection.execute(UNWRITABLE, &database.insert_target(&publisher.target))?;
         let (epoch, _) = lock(database, connection, &publisher.target)?;
+        if is_missing {
+            let (publishes, target) = (database.table(PUBLISHES), database.literal(&publisher.target));
+            let sql = format!("DELETE FROM {publishes} WHERE target = {target} AND published_at IS NOT NULL");
+            connection.execute(UNWRITABLE, &sql)?;
+        }
         let attempt = match rules::begin(&of_run(database, connection, publisher)?, publisher)? {
             Answer::Published(counts) => return Ok(Err(counts)),
             Answer::Attempt(attempt) => attempt,

@@ -66,7 +66,7 @@ pub(crate) struct Counts {
 pub(crate) struct Entry {
     pub(crate) claim: Claim,
     pub(crate) change: Change,
-    /// By what the database tells the rows of this publish, if it can.
+    /// By what the database recognises the rows of this publish, if it can.
     pub(crate) mark: Option<String>,
     /// Nothing before it is published.
     pub(crate) published: Option<Counts>,
@@ -213,7 +213,8 @@ pub(crate) fn fenced_by_run(newer: &Claim) -> Error {
     )
 }
 
-fn claim_lost() -> Error {
+/// The error of an attempt whose claim is gone.
+pub(crate) fn claim_lost() -> Error {
     Error::fenced("the right of this attempt to publish is gone").reason("claim_revoked").help(
         "a newer attempt has taken it and has ended, or this one is older than 7 days; nothing of it was published: \
          run the job again",
@@ -235,7 +236,7 @@ mod tests {
             staging: format!("kiln_staging_{publish}"),
             publish,
         };
-        let published = is_published.then(|| Counts { parts: 1, rows: epoch, bytes: 0 });
+        let published = is_published.then_some(Counts { parts: 1, rows: epoch, bytes: 0 });
         Entry { claim, change, mark: None, published }
     }
 

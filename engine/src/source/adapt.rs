@@ -35,6 +35,8 @@ pub struct Wanted {
     pub skim: bool,
     /// What the log of a table states about the file.
     pub table: Option<Arc<BTreeMap<String, Option<String>>>>,
+    /// Whether these are to be all columns of the file, so that none is left out unseen.
+    pub all: bool,
 }
 
 impl Wanted {
@@ -42,7 +44,7 @@ impl Wanted {
     pub fn of<T: Row>(hive: bool, batch_rows: usize) -> Wanted {
         let limits = BatchLimits { rows: batch_rows.max(1), bytes: BATCH_BYTES };
         let schema = row::schema::<T>();
-        Wanted { schema, hive, limits, skim: false, table: None }.with_limits(limits)
+        Wanted { schema, hive, limits, skim: false, table: None, all: false }.with_limits(limits)
     }
 
     /// The same in batches that end at `limits`, or before: rows of many columns are large, even empty ones.
@@ -122,6 +124,7 @@ impl Adapter {
         parse: bool,
     ) -> Result<Adapter> {
         let columns = match_columns(wanted, found).map_err(|e| e.at(what, address))?;
+        check_all(wanted, found).map_err(|e| e.at(what, address))?;
         let mut projection: Vec<usize> = columns.iter().flatten().copied().collect();
         projection.sort_unstable();
         let sources = sources(wanted, address, found, parse, (&columns, &projection));
@@ -235,6 +238,18 @@ pub(super) fn match_columns(wanted: &Wanted, found: &Schema) -> Result<Vec<Optio
         return Ok((0..fields.len()).map(Some).collect());
     }
     Ok(columns)
+}
+
+/// Refuses a file that has more columns than all.
+fn check_all(wanted: &Wanted, found: &Schema) -> Result<()> {
+    let is_unknown = |field: &&Arc<Field>| wanted.schema.index_of(field.name()).is_err();
+    match found.fields().iter().find(|field| wanted.all && is_unknown(field)) {
+        None => Ok(()),
+        Some(field) => {
+            let error = Error::data(format!("the first file has no column `{}`", field.name()));
+            Err(error.at("column", field.name()).help("copy files of different columns one by one"))
+        }
+    }
 }
 
 /// Whether the column must be converted.

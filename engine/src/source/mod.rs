@@ -55,7 +55,7 @@ pub use lines::lines;
 pub use listing::{InputFile, ListOptions, Listed, list_with, may_be_tagged, outputs_of};
 pub use location::{Location, file_uri, percent_decoded};
 pub use manifest::{BOOKS, MANIFEST, Manifest, ManifestFile, TAG_CHARS, head_key, is_tagged};
-pub use parquet::ParquetBatches;
+pub use parquet::{ParquetBatches, parquet_columns};
 pub use predicate::{IntoLiteral, Predicate, balanced, lit};
 pub use signed::signed;
 pub use skim::{Skimmed, pieces as skim_pieces};

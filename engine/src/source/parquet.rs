@@ -8,6 +8,7 @@
 //! page against what a page may take (`pages`) and what a batch may (`budget`).
 
 mod budget;
+mod columns;
 mod footer;
 mod int96;
 mod pages;
@@ -26,6 +27,8 @@ use parquet::arrow::arrow_reader::{
     RowFilter, RowSelection,
 };
 use parquet::errors::ParquetError;
+
+pub use self::columns::parquet_columns;
 
 use self::budget::PageBudget;
 use self::pages::Pages;

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use kiln_planner::Site;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::scan::{self, Scanned};
 use super::skipped::Skipped;
-use super::table_files::{self, TableValues};
+use super::table_files::{self, Table, TableValues};
 use crate::connect::{PlannedSplit, Scan, ScanBatches, ScanPlan, ScanTask};
 use crate::context::Context;
 use crate::dataset::Dataset;
@@ -23,8 +23,8 @@ use crate::publish::delta::AsOf;
 use crate::row::Row;
 use crate::ship::shared::Param;
 use crate::source::{
-    Batches, InputFile, Lead, ListOptions, Listed, Piece, Places, ReadAhead, Split, Wanted, estimated_bytes,
-    list_with, read_ahead,
+    Batches, InputFile, Lead, ListOptions, Listed, Piece, Places, Predicate, ReadAhead, Split, Wanted,
+    estimated_bytes, list_with, read_ahead,
 };
 
 /// A format of files with columns.
@@ -33,9 +33,17 @@ pub trait Format: Param + Clone {
     const EXPANSION: u64 = 1;
     /// Whether a folder may be a table of such files, whose log names those that are in it.
     const HAS_TABLES: bool = false;
+    /// Whether files state their columns and the types of these.
+    const STATES_COLUMNS: bool = false;
 
     /// Which part of a file is read first.
     const LEAD: Lead = Lead::Start;
+
+    /// The columns that files state by themselves, by the first of them.
+    fn columns(&self, _files: &[InputFile]) -> Result<SchemaRef> {
+        let error = Error::config("files of this format do not state the types of their columns");
+        Err(error.help("name the row type, as in `cx.read_csv::<Order>(..)`, or the columns by `types`"))
+    }
 
     /// Cuts and packs files into splits.
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>>;
@@ -86,9 +94,24 @@ pub struct FileScan<F> {
     skipped: Skipped,
     /// What explain says: the method and what it reads.
     label: String,
+    /// Whether there is no row type, so that no column of a file may be left out.
+    is_untyped: bool,
     /// How files are found; only the driver asks.
     #[serde(skip)]
     choice: Choice,
+    /// What is known without a row type; only the driver asks.
+    #[serde(skip)]
+    own: Own,
+}
+
+/// What the caller has given of files that are read without a row type.
+#[derive(Clone, Default)]
+pub(super) struct Own {
+    /// Why the options do not fit.
+    pub(super) error: Option<Error>,
+    /// Columns and their types: all of those that files do not state, and of folders.
+    pub(super) types: Vec<Field>,
+    pub(super) filter: Option<Predicate>,
 }
 
 /// What a task reads.
@@ -108,8 +131,51 @@ pub(super) fn dataset<T: Row, F: Format>(
     label: String,
     site: Site,
 ) -> Dataset<T, Files<T, F>> {
-    let (address, skipped) = (address.to_owned(), Skipped::new(cx, &choice));
-    scan::dataset(cx, FileScan { address, format, hive: choice.hive, skipped, label, choice }, site)
+    scan::dataset(cx, FileScan::new(cx, address, choice, format, label), site)
+}
+
+/// The files at `address` with their own columns, found when they are planned.
+pub(super) fn untyped<F: Format>(
+    cx: &Context,
+    address: &str,
+    choice: Choice,
+    format: F,
+    label: String,
+    own: Own,
+) -> FileScan<F> {
+    FileScan { own, is_untyped: true, ..FileScan::new(cx, address, choice, format, label) }
+}
+
+impl<F: Format> FileScan<F> {
+    fn new(cx: &Context, address: &str, choice: Choice, format: F, label: String) -> FileScan<F> {
+        let (address, skipped) = (address.to_owned(), Skipped::new(cx, &choice));
+        let (hive, own) = (choice.hive, Own::default());
+        FileScan { address, format, hive, skipped, label, is_untyped: false, choice, own }
+    }
+
+    /// The columns of files that are read without a row type: those of their table, or their own, and those of folders.
+    fn columns(&self, files: &[InputFile], table: Option<&Table>) -> Result<SchemaRef> {
+        let Own { error, types, filter } = &self.own;
+        if let Some(error) = error {
+            return Err(error.clone());
+        }
+        let stated = match table {
+            Some(table) => Arc::clone(&table.schema),
+            None if F::STATES_COLUMNS => self.format.columns(files)?,
+            None if types.is_empty() => return self.format.columns(files),
+            None => Arc::new(Schema::empty()),
+        };
+        let mut fields: Vec<Field> = stated.fields().iter().map(|field| field.as_ref().clone()).collect();
+        for given in types {
+            match fields.iter_mut().find(|field| field.name() == given.name()) {
+                Some(field) => *field = given.clone(),
+                None => fields.push(given.clone()),
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        filter.as_ref().map_or(Ok(()), |filter| filter.check(&schema))?;
+        Ok(schema)
+    }
 }
 
 impl<F: Format> Scan for FileScan<F> {
@@ -124,14 +190,15 @@ impl<F: Format> Scan for FileScan<F> {
     }
 
     fn plan(&self, wanted: Option<&SchemaRef>) -> Result<ScanPlan<FileSplit>> {
-        // Each file is fitted to the columns when it is opened, as files may differ.
-        let schema = wanted.cloned().ok_or_else(|| {
-            Error::config("files are read as typed rows")
-                .help("name the row type, as in `cx.read_csv::<Order>(..)`")
-        })?;
         let (listed, table) = table_files::find(&self.address, &self.choice, F::HAS_TABLES)?;
         self.skipped.add_listed(&listed);
-        let splits = self.format.plan(&listed.files)?.into_iter().map(|split| planned(split, table.as_ref()));
+        // Each file is fitted to the columns when it is opened, as files may differ.
+        let schema = match wanted {
+            Some(wanted) => Arc::clone(wanted),
+            None => self.columns(&listed.files, table.as_ref())?,
+        };
+        let values = table.as_ref().map(|table| &table.values);
+        let splits = self.format.plan(&listed.files)?.into_iter().map(|split| planned(split, values));
         let row_bytes = estimated_bytes(&listed.files).saturating_mul(F::EXPANSION);
         let input = Some(input(&self.address, &listed));
         Ok(ScanPlan { schema, splits: splits.collect(), row_bytes, input, hold: None })
@@ -169,8 +236,10 @@ impl<F: Format> FileBatches<'_, F> {
         let (scan, task) = (self.scan, self.task.task());
         let table = self.split.table.as_ref().and_then(|table| table.get(&piece.address)).cloned();
         let (schema, limits) = (Arc::clone(self.task.schema()), self.task.limits());
-        let wanted =
-            Wanted { schema, hive: scan.hive, limits, skim: task.skims(), table }.with_limits(limits);
+        let (hive, skim) = (scan.hive, task.skims());
+        // The columns of a table are those that its log states.
+        let all = scan.is_untyped && F::STATES_COLUMNS && table.is_none();
+        let wanted = Wanted { schema, hive, limits, skim, table, all }.with_limits(limits);
         let batches = match scan.format.open(piece, &wanted) {
             Err(_) if scan.skipped.is_gone(piece)? => return Ok(None),
             opened => opened?,

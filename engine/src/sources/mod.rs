@@ -3,6 +3,7 @@
 //! A source knows its partitions when it is made; reading begins when a task drives it. What text
 //! files are and how they are cut into splits is the business of `source`.
 
+mod copy_files;
 mod files;
 mod parallelize;
 mod range;

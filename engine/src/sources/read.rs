@@ -5,6 +5,7 @@
 
 use std::time::SystemTime;
 
+use arrow::datatypes::Field;
 use datafusion_expr::Expr;
 use kiln_planner::Site;
 
@@ -58,6 +59,7 @@ impl Context {
             header: None,
             multi_line: None,
             filter: None,
+            types: Vec::new(),
             error: None,
         }
     }
@@ -90,6 +92,8 @@ pub struct Read {
     pub(super) header: Option<bool>,
     pub(super) multi_line: Option<bool>,
     pub(super) filter: Option<Predicate>,
+    /// Columns, for reading without a row type.
+    pub(super) types: Vec<Field>,
     /// The first option that was wrong.
     error: Option<Error>,
 }

@@ -60,19 +60,25 @@ impl Read {
     /// [`Context::read_csv`] with these options.
     #[track_caller]
     pub fn csv<T: Row>(self, address: &str) -> Dataset<T, Files<T, Csv>> {
-        let mut format = CsvFormat::default();
-        format.delimiter = self.delimiter.unwrap_or(format.delimiter);
-        format.quote = self.quote.unwrap_or(format.quote);
-        format.null_value = self.null_value.clone();
-        format.header = self.header.unwrap_or(format.header);
-        format.multi_line = self.multi_line.unwrap_or(format.multi_line);
+        let format = csv_format(&self);
         self.dataset("csv", Allowed { text: true, filter: false }, address, Csv(format), Site::caller())
     }
 }
 
+/// How CSV files are read with these options.
+pub(super) fn csv_format(read: &Read) -> CsvFormat {
+    let mut format = CsvFormat::default();
+    format.delimiter = read.delimiter.unwrap_or(format.delimiter);
+    format.quote = read.quote.unwrap_or(format.quote);
+    format.null_value = read.null_value.clone();
+    format.header = read.header.unwrap_or(format.header);
+    format.multi_line = read.multi_line.unwrap_or(format.multi_line);
+    format
+}
+
 /// CSV files.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Csv(CsvFormat);
+pub struct Csv(pub(super) CsvFormat);
 
 impl Format for Csv {
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {

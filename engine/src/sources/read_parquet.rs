@@ -1,5 +1,8 @@
 //! `read_parquet`: the rows of Parquet files.
 
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
 use kiln_planner::Site;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +13,8 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::row::Row;
 use crate::source::{
-    Batches, InputFile, Lead, ParquetBatches, Piece, Predicate, Split, Wanted, plan_splits_at,
+    Batches, InputFile, Lead, ParquetBatches, Piece, Predicate, Split, Wanted, parquet_columns,
+    plan_splits_at,
 };
 
 impl Context {
@@ -64,6 +68,14 @@ impl Format for Parquet {
     /// Encoded and compressed: what is sorted, joined or grouped is some times as large.
     const EXPANSION: u64 = 4;
     const HAS_TABLES: bool = true;
+    const STATES_COLUMNS: bool = true;
+
+    fn columns(&self, files: &[InputFile]) -> Result<SchemaRef> {
+        match files.first() {
+            Some(file) => parquet_columns(file),
+            None => Ok(Arc::new(Schema::empty())),
+        }
+    }
 
     fn plan(&self, files: &[InputFile]) -> Result<Vec<Split>> {
         plan_splits_at(files, |_, places| Ok(places))

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 
 use super::files::Choice;
@@ -16,15 +17,19 @@ use crate::source::{InputFile, Listed, Location, Version, list_with, may_be_tagg
 /// The partition values of each file, by its address.
 pub type TableValues = BTreeMap<String, Arc<PartitionValues>>;
 
+/// A table whose files are read.
+pub struct Table {
+    /// Its columns, those of partitions included.
+    pub schema: SchemaRef,
+    /// The partition values of its files.
+    pub values: TableValues,
+}
+
 /// The files at `address`, with their partition values if it is a table.
 ///
 /// # Errors
 /// Those of a listing, and of the log of a table.
-pub(super) fn find(
-    address: &str,
-    choice: &Choice,
-    has_tables: bool,
-) -> Result<(Listed, Option<TableValues>)> {
+pub(super) fn find(address: &str, choice: &Choice, has_tables: bool) -> Result<(Listed, Option<Table>)> {
     if let Some(as_of) = choice.table {
         return wanted_table(address, choice, as_of);
     }
@@ -34,7 +39,7 @@ pub(super) fn find(
         if log.exists()?
             && let Some(snapshot) = log.load(AsOf::Latest)?
         {
-            return files(&log, &snapshot, choice).map(|(listed, values)| (listed, Some(values)));
+            return files(&log, &snapshot, choice).map(|(listed, table)| (listed, Some(table)));
         }
     }
     let listed = listed?;
@@ -45,18 +50,18 @@ pub(super) fn find(
 
 /// Leaves out the files in a partition's folder, or matched by a pattern, that have left the table around them or never were
 /// part of it. The others are read as files of their table.
-fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<(Listed, Option<TableValues>)> {
+fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<(Listed, Option<Table>)> {
     let tables = tables_around(&listed)?;
-    if tables.is_empty() {
+    let Some(schema) = tables.values().next().map(|table| Arc::clone(&table.schema)) else {
         return Ok((listed, None));
-    }
+    };
     // A version's files are there before it, so a listing after it has all of them.
     let mut listed = list_with(address, &choice.list)?;
     let (mut kept, mut values) = (Vec::new(), TableValues::new());
     for file in listed.files {
         let path = Location::exact(&file.address)?.path;
         let table = outputs_of(&path).into_iter().find_map(|root| tables.get(root.as_ref()));
-        match table.map(|live| live.get(&file.address)) {
+        match table.map(|table| table.values.get(&file.address)) {
             Some(None) => continue,
             Some(Some(of_file)) => drop(values.insert(file.address.clone(), Arc::clone(of_file))),
             None => {}
@@ -64,12 +69,12 @@ fn keep_live(address: &str, choice: &Choice, listed: Listed) -> Result<(Listed, 
         kept.push(file);
     }
     listed.files = kept;
-    Ok((listed, Some(values)))
+    Ok((listed, Some(Table { schema, values })))
 }
 
 /// The tables in whose folders listed files are, by their folders, with the partition values of their live files. Only files
 /// with names as Kiln gives them are looked at, so that reading those of others costs no requests.
-fn tables_around(listed: &Listed) -> Result<BTreeMap<String, TableValues>> {
+fn tables_around(listed: &Listed) -> Result<BTreeMap<String, Table>> {
     let (mut seen, mut tables) = (BTreeSet::new(), BTreeMap::new());
     for file in &listed.files {
         let Location { store, path, .. } = Location::exact(&file.address)?;
@@ -87,7 +92,8 @@ fn tables_around(listed: &Listed) -> Result<BTreeMap<String, TableValues>> {
                 let live = live.map(|add| {
                     Ok((address_of(&log, &add.path)?, Arc::new(snapshot.read_values(add, &schema))))
                 });
-                tables.insert(root.to_string(), live.collect::<Result<_>>()?);
+                let values = live.collect::<Result<_>>()?;
+                tables.insert(root.to_string(), Table { schema, values });
             }
         }
     }
@@ -101,10 +107,10 @@ fn may_be_table(address: &str, listed: &Result<Listed>) -> bool {
     location.pattern.is_none() && !listed.as_ref().is_ok_and(is_file)
 }
 
-fn wanted_table(address: &str, choice: &Choice, as_of: AsOf) -> Result<(Listed, Option<TableValues>)> {
+fn wanted_table(address: &str, choice: &Choice, as_of: AsOf) -> Result<(Listed, Option<Table>)> {
     let log = Log::at(&Location::folder(address)?);
     match log.load(as_of)? {
-        Some(snapshot) => files(&log, &snapshot, choice).map(|(listed, values)| (listed, Some(values))),
+        Some(snapshot) => files(&log, &snapshot, choice).map(|(listed, table)| (listed, Some(table))),
         None if choice.list.ignore_missing => Ok((Listed { skipped: 1, ..Listed::default() }, None)),
         None => {
             let error =
@@ -115,8 +121,8 @@ fn wanted_table(address: &str, choice: &Choice, as_of: AsOf) -> Result<(Listed, 
 }
 
 /// The files of a version, sorted by address as a listing has them.
-fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, TableValues)> {
-    let table = snapshot.schema()?;
+fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Table)> {
+    let schema = snapshot.schema()?;
     let (mut files, mut values, mut skipped) = (Vec::new(), TableValues::new(), 0);
     for add in snapshot.files.values() {
         add.check_readable().map_err(|e| e.at("table", log.store.address(&log.root)))?;
@@ -129,12 +135,12 @@ fn files(log: &Log, snapshot: &Snapshot, choice: &Choice) -> Result<(Listed, Tab
         let size = u64::try_from(add.size).map_err(|e| {
             Error::data("a size in the Delta log is negative").because(e).at("file", &add.path)
         })?;
-        values.insert(address.clone(), Arc::new(snapshot.read_values(add, &table)));
+        values.insert(address.clone(), Arc::new(snapshot.read_values(add, &schema)));
         // Files of a table are never changed, and the log has no version of them.
         files.push(InputFile { address, size, version: Version::default() });
     }
     files.sort_by(|a, b| a.address.cmp(&b.address));
-    Ok((Listed { files, skipped }, values))
+    Ok((Listed { files, skipped }, Table { schema, values }))
 }
 
 /// Where a file of a table is, by its path in the log.

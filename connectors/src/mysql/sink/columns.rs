@@ -50,6 +50,8 @@ pub(super) struct Target {
     /// With its database, as SQL writes it.
     pub(super) name: String,
     pub(super) schema: String,
+    /// Whether it was created now.
+    pub(super) is_new: bool,
     pub(super) columns: Vec<Column>,
 }
 
@@ -80,9 +82,11 @@ pub(super) fn target(
     check: Check<'_>,
 ) -> Result<Target> {
     check_names(rows, keys)?;
+    let mut is_new = false;
     let table = match Table::find(session, name, check) {
         Err(error) if error.reason_word() == "unknown_table" && may_create => {
             create(session, name, rows, keys, check)?;
+            is_new = true;
             Table::find(session, name, check)?
         }
         Err(error) if error.reason_word() == "unknown_table" => {
@@ -106,7 +110,7 @@ pub(super) fn target(
     if !keys.is_empty() {
         check_unique(session, &table, name, keys, check)?;
     }
-    Ok(Target { name: table.from(), schema: table.schema().to_owned(), columns })
+    Ok(Target { name: table.from(), schema: table.schema().to_owned(), is_new, columns })
 }
 
 fn check_names(rows: &SchemaRef, keys: &[String]) -> Result<()> {
@@ -171,7 +175,9 @@ fn existing(field: &Field, known: &[Known], table: &str, keys: &[String]) -> Res
         ));
         let error = error.reason("unsupported_type").at("column", name);
         return Err(match created(field.data_type(), false) {
-            Some(to) => error.help(format!("give the column of the table the type {to}, or convert the rows")),
+            Some(to) => {
+                error.help(format!("give the column of the table the type {to}, or convert the rows"))
+            }
             None => error.help("no type of the server holds it: convert the rows, for example to text"),
         });
     };
@@ -199,11 +205,13 @@ fn fit(from: &DataType, to: &Known) -> Option<Encoding> {
         }
         Float16 | Float32 if kind == "float" => Some(Encoding::Float),
         Float16 | Float32 | Float64 if kind == "double" => Some(Encoding::Double),
-        Decimal32(..) | Decimal64(..) | Decimal128(..) if kind == "decimal" => Some(Encoding::Decimal(to.scale)),
+        Decimal32(..) | Decimal64(..) | Decimal128(..) if kind == "decimal" => {
+            Some(Encoding::Decimal(to.scale))
+        }
         Utf8 | LargeUtf8 | Utf8View => match kind {
             "char" => Some(Encoding::Padded),
-            "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "json" | "enum" | "set" | "uuid"
-            | "inet4" | "inet6" => Some(Encoding::Text),
+            "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "json" | "enum" | "set"
+            | "uuid" | "inet4" | "inet6" => Some(Encoding::Text),
             "decimal" => Some(Encoding::Digits(to.scale)),
             "time" => Some(Encoding::Digits(to.fraction)),
             _ => None,
@@ -266,7 +274,10 @@ fn create(
         let (name, is_key) = (field.name(), keys.contains(field.name()));
         let data_type = created(field.data_type(), is_key).ok_or_else(|| {
             let text = format!("the server has no type for the column `{name}`, {}", field.data_type());
-            Error::config(text).reason("unsupported_type").at("column", name).help("convert it, for example to text")
+            Error::config(text)
+                .reason("unsupported_type")
+                .at("column", name)
+                .help("convert it, for example to text")
         })?;
         let is_nullable = field.is_nullable() && !is_key;
         let constraint = match (is_nullable, data_type.starts_with("timestamp")) {
@@ -319,7 +330,9 @@ fn check_unique(
     let is_key = |(_, columns): &(String, Vec<String>)| sorted(columns) == wanted;
     if !indexes.iter().any(is_key) {
         let error = Error::config(format!("`{name}` has no unique key of ({})", keys.join(", ")));
-        return Err(error.reason("no_unique_key").help("rows are told by a primary key or a unique index of these columns"));
+        return Err(error
+            .reason("no_unique_key")
+            .help("rows are told by a primary key or a unique index of these columns"));
     }
     match indexes.iter().find(|index| !is_key(index)) {
         None => Ok(()),

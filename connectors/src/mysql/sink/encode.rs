@@ -8,8 +8,8 @@ use std::fmt::Write;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, Time64MicrosecondType, TimeUnit,
-    TimestampMicrosecondType, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, Time64MicrosecondType,
+    TimeUnit, TimestampMicrosecondType, UInt64Type,
 };
 use kiln::chrono::{DateTime, NaiveDate, NaiveTime};
 use kiln::{Error, Result};
@@ -34,10 +34,14 @@ const FINER: Bad = Bad {
     what: "a time that is finer than the column, which would round it",
     help: "give the column more decimals, up to 6, or round the value before it is written",
 };
-const NOT_FINITE: Bad =
-    Bad { what: "NaN or infinity, which the server does not have", help: "make it a null before it is written" };
-const NO_DATE: Bad =
-    Bad { what: "a date before the year 0 or after 9999, which the server does not have", help: "leave it out by a filter" };
+const NOT_FINITE: Bad = Bad {
+    what: "NaN or infinity, which the server does not have",
+    help: "make it a null before it is written",
+};
+const NO_DATE: Bad = Bad {
+    what: "a date before the year 0 or after 9999, which the server does not have",
+    help: "leave it out by a filter",
+};
 const BLANKS: Bad = Bad {
     what: "text with blanks at its end, which a column char(n) does not keep",
     help: "give the column the type varchar",
@@ -47,10 +51,9 @@ const NOT_FILLED: Bad = Bad {
     help: "give the column the type varbinary",
 };
 
-/// A value that cannot be written: the row of the batch, the column, and why.
+/// A value that cannot be written: its column, and why.
 #[derive(Debug)]
 pub(super) struct BadValue {
-    pub(super) row: usize,
     pub(super) column: usize,
     pub(super) bad: Bad,
 }
@@ -68,7 +71,9 @@ impl<'c> Rows<'c> {
             // What does not fit the other unit is an error, and no null.
             let options = CastOptions { safe: false, ..CastOptions::default() };
             let cast = cast_with_options(array, &to, &options);
-            cast.map_err(|e| Error::data("a value that the column cannot hold").because(e).at("column", &column.name))
+            cast.map_err(|e| {
+                Error::data("a value that the column cannot hold").because(e).at("column", &column.name)
+            })
         });
         Ok(Rows { arrays: arrays.collect::<Result<_>>()?, columns })
     }
@@ -79,8 +84,7 @@ impl<'c> Rows<'c> {
         for (at, (array, column)) in self.arrays.iter().zip(self.columns).enumerate() {
             match array.is_null(row) {
                 true => out.push_str("NULL"),
-                false => put(array, row, column.encoding, out)
-                    .map_err(|bad| BadValue { row, column: at, bad })?,
+                false => put(array, row, column.encoding, out).map_err(|bad| BadValue { column: at, bad })?,
             }
             out.push(',');
         }
@@ -127,7 +131,12 @@ fn put(array: &ArrayRef, row: usize, encoding: Encoding, out: &mut String) -> Re
             return timestamp(nanos.div_euclid(1000), nanos.rem_euclid(1000) != 0, encoding, out);
         }
         Timestamp(_, _) => {
-            return timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row), false, encoding, out);
+            return timestamp(
+                array.as_primitive::<TimestampMicrosecondType>().value(row),
+                false,
+                encoding,
+                out,
+            );
         }
         Time64(TimeUnit::Microsecond) => {
             return time(array.as_primitive::<Time64MicrosecondType>().value(row) * 1000, encoding, out);

@@ -38,7 +38,9 @@ impl Rows<'_> {
         let staged = count(connection, "the staged rows cannot be counted", &staged)?;
         if staged != wanted && !is_sabotaged("parts") {
             let error = Error::transient(format!("{staged} of {wanted} staged rows are left"));
-            return Err(error.reason(STAGING_LOST).help("somebody has changed the staging table: run the job again"));
+            return Err(error
+                .reason(STAGING_LOST)
+                .help("somebody has changed the staging table: run the job again"));
         }
         match change {
             Change::Replace(predicate) => self.check_inside(connection, predicate)?,
@@ -59,7 +61,8 @@ impl Rows<'_> {
         match count(connection, "the condition cannot be checked", &outside)? {
             0 => Ok(()),
             outside => {
-                let error = Error::data(format!("{outside} rows are outside of the condition that is replaced"));
+                let error =
+                    Error::data(format!("{outside} rows are outside of the condition that is replaced"));
                 Err(error.reason("outside_of_condition").at("condition", predicate).help(
                     "rows outside of it would not go with the next replacement: filter the rows, or widen the condition",
                 ))
@@ -130,7 +133,8 @@ impl Rows<'_> {
 
     fn on_conflict(&self) -> String {
         let others = self.target.columns.iter().filter(|column| !column.is_key);
-        let mut set: Vec<String> = others.map(|column| format!("{0} = VALUES({0})", identifier(&column.name))).collect();
+        let mut set: Vec<String> =
+            others.map(|column| format!("{0} = VALUES({0})", identifier(&column.name))).collect();
         if set.is_empty() {
             // Rows that are nothing but keys stay as they are.
             let keys = self.target.columns.iter().filter(|column| column.is_key).take(1);

@@ -12,7 +12,7 @@ use super::columns::PART;
 use super::encode::{BadValue, Rows};
 use super::{MysqlSink, MysqlStage, PERMIT_LIMIT};
 use crate::gate::{self, Permit};
-use crate::publish::NoCommit;
+use crate::publish::{NoCommit, claim_lost};
 use crate::retry::unreachable;
 
 /// Bytes of one statement, about: far below the 16 MiB that a server takes unless it is told otherwise.
@@ -60,7 +60,8 @@ impl<'t> Part<'t> {
         let server = format!("{address} to write");
         let permit = gate::enter(&server, self.sink.settings.max_connections, PERMIT_LIMIT, &check)?;
         let connected = self.sink.settings.retry.run(&format!("connecting to {address}"), &check, || {
-            let mut session = Session::connect(&address, Purpose::Write, self.sink.settings.answer_limit, &check)?;
+            let mut session =
+                Session::connect(&address, Purpose::Write, self.sink.settings.answer_limit, &check)?;
             session.limit_statements(self.sink.settings.statement_timeout, &check)?;
             session.execute("the rows cannot be staged", "START TRANSACTION", &check)?;
             Ok(session)
@@ -92,7 +93,11 @@ impl Open {
         }
         let sent = self.session.texts("the rows cannot be staged", &self.sql, &|| task.check());
         let first = part.rows - self.rows + 1;
-        let (_, staged) = sent.map_err(|e| e.at("partition", task.partition()).at("rows from", first))?;
+        let (_, staged) = sent.map_err(|error| {
+            // It is dropped once nobody may publish it.
+            let error = if error.reason_word() == "unknown_table" { claim_lost() } else { error };
+            error.at("partition", task.partition()).at("rows from", first)
+        })?;
         if staged != self.rows {
             return Err(Error::bug(format!("the server has staged {staged} rows of {}", self.rows)));
         }

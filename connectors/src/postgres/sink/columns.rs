@@ -25,7 +25,7 @@ pub(super) struct Column {
     /// The type that the server makes of the staged text, for types that are staged as text.
     pub(super) cast: Option<String>,
     pub(super) not_null: bool,
-    /// Whether rows are told by it.
+    /// Whether it is part of the key of an upsert.
     pub(super) is_key: bool,
 }
 
@@ -238,7 +238,7 @@ fn missing_column(column: &Known, table: &str, schema: &SchemaRef) -> Error {
     }
 }
 
-/// Whether the server can tell rows by the keys.
+/// Checks that the keys identify a row: that a unique index has exactly these columns.
 fn check_unique(session: &Session, oid: u32, table: &str, keys: &[String], check: Check<'_>) -> Result<()> {
     let sql = format!(
         "SELECT array_agg(a.attname::text ORDER BY a.attname::text)

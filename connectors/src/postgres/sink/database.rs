@@ -33,7 +33,7 @@ impl PostgresDatabase {
     }
 }
 
-/// One connection, whose waits end when `check` says so.
+/// One connection, whose waits end when `check` fails.
 struct PostgresConnection<'c> {
     session: Session,
     check: Check<'c>,

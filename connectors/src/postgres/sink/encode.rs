@@ -272,15 +272,11 @@ fn put_text(text: &str, encoding: &Encoding, out: &mut Vec<u8>) -> Result<(), Ba
         what: "a text with the character 0, which the server does not store",
         help: Some("remove it, or write the column as bytes into a bytea"),
     };
-    if memchr(text) {
+    if text.as_bytes().contains(&0) {
         return Err(NUL);
     }
     match encoding {
-        Encoding::Text(Some(limit)) if text.len() > *limit as usize => {
-            if text.chars().count() > *limit as usize {
-                return Err(LONG);
-            }
-        }
+        Encoding::Text(Some(limit)) if is_longer(text, *limit as usize) => return Err(LONG),
         Encoding::Name if text.len() > NAME_BYTES => return Err(LONG),
         Encoding::Jsonb => {
             let length = i32::try_from(text.len() + 1).map_err(|_| LONG)?;
@@ -294,8 +290,9 @@ fn put_text(text: &str, encoding: &Encoding, out: &mut Vec<u8>) -> Result<(), Ba
     put(out, text.as_bytes())
 }
 
-fn memchr(text: &str) -> bool {
-    text.as_bytes().contains(&0)
+/// Whether the text has more characters than `limit`; most texts have not so many bytes.
+fn is_longer(text: &str, limit: usize) -> bool {
+    text.len() > limit && text.chars().count() > limit
 }
 
 fn put_uuid(text: &str, out: &mut Vec<u8>) -> Result<(), Bad> {

@@ -8,7 +8,7 @@ use super::columns::{Column, PART, Target};
 use super::part::PostgresPart;
 use crate::publish::{Change, Connection, Entry, STAGING_LOST, fenced_by_run};
 
-/// What tells the rows that this transaction writes: the system column `xmin` of a row has this number as long as nobody
+/// By what the rows of this transaction are recognised: the system column `xmin` of a row has this number as long as nobody
 /// else changes the row.
 const MARK: &str = "SELECT (txid_current() % 4294967296)::text";
 

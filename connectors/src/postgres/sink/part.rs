@@ -9,6 +9,7 @@ use kiln::connect::{PartWriter, SinkTask, reached};
 use kiln::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::CopyInSink;
+use tokio_postgres::error::SqlState;
 
 use super::super::errors;
 use super::super::session::{Session, identifier};
@@ -16,6 +17,7 @@ use super::columns::{Column, PART};
 use super::encode::{BadValue, HEADER, TRAILER, encode};
 use super::{PERMIT_LIMIT, PostgresSink, PostgresStage};
 use crate::gate::{self, Permit};
+use crate::publish::claim_lost;
 
 /// Bytes that are sent at a time, about.
 const CHUNK: usize = 1 << 16;
@@ -74,7 +76,11 @@ impl<'t> Part<'t> {
             }
             session.wait(&check, async {
                 let begun = session.client()?.copy_in(sql.as_str()).await;
-                begun.map_err(|e| errors::of("the rows cannot be staged", e))
+                begun.map_err(|e| match e.code() {
+                    // It is dropped once nobody may publish it.
+                    Some(&SqlState::UNDEFINED_TABLE) => claim_lost(),
+                    _ => errors::of("the rows cannot be staged", e),
+                })
             })
         };
         let (session, copy) = self.sink.connect(&check, begin)?;

@@ -107,7 +107,7 @@ fn values_that_a_column_would_round_or_cannot_hold_are_refused() {
         (text("a\0"), Encoding::Text(None), "character 0"),
         (text("x"), Encoding::Uuid, "no UUID"),
         (Arc::new(Date32Array::from(vec![i32::MAX])), Encoding::Date, "does not have"),
-        (Arc::new(TimestampMicrosecondArray::from(vec![i64::MAX])), Encoding::Timestamp, "does not have"),
+        (Arc::new(TimestampMicrosecondArray::from(vec![i64::MIN])), Encoding::Timestamp, "does not have"),
         (Arc::new(TimestampNanosecondArray::from(vec![1])), Encoding::Timestamp, "finer"),
         (Arc::new(Time64MicrosecondArray::from(vec![86_400_000_000])), Encoding::Time, "does not have"),
     ];
