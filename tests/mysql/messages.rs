@@ -128,8 +128,8 @@ fn a_column_of_another_type_is_refused_before_a_row_is_read() {
     // Whoever reads a row of the view ends with an error.
     db.sql(
         "CREATE TABLE t AS SELECT seq AS n FROM seq_1_to_10;
-         CREATE VIEW v AS SELECT n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS id, 'x' AS text FROM t;
-         CREATE VIEW w AS SELECT n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS id, POINT(n, 1) AS text FROM t",
+         CREATE VIEW v AS SELECT CAST(n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS SIGNED) AS id, 'x' AS text FROM t;
+         CREATE VIEW w AS SELECT CAST(n + (SELECT m.n FROM t AS m WHERE m.n <> t.n) AS SIGNED) AS id, POINT(n, 1) AS text FROM t",
     );
     let error = error_of::<Line>(&db, "v");
     assert!(error.to_string().contains("more than 1 row"), "the trap works: {error}");

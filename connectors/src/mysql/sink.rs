@@ -428,7 +428,7 @@ impl MysqlHeld {
         let columns = self.target.columns.iter().map(|column| identifier(&column.name));
         let columns = columns.collect::<Vec<_>>().join(", ");
         let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {staging} ({PART} bigint NOT NULL) ENGINE = InnoDB \
+            "CREATE TABLE IF NOT EXISTS {staging} ({PART} bigint NOT NULL DEFAULT 0) ENGINE = InnoDB \
              SELECT {columns} FROM {} LIMIT 0",
             self.target.name
         );
