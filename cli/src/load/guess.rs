@@ -15,7 +15,7 @@ use crate::print;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Where the rows are, such as postgres://user@host/database.
+    /// Where the rows are: postgres://user@host/database, mysql://user@host/database or a file such as shop.db.
     #[arg(long)]
     url: String,
     /// The table or view.

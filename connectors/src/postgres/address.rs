@@ -3,7 +3,6 @@
 //! An address is kept in parts. The password is a [`Secret`], so that neither `Debug` nor an error can print it; text
 //! that cannot be parsed is never repeated in an error, because a password may be in it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,27 +10,13 @@ use kiln::{Error, Result};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::address::{self, Secret, variable, with_host};
+
 /// The port of a server, unless set.
 const PORT: u16 = 5432;
 
 const ADVICE: &str = "an address is postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full; \
     characters such as @ and / in a part are percent-encoded";
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Secret(String);
-
-impl Secret {
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// How the connection is encrypted, and how the server is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +75,7 @@ impl Address {
             port: url.port().unwrap_or(PORT),
             database: decoded(url.path().trim_start_matches('/'))?,
             user,
-            password: url.password().map(decoded).transpose()?.map(Secret),
+            password: url.password().map(decoded).transpose()?.map(Secret::new),
             password_file: None,
             tls: Tls::Prefer,
             root_cert: None,
@@ -107,7 +92,7 @@ impl Address {
             "host" => self.host = value.to_owned(),
             "port" => self.port = value.parse().map_err(|_| wrong("has a port that is no number"))?,
             "user" => self.user = value.to_owned(),
-            "password" => self.password = Some(Secret(value.to_owned())),
+            "password" => self.password = Some(Secret::new(value)),
             "dbname" => self.database = value.to_owned(),
             "sslrootcert" => self.root_cert = (value != "system").then(|| value.into()),
             "application_name" => self.application_name = value.to_owned(),
@@ -157,12 +142,10 @@ impl Address {
             return Ok(self.password.clone());
         }
         if let Some(path) = &self.password_file {
-            let unreadable = |e| Error::io("the password file cannot be read", e).at("file", path.display());
-            let text = std::fs::read_to_string(path).map_err(unreadable)?;
-            return Ok(text.lines().next().map(|line| Secret(line.to_owned())));
+            return Secret::of_file(path);
         }
-        if let Some(password) = variable("PGPASSWORD") {
-            return Ok(Some(Secret(password)));
+        if let Some(password) = Secret::of_variable("PGPASSWORD") {
+            return Ok(Some(password));
         }
         Ok(passfile().and_then(|path| self.in_passfile(&path)))
     }
@@ -183,7 +166,7 @@ impl Address {
             let fields = passfile_fields(line);
             let fits = fields.len() == 5
                 && fields.iter().zip(wanted).all(|(field, wanted)| field == "*" || field == wanted);
-            fits.then(|| Secret(fields[4].clone()))
+            fits.then(|| Secret::new(fields[4].as_str()))
         })
     }
 }
@@ -205,10 +188,6 @@ fn tls(mode: &str) -> Result<Tls> {
 
 fn default_user() -> Result<String> {
     variable("PGUSER").ok_or_else(|| wrong("names no user, and PGUSER is not set"))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn passfile() -> Option<PathBuf> {
@@ -234,39 +213,9 @@ fn passfile_fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// An address whose host is left open has that of this machine: `postgres://me@/shop?host=/tmp`.
-fn with_host(text: &str) -> Cow<'_, str> {
-    let begin = text.find("://").map_or(0, |at| at + 3);
-    let end = text[begin..].find(['/', '?']).map_or(text.len(), |at| begin + at);
-    match text[begin..end].ends_with('@') {
-        true => Cow::Owned(format!("{}localhost{}", &text[..end], &text[end..])),
-        false => Cow::Borrowed(text),
-    }
-}
-
 /// Percent-decoded text.
 fn decoded(text: &str) -> Result<String> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = || {
-            std::str::from_utf8(bytes.get(at + 1..at + 3)?)
-                .ok()
-                .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-        };
-        match bytes[at] {
-            b'%' => {
-                out.push(hex().ok_or_else(|| wrong("has a % without two hexadecimal digits"))?);
-                at += 3;
-            }
-            byte => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).map_err(|_| wrong("is not UTF-8"))
+    address::decoded(text).map_err(wrong)
 }
 
 fn wrong(what: impl fmt::Display) -> Error {
@@ -343,7 +292,7 @@ mod tests {
         std::fs::write(&path, "# a comment\ndb:*:other:me:no\ndb:5432:shop:me:a\\:b\\\\c\n*:*:*:*:last\n")
             .unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let found = |text: &str| parsed(text).in_passfile(&path).map(|secret| secret.0);
+        let found = |text: &str| parsed(text).in_passfile(&path).map(|secret| secret.reveal().to_owned());
         assert_eq!(found("postgres://me@db/shop").as_deref(), Some("a:b\\c"));
         assert_eq!(found("postgres://you@db/shop").as_deref(), Some("last"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();

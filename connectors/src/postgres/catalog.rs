@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use kiln::{Error, Result};
 use serde_json::Value;
 
-use super::session::{Check, Session, identifier, literal, value};
+use super::session::{Session, identifier, literal, value};
 use crate::nearest::nearest;
+use crate::wait::Check;
 
 /// How many names are looked at for the nearest one.
 const MAX_NAMES: usize = 10_000;
@@ -224,21 +225,6 @@ pub(super) fn unknown_table(session: &Session, name: &str, check: Check<'_>) -> 
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("a name is written with its schema, and with quotes if it has capitals"),
     })
-}
-
-/// The error about a column that is not there.
-pub(super) fn unknown_column<'n>(
-    name: &str,
-    of: &str,
-    known: impl IntoIterator<Item = &'n str> + Clone,
-) -> Error {
-    let names: Vec<&str> = known.clone().into_iter().collect();
-    let error = Error::config(format!("`{of}` has no column `{name}`; it has {}", names.join(", ")));
-    let error = error.reason("unknown_column").at("column", name);
-    match nearest(name, known) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
-    }
 }
 
 #[cfg(test)]

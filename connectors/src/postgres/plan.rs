@@ -1,5 +1,6 @@
 //! Planning: one connection finds the columns, exports the snapshot, and cuts what is read into splits.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -11,9 +12,12 @@ use tokio_postgres::Statement;
 use super::catalog::{self, Estimate, Leaf};
 use super::scan::{PostgresScan, PostgresSplit, Relation};
 use super::session::{Session, identifier, value};
-use super::splits::{self, ByKey, Range};
+use super::splits::{self, ByKey};
 use super::types::{self, Decoded};
 use super::watch::Watch;
+use crate::ranges::Range;
+use crate::selection::{Selection, fingerprint};
+use crate::wait::never as check;
 
 /// A planned read.
 struct Planner<'p> {
@@ -32,11 +36,6 @@ struct Held {
     session: Arc<Mutex<Session>>,
     /// What follows FROM.
     from: String,
-}
-
-/// Planning runs in the driver before there are tasks that could be told to stop.
-fn check() -> Result<()> {
-    Ok(())
 }
 
 /// Finds columns and splits. The connection stays open: as long as it does, its snapshot can be read.
@@ -154,36 +153,12 @@ impl<'p> Planner<'p> {
         )
     }
 
-    /// The names of the columns that are read: those that were set, those of the row type, or all, for row types whose
-    /// columns are found by position.
     fn chosen(&self, known: &[&str], wanted: Option<&SchemaRef>) -> Result<Vec<String>> {
         let settings = &self.scan.settings;
-        let is_known = |name: &str| match known.contains(&name) {
-            true => Ok(()),
-            false => Err(catalog::unknown_column(name, &self.name, known.iter().copied())),
-        };
-        for name in settings.columns.iter().flatten().chain(&settings.as_text).chain(&settings.split_by) {
-            is_known(name)?;
-        }
-        let given: Vec<String> = match &settings.columns {
-            Some(columns) => columns.clone(),
-            None => known.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        let Some(wanted) = wanted else { return Ok(given) };
-        let names: Vec<&String> = wanted.fields().iter().map(|field| field.name()).collect();
-        if names.iter().all(|name| given.contains(name)) {
-            return Ok(names.into_iter().cloned().collect());
-        }
-        let is_positional =
-            |(at, name): (usize, &&String)| **name == format!("_{}", at + 1) || *name == "value";
-        if names.iter().enumerate().all(is_positional) && names.len() == given.len() {
-            return Ok(given);
-        }
-        // What may be left out is decided by the engine; what must be there is missed here, with the nearest name.
-        for field in wanted.fields().iter().filter(|field| !field.is_nullable()) {
-            is_known(field.name())?;
-        }
-        Ok(names.into_iter().filter(|name| given.contains(name)).cloned().collect())
+        let named: BTreeSet<&str> =
+            settings.as_text.iter().chain(&settings.split_by).map(String::as_str).collect();
+        let selection = Selection { of: &self.name, columns: settings.columns.as_ref(), named: &named };
+        selection.chosen(known, wanted)
     }
 
     fn select(&self, selected: &str, from: &str, condition: Option<&str>) -> String {
@@ -219,13 +194,4 @@ impl<'p> Planner<'p> {
         let (from, name) = (self.from.clone(), self.name.clone());
         Range { from, name, condition: None, rows: Some(estimate.rows), bytes: estimate.bytes }
     }
-}
-
-/// A hash of texts, FNV-1a, in hexadecimal: the same in every version of Kiln.
-fn fingerprint(texts: &[&str]) -> String {
-    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
 }

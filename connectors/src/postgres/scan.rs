@@ -16,11 +16,13 @@ use tokio_postgres::CopyOutStream;
 
 use super::address::Address;
 use super::decode::{BadRow, Decoder, Progress};
-use super::session::{Check, Session};
+use super::session::Session;
 use super::types::Decoded;
 use super::{errors, plan};
 use crate::gate::{self, Permit};
 use crate::retry::{Retry, unreachable};
+pub(super) use crate::selection::Relation;
+use crate::wait::Check;
 
 /// Connections by which one process reads, unless set.
 const MAX_CONNECTIONS: usize = 8;
@@ -36,15 +38,6 @@ pub struct PostgresScan {
     address: Result<Address, String>,
     pub(super) relation: Relation,
     pub(super) settings: Settings,
-}
-
-/// What is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Relation {
-    Unset,
-    /// By its name, as SQL writes it.
-    Table(String),
-    Query(String),
 }
 
 /// How it is read.
@@ -96,7 +89,7 @@ impl PostgresScan {
     }
 
     pub(super) fn with_query(mut self, sql: &str) -> PostgresScan {
-        self.relation = Relation::Query(sql.trim().trim_end_matches(';').to_owned());
+        self.relation = Relation::query(sql);
         self
     }
 

@@ -5,7 +5,7 @@
 //! the server needs no answer from it.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kiln::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -17,6 +17,7 @@ use tokio_postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
 use super::address::{Address, Tls};
 use super::{errors, tls};
 use crate::publish::{NoCommit, Texts};
+use crate::wait::{Check, wait};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -26,9 +27,6 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// How many of these questions may stay without an answer.
 const KEEPALIVE_TRIES: u32 = 3;
-/// During a wait, how often is checked whether the task is to stop.
-const CHECK_EVERY: Duration = Duration::from_millis(200);
-
 /// How long the end of a connection may take: a server that still sends rows is not waited for.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 
@@ -37,9 +35,6 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 const SETTINGS: &str = "SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
     SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; \
     SET LOCAL idle_in_transaction_session_timeout = 0;";
-
-/// What a wait asks, again and again: whether it is to end.
-pub(super) type Check<'c> = &'c dyn Fn() -> Result<()>;
 
 /// A connection and what drives it.
 pub(super) struct Session {
@@ -198,28 +193,6 @@ pub(super) fn literal(text: &str) -> String {
 /// A name as SQL writes it.
 pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn wait<T>(
-    runtime: &Runtime,
-    check: Check<'_>,
-    limit: Duration,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let end = Instant::now() + limit;
-    runtime.block_on(async {
-        let mut work = std::pin::pin!(work);
-        loop {
-            if let Ok(done) = tokio::time::timeout(CHECK_EVERY, work.as_mut()).await {
-                return done;
-            }
-            check()?;
-            if Instant::now() >= end {
-                let error = Error::transient(format!("the server gave no answer for {limit:?}"));
-                return Err(error.reason("source_stalled").help("`answer_limit` allows for longer waits"));
-            }
-        }
-    })
 }
 
 fn config(address: &Address) -> Result<Config> {

@@ -24,9 +24,10 @@ use kiln::{Error, Mode, Result};
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::session::{Check, Session, identifier};
+use super::session::{Session, identifier};
 use crate::publish::{self, Change, Claim, Counts, Publisher, connected};
 use crate::retry::{Retry, unreachable};
+use crate::wait::Check;
 use columns::{Column, PART, Target};
 use database::PostgresDatabase;
 use moves::Rows;

@@ -1,41 +1,18 @@
 //! How a table is cut: by ranges of its pages, or by ranges of a key whose boundaries are sampled.
 //!
-//! Both cover every row once. Pages: ranges are half-open and the last one has no end. Keys: ranges are half-open, the first
-//! one has no beginning and holds the nulls, the last one has no end.
+//! Both cover every row once. Ranges of pages are half-open and the last one has no end; those of keys are made by `ranges`.
 
 use kiln::Result;
 
 use super::catalog::{Estimate, Leaf, Relation};
-use super::session::{Check, Session, identifier, value};
+use super::session::{Session, identifier, value};
+use crate::ranges::{self, Border, Range, count};
+use crate::wait::Check;
 
-/// About how many bytes a split reads, unless their number is set.
-const SPLIT_BYTES: u64 = 32 << 20;
-/// No more splits are made than this: they become larger.
-const MAX_SPLITS: u64 = 4096;
 /// How many values a sample of keys has, about.
 const SAMPLE: u64 = 20_000;
 /// A table of fewer pages is sampled as a whole.
 const SMALL_PAGES: u64 = 256;
-
-/// A part of what is read: of which table, and under which condition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    /// What follows FROM.
-    pub(super) from: String,
-    /// For errors: `shop.orders, pages from 0 to 4096`.
-    pub(super) name: String,
-    pub(super) condition: Option<String>,
-    pub(super) rows: Option<u64>,
-    pub(super) bytes: u64,
-}
-
-/// How many splits what takes `bytes` is cut into.
-pub(super) fn count(bytes: u64, wanted: Option<usize>) -> u64 {
-    match wanted {
-        Some(wanted) => (wanted as u64).clamp(1, MAX_SPLITS),
-        None => bytes.div_ceil(SPLIT_BYTES).clamp(1, MAX_SPLITS),
-    }
-}
 
 /// Cuts tables into ranges of their pages. With an estimate of a filtered read, tables that it does not read are left out,
 /// and those that it reads by an index are not cut.
@@ -108,32 +85,19 @@ impl ByKey<'_> {
     ) -> Result<Vec<Range>> {
         let splits = count(self.estimate.bytes, wanted);
         let borders = if splits > 1 { self.borders(session, splits, check)? } else { Vec::new() };
-        let key = identifier(self.key);
-        let parts = borders.len() as u64 + 1;
-        let range = |at: usize| {
-            let (first, end) = (at.checked_sub(1).and_then(|at| borders.get(at)), borders.get(at));
-            let (condition, words) = match (first, end) {
-                (None, None) => (None, String::new()),
-                (None, Some(end)) => {
-                    (Some(format!("({key} < {end} OR {key} IS NULL)")), format!(" below {end}"))
-                }
-                (Some(first), None) => (Some(format!("{key} >= {first}")), format!(" from {first}")),
-                (Some(first), Some(end)) => {
-                    (Some(format!("{key} >= {first} AND {key} < {end}")), format!(" from {first} to {end}"))
-                }
-            };
-            let name = match words.as_str() {
-                "" => self.name.to_owned(),
-                words => format!("{}, {}{words}", self.name, self.key),
-            };
-            let (rows, bytes) = (Some(self.estimate.rows / parts), self.estimate.bytes / parts);
-            Range { from: self.from.to_owned(), name, condition, rows, bytes }
+        let key = ranges::ByKey {
+            from: self.from,
+            name: self.name,
+            key: &identifier(self.key),
+            key_name: self.key,
+            rows: Some(self.estimate.rows),
+            bytes: self.estimate.bytes,
         };
-        Ok((0..=borders.len()).map(range).collect())
+        Ok(key.cut(&borders))
     }
 
     /// The values at which is cut, ascending and different, as SQL writes them.
-    fn borders(&self, session: &Session, splits: u64, check: Check<'_>) -> Result<Vec<String>> {
+    fn borders(&self, session: &Session, splits: u64, check: Check<'_>) -> Result<Vec<Border>> {
         let key = identifier(self.key);
         let (clause, chance) = self.sample();
         let fractions: Vec<String> =
@@ -148,7 +112,7 @@ impl ByKey<'_> {
             self.from
         );
         let rows = session.query("the key cannot be sampled", &sql, check)?;
-        rows.iter().map(|row| value(row, 0)).collect()
+        rows.iter().map(|row| value::<&str>(row, 0).map(Border::plain)).collect()
     }
 
     /// How a sample is taken: pages of a table, rows of everything else.
@@ -192,15 +156,6 @@ mod tests {
                 assert!(!last.contains('<'), "rows beyond the known pages are read, too");
             }
         }
-    }
-
-    #[test]
-    fn splits_follow_from_the_size_and_have_a_limit() {
-        assert_eq!(count(0, None), 1);
-        assert_eq!(count(SPLIT_BYTES + 1, None), 2);
-        assert_eq!(count(u64::MAX, None), MAX_SPLITS);
-        assert_eq!(count(u64::MAX, Some(3)), 3);
-        assert_eq!(count(0, Some(0)), 1);
     }
 
     #[test]

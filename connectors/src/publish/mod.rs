@@ -29,6 +29,7 @@ use std::time::Duration;
 use kiln::Result;
 
 use crate::retry::Retry;
+pub(crate) use crate::wait::Check;
 pub(crate) use commit::{STAGING_LOST, commit};
 pub(crate) use ledger::{claim, published_before, sweep, withdraw};
 pub(crate) use rules::{Change, Claim, Counts, Entry, Publisher, claim_lost, fenced_by_run};
@@ -44,9 +45,6 @@ pub(crate) const STAGING: &str = "kiln_staging_";
 pub(crate) const CLAIM_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Publishes of a target that the ledger keeps. An attempt older than the forgotten ones may not remove anything.
 pub(crate) const MAX_PUBLISHES: u64 = 1000;
-
-/// What a wait asks, again and again: whether it is to end.
-pub(crate) type Check<'c> = &'c dyn Fn() -> Result<()>;
 
 /// Rows of a small query, each value as text.
 pub(crate) type Texts = Vec<Vec<Option<String>>>;

@@ -7,10 +7,12 @@ use kiln::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
-use super::super::catalog::{unknown_column, unknown_table};
-use super::super::session::{Check, Session, identifier, literal, value};
+use super::super::catalog::unknown_table;
+use super::super::session::{Session, identifier, literal, value};
 use super::encoding::{Encoding, Fit, created, fit};
 use crate::nearest::nearest;
+use crate::selection::unknown_column;
+use crate::wait::Check;
 
 /// The column of a staging table that has the number of the part.
 pub(super) const PART: &str = "kiln_part";
