@@ -44,7 +44,7 @@ fn main(cx: Context, args: Args) -> kiln::Result<()> {
     let rows = cx.scan::<i64, _>(Numbers { pause });
     match args.by {
         By::Source | By::Output => rows.write_parquet(&args.output),
-        By::Processor => rows.map(|n| busy(n)).write_parquet(&args.output),
+        By::Processor => rows.map(busy).write_parquet(&args.output),
         By::Memory => {
             let wide = rows.flat_map(|n| (0..5).map(move |i| (n * 7919 % 4001 * 5 + i, "x".repeat(WIDE))));
             wide.sort_by_key().keys().write_parquet(&args.output)
