@@ -86,7 +86,7 @@ pub struct Write<'d, R> {
     delimiter: Option<u8>,
     quote: Option<u8>,
     /// Whether files or a Delta table are wanted.
-    form: Form,
+    pub(super) form: Form,
     /// Whether it is among the outputs of the job.
     is_listed: bool,
     pub(super) checks: Vec<Check>,

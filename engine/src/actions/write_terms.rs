@@ -150,7 +150,7 @@ impl<R: Rows> Write<'_, R> {
             return Ok(None);
         }
         // A table compares the columns by itself when the publish begins.
-        let there = published_columns(uri, self.drift.is_some())?;
+        let there = published_columns(uri, self.form, self.drift.is_some())?;
         Ok(there.map(|there| (policy, there)))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::delta::{AsOf, Log};
+use super::form::{Form, is_table_at};
 use crate::error::{Class, Error, Result};
 use crate::source::{
     InputFile, ListOptions, Location, Manifest, ManifestFile, TAG_CHARS, Version, folder_names, is_tagged,
@@ -35,15 +36,16 @@ impl PublishedColumns {
     }
 }
 
-/// The columns of what is published at `uri`; nothing where there are no rows whose columns are known, or a table and
-/// nobody asks about `tables`.
+/// The columns of what is published at `uri`, to which a job writes in `form`; nothing where there are no rows whose
+/// columns are known, or a table and nobody asks about `tables`.
 ///
 /// # Errors
 /// Data for a log, a manifest or a file that is damaged; else by the failing operation.
-pub fn published_columns(uri: &str, tables: bool) -> Result<Option<PublishedColumns>> {
+pub fn published_columns(uri: &str, form: Form, tables: bool) -> Result<Option<PublishedColumns>> {
     let output = Location::output(uri)?;
-    let columns = match Log::at(&output).exists()? {
-        true if tables => of_table(&output),
+    let has_log = Log::at(&output).exists()?;
+    let columns = match is_table_at(&output, form, has_log)? {
+        true if tables && has_log => of_table(&output),
         true => Ok(None),
         false => of_files(&output, uri),
     };

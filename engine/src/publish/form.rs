@@ -46,10 +46,24 @@ pub fn choose(output: &Location, request: &Request) -> Result<Chosen> {
         (Form::Plain, Mode::Error) if has_log => Err(exists(&output.uri())),
         (Form::Plain, _) if has_log => Err(is_table()),
         (Form::Plain, _) => Ok(Chosen::Plain),
-        _ if has_log => Ok(Chosen::Table),
-        _ if output.store.is_local() || objects::is_plain(&output.store, &output.path)? => Ok(Chosen::Plain),
-        _ => Ok(Chosen::Table),
+        _ if is_table_at(output, request.form, has_log)? => Ok(Chosen::Table),
+        _ => Ok(Chosen::Plain),
     }
+}
+
+/// Whether an output is a table, or becomes one when this form is asked for. Then its log alone tells what is published:
+/// files beside it may be those of attempts that came to nothing.
+///
+/// # Errors
+/// By the failing request.
+pub fn is_table_at(output: &Location, form: Form, has_log: bool) -> Result<bool> {
+    Ok(match form {
+        Form::Table => true,
+        Form::Plain => has_log,
+        Form::Usual => {
+            has_log || !(output.store.is_local() || objects::is_plain(&output.store, &output.path)?)
+        }
+    })
 }
 
 /// The error about a column of a type that a table does not have, with the ways to publish it for who did not ask for a
