@@ -34,7 +34,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// All of them, in the order of [`Spent`].
+    /// All of them, in the order in which times are counted.
     pub const ALL: [Resource; 6] = [
         Resource::Processor,
         Resource::Source,
