@@ -151,7 +151,7 @@ impl ScanBatches for Reader<'_> {
     }
 }
 
-/// Orders as a fixed sequence of numbers makes them, some of which break every check of [`checks`].
+/// Orders as a fixed sequence of numbers makes them, some of which break every check of `checks`.
 pub(crate) fn generated(seed: u64, count: usize) -> Vec<Order> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = move |below: u64| {
