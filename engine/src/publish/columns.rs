@@ -9,7 +9,7 @@ use super::form::{Form, is_table_at};
 use crate::error::{Class, Error, Result};
 use crate::source::{
     InputFile, ListOptions, Location, Manifest, ManifestFile, TAG_CHARS, Version, folder_names, is_tagged,
-    list_with, parquet_footer,
+    list_with, may_be_tagged, parquet_footer,
 };
 
 /// Footers that are read where nobody knows which file is the newest.
@@ -76,7 +76,8 @@ fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
             files.into_iter().map(|file| input_file(&folder, file)).collect()
         }
         None => match list_with(uri, &ListOptions { recurse: true, ..ListOptions::default() }) {
-            Ok(listed) => listed.files,
+            // Without a manifest, files that Kiln has named are those of attempts that published nothing.
+            Ok(listed) => listed.files.into_iter().filter(|file| !is_named_by_kiln(file)).collect(),
             // Nothing is there, or nothing that has rows.
             Err(error) if error.class() == Class::Config => Vec::new(),
             Err(error) => return Err(error),
@@ -94,7 +95,11 @@ fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
     }
     let (mut fields, mut partition_by) = (Vec::<Arc<Field>>::new(), None);
     for file in &files {
-        let (_, schema) = parquet_footer(file)?;
+        let (_, schema) = match parquet_footer(file) {
+            // A commit that was killed has not put it there yet, and is carried out before this publish.
+            Err(_) if is_missing(file)? => continue,
+            footer => footer?,
+        };
         let is_new = |field: &&Arc<Field>| !fields.iter().any(|known| known.name() == field.name());
         let new: Vec<Arc<Field>> = schema.fields().iter().filter(is_new).cloned().collect();
         fields.extend(new);
@@ -106,6 +111,15 @@ fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
         partition_by,
         is_table: false,
     }))
+}
+
+fn is_named_by_kiln(file: &InputFile) -> bool {
+    Location::exact(&file.address).is_ok_and(|location| may_be_tagged(&location.path))
+}
+
+fn is_missing(file: &InputFile) -> Result<bool> {
+    let location = Location::exact(&file.address)?;
+    Ok(location.local_path().is_some_and(|path| !path.exists()))
 }
 
 fn input_file(folder: &str, ManifestFile { name, bytes, .. }: ManifestFile) -> InputFile {
