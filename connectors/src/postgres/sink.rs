@@ -13,19 +13,17 @@ mod encoding;
 mod moves;
 mod part;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use kiln::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask, reached};
-use kiln::job::Output;
+use kiln::connect::{Begin, PartWriter, Sink, SinkRun, SinkTask};
 use kiln::{Error, Mode, Result};
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::session::{Session, identifier};
-use crate::publish::{self, Change, Claim, Counts, Publisher, connected};
+use crate::publish::{self, Counts, Held, What, connected};
 use crate::retry::{Retry, unreachable};
 use crate::wait::Check;
 use columns::{Column, PART, Target};
@@ -40,8 +38,8 @@ const MAX_CONNECTIONS: usize = 8;
 const PERMIT_LIMIT: Duration = Duration::from_secs(600);
 /// How long an answer of the server is waited for, unless set.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1800);
-/// How long a job that publishes nothing tries to take its staging table back.
-const WITHDRAW_LIMIT: Duration = Duration::from_secs(5);
+/// A condition as the server's SQL has it, for advice.
+const CONDITION: &str = "day = DATE '2026-11-20'";
 
 /// A table of a PostgreSQL database that rows are written to; made by
 /// [`postgres_table`](super::WritePostgres::postgres_table), and given to `write_to`.
@@ -55,22 +53,6 @@ pub struct PostgresSink {
     table: String,
     what: What,
     settings: Settings,
-}
-
-/// What happens to the rows that are there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum What {
-    Unset,
-    Append,
-    AppendOnce,
-    Overwrite,
-    /// The table must be empty; else the job fails, or is skipped.
-    IfEmpty {
-        skips: bool,
-    },
-    ReplacePartitions,
-    ReplaceWhere(String),
-    UpsertBy(Vec<String>),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,12 +77,7 @@ pub struct PostgresStage {
 }
 
 /// A publish that has begun; dropped without a commit, it is taken back.
-pub struct PostgresHeld {
-    database: PostgresDatabase,
-    target: Target,
-    change: Change,
-    claim: Option<Claim>,
-}
+pub struct PostgresHeld(Held<PostgresDatabase, Target>);
 
 impl PostgresSink {
     /// The table that SQL calls `table`, `"shop.daily"`, of the database at `url`, `"postgres://user@host/database"`.
@@ -201,7 +178,7 @@ impl PostgresSink {
     /// # Errors
     /// Config, with the column, for one that does not fit.
     pub fn check(&self, columns: &SchemaRef) -> Result<()> {
-        self.change(None)?;
+        self.what.or(None).change(CONDITION)?;
         self.target(columns, &|| Ok(())).map(drop)
     }
 
@@ -232,37 +209,8 @@ impl PostgresSink {
         connected.map_err(unreachable)
     }
 
-    /// What is done, by the job's choice or else the caller's.
-    fn what(&self, caller: Option<Mode>) -> What {
-        match &self.what {
-            What::Unset => What::of(caller.unwrap_or_default()),
-            what => what.clone(),
-        }
-    }
-
-    fn change(&self, caller: Option<Mode>) -> Result<Change> {
-        Ok(match self.what(caller) {
-            What::Append | What::AppendOnce | What::IfEmpty { .. } | What::Unset => Change::Append,
-            What::Overwrite => Change::Overwrite,
-            What::ReplaceWhere(condition) => Change::Replace(condition),
-            What::UpsertBy(keys) if keys.is_empty() => {
-                return Err(Error::config("an upsert needs the columns of its key"));
-            }
-            What::UpsertBy(_) => Change::Upsert,
-            What::ReplacePartitions => {
-                let error = Error::config("a table has no folders, so its partitions have to be described");
-                return Err(
-                    error.help("`replace_where(\"day = DATE '2026-11-20'\")` says which rows are replaced")
-                );
-            }
-        })
-    }
-
     fn target(&self, columns: &SchemaRef, check: Check<'_>) -> Result<Target> {
-        let keys = match &self.what {
-            What::UpsertBy(keys) => keys.as_slice(),
-            _ => &[],
-        };
+        let keys = self.what.keys();
         let find = |session: &Session| {
             columns::target(session, &self.table, columns, keys, self.settings.creates, check)
         };
@@ -285,56 +233,6 @@ impl PostgresSink {
             answer_limit: self.settings.answer_limit,
             statement_timeout: self.settings.statement_timeout,
         })
-    }
-
-    fn publisher(&self, target: &str, write_number: u32, run: &SinkRun) -> Publisher {
-        Publisher {
-            target: target.to_owned(),
-            run_id: run.is_named().then(|| run.run_id().to_owned()),
-            write_number,
-            attempt: run.attempt(),
-            publish: uuid::Uuid::new_v4().to_string(),
-        }
-    }
-
-    fn report(&self, counts: Counts, run: &SinkRun) {
-        let Counts { parts, rows, bytes } = counts;
-        let partition_rows = BTreeMap::new();
-        run.published(Output {
-            uri: self.address(),
-            partitions: parts,
-            files: 0,
-            rows,
-            bytes,
-            partition_rows,
-        });
-    }
-
-    /// Whether the mode lets nothing be written to a table that has rows; then why.
-    fn is_taken(&self, target: &Target, database: &PostgresDatabase, run: &SinkRun) -> Result<Option<What>> {
-        let what = self.what(run.mode());
-        if target.create.is_some() || !matches!(what, What::IfEmpty { .. }) {
-            return Ok(None);
-        }
-        let check = || run.check();
-        let sql = format!("SELECT 1 FROM {} LIMIT 1", target.name);
-        let rows = connected(database, "looking into the table", &check, |connection| {
-            connection.query("the table cannot be read", &sql)
-        })?;
-        Ok((!rows.is_empty()).then_some(what))
-    }
-}
-
-impl What {
-    fn of(mode: Mode) -> What {
-        match mode {
-            Mode::Error => What::IfEmpty { skips: false },
-            Mode::Ignore => What::IfEmpty { skips: true },
-            Mode::Append => What::Append,
-            Mode::AppendOnce => What::AppendOnce,
-            Mode::Overwrite => What::Overwrite,
-            Mode::ReplacePartitions => What::ReplacePartitions,
-        }
     }
 }
 
@@ -364,13 +262,13 @@ impl Sink for PostgresSink {
             // Somebody has removed it: it is not published any more.
             return Ok(false);
         }
-        let publisher = self.publisher(&found.name, run.writes_to(&self.address()), run);
+        let publisher = publish::publisher(&found.name, run.writes_to(&self.address()), run);
         let database = self.database(&found.schema)?;
         let done = publish::published_before(&database, &publisher, &check);
         let Some(counts) = done.map_err(|e| e.at("target", self.address()))? else { return Ok(false) };
         run.next_write(&self.address());
         log::info!("already published by this run: {}", self.address());
-        self.report(counts, run);
+        publish::report(self.address(), counts, run);
         Ok(true)
     }
 
@@ -390,35 +288,17 @@ impl Sink for PostgresSink {
         Ok(Box::new(Part::new(self, stage, task)))
     }
 
-    fn commit(&self, mut held: PostgresHeld, parts: Vec<PostgresPart>, run: &SinkRun) -> Result<()> {
-        reached("table.staged");
-        let guard = run.committing()?;
+    fn commit(&self, held: PostgresHeld, parts: Vec<PostgresPart>, run: &SinkRun) -> Result<()> {
         let counts = Counts {
             parts: parts.len() as u64,
             rows: parts.iter().map(|part| part.rows).sum(),
             bytes: parts.iter().map(|part| part.bytes).sum(),
         };
-        let Some(claim) = held.claim.clone() else { return Err(Error::bug("a publish is committed twice")) };
-        let staging = held.database.staging(&claim.staging);
-        let rows = Rows { target: &held.target, staging: &staging, parts: &parts };
-        let move_rows = |connection: &dyn publish::Connection, newer: &[publish::Entry]| {
+        held.0.commit(self.address(), counts, run, |held, staging, connection, newer| {
+            let staging = held.database.staging(staging);
+            let rows = Rows { target: &held.target, staging: &staging, parts: &parts };
             rows.apply(connection, &held.change, newer)
-        };
-        let done = publish::commit(&held.database, &claim, &held.change, counts, &move_rows);
-        if let Err(error) = done {
-            if error.reason_word() == "outcome_unknown" {
-                // Neither the claim nor the rows may go: the transaction may still be under way.
-                held.claim = None;
-                guard.unresolved();
-            }
-            return Err(error.at("target", self.address()));
-        }
-        held.claim = None;
-        self.report(counts, run);
-        drop(guard);
-        held.drop_staging(&claim);
-        reached("table.cleaned");
-        Ok(())
+        })
     }
 }
 
@@ -426,34 +306,21 @@ impl PostgresSink {
     /// Begins a publish of a run that has not published this before.
     fn begin_new(&self, columns: &SchemaRef, run: &SinkRun) -> Result<Begin<PostgresHeld, PostgresStage>> {
         let check = || run.check();
-        let change = self.change(run.mode())?;
-        if self.what(run.mode()) == What::AppendOnce && !run.is_named() {
-            let error = Error::config("the mode append-once needs a run id").reason("no_run_id");
-            return Err(
-                error.help("set KILN_RUN_ID, or --run-id, to a name that a retry of this run has, too")
-            );
-        }
+        let what = self.what.or(run.mode());
+        let change = what.change(CONDITION)?;
+        what.check_run(run)?;
         let target = self.target(columns, &check)?;
         let database = self.database(&target.schema)?;
-        match self.is_taken(&target, &database, run)? {
-            Some(What::IfEmpty { skips: true }) => {
-                run.skip(&format!("the table has rows: {}", self.address()));
-                return Ok(Begin::Done);
-            }
-            Some(_) => {
-                let error = Error::config("the table has rows").reason("output_exists");
-                return Err(
-                    error.help("say what becomes of them: append, overwrite, replace_where or upsert_by")
-                );
-            }
-            None => {}
+        if target.create.is_none() && what.is_skipped(&database, &target.name, &check)? {
+            run.skip(&format!("the table has rows: {}", self.address()));
+            return Ok(Begin::Done);
         }
-        let publisher = self.publisher(&target.name, run.next_write(&self.address()), run);
+        let publisher = publish::publisher(&target.name, run.next_write(&self.address()), run);
         let claim = match publish::claim(&database, &publisher, &change, target.create.is_some(), &check)? {
             Ok(claim) => claim,
             // Another attempt has published since it was asked.
             Err(counts) => {
-                self.report(counts, run);
+                publish::report(self.address(), counts, run);
                 return Ok(Begin::Done);
             }
         };
@@ -462,9 +329,9 @@ impl PostgresSink {
             target: target.name.clone(),
             columns: target.columns.clone(),
         };
-        let held = PostgresHeld { database, target, change, claim: Some(claim) };
+        let held = PostgresHeld(Held::new(database, target, change, claim));
         held.create_staging(&stage.staging, &check)?;
-        if let Err(error) = publish::sweep(&held.database, &check) {
+        if let Err(error) = publish::sweep(&held.0.database, &check) {
             log::warn!("staging tables of earlier attempts cannot be looked for: {error}");
         }
         Ok(Begin::Begun { held, stage })
@@ -473,46 +340,15 @@ impl PostgresSink {
 
 impl PostgresHeld {
     fn create_staging(&self, staging: &str, check: Check<'_>) -> Result<()> {
-        let columns = self.target.columns.iter().zip(&self.target.staged);
+        let columns = self.0.target.columns.iter().zip(&self.0.target.staged);
         let columns = columns.map(|(column, data_type)| format!("{} {data_type}", identifier(&column.name)));
         let columns = columns.collect::<Vec<_>>().join(", ");
         let sql = format!(
             "CREATE UNLOGGED TABLE IF NOT EXISTS {staging} ({columns}, {PART} bigint NOT NULL) \
              WITH (autovacuum_enabled = false)"
         );
-        connected(&self.database, "creating the staging table", check, |connection| {
+        connected(&self.0.database, "creating the staging table", check, |connection| {
             connection.execute("the staging table cannot be created", &sql).map(drop)
         })
-    }
-
-    /// Drops the staging table after the commit. The next attempt does it if this fails.
-    fn drop_staging(&self, claim: &Claim) {
-        use crate::publish::Database;
-        let check = limit(WITHDRAW_LIMIT);
-        let dropped = self
-            .database
-            .connect(&check)
-            .and_then(|connection| self.database.drop_staging(&*connection, &claim.staging));
-        if let Err(error) = dropped {
-            log::warn!("the staging table {} stays for now: {error}", claim.staging);
-        }
-    }
-}
-
-impl Drop for PostgresHeld {
-    fn drop(&mut self) {
-        let Some(claim) = self.claim.take() else { return };
-        if let Err(error) = publish::withdraw(&self.database, &claim, &limit(WITHDRAW_LIMIT)) {
-            log::warn!("the staging table {} stays for now: {error}", claim.staging);
-        }
-    }
-}
-
-/// A check that ends waits after `limit`.
-fn limit(limit: Duration) -> impl Fn() -> Result<()> {
-    let end = std::time::Instant::now() + limit;
-    move || match std::time::Instant::now() < end {
-        true => Ok(()),
-        false => Err(Error::transient(format!("the server did not answer within {limit:?}"))),
     }
 }

@@ -23,6 +23,7 @@
 mod commit;
 mod ledger;
 mod rules;
+mod target;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) use crate::wait::Check;
 pub(crate) use commit::{STAGING_LOST, commit};
 pub(crate) use ledger::{claim, published_before, sweep, withdraw};
 pub(crate) use rules::{Change, Claim, Counts, Entry, Publisher, claim_lost, fenced_by_run};
+pub(crate) use target::{Held, What, publisher, report};
 
 /// The table of targets and their epochs, and the ledger of claims and publishes, beside the staging tables.
 pub(crate) const TARGETS: &str = "kiln_targets";

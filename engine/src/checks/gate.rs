@@ -129,13 +129,8 @@ impl Gate {
                 Rule::Change(change) => {
                     let (replaced, kept) = known.before.ok_or_else(unknown_before)?;
                     let (before, after) = (replaced + kept, kept + seen.written);
-                    let mut finding = Finding::of(
-                        change.holds(before, after),
-                        format!("{before} rows before, {after} now"),
-                    );
-                    (finding.is_skipped, finding.broken) =
-                        if before == 0 { (true, 0) } else { (false, finding.broken) };
-                    finding
+                    let found = format!("{before} rows before, {after} now");
+                    Finding { is_skipped: before == 0, ..Finding::of(change.holds(before, after), found) }
                 }
             };
             Ok(finding.result(output, rule, *on_fail))
