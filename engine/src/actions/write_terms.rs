@@ -145,12 +145,14 @@ impl<R: Rows> Write<'_, R> {
         let Some(policy) = policy.filter(|_| is_parquet && !failpoint::is_sabotaged("drift")) else {
             return Ok(None);
         };
-        // What this run has published is published, whatever others have made of the columns since.
-        if has_published(uri, self.rows.context().job_run())? {
+        // What this run has published is published, whatever others have made of the columns since. A source that is not yet
+        // planned has been asked before.
+        let run = self.rows.context().job_run();
+        if self.rows.is_planned() && has_published(uri, run)? {
             return Ok(None);
         }
         // A table compares the columns by itself when the publish begins.
-        let there = published_columns(uri, self.form, self.drift.is_some())?;
+        let there = published_columns(uri, self.form, self.drift.is_some(), run)?;
         Ok(there.map(|there| (policy, there)))
     }
 }

@@ -6,10 +6,11 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::delta::{AsOf, Log};
 use super::form::{Form, is_table_at};
-use crate::error::{Class, Error, Result};
+use super::{local, objects};
+use crate::error::{Error, Result};
+use crate::job::Run;
 use crate::source::{
-    InputFile, ListOptions, Location, Manifest, ManifestFile, TAG_CHARS, Version, folder_names, is_tagged,
-    list_with, may_be_tagged, parquet_footer,
+    InputFile, Location, Manifest, ManifestFile, TAG_CHARS, Version, folder_names, is_tagged, parquet_footer,
 };
 
 /// Footers that are read where nobody knows which file is the newest.
@@ -41,13 +42,13 @@ impl PublishedColumns {
 ///
 /// # Errors
 /// Data for a log, a manifest or a file that is damaged; else by the failing operation.
-pub fn published_columns(uri: &str, form: Form, tables: bool) -> Result<Option<PublishedColumns>> {
+pub fn published_columns(uri: &str, form: Form, tables: bool, run: &Run) -> Result<Option<PublishedColumns>> {
     let output = Location::output(uri)?;
     let has_log = Log::at(&output).exists()?;
     let columns = match is_table_at(&output, form, has_log)? {
         true if tables && has_log => of_table(&output),
         true => Ok(None),
-        false => of_files(&output, uri),
+        false => of_files(&output, run),
     };
     columns.map_err(|e| e.at("output", uri))
 }
@@ -58,32 +59,53 @@ fn of_table(output: &Location) -> Result<Option<PublishedColumns>> {
     Ok(Some(PublishedColumns { schema, partition_by, is_table: true }))
 }
 
-/// Whoever publishes beside other files writes all columns that are there, so that one file of the newest publish has
-/// them. Its tag is in the names of its files.
-fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
-    if output.local_path().is_some_and(|path| !path.is_dir()) {
-        return Ok(None);
-    }
+/// The columns of plain files. Whoever publishes beside other files writes all of their columns, so one file of the newest
+/// publish has them all; where nobody knows which those are, all files are read.
+fn of_files(output: &Location, run: &Run) -> Result<Option<PublishedColumns>> {
+    let Some(Recorded { files, newest }) = recorded(output, run)? else { return Ok(None) };
+    let tag = newest.and_then(|publish| publish.get(..TAG_CHARS).map(str::to_owned));
+    let newest = files.iter().find(|file| tag.as_ref().is_some_and(|tag| is_tagged(&file.name, tag)));
+    let files = newest.map_or(&files[..], std::slice::from_ref);
     let folder = output.address();
-    let manifest = Manifest::read(&output.store, &output.path)?;
-    let newest = |manifest: &Manifest| {
-        let tag = manifest.publish.get(..TAG_CHARS)?.to_owned();
-        manifest.files.iter().find(|file| is_tagged(&file.name, &tag)).cloned()
+    let files = files.iter().filter(|file| file.name.ends_with(".parquet"));
+    of_footers(&folder, &files.map(|file| input_file(&folder, file)).collect::<Vec<_>>())
+}
+
+/// The files of an output, and the publish that came last, if that is known.
+struct Recorded {
+    files: Vec<ManifestFile>,
+    newest: Option<String>,
+}
+
+/// The files of an output, after a commit that was killed was finished; nothing where no output is, or a table that is
+/// decided and not yet there.
+fn recorded(output: &Location, run: &Run) -> Result<Option<Recorded>> {
+    let of_manifest = |others: &dyn Fn() -> Result<Vec<ManifestFile>>| {
+        Ok(match Manifest::read(&output.store, &output.path)? {
+            Some(Manifest { publish, files, .. }) => Recorded { files, newest: Some(publish) },
+            None => Recorded { files: others()?, newest: None },
+        })
     };
-    let files: Vec<InputFile> = match manifest {
-        Some(manifest) => {
-            let files = newest(&manifest).map_or(manifest.files, |file| vec![file]);
-            files.into_iter().map(|file| input_file(&folder, file)).collect()
+    if let Some(path) = output.local_path() {
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        if !path.is_dir() || local::settled(&path, run)?.first_version().is_some() {
+            return Ok(None);
         }
-        None => match list_with(uri, &ListOptions { recurse: true, ..ListOptions::default() }) {
-            // Without a manifest, files that Kiln has named are those of attempts that published nothing.
-            Ok(listed) => listed.files.into_iter().filter(|file| !is_named_by_kiln(file)).collect(),
-            // Nothing is there, or nothing that has rows.
-            Err(error) if error.class() == Class::Config => Vec::new(),
-            Err(error) => return Err(error),
-        },
-    };
-    let files: Vec<InputFile> = files.into_iter().filter(|file| file.address.ends_with(".parquet")).collect();
+        return of_manifest(&|| local::present_files(&path)).map(Some);
+    }
+    let head = objects::peek(&output.store, &output.path)?;
+    match (head.first_version(), head.state.files()) {
+        (Some(_), _) => Ok(None),
+        (None, Some(files)) => {
+            let newest = head.publishes().last().map(|done| done.claim.publish.clone());
+            Ok(Some(Recorded { files: files.to_vec(), newest }))
+        }
+        (None, None) => of_manifest(&|| objects::old_files(&head, &output.store, &output.path)).map(Some),
+    }
+}
+
+/// The columns of Parquet files in `folder`, by their footers.
+fn of_footers(folder: &str, files: &[InputFile]) -> Result<Option<PublishedColumns>> {
     if files.len() > MAX_FOOTERS {
         let error = Error::config(format!(
             "which of {} files has all columns of the output is not known",
@@ -94,17 +116,13 @@ fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
         );
     }
     let (mut fields, mut partition_by) = (Vec::<Arc<Field>>::new(), None);
-    for file in &files {
-        let (_, schema) = match parquet_footer(file) {
-            // A commit that was killed has not put it there yet, and is carried out before this publish.
-            Err(_) if is_missing(file)? => continue,
-            footer => footer?,
-        };
+    for file in files {
+        let (_, schema) = parquet_footer(file)?;
         let is_new = |field: &&Arc<Field>| !fields.iter().any(|known| known.name() == field.name());
         let new: Vec<Arc<Field>> = schema.fields().iter().filter(is_new).cloned().collect();
         fields.extend(new);
         partition_by
-            .get_or_insert_with(|| folder_names(file.address.strip_prefix(&folder).unwrap_or_default()));
+            .get_or_insert_with(|| folder_names(file.address.strip_prefix(folder).unwrap_or_default()));
     }
     Ok(partition_by.map(|partition_by| PublishedColumns {
         schema: Arc::new(Schema::new(fields)),
@@ -113,15 +131,6 @@ fn of_files(output: &Location, uri: &str) -> Result<Option<PublishedColumns>> {
     }))
 }
 
-fn is_named_by_kiln(file: &InputFile) -> bool {
-    Location::exact(&file.address).is_ok_and(|location| may_be_tagged(&location.path))
-}
-
-fn is_missing(file: &InputFile) -> Result<bool> {
-    let location = Location::exact(&file.address)?;
-    Ok(location.local_path().is_some_and(|path| !path.exists()))
-}
-
-fn input_file(folder: &str, ManifestFile { name, bytes, .. }: ManifestFile) -> InputFile {
-    InputFile { address: format!("{folder}/{name}"), size: bytes, version: Version::Unknown }
+fn input_file(folder: &str, ManifestFile { name, bytes, .. }: &ManifestFile) -> InputFile {
+    InputFile { address: format!("{folder}/{name}"), size: *bytes, version: Version::Unknown }
 }

@@ -378,8 +378,25 @@ pub(super) fn recover(locked: &mut LockedHead, target: &Path) -> Result<()> {
     finish(locked, &Site { ready: &ready, target }).map_err(|e| e.at("output", file_uri(target)))
 }
 
+/// The head of an output for whoever changes nothing, after the commit of a driver that was killed in it was finished.
+///
+/// # Errors
+/// As [`LockedHead::take`]; by the failing operation.
+pub fn settled(target: &Path, run: &Run) -> Result<locked::Head> {
+    let head = peek(target)?;
+    if head.state.is_none() {
+        return Ok(head);
+    }
+    let mut locked = LockedHead::take(target, run)?;
+    recover(&mut locked, target)?;
+    Ok(locked.head)
+}
+
 /// The files of an output as they are on disk, with their rows where its manifest knows them.
-fn present_files(target: &Path) -> Result<Vec<ManifestFile>> {
+///
+/// # Errors
+/// By the failing operation.
+pub fn present_files(target: &Path) -> Result<Vec<ManifestFile>> {
     let known = fs::read(target.join(MANIFEST)).ok().and_then(|json| Manifest::parse(&json));
     let known: BTreeMap<String, Option<u64>> =
         known.into_iter().flat_map(|manifest| manifest.files).map(|file| (file.name, file.rows)).collect();

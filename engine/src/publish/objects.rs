@@ -60,6 +60,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// The files of the output; nothing while nothing was published.
+    pub fn files(&self) -> Option<&[ManifestFile]> {
+        self.files.as_deref()
+    }
+
     /// Notes that a publish may leave files.
     pub fn note(&mut self, tag: &str) {
         self.unpublished.push(tag.to_owned());
@@ -333,7 +338,10 @@ pub fn peek(store: &Store, target: &Path) -> Result<Head> {
 }
 
 /// The files of the output. Where nothing was published those that another program has put there.
-fn old_files(head: &Head, store: &Store, target: &Path) -> Result<Vec<ManifestFile>> {
+///
+/// # Errors
+/// By the failing request.
+pub fn old_files(head: &Head, store: &Store, target: &Path) -> Result<Vec<ManifestFile>> {
     if let Some(files) = &head.state.files {
         return Ok(files.clone());
     }
